@@ -1,0 +1,158 @@
+"""The command sing-compute: options to a plan, a run to a closing table, a user's mistake to one line and exit code 2."""
+
+import shlex
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sing_compute import __version__
+from sing_compute.errors import SingError
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
+@click.group(invoke_without_command=True, context_settings=CONTEXT)
+@click.version_option(__version__, prog_name="sing-compute")
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="[NAME=]SPEC",
+    help="Classifier: a timm name, local-dir:FOLDER, or module:factory. Repeatable.",
+)
+@click.option(
+    "--weights", multiple=True, metavar="FILE", help="Checkpoint for each --model, in order; '-' for its own weights."
+)
+@click.option("--images", metavar="PATH", help="Folder with one subfolder per class, or .csv of path,label[,group].")
+@click.option(
+    "--class-names", metavar="FILE", help="Class names in logit order, one per line, where the model does not tell."
+)
+@click.option(
+    "--clip",
+    metavar="ARCH/PRETRAINED",
+    help="CLIP by open_clip's names, or local-dir:FOLDER.  [default: ViT-L-14/openai]",
+)
+@click.option(
+    "--image-embeddings",
+    metavar="FILE",
+    help="Stored CLIP image embeddings (.npz of keys, embeddings) instead of --clip.",
+)
+@click.option("--concept-embeddings", metavar="FILE", help="Stored text embeddings of the concepts.")
+@click.option(
+    "--class-embeddings", metavar="FILE", help="Stored text embeddings of the classes.  [default: among the concepts]"
+)
+@click.option(
+    "--concepts",
+    multiple=True,
+    metavar="FILE",
+    help="Vocabulary: a file, or the built-in 'attributes' or 'words'. Repeatable.  [default: attributes]",
+)
+@click.option(
+    "--template",
+    "templates",
+    multiple=True,
+    metavar="TEXT",
+    help="Class prompt with {}; several are averaged.  [default: 'an image of a {}']",
+)
+@click.option(
+    "--lambda",
+    "ridge",
+    type=float,
+    metavar="NUMBER",
+    help="Ridge penalty of the translator.  [default: chosen out of fold]",
+)
+@click.option(
+    "--invariance",
+    type=click.Choice(["logits", "softmax"]),
+    default="logits",
+    show_default=True,
+    help="Split what leaves all logits alone, or all probabilities.",
+)
+@click.option(
+    "-o",
+    "--output",
+    default="results.h5",
+    show_default=True,
+    metavar="FILE",
+    help="Results file; models are added to one that is there.",
+)
+@click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, ...")
+@click.option("--batch-size", type=click.IntRange(1, 512), default=64, show_default=True)
+@click.option("--workers", type=click.IntRange(0), metavar="N", help="Processes that decode images.  [default: 1]")
+@click.option("--fresh", is_flag=True, help="Forget unfinished work and replace the results file.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.pass_context
+def cli(context: click.Context, /, debug: bool, **options: Any) -> None:
+    r"""What does this image classifier ignore? Measures the null space of its head in words, into one results file.
+
+    \b
+    sing-compute --model resnet50 --images photos/ -o results.h5
+    sing-compute verify results.h5
+    sing-tui results.h5
+    """
+    context.obj = debug
+    if context.invoked_subcommand is not None:
+        return
+    if not options["models"]:
+        if len(sys.argv) > 1:
+            raise SingError(
+                "--model is missing: a timm name such as resnet50, or module:factory; --help lists all options"
+            )
+        click.echo(context.get_help())
+        return
+    _compute(options)
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path))
+def verify(file: Path) -> None:
+    """Check a results file: its structure, and every invariant of the method that the file itself can show."""
+    from sing_compute.store import Store
+    from sing_compute.store import verify as check
+
+    with Store(file) as store:
+        problems, checks = check(store)
+        for problem in problems:
+            click.echo(problem)
+        if problems:
+            raise SingError(f"{file}: {len(problems)} of {checks} checks failed")
+        click.echo(f"{file}: {checks} checks passed, {len(store.models)} models, {int(store.offsets[-1]):,} images")
+
+
+def _compute(options: dict[str, Any]) -> None:
+    from sing_compute.pipeline.plan import make_plan
+    from sing_compute.pipeline.progress import Progress
+    from sing_compute.pipeline.report import closing_table
+    from sing_compute.pipeline.run import run
+    from sing_compute.store import Store
+
+    plan = make_plan(**options, command=shlex.join(["sing-compute", *sys.argv[1:]]))
+    measured = run(plan, Progress())
+    with Store(plan.output) as store:
+        click.echo(closing_table(store, measured))
+        scored = [name for name in measured if store.summary(name)["nullity"]]
+    if not scored:
+        raise SingError(
+            f"no model of this run has a null space, so there is nothing to score; {plan.output} says so for each"
+        )
+    click.echo(f"\n{plan.output} is written. Explore it: sing-tui {shlex.quote(str(plan.output))}")
+
+
+def main() -> None:
+    """Entry point: exit code 0, 2 for a user's mistake, 130 when interrupted."""
+    debug = "--debug" in sys.argv
+    try:
+        code = cli.main(standalone_mode=False)
+    except (SingError, click.ClickException) as error:
+        if debug:
+            traceback.print_exc()
+        message = error.format_message() if isinstance(error, click.ClickException) else str(error)
+        print(f"sing-compute: error: {message}", file=sys.stderr)
+        sys.exit(2)
+    except (KeyboardInterrupt, click.Abort):
+        print("sing-compute: interrupted; the same command goes on where it was", file=sys.stderr)
+        sys.exit(130)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,1 @@
+"""Vocabularies, their text and its vectors in CLIP space."""

@@ -1,0 +1,90 @@
+"""A CLIP network through open_clip: image and text towers into one space."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from sing_compute.errors import ConceptsError
+from sing_compute.fingerprints import state_sha256
+from sing_compute.linalg.angles import unit
+
+SCHEMAS = ("local-dir:", "hf-hub:")
+TEXT_BATCH = 256
+
+
+class OpenClipSpace:
+    """An open_clip model, in evaluation mode: unit embeddings of images and of texts.
+
+    Args:
+        name: `ARCH/PRETRAINED` as `open_clip.list_pretrained()` has them, `ARCH/FILE`, `hf-hub:ORG/REPO`, or
+            `local-dir:FOLDER` in the hub's own format.
+
+    Raises:
+        ConceptsError: Unknown architecture or tag, or weights that cannot be had; never a random network.
+    """
+
+    def __init__(self, name: str) -> None:
+        import open_clip
+
+        architecture, pretrained = name, None
+        if not name.startswith(SCHEMAS):
+            architecture, _, pretrained = name.partition("/")
+            if not pretrained:
+                tags = open_clip.list_pretrained_tags_by_model(architecture)
+                hint = (
+                    f"its tags: {', '.join(tags)}"
+                    if tags
+                    else "open_clip.list_pretrained() names them, e.g. ViT-L-14/openai"
+                )
+                raise ConceptsError(f"--clip {name}: write ARCH/PRETRAINED; {hint}")
+        wants_quick = (
+            bool((open_clip.get_pretrained_cfg(architecture, pretrained) or {}).get("quick_gelu"))
+            if pretrained
+            else False
+        )
+        try:
+            # The activation must be the one the weights were trained with: open_clip only warns where they differ.
+            model = open_clip.create_model(
+                architecture, pretrained, force_quick_gelu=wants_quick, require_pretrained=True, pretrained_text=False
+            )
+            tokenizer = open_clip.get_tokenizer(architecture)
+        except Exception as error:  # hub, network and format errors come as many types
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise ConceptsError(
+                f"--clip {name}: {reason[:200]}. Without a connection: local-dir:FOLDER or ARCH/FILE"
+            ) from error
+        self._model = model.eval()
+        self._tokenizer: Callable[[list[str]], Tensor] = tokenizer
+        preprocess: dict[str, Any] = model.visual.preprocess_cfg
+        self.transform = open_clip.image_transform_v2(open_clip.PreprocessCfg(**preprocess), is_train=False)
+        # A folder's place differs between machines; its name and the weights' fingerprint do not.
+        shown = f"local-dir:{Path(name.partition(':')[2]).name}" if name.startswith("local-dir:") else name
+        self.provenance: dict[str, str] = {"tag": shown, "source": "open_clip", "state_sha256": state_sha256(model)}
+
+    def to(self, device: torch.device) -> "OpenClipSpace":
+        """Move the network."""
+        self._model.to(device)
+        return self
+
+    @torch.inference_mode()
+    def images(self, batch: Tensor) -> Float[Tensor, "image clip"]:
+        """Unit embeddings of transformed images, float32."""
+        embedded: Tensor = self._model.encode_image(batch, normalize=True)
+        return embedded.float()
+
+    @torch.inference_mode()
+    def texts(self, texts: Sequence[Sequence[str]], *, device: torch.device) -> Float[Tensor, "text clip"]:
+        """Unit embedding of each entry: of its one text, or of the mean of its texts' unit embeddings."""
+        flat = [text for entry in texts for text in entry]
+        owner = torch.tensor([index for index, entry in enumerate(texts) for _ in entry])
+        parts = []
+        for start in range(0, len(flat), TEXT_BATCH):
+            tokens = self._tokenizer(flat[start : start + TEXT_BATCH]).to(device)
+            parts.append(self._model.encode_text(tokens, normalize=True).float().cpu())
+        embedded = torch.cat(parts)
+        sums = torch.zeros(len(texts), embedded.shape[1]).index_add_(0, owner, embedded)
+        return unit(sums)

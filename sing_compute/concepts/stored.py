@@ -1,0 +1,75 @@
+"""Embeddings computed elsewhere, matched by key, never by position."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from sing_compute.errors import ConceptsError
+from sing_compute.fingerprints import file_sha256
+
+SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEmbeddings:
+    """A .npz file with `keys` (text) and `embeddings` (one row per key); perhaps `tag`, the CLIP they come from."""
+
+    path: Path
+    keys: tuple[str, ...]
+    vectors: Float[Tensor, "key clip"]
+    """Unit length, float32."""
+    tag: str
+    sha256: str
+
+    @classmethod
+    def read(cls, path: Path) -> "StoredEmbeddings":
+        """Read and check a file; rows are scaled to unit length.
+
+        Raises:
+            ConceptsError: No such file, another format, repeated keys, or rows that have no direction.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                if "keys" not in arrays or "embeddings" not in arrays:
+                    raise ConceptsError(f"{path}: needs the arrays keys and embeddings, has {', '.join(arrays.files)}")
+                keys = tuple(str(key) for key in arrays["keys"])
+                vectors = np.asarray(arrays["embeddings"], dtype=np.float64)
+                tag = str(arrays["tag"]) if "tag" in arrays else ""
+        except (OSError, ValueError) as error:
+            raise ConceptsError(
+                f"{path}: not a readable .npz of keys and embeddings ({str(error).splitlines()[0]})"
+            ) from error
+        if vectors.ndim != 2 or len(vectors) != len(keys):
+            raise ConceptsError(
+                f"{path}: {len(keys)} keys but embeddings of shape {vectors.shape}; one row per key is needed"
+            )
+        if len(set(keys)) < len(keys):
+            raise ConceptsError(
+                f"{path}: {len(keys) - len(set(keys))} keys stand in it more than once; they must be unique"
+            )
+        lengths = np.linalg.norm(vectors, axis=1)
+        bad = [key for key, length in zip(keys, lengths, strict=True) if not (np.isfinite(length) and length > 0)]
+        if bad:
+            raise ConceptsError(f"{path}: {len(bad)} rows are zero or not finite: {', '.join(bad[:SHOWN])}")
+        rows = torch.from_numpy(vectors / lengths[:, None]).float()
+        return cls(path, keys, rows, tag, file_sha256(path))
+
+    def lookup(self, wanted: Sequence[str], what: str) -> Float[Tensor, "wanted clip"]:
+        """The rows of these keys, in their order.
+
+        Raises:
+            ConceptsError: Keys that are not there; the message names the first.
+        """
+        position = {key: index for index, key in enumerate(self.keys)}
+        missing = [key for key in wanted if key not in position]
+        if missing:
+            raise ConceptsError(
+                f"{self.path}: no embedding for {len(missing)} of {len(wanted)} {what}: {', '.join(missing[:SHOWN])}; "
+                f"its keys look like {', '.join(self.keys[:2])}"
+            )
+        return self.vectors[torch.tensor([position[key] for key in wanted])]

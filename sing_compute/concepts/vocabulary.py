@@ -1,0 +1,148 @@
+"""Vocabularies: lists of concepts, each a short name for tables, a kind, and the text whose CLIP vector stands for it."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from unicodedata import normalize
+
+from sing_compute.datafiles import data_path
+from sing_compute.errors import ConceptsError
+
+BUILT_IN = {"attributes": "vocabularies/attributes.tsv", "words": "vocabularies/tokenizer_words.txt"}
+"""Name of each vocabulary that comes with the package, and its file below `data/`."""
+
+Concept = tuple[str, str, str]
+"""Name, kind, prompt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """Concepts in the order they were read. No two share a name or a prompt (case and white space aside)."""
+
+    names: tuple[str, ...]
+    kinds: tuple[str, ...]
+    prompts: tuple[str, ...]
+    merged: tuple[str, ...] = ()
+    """Names of the duplicates that were left out; with "(same prompt as ...)" where the name alone does not tell why."""
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+def read_vocabulary(source: str | Path) -> Vocabulary:
+    """Read a built-in vocabulary or a user's file, its duplicates merged.
+
+    A file is UTF-8 with one concept a line: `name`, `name<TAB>kind` or `name<TAB>kind<TAB>prompt`. Blank lines and lines
+    that start with `#` are skipped. The kind defaults to the file's name without its ending, the prompt to
+    `an image of {name}`.
+
+    Args:
+        source: `attributes`, `words`, or a file (`./words` for a file of that name).
+
+    Raises:
+        ConceptsError: The file is missing, is not UTF-8, holds no concept, or has a line of another form.
+    """
+    if isinstance(source, str) and source in BUILT_IN:
+        path, kind = data_path(BUILT_IN[source]), source.removesuffix("s")
+    else:
+        path, kind = Path(source), Path(source).stem
+    # Universal newlines alone end a line: str.splitlines would also break at U+2028 or U+0085 and shift line numbers.
+    lines = _read_text(path).split("\n")
+    concepts = [
+        _concept(line.rstrip(), kind, f"{path}, line {number}")
+        for number, line in enumerate(lines, start=1)
+        if line.strip() and not line.lstrip().startswith("#")
+    ]
+    if not concepts:
+        raise ConceptsError(f"{path} holds no concept; write one a line: name, or name<TAB>kind<TAB>prompt")
+    return _merge(concepts)
+
+
+def merge_vocabularies(vocabularies: Iterable[Vocabulary]) -> Vocabulary:
+    """Join vocabularies in the order given; of concepts with the same name or the same prompt the first stays."""
+    vocabularies = list(vocabularies)
+    concepts = [c for v in vocabularies for c in zip(v.names, v.kinds, v.prompts, strict=True)]
+    return _merge(concepts, merged=[name for v in vocabularies for name in v.merged])
+
+
+def tokenizer_words() -> list[str]:
+    """Whole words of the CLIP BPE tokenizer in its rank order, a frequent word first: what tokenizer_words.txt holds.
+
+    A word is a token that ends a word (`</w>`), of three or more letters a-z, with a vowel (aeiouy) and no letter three
+    times in a row. Word endings such as `ation` are left out by a count over all such tokens: one that ends at least 5
+    others whose rest is no token itself (so `house` in `farmhouse` does not count), and begins at most a quarter as many.
+    This costs some real words (`city`, `king`), and fragments, names and hashtags remain: it is the tokenizer's list.
+    Loads torch (open_clip does): only whoever makes the file anew, or tests it, pays.
+    """
+    from open_clip.tokenizer import SimpleTokenizer  # type: ignore[import-untyped, unused-ignore]
+
+    ending = re.compile("[a-z]{3,}</w>")
+    tokens = [token.removesuffix("</w>") for token in SimpleTokenizer().encoder if ending.fullmatch(token)]
+    known = set(tokens)
+    begins = Counter(token[:cut] for token in tokens for cut in range(3, len(token)))
+    ends = Counter(token[cut:] for token in tokens for cut in range(1, len(token) - 2) if token[:cut] not in known)
+    return [
+        token
+        for token in tokens
+        if re.search("[aeiouy]", token)
+        and not re.search(r"(.)\1\1", token)
+        and not (ends[token] >= 5 and 4 * begins[token] <= ends[token])
+    ]
+
+
+def _read_text(path: Path) -> str:
+    """The text of a file, its line ends made into newlines."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise ConceptsError(f"no vocabulary file {path}; give a text file, or one of: {', '.join(BUILT_IN)}") from None
+    except UnicodeDecodeError as error:
+        raise ConceptsError(
+            f"{path} is not UTF-8 (byte {error.start}: {error.reason}); save it as UTF-8 text"
+        ) from None
+    except OSError as error:
+        raise ConceptsError(f"cannot read vocabulary {path}: {error.strerror}; give a readable text file") from None
+    if "\0" in text:
+        raise ConceptsError(f"{path} is not UTF-8 text (it has zero bytes, as UTF-16 has); save it as UTF-8 text")
+    return text
+
+
+def _concept(line: str, kind: str, where: str) -> Concept:
+    """One line as a concept; an empty column counts as absent."""
+    columns = [" ".join(normalize("NFC", column).split()) for column in line.split("\t")]
+    if len(columns) > 3:
+        raise ConceptsError(f"{where}: {len(columns)} columns; at most 3, between tabs: name, kind, prompt")
+    name, own_kind, prompt = columns + [""] * (3 - len(columns))
+    if not name:
+        raise ConceptsError(f"{where}: no name before the first tab; write name, or name<TAB>kind<TAB>prompt")
+    return name, own_kind or kind, prompt or f"an image of {name}"
+
+
+def _merge(concepts: Iterable[Concept], merged: Iterable[str] = ()) -> Vocabulary:
+    """First come, first kept; what goes is named after what is in `merged` already."""
+    kept: list[Concept] = []
+    gone = list(merged)
+    names: set[str] = set()
+    by_prompt: dict[str, str] = {}
+    for name, kind, prompt in concepts:
+        if _key(name) in names:
+            gone.append(name)
+        elif _key(prompt) in by_prompt:
+            gone.append(f"{name} (same prompt as {by_prompt[_key(prompt)]})")
+        else:
+            kept.append((name, kind, prompt))
+            names.add(_key(name))
+            by_prompt[_key(prompt)] = name
+    return Vocabulary(
+        names=tuple(name for name, _, _ in kept),
+        kinds=tuple(kind for _, kind, _ in kept),
+        prompts=tuple(prompt for _, _, prompt in kept),
+        merged=tuple(gone),
+    )
+
+
+def _key(text: str) -> str:
+    """What two texts must share to be the same concept: case and white space do not count."""
+    return " ".join(text.split()).casefold()

@@ -1,0 +1,25 @@
+"""Finds the files of `data/`: inside an installed package, or beside the package in a source checkout."""
+
+from pathlib import Path
+
+from sing_compute.errors import SingError
+
+PACKAGE = Path(__file__).resolve().parent
+
+
+def data_path(name: str) -> Path:
+    """Path of one file of `data/`.
+
+    Args:
+        name: Its path below `data/`, such as `vocabularies/attributes.tsv`.
+
+    Raises:
+        SingError: The file is not there.
+    """
+    root = next((root for root in (PACKAGE / "data", PACKAGE.parent / "data") if root.is_dir()), PACKAGE / "data")
+    path = root / name
+    if not path.is_file():
+        raise SingError(
+            f"this installation has no {path}; install sing-explorer again (from a clone: git restore data)"
+        )
+    return path

@@ -1,0 +1,22 @@
+"""Telling one set of weights, or one file, from another."""
+
+import hashlib
+from pathlib import Path
+
+import torch
+from torch import nn
+
+
+def state_sha256(network: nn.Module) -> str:
+    """Fingerprint of all weights as loaded: names, dtypes, shapes and bytes in name order."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(network.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, as sha256sum prints it."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

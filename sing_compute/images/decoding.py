@@ -1,0 +1,67 @@
+"""One decode of each image for all networks of a run. A broken image is reported, never fatal."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+Transform = Callable[[Any], Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Decoded images in order: rows into the image list, one tensor per transform, and the images that failed."""
+
+    rows: list[int]
+    tensors: list[Tensor]
+    failed: list[tuple[int, str]]
+
+
+class DecodedImages(Dataset[tuple[int, list[Tensor] | str]]):
+    """Each image once, as the tensors of all transforms, or as the reason why it cannot be read."""
+
+    def __init__(self, paths: Sequence[Path], transforms: Sequence[Transform]) -> None:
+        self._paths, self._transforms = paths, transforms
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def __getitem__(self, index: int) -> tuple[int, list[Tensor] | str]:
+        try:
+            with Image.open(self._paths[index]) as opened:
+                image = opened.convert("RGB")
+            return index, [transform(image) for transform in self._transforms]
+        except (
+            Exception
+        ) as error:  # decoders raise many types; whatever it is, the image is skipped and the reason kept
+            return index, (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def decode_batches(
+    paths: Sequence[Path], transforms: Sequence[Transform], batches: Sequence[Sequence[int]], *, workers: int
+) -> Iterator[Batch]:
+    """Decode the rows of each batch, ahead of use in `workers` processes (0: in this one); equal transforms run once."""
+    distinct: dict[str, int] = {}
+    slots = [distinct.setdefault(repr(transform), len(distinct)) for transform in transforms]
+    unique = [transforms[slots.index(slot)] for slot in range(len(distinct))]
+    loader = DataLoader(
+        DecodedImages(paths, unique),
+        batch_sampler=[list(batch) for batch in batches],
+        num_workers=workers,
+        collate_fn=_collate,
+        prefetch_factor=2 if workers else None,
+    )
+    for batch in loader:
+        yield Batch(batch.rows, [batch.tensors[slot] for slot in slots] if batch.rows else [], batch.failed)
+
+
+def _collate(items: list[tuple[int, list[Tensor] | str]]) -> Batch:
+    good = [(index, tensors) for index, tensors in items if not isinstance(tensors, str)]
+    failed = [(index, reason) for index, reason in items if isinstance(reason, str)]
+    stacked = [torch.stack(column) for column in zip(*(tensors for _, tensors in good), strict=True)]
+    return Batch([index for index, _ in good], stacked, failed)

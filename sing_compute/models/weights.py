@@ -1,0 +1,60 @@
+"""Reading checkpoints, strictly."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from sing_compute.errors import WeightsError
+
+WRAPPERS = ("state_dict", "model", "model_state_dict", "state_dict_ema", "net")
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """The tensors of a checkpoint: .safetensors, or a torch file that holds nothing but tensors and plain containers.
+
+    Raises:
+        WeightsError: No such file, not a checkpoint, or a torch file that would run code when loaded.
+    """
+    if not path.is_file():
+        raise WeightsError(f"--weights {path}: no such file")
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            state: dict[str, Tensor] = load_file(path)
+            return state
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise WeightsError(
+            f"--weights {path}: not a readable checkpoint of tensors ({reason}); save it as .safetensors"
+        ) from error
+    while isinstance(content, dict) and (
+        inner := next((key for key in WRAPPERS if isinstance(content.get(key), dict)), None)
+    ):
+        content = content[inner]
+    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
+        raise WeightsError(f"--weights {path}: holds no state dict (names to tensors)")
+    return {name.removeprefix("module."): value for name, value in content.items()}
+
+
+def load_strictly(network: nn.Module, state: dict[str, Tensor], source: str) -> None:
+    """Load a state dict of which every key must fit.
+
+    Raises:
+        WeightsError: Missing, unexpected or differently shaped tensors; the message names the first of each.
+    """
+    own = network.state_dict()
+    missing = sorted(own.keys() - state.keys() - {key for key in own if key.endswith("num_batches_tracked")})
+    unexpected = sorted(state.keys() - own.keys())
+    shaped = sorted(key for key in own.keys() & state.keys() if own[key].shape != state[key].shape)
+    problems = [f"{title} {_some(keys)}" for title, keys in (("missing", missing), ("unexpected", unexpected)) if keys]
+    problems += [f"{key} is {tuple(state[key].shape)}, wanted {tuple(own[key].shape)}" for key in shaped[:2]]
+    if problems:
+        raise WeightsError(f"{source} does not fit {type(network).__name__}: {'; '.join(problems)}")
+    network.load_state_dict({**{key: own[key] for key in own.keys() - state.keys()}, **state}, strict=True)
+
+
+def _some(names: list[str], limit: int = 3) -> str:
+    return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")

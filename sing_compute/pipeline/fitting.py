@@ -1,0 +1,163 @@
+"""The translator of one model: sums by fold, the penalty chosen out of fold, and the path of every figure along it."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import add
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sing_compute.errors import TranslatorError
+from sing_compute.linalg.angles import paired_angle
+from sing_compute.linalg.null_space import HeadSplit
+from sing_compute.pipeline.features import FeatureBatch
+from sing_compute.scores.shifts import NullRemoval, attribute_score
+from sing_compute.scores.statistics import ratio
+from sing_compute.translator.ridge import RidgePath, RidgeSums
+
+FOLDS = 5
+RELATIVE_GRID = np.logspace(-6, 2, 13)
+"""Penalties tried first, over trace(S_ff) / m."""
+REFINED = 7
+"""Penalties tried between the neighbours of the best one."""
+PATH_IMAGES = 20_000
+"""Images that the path is measured on: all of them up to this number, else evenly spread ones."""
+
+Batches = Callable[[], Iterable[FeatureBatch]]
+PATH_COLUMNS = ("cosine", "attribute_score", "attribute_score_abs", "image_score", "ratio")
+
+
+@dataclass(slots=True)
+class FittedTranslator:
+    """The chosen penalty, the translators for it, and the path it was chosen on."""
+
+    ridge: float
+    unit: float
+    """trace(S_ff) / m: the penalty over it compares across models."""
+    whole: NullRemoval
+    """Fitted on all images: for new images, steering and naming directions."""
+    folds: list[NullRemoval]
+    """Fitted without one fold each: every image is scored by a translator that never saw it."""
+    fold_mean_targets: Tensor
+    """Mean embedding of the images outside each fold: the baseline that ignores the features."""
+    mean_feature: Tensor
+    path: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+
+
+def fit_translator(
+    batches: Batches, split: HeadSplit, class_vectors: Tensor, images: int, *, ridge: float | None = None
+) -> FittedTranslator:
+    """Fit T(f) = A f + a out of fold; choose lambda by mean cosine, refined between the grid's neighbours (spec, 2).
+
+    Args:
+        batches: Gives the batches anew at each call.
+        split: The head's null space, for AS and IS along the path.
+        class_vectors: Unit text embedding of each class, (class, clip).
+        images: How many images the batches hold.
+        ridge: A penalty forced by the user; None to choose it.
+
+    Raises:
+        TranslatorError: Too few images to hold any out.
+    """
+    sums = _fold_sums(batches)
+    total = reduce(add, sums)
+    if sum(fold.count > 0 for fold in sums) < 2:
+        raise TranslatorError(
+            f"{total.count} images are too few to hold some out when the translator is fitted; give more"
+        )
+    paths = [RidgePath(total - fold) for fold in sums]
+    unit = total.lambda_unit
+    stride = -(-images // PATH_IMAGES)
+
+    def measure(ridges: Sequence[float]) -> dict[float, dict[str, float]]:
+        return _measure_path(batches, paths, split, class_vectors, list(ridges), stride)
+
+    points = measure((RELATIVE_GRID * unit).tolist())
+    if ridge is None:
+        best = _best(points)
+        grid = sorted(points)
+        position = grid.index(best)
+        low, high = grid[max(0, position - 1)], grid[min(len(grid) - 1, position + 1)]
+        points |= measure(_new(np.geomspace(low, high, REFINED + 2), points))
+        ridge = _best(points)
+    points |= measure(_new((ridge / 10, ridge, ridge * 10), points))
+    whole = RidgePath(total)
+    removals = [NullRemoval.of(path.fit(ridge), split, total.mean_feature) for path in (whole, *paths)]
+    order = sorted(points)
+    path = {name: np.array([points[value][name] for value in order]) for name in PATH_COLUMNS}
+    path |= {"lambda": np.array(order), "relative": np.array(order) / unit}
+    return FittedTranslator(
+        ridge, unit, removals[0], removals[1:], torch.stack([p.mean_target for p in paths]), total.mean_feature, path
+    )
+
+
+def _new(ridges: Iterable[float], points: Iterable[float]) -> list[float]:
+    """Penalties that are not on the path yet, rounding aside."""
+    return [float(value) for value in ridges if not any(math.isclose(value, known, rel_tol=1e-9) for known in points)]
+
+
+def _best(points: dict[float, dict[str, float]]) -> float:
+    return max(points, key=lambda value: points[value]["cosine"])
+
+
+def _fold_sums(batches: Batches) -> list[RidgeSums]:
+    sums: list[RidgeSums] = []
+    for batch in batches():
+        if not sums:
+            device = batch.features.device
+            sums = [
+                RidgeSums.zero(batch.features.shape[1], batch.targets.shape[1], device=device) for _ in range(FOLDS)
+            ]
+        for fold in range(FOLDS):
+            chosen = batch.folds == fold
+            if chosen.any():
+                sums[fold] = sums[fold] + RidgeSums.of(batch.features[chosen], batch.targets[chosen])
+    return sums
+
+
+def _measure_path(
+    batches: Batches,
+    paths: Sequence[RidgePath],
+    split: HeadSplit,
+    class_vectors: Tensor,
+    ridges: list[float],
+    stride: int,
+) -> dict[float, dict[str, float]]:
+    """Out-of-fold cosine, AS and IS for each penalty: features are rotated once, each penalty costs two products."""
+    columns: dict[float, list[Tensor]] = {value: [] for value in ridges}
+    for batch in batches():
+        offset = (-batch.rows.start) % stride
+        features, targets, folds = (
+            batch.features[offset::stride].double(),
+            batch.targets[offset::stride],
+            batch.folds[offset::stride],
+        )
+        texts = class_vectors[batch.labels[offset::stride].long()].double()
+        principal = features - split.null_part(features)
+        for fold, path in enumerate(paths):
+            rows = folds == fold
+            if not rows.any():
+                continue
+            rotated, rotated_principal = path.rotate(features[rows]), path.rotate(principal[rows])
+            for value in ridges:
+                before, after = path.translate(rotated, value), path.translate(rotated_principal, value)
+                cosine = torch.nn.functional.cosine_similarity(before, targets[rows].double())
+                score = attribute_score(before, after, texts[rows])
+                columns[value].append(torch.stack([cosine, score, paired_angle(before, after)]).cpu())
+    return {value: _path_point(torch.cat(parts, dim=1).numpy()) for value, parts in columns.items()}
+
+
+def _path_point(columns: NDArray[np.float64]) -> dict[str, float]:
+    cosine, score, shift = columns
+    absolute, image = float(np.nanmedian(np.abs(score))), float(np.nanmedian(shift))
+    return {
+        "cosine": float(np.nanmean(cosine)),
+        "attribute_score": float(np.nanmedian(score)),
+        "attribute_score_abs": absolute,
+        "image_score": image,
+        "ratio": ratio(image, absolute),
+    }

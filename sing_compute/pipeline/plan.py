@@ -1,0 +1,132 @@
+"""What a run is asked to do, checked before anything is loaded."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from sing_compute.errors import SingError
+from sing_compute.models.classifier import ModelSpec
+
+CLASS_TEMPLATE = "an image of a {}"
+DEFAULT_CLIP = "ViT-L-14/openai"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One run: which models, which CLIP space, which images and words, and how."""
+
+    models: tuple[ModelSpec, ...]
+    images: Path
+    output: Path
+    clip: str | None
+    """open_clip's `ARCH/PRETRAINED`; None where embeddings are stored."""
+    image_embeddings: Path | None
+    concept_embeddings: Path | None
+    class_embeddings: Path | None
+    class_names: Path | None
+    concepts: tuple[str, ...]
+    templates: tuple[str, ...]
+    ridge: float | None
+    invariance: str
+    device: torch.device
+    batch_size: int
+    workers: int
+    fresh: bool
+    command: str
+
+
+def make_plan(
+    *,
+    models: Sequence[str],
+    weights: Sequence[str],
+    images: str | None,
+    output: str,
+    clip: str | None,
+    image_embeddings: str | None,
+    concept_embeddings: str | None,
+    class_embeddings: str | None,
+    class_names: str | None,
+    concepts: Sequence[str],
+    templates: Sequence[str],
+    ridge: float | None,
+    invariance: str,
+    device: str,
+    batch_size: int,
+    workers: int | None,
+    fresh: bool,
+    command: str,
+) -> Plan:
+    """Check that the options go together, and fill in what follows from others.
+
+    Raises:
+        SingError: Naming the option and the way out.
+    """
+    if not images:
+        raise SingError("--images is missing: a folder with one subfolder per class, or a .csv of path,label[,group]")
+    if weights and len(weights) != len(models):
+        raise SingError(
+            f"{len(models)} --model but {len(weights)} --weights: give one for each, in order, '-' for its own weights"
+        )
+    stored = (image_embeddings, concept_embeddings, class_embeddings)
+    if clip and any(stored):
+        raise SingError("--clip and stored embeddings exclude each other: two CLIP spaces never mix")
+    if any(stored) and not (image_embeddings and concept_embeddings):
+        raise SingError("stored embeddings: --image-embeddings and --concept-embeddings are both needed")
+    if any(stored) and templates:
+        raise SingError("--template needs a CLIP text tower; stored --class-embeddings are used as they are")
+    for template in templates:
+        if "{}" not in template:
+            raise SingError(f"--template {template!r} has no {{}} for the class name")
+    specs = [
+        ModelSpec.parse(model, _weights_path(file))
+        for model, file in zip(models, weights or ["-"] * len(models), strict=True)
+    ]
+    names = [spec.name for spec in specs]
+    for name in names:
+        if names.count(name) > 1:
+            raise SingError(f"two models are named {name!r}: name one of them with --model NAME={name}")
+    if ridge is not None and not ridge > 0:
+        raise SingError(f"--lambda {ridge}: the penalty must be above 0")
+    target = Path(output)
+    if target.is_dir():
+        raise SingError(f"-o {target}: this is a folder; give the name of a file, e.g. {target / 'results.h5'}")
+    return Plan(
+        models=tuple(specs),
+        images=Path(images),
+        output=target,
+        clip=None if any(stored) else clip or DEFAULT_CLIP,
+        image_embeddings=_path(image_embeddings),
+        concept_embeddings=_path(concept_embeddings),
+        class_embeddings=_path(class_embeddings),
+        class_names=_path(class_names),
+        concepts=tuple(concepts),
+        templates=tuple(templates) or (CLASS_TEMPLATE,),
+        ridge=ridge,
+        invariance=invariance,
+        device=_device(device),
+        batch_size=batch_size,
+        workers=workers if workers is not None else 1,
+        fresh=fresh,
+        command=command,
+    )
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None
+
+
+def _weights_path(text: str) -> Path | None:
+    return None if text == "-" else Path(text)
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, dtype=torch.float64, device=device)
+    except (RuntimeError, AssertionError, TypeError) as error:
+        raise SingError(f"--device {name}: not usable here ({str(error).splitlines()[0]}); try --device cpu") from error
+    return device

@@ -1,0 +1,73 @@
+"""The closing table of a run: one row per model, or one column per model where the terminal is narrow."""
+
+import math
+import shutil
+from collections.abc import Callable, Sequence
+
+from sing_compute.store import Store
+
+Summary = dict[str, float | int]
+
+
+def _number(name: str, digits: int) -> Callable[[Summary], str]:
+    def cell(summary: Summary) -> str:
+        value = summary.get(name)
+        if value is None or math.isnan(value):
+            return "-"
+        return f"{value:.{digits}f}" if math.isfinite(value) else "inf"
+
+    return cell
+
+
+def _share(summary: Summary) -> str:
+    return f"{summary['accuracy']:.1%}"
+
+
+def _cosine(summary: Summary) -> str:
+    return f"{summary['cosine']:.4f} ({summary['cosine_baseline']:.4f})" if "cosine" in summary else "-"
+
+
+def _signed(summary: Summary) -> str:
+    return f"{summary['attribute_score']:+.2f}" if "attribute_score" in summary else "-"
+
+
+COLUMNS: tuple[tuple[str, Callable[[Summary], str]], ...] = (
+    ("accuracy", _share),
+    ("rank", _number("rank", 0)),
+    ("nullity", _number("nullity", 0)),
+    ("gap", _number("gap", 1)),
+    ("cosine (baseline)", _cosine),
+    ("AS", _signed),
+    ("|AS|", _number("attribute_score_abs", 2)),
+    ("IS", _number("image_score", 2)),
+    ("IS centred", _number("image_score_centred", 2)),
+    ("IS/|AS|", _number("ratio_images", 1)),
+    ("flips", _number("flips", 0)),
+)
+NOTE = (
+    "AS, |AS|, IS: medians over images, in degrees; centred: only the image's own null part removed.\n"
+    "gap: sigma_r / sigma_(r+1), inf where the head has no smaller singular value.\n"
+    "cosine: T(f) with the image embedding, out of fold; the baseline is the mean embedding alone."
+)
+
+
+def closing_table(store: Store, models: Sequence[str], *, width: int | None = None) -> str:
+    """Accuracy, rank, nullity, gap, translator cosine beside its baseline, median AS, |AS| and IS, IS/|AS| and flips."""
+    rows = [["model", *(title for title, _ in COLUMNS)]]
+    for model in models:
+        summary = store.summary(model)
+        rows.append([model, *(cell(summary) for _, cell in COLUMNS)])
+    lines = _aligned(rows)
+    if len(lines[0]) > (width or shutil.get_terminal_size((100, 24)).columns):
+        lines = _aligned([list(row) for row in zip(*rows, strict=True)])
+    return "\n".join(["", *lines, "", NOTE])
+
+
+def _aligned(rows: list[list[str]]) -> list[str]:
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]

@@ -1,0 +1,188 @@
+"""The whole road of one run: load, look, extract, measure, write."""
+
+import hashlib
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from sing_compute import __version__
+from sing_compute.images.listing import ImageList, folds_of, list_images, match_classes
+from sing_compute.models.classifier import Classifier, load_classifier
+from sing_compute.pipeline.features import ShardReader, attach_heads, extract
+from sing_compute.pipeline.fitting import FOLDS
+from sing_compute.pipeline.measure import Measured, ModelMeasurement
+from sing_compute.pipeline.plan import Plan
+from sing_compute.pipeline.progress import Progress
+from sing_compute.pipeline.shards import SHARD_IMAGES, WorkFolder
+from sing_compute.pipeline.shared import Shared
+from sing_compute.pipeline.space import ClipSpace, class_table
+from sing_compute.scores.statistics import rank_correlation
+from sing_compute.store import Store, replace_store
+from sing_compute.store.write import SHARED
+
+
+def run(plan: Plan, progress: Progress) -> list[str]:
+    """Carry out a plan; the results file stands in its place when this returns. Gives the names of the measured models.
+
+    Raises:
+        SingError: Anything the user can mend; the old results file, if there was one, is untouched.
+    """
+    work = WorkFolder(plan.output, fresh=plan.fresh)
+    finished = False
+    try:
+        _Run(plan, work, progress).go()
+        finished = True
+    finally:
+        work.release(finished=finished)
+    return [spec.name for spec in plan.models]
+
+
+class _Run:
+    """The state of one run, in the order in which it comes to be."""
+
+    def __init__(self, plan: Plan, work: WorkFolder, progress: Progress) -> None:
+        self.plan, self.work, self.progress = plan, work, progress
+
+    def go(self) -> None:
+        plan, say = self.plan, self.progress.say
+        images = list_images(plan.images)
+        classifiers = [load_classifier(spec) for spec in plan.models]
+        space = ClipSpace.load(plan)
+        say(f"images: {len(images):,} in {plan.images}")
+        attach_heads(classifiers, [images.path(row) for row in range(len(images))])
+        for classifier in classifiers:
+            classes, dim = classifier.head[0].shape
+            facts = classifier.provenance
+            size = f"{classes} classes x {dim} features"
+            say(f"{classifier.name}: head {facts['head']}, {size}, stored in {facts['stored_precision']}")
+        table = class_table(classifiers, plan.class_names)
+        labels = match_classes(images.labels, table.names, table.wnids)
+        order = np.lexsort((np.array(images.keys), labels))
+        if space.image_embeddings:  # a missing key must not surface after hours of work
+            space.image_embeddings.lookup([images.keys[row] for row in order], "images")
+        prompts, class_vectors = space.classes(table.names, plan, plan.device)
+        vocabulary, concept_vectors = space.concepts(plan, plan.device, self.progress)
+        self._extract(images, order, classifiers, space)
+        reader, kept, failed = self._reader(images, order, labels, space)
+        shared = Shared(
+            keys=[images.keys[row] for row in order[kept]],
+            labels=labels[order[kept]],
+            groups=[images.groups[row] for row in order[kept]] if images.groups else None,
+            failed=failed,
+            root=str(plan.images.resolve()),
+            classes=table,
+            prompts=prompts,
+            vocabulary=vocabulary,
+            class_vectors=class_vectors,
+            concept_vectors=concept_vectors,
+            clip=space.provenance,
+        )
+        class_device, concept_device = class_vectors.to(plan.device), concept_vectors.to(plan.device)
+        against = Measured(shared.offsets, shared.labels, shared.group_masks, class_device, concept_device)
+        self._write(classifiers, reader, against, shared)
+
+    def _extract(
+        self, images: ImageList, order: NDArray[np.int64], classifiers: list[Classifier], space: ClipSpace
+    ) -> None:
+        plan = self.plan
+        keys = "\n".join(images.keys[row] for row in order)
+        done = self.work.adopt_plan(
+            {
+                "version": __version__,
+                "models": {c.name: [c.provenance["state_sha256"], repr(c.transform)] for c in classifiers},
+                "clip": space.provenance,
+                "images": hashlib.sha256(keys.encode()).hexdigest(),
+                "image root": str(plan.images.resolve()),
+                "batch size": plan.batch_size,
+                "shard size": SHARD_IMAGES,
+                "device": plan.device.type,
+            }
+        )
+        if done:
+            self.progress.say(f"going on: {done * SHARD_IMAGES:,} images or fewer were done before")
+        extract(
+            self.work,
+            classifiers,
+            space.network,
+            [images.path(row) for row in order],
+            device=plan.device,
+            batch_size=plan.batch_size,
+            workers=plan.workers,
+            progress=self.progress,
+        )
+
+    def _reader(
+        self, images: ImageList, order: NDArray[np.int64], labels: NDArray[np.int32], space: ClipSpace
+    ) -> tuple[ShardReader, NDArray[np.int64], list[tuple[str, str]]]:
+        empty = torch.empty(0)
+        kept, broken = ShardReader(self.work, len(order), None, empty, empty, self.plan.device).kept()
+        failed = [(images.keys[order[row]], reason) for row, reason in broken]
+        if failed:
+            self.progress.say(f"skipped {len(failed)} images that cannot be read, first {failed[0][0]}: {failed[0][1]}")
+        keys = [images.keys[row] for row in order[kept]]
+        targets = space.image_embeddings.lookup(keys, "images") if space.image_embeddings else None
+        chosen = torch.from_numpy(labels[order[kept]])
+        folds = torch.from_numpy(folds_of(keys, FOLDS))
+        return ShardReader(self.work, len(order), targets, chosen, folds, self.plan.device), kept, failed
+
+    def _write(self, classifiers: list[Classifier], reader: ShardReader, against: Measured, shared: Shared) -> None:
+        plan = self.plan
+        old = Store(plan.output) if plan.output.exists() and not plan.fresh else None
+        try:
+            if old:
+                shared.must_match(old)
+            names = [classifier.name for classifier in classifiers]
+            others = [name for name in old.models if name not in names] if old else []
+            with replace_store(plan.output, scratch=self.work.folder) as writer:
+                medians: dict[str, NDArray[np.float64]] = {}
+                if old:
+                    writer.adopt(old, [*SHARED, *(f"models/{name}" for name in others)])
+                    for name in others:
+                        path = f"models/{name}/classes/attribute_score_abs_q50"
+                        if path in old:
+                            medians[name] = old.array(path)[0].astype(np.float64)
+                else:
+                    shared.write(writer)
+                last = (
+                    max((int(old.attributes(f"models/{name}")["order"]) for name in others), default=-1) if old else -1
+                )
+                for position, classifier in enumerate(classifiers, last + 1):
+                    measurement = ModelMeasurement(
+                        classifier, reader, against, invariance=plan.invariance, ridge=plan.ridge
+                    )
+                    if not measurement.split.nullity:
+                        self.progress.say(f"{classifier.name}: its head has no null space: stored without scores")
+                    median = measurement.run(writer, self.progress)
+                    if median is not None:
+                        medians[classifier.name] = median
+                    writer.annotate(f"models/{classifier.name}", self._provenance(classifier, position))
+                if medians:
+                    writer.put("comparison/model", list(medians))
+                    matrix = [[rank_correlation(a, b) for b in medians.values()] for a in medians.values()]
+                    writer.put("comparison/class_order", matrix)
+        finally:
+            if old:
+                old.close()
+
+    def _provenance(self, classifier: Classifier, position: int) -> dict[str, str | int | float]:
+        plan = self.plan
+        versions = {f"{name}_version": version(name) for name in ("torch", "timm", "open_clip_torch", "numpy")}
+        return {
+            **classifier.provenance,
+            **versions,
+            "sing_compute_version": __version__,
+            "python_version": sys.version.split()[0],
+            "order": position,
+            "invariance": plan.invariance,
+            "folds": FOLDS,
+            "lambda_choice": "out-of-fold cosine" if plan.ridge is None else "given",
+            "device": plan.device.type,
+            "batch_size": plan.batch_size,
+            "threads": torch.get_num_threads(),
+            "command": plan.command,
+            "written": datetime.now(UTC).isoformat(timespec="seconds"),
+        }

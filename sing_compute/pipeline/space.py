@@ -1,0 +1,126 @@
+"""The CLIP space of a run: where image, class and concept vectors come from, and which words they stand for."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from sing_compute.concepts.open_clip_space import OpenClipSpace
+from sing_compute.concepts.stored import StoredEmbeddings
+from sing_compute.concepts.vocabulary import Vocabulary, merge_vocabularies, read_vocabulary
+from sing_compute.errors import ConceptsError
+from sing_compute.models.classifier import Classifier, imagenet_names, imagenet_wnids
+from sing_compute.pipeline.plan import Plan
+from sing_compute.pipeline.progress import Progress
+
+DEFAULT_VOCABULARY = "attributes"
+IMAGENET_CLASSES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class ClassTable:
+    """The head's classes in logit order."""
+
+    names: list[str]
+    wnids: list[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClipSpace:
+    """One CLIP space: an open_clip network, or embeddings stored elsewhere."""
+
+    network: OpenClipSpace | None
+    image_embeddings: StoredEmbeddings | None
+    concept_embeddings: StoredEmbeddings | None
+    class_embeddings: StoredEmbeddings | None
+    provenance: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, plan: Plan) -> "ClipSpace":
+        """Load the network or read the files.
+
+        Raises:
+            ConceptsError: Weights that cannot be had, or files of different spaces.
+        """
+        if plan.clip:
+            network = OpenClipSpace(plan.clip)
+            return cls(network, None, None, None, network.provenance)
+        assert plan.image_embeddings is not None
+        assert plan.concept_embeddings is not None
+        images, concepts = StoredEmbeddings.read(plan.image_embeddings), StoredEmbeddings.read(plan.concept_embeddings)
+        classes = StoredEmbeddings.read(plan.class_embeddings) if plan.class_embeddings else concepts
+        for other in (concepts, classes):
+            if other.vectors.shape[1] != images.vectors.shape[1]:
+                raise ConceptsError(
+                    f"{other.path} has {other.vectors.shape[1]} dimensions, {images.path} has {images.vectors.shape[1]}: "
+                    "all embeddings must come from one CLIP"
+                )
+            if images.tag and other.tag and other.tag != images.tag:
+                raise ConceptsError(
+                    f"{other.path} comes from {other.tag}, {images.path} from {images.tag}: use one CLIP for all"
+                )
+        record = {"tag": images.tag or concepts.tag or "stored embeddings", "source": "stored embeddings"}
+        record |= {"images_sha256": images.sha256, "concepts_sha256": concepts.sha256, "classes_sha256": classes.sha256}
+        return cls(None, images, concepts, classes, record)
+
+    def classes(self, names: list[str], plan: Plan, device: torch.device) -> tuple[list[str], Tensor]:
+        """Prompt and unit vector of each class."""
+        if self.network:
+            prompts = [[template.format(name) for template in plan.templates] for name in names]
+            return [" | ".join(texts) for texts in prompts], self.network.texts(prompts, device=device)
+        assert self.class_embeddings
+        return list(names), self.class_embeddings.lookup(names, "classes")
+
+    def concepts(self, plan: Plan, device: torch.device, progress: Progress) -> tuple[Vocabulary, Tensor]:
+        """The vocabulary and its unit vectors."""
+        stored = self.concept_embeddings
+        if stored and not plan.concepts:
+            vocabulary = Vocabulary(stored.keys, (stored.path.stem,) * len(stored.keys), stored.keys)
+        else:
+            vocabulary = merge_vocabularies(
+                [read_vocabulary(source) for source in plan.concepts or (DEFAULT_VOCABULARY,)]
+            )
+        if vocabulary.merged:
+            shown = ", ".join(vocabulary.merged[:5])
+            progress.say(
+                f"concepts: {len(vocabulary.merged)} duplicates merged: {shown}{' ...' if len(vocabulary.merged) > 5 else ''}"
+            )
+        if stored:
+            return vocabulary, stored.lookup(vocabulary.names, "concepts")
+        assert self.network
+        return vocabulary, self.network.texts([[prompt] for prompt in vocabulary.prompts], device=device)
+
+
+def class_table(classifiers: list[Classifier], file: Path | None) -> ClassTable:
+    """Names of the head's classes: the user's, else the checkpoint's own, else ImageNet's for 1,000 classes.
+
+    Raises:
+        ConceptsError: The models have different classes, no names are known, or the file has another number of lines.
+    """
+    sizes = {classifier.name: len(classifier.head[0]) for classifier in classifiers}
+    size = next(iter(sizes.values()))
+    if len(set(sizes.values())) > 1:
+        listed = ", ".join(f"{name} {count}" for name, count in sizes.items())
+        raise ConceptsError(f"the models have different classes ({listed}); give each kind its own -o")
+    if file is not None:
+        try:
+            names = [line.strip() for line in file.read_text(encoding="utf-8-sig").split("\n") if line.strip()]
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConceptsError(f"--class-names {file}: not a readable UTF-8 text file ({error})") from error
+        if len(names) != size:
+            raise ConceptsError(
+                f"--class-names {file}: {len(names)} names for {size} classes; one per line, in logit order"
+            )
+        return ClassTable(names, imagenet_wnids() if size == IMAGENET_CLASSES and names == imagenet_names() else None)
+    own = next(
+        (classifier.labels for classifier in classifiers if classifier.labels and len(classifier.labels[0]) == size),
+        None,
+    )
+    if own:
+        return ClassTable(*own)
+    if size == IMAGENET_CLASSES:
+        return ClassTable(imagenet_names(), imagenet_wnids())
+    raise ConceptsError(
+        f"the names of the {size} classes are not known: give --class-names FILE, one per line, in logit order"
+    )

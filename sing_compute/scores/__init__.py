@@ -1,0 +1,1 @@
+"""What removal of the null part does: Attribute Score, Image Score, equivalence, statistics."""

@@ -1,0 +1,54 @@
+"""Equivalence is checked, not assumed: what f~ does to the logits, in the precision in which the network runs (SING, 3.1)."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from sing_compute.linalg.null_space import HeadSplit
+
+
+@dataclass(slots=True)
+class EquivalenceCheck:
+    """Logits of f and of f~ through the head in float32, batch by batch.
+
+    Args:
+        weight: Head weight as the network holds it.
+        bias: Head bias.
+        centred: Compare logits minus their mean: the softmax sees no more.
+    """
+
+    weight: Float[Tensor, "classes dim"]
+    bias: Float[Tensor, " classes"]
+    centred: bool = False
+    count: int = 0
+    flips: int = 0
+    _spread: float = 0.0
+    _change: float = 0.0
+    _largest: float = 0.0
+
+    def add(self, features: Float[Tensor, "image dim"], split: HeadSplit) -> None:
+        """Compare one batch of features with their equivalents."""
+        equivalent = (features.double() - split.null_part(features.double())).float()
+        before, after = self._logits(features.float()), self._logits(equivalent)
+        change = (before - after).abs()
+        self.flips += int((before.argmax(1) != after.argmax(1)).sum())
+        self._spread += float((before.amax(1) - before.amin(1)).double().sum())
+        self._change += float(change.double().mean(1).sum())
+        self._largest = max(self._largest, float(change.max()))
+        self.count += len(features)
+
+    def _logits(self, features: Float[Tensor, "image dim"]) -> Float[Tensor, "image classes"]:
+        logits = features @ self.weight.float().T + self.bias.float()
+        return logits - logits.mean(1, keepdim=True) if self.centred else logits
+
+    def finish(self) -> dict[str, float]:
+        """Flips, and largest and mean logit change over the mean logit spread, by store name."""
+        spread = self._spread / self.count
+        return {
+            "flips": self.flips,
+            "logit_change_max": self._largest / spread if spread else torch.nan,
+            "logit_change_mean": self._change / self.count / spread if spread else torch.nan,
+            "logit_spread": spread,
+        }

@@ -1,0 +1,107 @@
+"""Writing a results file: under another name, by the schema, then renamed. The old file stays whole until that moment."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sing_compute.errors import StoreError
+from sing_compute.store.read import Store
+from sing_compute.store.schema import FIELDS, FORMAT, SCHEMA_VERSION
+
+SHARED = ("images", "groups", "subsets", "classes", "concepts", "clip")
+"""Groups that all models of one file have in common."""
+
+Attribute = str | int | float | bool
+
+
+class Writer:
+    """Puts arrays where the schema says, with axes, unit, description and version beside each."""
+
+    def __init__(self, file: h5py.File) -> None:
+        self._file = file
+
+    def create(self, path: str, shape: tuple[int, ...], *, model: str | None = None) -> h5py.Dataset:
+        """An empty numeric dataset of the schema, for results that arrive row by row."""
+        field = FIELDS[path]
+        dataset = self._file.create_dataset(path.format(model=model), shape=shape, dtype=field.dtype)
+        self._describe(dataset, path)
+        return dataset
+
+    def put(self, path: str, values: ArrayLike | Iterable[str], *, model: str | None = None) -> None:
+        """Write one dataset of the schema; `path` as it stands there, with `{model}` in it.
+
+        Raises:
+            ValueError: The array has another number of axes than the schema says.
+        """
+        field = FIELDS[path]
+        array = text_array(values) if field.dtype == "text" else np.asarray(values, dtype=field.dtype)
+        if array.ndim != len(field.axes):
+            raise ValueError(f"{path} has axes {field.axes} but the array has shape {array.shape}")
+        self._describe(self._file.create_dataset(path.format(model=model), data=array), path)
+
+    def annotate(self, group: str, attributes: Mapping[str, Attribute]) -> None:
+        """Attributes of a group: provenance and settings."""
+        target = self._file.require_group(group)
+        for name, value in attributes.items():
+            target.attrs[name] = value
+
+    def adopt(self, store: Store, groups: Iterable[str]) -> None:
+        """Copy whole groups from another results file, bit for bit."""
+        for group in groups:
+            if group in store.file:
+                parent = self._file.require_group(str(Path(group).parent))
+                store.file.copy(group, parent, name=Path(group).name)
+
+    @staticmethod
+    def _describe(dataset: h5py.Dataset, path: str) -> None:
+        field = FIELDS[path]
+        dataset.attrs["axes"] = ",".join(field.axes)
+        dataset.attrs["unit"] = field.unit
+        dataset.attrs["description"] = field.description
+        dataset.attrs["version"] = SCHEMA_VERSION
+
+
+def text_array(values: ArrayLike | Iterable[str]) -> NDArray[np.bytes_]:
+    """UTF-8 bytes of equal length, as HDF5's fixed strings want them."""
+    encoded = [str(value).encode("utf-8", "replace") for value in values]  # type: ignore[union-attr]
+    length = max((len(value) for value in encoded), default=1) or 1
+    return np.array(encoded, dtype=h5py.string_dtype("utf-8", length))
+
+
+@contextmanager
+def replace_store(path: Path, *, scratch: Path) -> Iterator[Writer]:
+    """Write a new results file in `scratch` and, if the block ends well, put it in the place of `path` in one step.
+
+    `scratch` must be on the file system of `path`: only a rename inside one file system is atomic.
+
+    Raises:
+        StoreError: The file cannot be written; what stood at `path` is untouched.
+    """
+    scratch.mkdir(parents=True, exist_ok=True)
+    temporary = scratch / f"{path.name}.{os.getpid()}.tmp"
+    try:
+        with h5py.File(temporary, "w") as file:
+            file.attrs["format"] = FORMAT
+            file.attrs["schema_version"] = SCHEMA_VERSION
+            yield Writer(file)
+            file.flush()
+        _sync(temporary)
+        temporary.replace(path)
+        _sync(path.parent)
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
