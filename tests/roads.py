@@ -66,3 +66,54 @@ def save_embeddings(
 ) -> None:
     """A file of stored embeddings."""
     np.savez(path, keys=np.array(keys), embeddings=embeddings, tag=np.array(tag))
+
+
+def mobilenet_folder(folder: Path) -> str:
+    """The real MobileNetV2 in timm's local-dir format; gives the value of --model."""
+    config = {
+        "architecture": "mobilenetv2_100",
+        "num_classes": 1000,
+        "model_args": {"pad_type": "same"},
+        "pretrained_cfg": {
+            "input_size": [3, 224, 224],
+            "interpolation": "bicubic",
+            "crop_pct": 0.875,
+            "mean": [0.5, 0.5, 0.5],
+            "std": [0.5, 0.5, 0.5],
+            "first_conv": "conv_stem",
+            "classifier": "classifier",
+        },
+    }
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(config))
+    weights = ASSETS / "imagenet_mobilenetv2" / "mobilenetv2_100_same_1000.safetensors"
+    (folder / "model.safetensors").symlink_to(weights)
+    return f"local-dir:{folder}"
+
+
+def clip_folder(folder: Path) -> str:
+    """A small open_clip model of random weights in open_clip's local-dir format; gives the value of --clip."""
+    import open_clip
+    from safetensors.torch import save_file
+
+    model_config = {
+        "embed_dim": 64,
+        "vision_cfg": {"image_size": 32, "layers": 2, "width": 64, "patch_size": 8, "head_width": 32},
+        "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2},
+    }
+    folder.mkdir()
+    torch.manual_seed(0)
+    model = open_clip.CLIP(**model_config)
+    save_file(
+        {name: tensor.contiguous() for name, tensor in model.state_dict().items()},
+        folder / "open_clip_model.safetensors",
+    )
+    preprocess = {
+        "mean": [0.5, 0.5, 0.5],
+        "std": [0.5, 0.5, 0.5],
+        "interpolation": "bicubic",
+        "resize_mode": "shortest",
+    }
+    config = {"model_cfg": model_config, "preprocess_cfg": preprocess}
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    return f"local-dir:{folder}"

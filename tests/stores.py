@@ -23,7 +23,7 @@ def write_store(
 ) -> Path:
     """A results file that `verify` accepts: random heads and scores, statistics by the pipeline's own functions."""
     rng = np.random.default_rng(seed)
-    dim, clip = 16, 8
+    dim, clip = 16 if null_space else len(class_names), 8
     offsets = np.concatenate([[0], np.cumsum(images_per_class)])
     labels = np.repeat(np.arange(len(class_names)), images_per_class)
     count = len(labels)
@@ -65,7 +65,7 @@ def _write_model(writer, name, position, rng, labels, offsets, group, groups, co
     def put(path, values):
         writer.put("models/{model}/" + path, values, model=name)
 
-    weight = rng.normal(size=(classes, dim)) if null_space else rng.normal(size=(dim, dim))[:classes]
+    weight = rng.normal(size=(classes, dim))
     singular = np.linalg.svd(weight, compute_uv=False)
     put("head/weight", weight)
     put("head/bias", rng.normal(size=classes))

@@ -29,6 +29,7 @@ class OpenClipSpace:
 
     def __init__(self, name: str) -> None:
         import open_clip
+        from open_clip.transform import PreprocessCfg, image_transform_v2
 
         architecture, pretrained = name, None
         if not name.startswith(SCHEMAS):
@@ -60,7 +61,7 @@ class OpenClipSpace:
         self._model = model.eval()
         self._tokenizer: Callable[[list[str]], Tensor] = tokenizer
         preprocess: dict[str, Any] = model.visual.preprocess_cfg
-        self.transform = open_clip.image_transform_v2(open_clip.PreprocessCfg(**preprocess), is_train=False)
+        self.transform = image_transform_v2(PreprocessCfg(**preprocess), is_train=False)
         # A folder's place differs between machines; its name and the weights' fingerprint do not.
         shown = f"local-dir:{Path(name.partition(':')[2]).name}" if name.startswith("local-dir:") else name
         self.provenance: dict[str, str] = {"tag": shown, "source": "open_clip", "state_sha256": state_sha256(model)}

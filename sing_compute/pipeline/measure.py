@@ -107,7 +107,7 @@ class ModelMeasurement:
 
     def _score(
         self, writer: Writer, fitted: FittedTranslator, progress: Progress
-    ) -> tuple[dict[str, NDArray[np.float32]], dict[str, float]]:
+    ) -> tuple[dict[str, NDArray[np.float32]], dict[str, float | int]]:
         """One pass over all features: image columns, class x concept rows as each class ends, translator quality."""
         images = _ImageScores(self._reader, self._against, fitted, self.split)
         concepts = _ConceptRows(writer, self._name, self._against, self._reader.device)

@@ -93,7 +93,8 @@ class WorkFolder:
         """A finished shard."""
         try:
             with safe_open(self._path(index), "pt") as file:
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+                # Copies are aligned alike in every run; products of views into the file could differ in the last bit.
+                tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (not a mapping)
                 failed = [(int(row), str(reason)) for row, reason in json.loads(file.metadata()["failed"])]
         except (SafetensorError, OSError) as error:
             raise SingError(f"{self._path(index)} is damaged ({error}); add --fresh to start over") from error

@@ -43,7 +43,7 @@ class EquivalenceCheck:
         logits = features @ self.weight.float().T + self.bias.float()
         return logits - logits.mean(1, keepdim=True) if self.centred else logits
 
-    def finish(self) -> dict[str, float]:
+    def finish(self) -> dict[str, float | int]:
         """Flips, and largest and mean logit change over the mean logit spread, by store name."""
         spread = self._spread / self.count
         return {

@@ -36,7 +36,7 @@ def class_statistics(
     for row, mask in enumerate(masks):
         for column, (start, stop) in enumerate(pairwise(offsets)):
             chosen = start + np.flatnonzero(mask[start:stop])
-            put("count", row, column, len(chosen))
+            put("count", row, column, float(len(chosen)))
             put("accuracy", row, column, float(right[chosen].mean()) if len(chosen) else np.nan)
             if "attribute_score" in columns:
                 for name, value in _score_statistics({key: values[chosen] for key, values in columns.items()}).items():
@@ -65,7 +65,7 @@ def _score_statistics(columns: Columns) -> dict[str, float]:
     return figures
 
 
-def model_summary(columns: Columns, class_ratio: NDArray[np.float64]) -> dict[str, float | NDArray[np.float64]]:
+def model_summary(columns: Columns, class_ratio: NDArray[np.float64]) -> dict[str, float | int | NDArray[np.float64]]:
     """Medians, both ratios and the joint mean and covariance of (AS, IS) over all images (SING, Fig. 3 and 12).
 
     Args:

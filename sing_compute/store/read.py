@@ -3,7 +3,7 @@
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import h5py
 import numpy as np
@@ -25,7 +25,7 @@ class Store:
         if not self.path.is_file():
             raise StoreError(f"{self.path} does not exist; sing-compute writes such a file (-o {self.path.name})")
         try:
-            self.file = h5py.File(self.path, "r", locking=False)
+            self.file = h5py.File(self.path, "r", locking="best-effort")
         except OSError as error:
             raise StoreError(
                 f"{self.path} is not a readable HDF5 file (is it complete?): {_first_line(error)}"
@@ -42,7 +42,7 @@ class Store:
         """Release the file."""
         self.file.close()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Store":
         return self
 
     def __exit__(

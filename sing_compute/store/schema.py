@@ -60,8 +60,8 @@ def _fields() -> dict[str, Field]:
     add("concepts/prompt", "text", "concept", "text", "text that stands for the concept in CLIP space")
     add("clip/class_embeddings", "float32", "class clip", "1", "unit text embedding of each class prompt")
     add("clip/concept_embeddings", "float32", "concept clip", "1", "unit text embedding of each concept")
-    add("comparison/model", "text", "model", "text", "models in the order of the comparison matrices")
-    add(
+    optional("comparison/model", "text", "model", "text", "models in the order of the comparison matrices")
+    optional(
         "comparison/class_order",
         "float32",
         "model model",

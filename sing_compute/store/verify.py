@@ -213,10 +213,12 @@ class _Checker:
 
     def comparison(self) -> None:
         """The matrix between models holds the models that have scores."""
-        if "comparison/model" not in self.store:
+        scored = [name for name in self.store.models if self.store.summary(name)["nullity"]]
+        there = "comparison/model" in self.store and "comparison/class_order" in self.store
+        self.check(there or not scored, "comparison: missing")
+        if not there:
             return
         names = [str(name) for name in self.store.array("comparison/model")]
-        scored = [name for name in self.store.models if self.store.summary(name)["nullity"]]
         self.check(sorted(names) == sorted(scored), f"comparison/model: {names}, the models with scores are {scored}")
         matrix = self.store.array("comparison/class_order")
         self.check(_same(matrix, matrix.T), "comparison/class_order: not symmetric")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
 
 import torch
 from jaxtyping import Float
@@ -41,7 +40,7 @@ class RidgeSums:
     """Sum of squared lengths of the targets."""
 
     @classmethod
-    def zero(cls, dim: int, clip: int, *, device: torch.device | str = "cpu") -> Self:
+    def zero(cls, dim: int, clip: int, *, device: torch.device | str = "cpu") -> RidgeSums:
         """The sums of no images."""
 
         def zeros(*shape: int) -> Tensor:
@@ -50,7 +49,7 @@ class RidgeSums:
         return cls(0, zeros(dim), zeros(clip), zeros(dim, dim), zeros(dim, clip), 0.0)
 
     @classmethod
-    def of(cls, features: Float[Tensor, "image dim"], targets: Float[Tensor, "image clip"]) -> Self:
+    def of(cls, features: Float[Tensor, "image dim"], targets: Float[Tensor, "image clip"]) -> RidgeSums:
         """The sums of one batch."""
         f, z = features.double(), targets.double()
         return cls(len(f), f.sum(0), z.sum(0), f.T @ f, f.T @ z, float(z.square().sum()))

@@ -1,0 +1,76 @@
+import numpy as np
+import pytest
+import scipy.stats
+
+from sing_compute.scores.statistics import class_statistics, model_summary, rank_correlation
+
+NAMES = (
+    "attribute_score",
+    "image_score",
+    "attribute_score_centred",
+    "image_score_centred",
+    "null_energy",
+    "null_energy_centred",
+)
+
+
+def make_columns(images: int, seed: int = 0) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return {name: rng.normal(size=images).astype(np.float32) for name in NAMES}
+
+
+def test_class_figures_are_numpys_of_the_chosen_images() -> None:
+    columns = make_columns(30)
+    columns["attribute_score"][3] = np.nan
+    offsets = np.array([0, 20, 20, 29, 30])
+    right = np.arange(30) % 3 > 0
+    found = class_statistics(offsets, right, columns, [np.ones(30, bool), ~right])
+    chosen = [i for i in range(20) if i != 3]
+    values = columns["attribute_score"][chosen].astype(np.float64)
+    assert found["count"].tolist() == [[20, 0, 9, 1], [7, 0, 3, 0]]
+    assert found["accuracy"][0, 0] == pytest.approx(right[:20].mean())
+    assert found["attribute_score_mean"][0, 0] == pytest.approx(values.mean())
+    assert found["attribute_score_std"][0, 0] == pytest.approx(values.std(ddof=1))
+    assert found["attribute_score_q95"][0, 0] == pytest.approx(np.quantile(values, 0.95))
+    assert found["attribute_score_abs_mean"][0, 0] == pytest.approx(np.abs(values).mean())
+    wrong = columns["image_score"][20:29][~right[20:29]].astype(np.float64)
+    assert found["image_score_q50"][1, 2] == pytest.approx(np.median(wrong))
+
+
+def test_a_class_without_images_has_no_figures_and_one_image_has_no_spread() -> None:
+    found = class_statistics(np.array([0, 0, 1]), np.array([True]), make_columns(1), [np.ones(1, bool)])
+    assert np.isnan(found["attribute_score_mean"][0, 0])
+    assert np.isnan(found["accuracy"][0, 0])
+    assert np.isnan(found["attribute_score_std"][0, 1])
+    assert np.isfinite(found["attribute_score_mean"][0, 1])
+
+
+def test_joint_figures_leave_out_images_without_a_score() -> None:
+    columns = make_columns(50)
+    columns["image_score"] = np.abs(columns["image_score"])
+    columns["image_score"][7] = np.nan
+    kept = np.arange(50) != 7
+    found = model_summary(columns, np.array([1.0, np.nan, 5.0]))
+    joint = np.stack([columns["attribute_score"], columns["image_score"]])[:, kept].astype(np.float64)
+    assert found["undefined"] == 1
+    assert found["score_mean"] == pytest.approx(joint.mean(axis=1))
+    assert found["score_covariance"] == pytest.approx(np.cov(joint))
+    medians = np.median(joint[1]), np.median(np.abs(columns["attribute_score"].astype(np.float64)))
+    assert found["ratio_images"] == pytest.approx(medians[0] / medians[1])
+    assert found["ratio_classes"] == 3.0
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_rank_correlation_is_spearmans(ties: bool) -> None:
+    rng = np.random.default_rng(1)
+    left, right = rng.normal(size=(2, 60))
+    if ties:
+        left, right = left.round(), right.round()
+    left[5], right[9] = np.nan, np.nan
+    both = np.isfinite(left) & np.isfinite(right)
+    assert rank_correlation(left, right) == pytest.approx(scipy.stats.spearmanr(left[both], right[both]).statistic)
+
+
+def test_orders_that_cannot_be_compared_have_no_correlation() -> None:
+    assert np.isnan(rank_correlation(np.array([1.0, np.nan]), np.array([1.0, 2.0])))
+    assert np.isnan(rank_correlation(np.ones(5), np.arange(5.0)))

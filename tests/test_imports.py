@@ -1,0 +1,44 @@
+"""What importing and the headless paths may load, checked in a fresh interpreter."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from stores import write_store
+
+HEAVY = ("torch", "timm", "open_clip", "pandas", "torchvision")
+
+
+def loaded_after(code: str) -> set[str]:
+    """Top-level modules that a fresh interpreter has loaded after running some code."""
+    script = f"{code}\nimport sys; print('\\n@' + ' '.join(sys.modules))"
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return {name.partition(".")[0] for name in run.stdout.rpartition("@")[2].split()}
+
+
+@pytest.mark.parametrize(
+    ("code", "banned"),
+    [
+        ("import sing_compute", (*HEAVY, "numpy", "h5py")),
+        ("import sing_compute.store", (*HEAVY, "textual")),
+        ("import sing_compute.cli", (*HEAVY, "textual", "numpy")),
+        ("import sing_tui", HEAVY),
+        ("import sing_tui.cli", HEAVY),
+        ("import sing_tui.app", (*HEAVY, "plotext", "textual_plotext")),
+    ],
+)
+def test_importing_stays_light(code: str, banned: tuple[str, ...]) -> None:
+    assert loaded_after(code).isdisjoint(banned)
+
+
+def test_headless_export_loads_neither_torch_nor_the_screen(tmp_path: Path) -> None:
+    path = write_store(tmp_path / "results.h5")
+    code = f"""
+import sys
+from sing_tui.cli import main
+sys.argv = ["sing-tui", {str(path)!r}, "--model", "beta", "--table", "classes", "--csv", "-"]
+try: main()
+except SystemExit as stop: assert not stop.code, stop.code
+"""
+    assert loaded_after(code).isdisjoint((*HEAVY, "textual", "plotext"))
