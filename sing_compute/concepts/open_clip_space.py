@@ -1,5 +1,6 @@
 """A CLIP network through open_clip: image and text towers into one space."""
 
+import difflib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,14 +35,14 @@ class OpenClipSpace:
         architecture, pretrained = name, None
         if not name.startswith(SCHEMAS):
             architecture, _, pretrained = name.partition("/")
-            if not pretrained:
-                tags = open_clip.list_pretrained_tags_by_model(architecture)
-                hint = (
-                    f"its tags: {', '.join(tags)}"
-                    if tags
-                    else "open_clip.list_pretrained() names them, e.g. ViT-L-14/openai"
-                )
-                raise ConceptsError(f"--clip {name}: write ARCH/PRETRAINED; {hint}")
+            if architecture not in open_clip.list_models():
+                near = difflib.get_close_matches(architecture, open_clip.list_models(), n=5)
+                hint = f"near: {', '.join(near)}" if near else "open_clip.list_models() names them, e.g. ViT-L-14"
+                raise ConceptsError(f"--clip {name}: unknown architecture {architecture!r}; {hint}")
+            if not open_clip.get_pretrained_cfg(architecture, pretrained) and not Path(pretrained).is_file():
+                wrong = f"no tag or file {pretrained!r}" if pretrained else "write ARCH/PRETRAINED"
+                tags = ", ".join(open_clip.list_pretrained_tags_by_model(architecture)) or "none, give a file"
+                raise ConceptsError(f"--clip {name}: {wrong}; {architecture} has the tags: {tags}")
         wants_quick = (
             bool((open_clip.get_pretrained_cfg(architecture, pretrained) or {}).get("quick_gelu"))
             if pretrained
@@ -62,8 +63,10 @@ class OpenClipSpace:
         self._tokenizer: Callable[[list[str]], Tensor] = tokenizer
         preprocess: dict[str, Any] = model.visual.preprocess_cfg
         self.transform = image_transform_v2(PreprocessCfg(**preprocess), is_train=False)
-        # A folder's place differs between machines; its name and the weights' fingerprint do not.
-        shown = f"local-dir:{Path(name.partition(':')[2]).name}" if name.startswith("local-dir:") else name
+        # Where a folder or file lies differs between machines; its name and the weights' fingerprint do not.
+        shown = f"local-dir:{Path(name.partition(':')[2]).resolve().name}" if name.startswith("local-dir:") else name
+        if pretrained and not open_clip.get_pretrained_cfg(architecture, pretrained):
+            shown = f"{architecture}/{Path(pretrained).name}"
         self.provenance: dict[str, str] = {"tag": shown, "source": "open_clip", "state_sha256": state_sha256(model)}
 
     def to(self, device: torch.device) -> "OpenClipSpace":

@@ -1,8 +1,10 @@
 """Embeddings computed elsewhere, matched by key, never by position."""
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -34,16 +36,15 @@ class StoredEmbeddings:
             ConceptsError: No such file, another format, repeated keys, or rows that have no direction.
         """
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with np.load(path, allow_pickle=False) as arrays:  # of a .npy the array itself, which is no context: TypeError
                 if "keys" not in arrays or "embeddings" not in arrays:
                     raise ConceptsError(f"{path}: needs the arrays keys and embeddings, has {', '.join(arrays.files)}")
                 keys = tuple(str(key) for key in arrays["keys"])
                 vectors = np.asarray(arrays["embeddings"], dtype=np.float64)
                 tag = str(arrays["tag"]) if "tag" in arrays else ""
-        except (OSError, ValueError) as error:
-            raise ConceptsError(
-                f"{path}: not a readable .npz of keys and embeddings ({str(error).splitlines()[0]})"
-            ) from error
+        except (OSError, ValueError, TypeError, EOFError, BadZipFile, zlib.error) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise ConceptsError(f"{path}: not a readable .npz of keys and embeddings ({reason})") from error
         if vectors.ndim != 2 or len(vectors) != len(keys):
             raise ConceptsError(
                 f"{path}: {len(keys)} keys but embeddings of shape {vectors.shape}; one row per key is needed"

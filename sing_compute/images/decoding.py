@@ -1,5 +1,7 @@
 """One decode of each image for all networks of a run. A broken image is reported, never fatal."""
 
+import io
+import pickle
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +11,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
+
+from sing_compute.errors import ImagesError
 
 Transform = Callable[[Any], Tensor]
 
@@ -45,9 +49,13 @@ class DecodedImages(Dataset[tuple[int, list[Tensor] | str]]):
 def decode_batches(
     paths: Sequence[Path], transforms: Sequence[Transform], batches: Sequence[Sequence[int]], *, workers: int
 ) -> Iterator[Batch]:
-    """Decode the rows of each batch, ahead of use in `workers` processes (0: in this one); equal transforms run once."""
-    distinct: dict[str, int] = {}
-    slots = [distinct.setdefault(repr(transform), len(distinct)) for transform in transforms]
+    """Decode the rows of each batch, ahead of use in `workers` processes (0: in this one); equal transforms run once.
+
+    Raises:
+        ImagesError: A transform gives tensors of different sizes.
+    """
+    distinct: dict[bytes | int, int] = {}
+    slots = [distinct.setdefault(_identity(transform), len(distinct)) for transform in transforms]
     unique = [transforms[slots.index(slot)] for slot in range(len(distinct))]
     loader = DataLoader(
         DecodedImages(paths, unique),
@@ -57,11 +65,35 @@ def decode_batches(
         prefetch_factor=2 if workers else None,
     )
     for batch in loader:
+        if isinstance(batch, ImagesError):
+            raise batch
         yield Batch(batch.rows, [batch.tensors[slot] for slot in slots] if batch.rows else [], batch.failed)
 
 
-def _collate(items: list[tuple[int, list[Tensor] | str]]) -> Batch:
+class _Settings(pickle.Pickler):
+    """Pickles tensors by their values: torch's own way differs between equal ones."""
+
+    def reducer_override(self, value: Any) -> Any:
+        return (torch.tensor, (value.tolist(), value.dtype)) if isinstance(value, Tensor) else NotImplemented
+
+
+def _identity(transform: Transform) -> bytes | int:
+    """Equal for transforms of equal settings, which repr may hide or round; what cannot be told equals itself alone."""
+    stream = io.BytesIO()
+    try:
+        _Settings(stream).dump(transform)
+    except Exception:  # lambdas and local classes have no pickle
+        return id(transform)
+    return stream.getvalue()
+
+
+def _collate(items: list[tuple[int, list[Tensor] | str]]) -> Batch | ImagesError:
+    """A batch; an error is handed over rather than raised, so that it keeps its one line on the way from a worker."""
     good = [(index, tensors) for index, tensors in items if not isinstance(tensors, str)]
     failed = [(index, reason) for index, reason in items if isinstance(reason, str)]
+    for column in zip(*(tensors for _, tensors in good), strict=True):
+        sizes = sorted({tuple(tensor.shape) for tensor in column})
+        if len(sizes) > 1:
+            return ImagesError(f"a transform gives tensors of several sizes ({sizes[0]}, {sizes[1]}); it must resize to one")
     stacked = [torch.stack(column) for column in zip(*(tensors for _, tensors in good), strict=True)]
     return Batch([index for index, _ in good], stacked, failed)

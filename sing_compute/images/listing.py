@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,8 @@ def list_images(source: Path) -> ImageList:
     """
     if source.is_dir():
         return _list_tree(source)
+    if not source.exists():
+        raise ImagesError(f"--images {source}: no such file or folder")
     if source.is_file() and source.suffix.lower() in (".csv", ".tsv"):
         return _list_table(source)
     raise ImagesError(f"--images {source}: give a folder with one subfolder per class, or a .csv of path,label[,group]")
@@ -93,6 +96,11 @@ def _list_tree(root: Path) -> ImageList:
             if path.suffix.lower() in EXTENSIONS and path.is_file():
                 keys.append(path.relative_to(root).as_posix())
                 labels.append(folder.name)
+    for key in keys:
+        try:
+            key.encode()
+        except UnicodeEncodeError:
+            raise ImagesError(f"--images {root}: the name {ascii(key)} is not UTF-8; rename it") from None
     if not keys:
         loose = sum(entry.suffix.lower() in EXTENSIONS for entry in root.iterdir())
         hint = f"; {loose} images lie loose in it" if loose else ""
@@ -105,8 +113,8 @@ def _list_table(source: Path) -> ImageList:
         with source.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.DictReader(stream, delimiter="\t" if source.suffix.lower() == ".tsv" else ",")
             columns = reader.fieldnames or []
-            rows = list(reader)
-    except (UnicodeDecodeError, csv.Error) as error:
+            rows = [(reader.line_num, row) for row in reader]  # blank lines are no rows but count as lines
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ImagesError(f"--images {source}: not a readable UTF-8 table ({error})") from error
     if "path" not in columns or "label" not in columns:
         raise ImagesError(
@@ -114,15 +122,15 @@ def _list_table(source: Path) -> ImageList:
         )
     if not rows:
         raise ImagesError(f"--images {source}: the list is empty")
-    for number, row in enumerate(rows, 2):
-        if not row["path"] or not row["label"]:
+    for number, row in rows:
+        if not (row["path"] or "").strip() or not (row["label"] or "").strip():
             raise ImagesError(f"--images {source}, line {number}: path and label are both needed")
-    keys = tuple(Path(row["path"]).as_posix() for row in rows)
-    if len(set(keys)) < len(keys):
-        twice = next(key for index, key in enumerate(keys) if key in keys[:index])
+    keys = tuple(Path(row["path"]).as_posix() for _, row in rows)
+    twice = next((key for key, count in Counter(keys).items() if count > 1), None)
+    if twice is not None:
         raise ImagesError(f"--images {source}: {twice} stands in it twice; list each image once")
-    groups = tuple(row["group"] or "" for row in rows) if "group" in columns else None
-    return ImageList(source.parent, keys, tuple(row["label"] for row in rows), groups)
+    groups = tuple(row["group"] or "" for _, row in rows) if "group" in columns else None
+    return ImageList(source.parent, keys, tuple(row["label"] for _, row in rows), groups)
 
 
 def _folded(text: str) -> str:

@@ -35,12 +35,20 @@ class ModelSpec:
 
     @classmethod
     def parse(cls, text: str, weights: Path | None = None) -> "ModelSpec":
-        """Split an optional name off; without one the last part of the specification is the name."""
+        """Split an optional name off; without one the last part of the specification is the name.
+
+        Raises:
+            SingError: The name or the specification is empty.
+        """
         name, separator, spec = text.partition("=")
         if not separator or ":" in name or "/" in name:
             spec = text
-            name = os.path.basename(spec.rpartition(":")[2].rstrip("/")) or spec
-        return cls(name.replace("/", "_"), spec, weights)
+            source, _, rest = spec.rpartition(":")
+            name = os.path.basename(os.path.abspath(rest) if source == "local-dir" else rest.rstrip("/")) or spec
+        name = name.strip().replace("/", "_")
+        if name in ("", ".", "..") or not spec:
+            raise SingError(f"--model {text!r}: write NAME=SPEC or SPEC; SPEC is a timm name or module:factory")
+        return cls(name, spec, weights)
 
     @property
     def is_factory(self) -> bool:
@@ -129,9 +137,8 @@ def _from_timm(spec: ModelSpec) -> Classifier:
         hint = f"; near: {', '.join(near)}" if near else ""
         raise SingError(f"unknown model {spec.spec!r}{hint}. Your own network: --model module:factory") from error
     except Exception as error:  # hub and network errors come as many types
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise WeightsError(
-            f"cannot get the weights of {spec.spec} ({reason[:160]}). Without a connection: --weights FILE, or local-dir:FOLDER"
+            f"cannot get the weights of {spec.spec} ({_reason(error)[:160]}). Without a connection: --weights FILE, or local-dir:FOLDER"
         ) from error
     config = dict(network.pretrained_cfg)
     declared = _load_weights(network, spec)
@@ -159,14 +166,17 @@ def _from_factory(spec: ModelSpec) -> Classifier:
         sys.path.insert(0, os.getcwd())
     try:
         module = importlib.import_module(module_name)
-    except ImportError as error:
+    except Exception as error:  # the user's own code may raise anything
         raise SingError(
-            f"--model {spec.spec}: cannot import {module_name} ({error}); run from its folder or install it"
+            f"--model {spec.spec}: cannot import {module_name} ({_reason(error)}); run from its folder or install it"
         ) from error
     factory = getattr(module, attribute, None)
     if not callable(factory):
         raise SingError(f"--model {spec.spec}: {module_name} has no function {attribute!r}")
-    network = factory()
+    try:
+        network = factory()
+    except Exception as error:
+        raise SingError(f"--model {spec.spec}: {attribute}() failed ({_reason(error)}); --debug shows where") from error
     if not isinstance(network, nn.Module):
         raise SingError(
             f"--model {spec.spec}: {attribute}() returned a {type(network).__name__}, not a torch.nn.Module"
@@ -178,6 +188,11 @@ def _from_factory(spec: ModelSpec) -> Classifier:
     return Classifier(
         spec.name, network.eval(), transform, _provenance(spec, network) | {"tag": spec.spec}, declared=declared
     )
+
+
+def _reason(error: Exception) -> str:
+    """The first line of what went wrong; its type where it says nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _load_weights(network: nn.Module, spec: ModelSpec) -> dict[str, torch.dtype]:

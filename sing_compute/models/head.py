@@ -21,10 +21,10 @@ class FeatureTap:
     features: Tensor | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        self.head.register_forward_pre_hook(self._keep)
+        self.head.register_forward_pre_hook(self._keep, with_kwargs=True)
 
-    def _keep(self, module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        self.features = pooled(inputs[0], module).float()
+    def _keep(self, module: nn.Module, inputs: tuple[Tensor, ...], named: dict[str, Tensor]) -> None:
+        self.features = pooled(next(iter((*inputs, *named.values()))), module).float()
 
     def take(self) -> Float[Tensor, "image dim"]:
         """The features of the last forward pass; each can be taken once."""
@@ -44,16 +44,21 @@ def find_head(network: nn.Module, batch: Tensor) -> tuple[str, nn.Linear | nn.Co
     Raises:
         HeadError: The network returns no single (image, class) tensor, or no layer explains it.
     """
-    seen: list[tuple[str, nn.Linear | nn.Conv2d, Tensor]] = []
+    seen: dict[str, tuple[nn.Linear | nn.Conv2d, Tensor]] = {}
     hooks = []
     for name, module in network.named_modules():
-        if isinstance(module, nn.Linear) or (isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1)):
+        if isinstance(module, nn.Linear) or (
+            isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1) and module.groups == 1
+        ):
 
-            def keep(module: nn.Module, inputs: tuple[Tensor, ...], name: str = name) -> None:
+            def keep(
+                module: nn.Module, inputs: tuple[Tensor, ...], named: dict[str, Tensor], name: str = name
+            ) -> None:
                 assert isinstance(module, nn.Linear | nn.Conv2d)
-                seen.append((name, module, inputs[0].detach()))
+                seen.pop(name, None)  # of a layer that runs twice only the last run counts, as in FeatureTap
+                seen[name] = (module, next(iter((*inputs, *named.values()))).detach())
 
-            hooks.append(module.register_forward_pre_hook(keep))
+            hooks.append(module.register_forward_pre_hook(keep, with_kwargs=True))
     try:
         with torch.inference_mode():
             logits = network(batch)
@@ -61,8 +66,12 @@ def find_head(network: nn.Module, batch: Tensor) -> tuple[str, nn.Linear | nn.Co
         for hook in hooks:
             hook.remove()
     check_logits(logits)
+    if not logits.isfinite().all():
+        raise HeadError("the network's logits are not finite on the first images; are these the right weights?")
+    if not (logits.amax(1) > logits.amin(1)).any():
+        raise HeadError("the network gives all classes the same logit; was its checkpoint loaded?")
     near: list[str] = []
-    for name, module, inputs in reversed(seen):
+    for name, (module, inputs) in reversed(seen.items()):
         weight, bias = head_parameters(module)
         if weight.shape[0] != logits.shape[1]:
             continue
@@ -93,6 +102,8 @@ def check_logits(logits: object) -> None:
         raise HeadError(
             f"the network returns a tensor of shape {tuple(logits.shape)}; one row of logits per image is needed"
         )
+    if logits.shape[1] < 2:
+        raise HeadError("the network returns one logit per image; one per class, of at least two classes, is needed")
 
 
 def head_parameters(module: nn.Linear | nn.Conv2d) -> tuple[Float[Tensor, "classes dim"], Float[Tensor, " classes"]]:

@@ -34,7 +34,9 @@ def read_state(path: Path) -> dict[str, Tensor]:
         inner := next((key for key in WRAPPERS if isinstance(content.get(key), dict)), None)
     ):
         content = content[inner]
-    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
+    if not isinstance(content, dict) or not all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()
+    ):
         raise WeightsError(f"--weights {path}: holds no state dict (names to tensors)")
     return {name.removeprefix("module."): value for name, value in content.items()}
 

@@ -69,6 +69,8 @@ def extract(
         SingError: A network gives features that are not finite.
     """
     todo = [(index, rows) for index, rows in enumerate(shard_rows(len(paths))) if not work.has(index)]
+    if not todo:
+        return
     batches = [list(rows[start : start + batch_size]) for _, rows in todo for start in range(0, len(rows), batch_size)]
     transforms = [classifier.transform for classifier in classifiers] + ([clip.transform] if clip else [])
     for classifier in classifiers:
@@ -120,7 +122,7 @@ class ShardReader:
 
     work: WorkFolder
     images: int
-    """Images listed, readable or not."""
+    """How many images were listed, readable or not."""
     stored_targets: Tensor | None
     """Embeddings of the measured images where they come from a file rather than the shards."""
     labels: Tensor
@@ -130,20 +132,19 @@ class ShardReader:
     def kept(self) -> tuple[NDArray[np.int64], list[tuple[int, str]]]:
         """Rows of the images that were read, and those that failed with the reason."""
         rows, failed = [], []
-        for shard in self.work.shards(len(shard_rows(self.images))):
+        for shard in self._shards():
             rows.append(shard.rows.numpy())
             failed += shard.failed
         return np.concatenate(rows), failed
 
     def column(self, name: str) -> NDArray[np.float64]:
         """One value per measured image, from all shards."""
-        shards = self.work.shards(len(shard_rows(self.images)))
-        return np.concatenate([shard.tensors[name].numpy() for shard in shards if len(shard.rows)])
+        return np.concatenate([shard.tensors[name].numpy() for shard in self._shards(name) if len(shard.rows)])
 
     def batches(self, model: str) -> Iterator[FeatureBatch]:
         """The batches of one model."""
         start = 0
-        for shard in self.work.shards(len(shard_rows(self.images))):
+        for shard in self._shards(f"{model}/features", "clip"):
             if not len(shard.rows):
                 continue
             rows = slice(start, start + len(shard.rows))
@@ -162,8 +163,11 @@ class ShardReader:
         if self.stored_targets is not None:
             return self.stored_targets[::stride].to(self.device)
         parts, seen = [], 0
-        for shard in self.work.shards(len(shard_rows(self.images))):
+        for shard in self._shards("clip"):
             if len(shard.rows):
                 parts.append(shard.tensors["clip"][(-seen) % stride :: stride])
                 seen += len(shard.rows)
         return torch.cat(parts).to(self.device)
+
+    def _shards(self, *names: str) -> Iterator[Shard]:
+        return self.work.shards(len(shard_rows(self.images)), *names)

@@ -73,9 +73,7 @@ class ModelMeasurement:
         }
         columns: dict[str, NDArray[np.float32]] = {}
         if split.nullity:
-            with progress.task(f"{self._name}: translator", 1) as advance:
-                fitted = fit_translator(self._batches, split, against.class_vectors, len(right), ridge=self._ridge)
-                advance(1)
+            fitted = self._fit(len(right), progress)
             columns, figures = self._score(writer, fitted, progress)
             summary |= figures
             self._put_translator(writer, fitted)
@@ -87,8 +85,16 @@ class ModelMeasurement:
         self._put(writer, "summary", **summary)
         return statistics["attribute_score_abs_q50"][0] if split.nullity else None
 
-    def _batches(self) -> Iterator[FeatureBatch]:
-        return self._reader.batches(self._name)
+    def _fit(self, images: int, progress: Progress) -> FittedTranslator:
+        passes = 3 if self._ridge else 4
+        with progress.task(f"{self._name}: translator, {passes} passes", passes * images) as advance:
+
+            def batches() -> Iterator[FeatureBatch]:
+                for batch in self._reader.batches(self._name):
+                    yield batch
+                    advance(len(batch.features))
+
+            return fit_translator(batches, self.split, self._against.class_vectors, images, ridge=self._ridge)
 
     def _put(self, writer: Writer, group: str, **values: object) -> None:
         for name, value in values.items():
@@ -114,7 +120,7 @@ class ModelMeasurement:
         check = EquivalenceCheck(self._weight, self._bias, centred=self._invariance == "softmax")
         total = len(self._against.labels)
         with progress.task(f"{self._name}: scores", total) as advance:
-            for batch in self._batches():
+            for batch in self._reader.batches(self._name):
                 views = fold_views(fitted.folds, batch.features.double(), batch.folds)
                 shifts = ConceptShifts.of(views, self._against.concept_vectors)
                 images.add(batch, views, shifts)

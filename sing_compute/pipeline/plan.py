@@ -1,5 +1,6 @@
 """What a run is asked to do, checked before anything is loaded."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,8 +88,8 @@ def make_plan(
     for name in names:
         if names.count(name) > 1:
             raise SingError(f"two models are named {name!r}: name one of them with --model NAME={name}")
-    if ridge is not None and not ridge > 0:
-        raise SingError(f"--lambda {ridge}: the penalty must be above 0")
+    if ridge is not None and not 0 < ridge < math.inf:
+        raise SingError(f"--lambda {ridge}: the penalty must be above 0 and finite")
     target = Path(output)
     if target.is_dir():
         raise SingError(f"-o {target}: this is a folder; give the name of a file, e.g. {target / 'results.h5'}")

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from sing_compute.errors import SingError
 
-SHARD_IMAGES = 512
+SHARD_IMAGES = 256
 """Images in one shard: at most so much work is lost."""
 
 
@@ -48,6 +48,8 @@ class WorkFolder:
         except Timeout:
             who = owner.read_text().strip() if owner.exists() else "another run"
             raise SingError(f"{output} is being written by {who}; wait for it, or choose another -o") from None
+        except OSError as error:
+            raise SingError(f"cannot write in {self.folder}: {error.strerror}; choose another -o") from error
         owner.write_text(f"process {os.getpid()} on {os.uname().nodename}")
         if fresh:
             self._clear()
@@ -83,34 +85,41 @@ class WorkFolder:
         content = save(
             {name: tensor.contiguous() for name, tensor in {"rows": shard.rows, **shard.tensors}.items()}, metadata
         )
-        _write_atomically(self._path(index), content)
+        try:
+            _write_atomically(self._path(index), content)
+        except OSError as error:
+            raise SingError(
+                f"cannot write {self._path(index)}: {error.strerror}; finished work is kept, the same command goes on"
+            ) from error
 
     def has(self, index: int) -> bool:
         """Whether this shard is finished."""
         return self._path(index).exists()
 
-    def read(self, index: int) -> Shard:
-        """A finished shard."""
+    def read(self, index: int, *names: str) -> Shard:
+        """A finished shard with the tensors of these names that it has; nothing else of it is read."""
         try:
             with safe_open(self._path(index), "pt") as file:
                 # Copies are aligned alike in every run; products of views into the file could differ in the last bit.
-                tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (not a mapping)
+                wanted = {"rows", *names}.intersection(file.keys())
+                tensors = {name: file.get_tensor(name).clone() for name in wanted}
                 failed = [(int(row), str(reason)) for row, reason in json.loads(file.metadata()["failed"])]
         except (SafetensorError, OSError) as error:
             raise SingError(f"{self._path(index)} is damaged ({error}); add --fresh to start over") from error
         return Shard(tensors.pop("rows"), tensors, failed)
 
-    def shards(self, count: int) -> Iterator[Shard]:
-        """All shards in order."""
-        return (self.read(index) for index in range(count))
+    def shards(self, count: int, *names: str) -> Iterator[Shard]:
+        """All shards in order, with the tensors of these names."""
+        return (self.read(index, *names) for index in range(count))
 
     def release(self, *, finished: bool) -> None:
-        """Give the folder up; remove it if its work stands in the results file."""
-        if finished:
+        """Give the folder up; remove it if its work stands in the results file, or if there is none to go on with."""
+        done = finished or not any(self.folder.glob("*.safetensors"))
+        if done:
             self._clear()
             (self.folder / "owner").unlink(missing_ok=True)
         self._lock.release()
-        if finished:
+        if done:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _clear(self) -> None:

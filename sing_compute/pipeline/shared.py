@@ -87,6 +87,8 @@ class Shared:
         if not differing:
             if (old.array("images/class") != self.labels).any():
                 differing.append("classes of the images")
+            if _old_groups(old) != [group or "" for group in self.groups or [""] * len(self.keys)]:
+                differing.append("groups")
             if not _near(old.array("clip/class_embeddings"), self.class_vectors):
                 differing.append("class embeddings")
             if not _near(old.array("clip/concept_embeddings"), self.concept_vectors):
@@ -98,6 +100,14 @@ class Shared:
                 f"{old.path} was made with other {', '.join(differing)}; models of one file must be comparable: "
                 "choose another -o, or --fresh to replace the file"
             )
+
+
+def _old_groups(old: Store) -> list[str]:
+    """The group of each image, empty for none."""
+    if "images/group" not in old:
+        return [""] * len(old.array("images/class"))
+    names = [str(name) for name in old.array("groups/name")]
+    return [names[index] if index >= 0 else "" for index in old.array("images/group")]
 
 
 def _near(old: NDArray[np.float32], new: Tensor) -> bool:

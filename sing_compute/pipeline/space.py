@@ -67,7 +67,7 @@ class ClipSpace:
     def classes(self, names: list[str], plan: Plan, device: torch.device) -> tuple[list[str], Tensor]:
         """Prompt and unit vector of each class."""
         if self.network:
-            prompts = [[template.format(name) for template in plan.templates] for name in names]
+            prompts = [[template.replace("{}", name) for template in plan.templates] for name in names]
             return [" | ".join(texts) for texts in prompts], self.network.texts(prompts, device=device)
         assert self.class_embeddings
         return list(names), self.class_embeddings.lookup(names, "classes")
@@ -96,7 +96,8 @@ def class_table(classifiers: list[Classifier], file: Path | None) -> ClassTable:
     """Names of the head's classes: the user's, else the checkpoint's own, else ImageNet's for 1,000 classes.
 
     Raises:
-        ConceptsError: The models have different classes, no names are known, or the file has another number of lines.
+        ConceptsError: The models have different classes or name them differently, no names are known, or the file has
+            another number of lines.
     """
     sizes = {classifier.name: len(classifier.head[0]) for classifier in classifiers}
     size = next(iter(sizes.values()))
@@ -113,11 +114,16 @@ def class_table(classifiers: list[Classifier], file: Path | None) -> ClassTable:
                 f"--class-names {file}: {len(names)} names for {size} classes; one per line, in logit order"
             )
         return ClassTable(names, imagenet_wnids() if size == IMAGENET_CLASSES and names == imagenet_names() else None)
-    own = next(
-        (classifier.labels for classifier in classifiers if classifier.labels and len(classifier.labels[0]) == size),
-        None,
-    )
-    if own:
+    told = [(c.name, c.labels) for c in classifiers if c.labels and len(c.labels[0]) == size]
+    if told:
+        first, own = told[0]
+        for other, labels in told[1:]:
+            pair = next((pair for pair in zip(own[0], labels[0], strict=True) if pair[0] != pair[1]), None)
+            if pair:
+                raise ConceptsError(
+                    f"{first} and {other} name their classes differently ({pair[0]}, {pair[1]}): give each its own -o, "
+                    "or --class-names FILE if their logits mean the same"
+                )
         return ClassTable(*own)
     if size == IMAGENET_CLASSES:
         return ClassTable(imagenet_names(), imagenet_wnids())
