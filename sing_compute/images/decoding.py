@@ -94,6 +94,8 @@ def _collate(items: list[tuple[int, list[Tensor] | str]]) -> Batch | ImagesError
     for column in zip(*(tensors for _, tensors in good), strict=True):
         sizes = sorted({tuple(tensor.shape) for tensor in column})
         if len(sizes) > 1:
-            return ImagesError(f"a transform gives tensors of several sizes ({sizes[0]}, {sizes[1]}); it must resize to one")
+            return ImagesError(
+                f"a transform gives tensors of several sizes ({sizes[0]}, {sizes[1]}); it must resize to one"
+            )
     stacked = [torch.stack(column) for column in zip(*(tensors for _, tensors in good), strict=True)]
     return Batch([index for index, _ in good], stacked, failed)

@@ -100,7 +100,7 @@ def _list_tree(root: Path) -> ImageList:
         try:
             key.encode()
         except UnicodeEncodeError:
-            raise ImagesError(f"--images {root}: the name {ascii(key)} is not UTF-8; rename it") from None
+            raise ImagesError(f"--images {root}: the name {key!a} is not UTF-8; rename it") from None
     if not keys:
         loose = sum(entry.suffix.lower() in EXTENSIONS for entry in root.iterdir())
         hint = f"; {loose} images lie loose in it" if loose else ""

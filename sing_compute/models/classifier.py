@@ -138,7 +138,8 @@ def _from_timm(spec: ModelSpec) -> Classifier:
         raise SingError(f"unknown model {spec.spec!r}{hint}. Your own network: --model module:factory") from error
     except Exception as error:  # hub and network errors come as many types
         raise WeightsError(
-            f"cannot get the weights of {spec.spec} ({_reason(error)[:160]}). Without a connection: --weights FILE, or local-dir:FOLDER"
+            f"cannot get the weights of {spec.spec} ({_reason(error)[:160]}). "
+            "Without a connection: --weights FILE, or local-dir:FOLDER"
         ) from error
     config = dict(network.pretrained_cfg)
     declared = _load_weights(network, spec)

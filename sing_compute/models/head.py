@@ -51,9 +51,7 @@ def find_head(network: nn.Module, batch: Tensor) -> tuple[str, nn.Linear | nn.Co
             isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1) and module.groups == 1
         ):
 
-            def keep(
-                module: nn.Module, inputs: tuple[Tensor, ...], named: dict[str, Tensor], name: str = name
-            ) -> None:
+            def keep(module: nn.Module, inputs: tuple[Tensor, ...], named: dict[str, Tensor], name: str = name) -> None:
                 assert isinstance(module, nn.Linear | nn.Conv2d)
                 seen.pop(name, None)  # of a layer that runs twice only the last run counts, as in FeatureTap
                 seen[name] = (module, next(iter((*inputs, *named.values()))).detach())

@@ -87,7 +87,7 @@ class ModelMeasurement:
 
     def _fit(self, images: int, progress: Progress) -> FittedTranslator:
         passes = 3 if self._ridge else 4
-        with progress.task(f"{self._name}: translator, {passes} passes", passes * images) as advance:
+        with progress.task(f"{self._name}: translator", passes * images) as advance:
 
             def batches() -> Iterator[FeatureBatch]:
                 for batch in self._reader.batches(self._name):

@@ -2,6 +2,7 @@
 
 import math
 import shutil
+import textwrap
 from collections.abc import Callable, Sequence
 
 from sing_compute.store import Store
@@ -44,10 +45,10 @@ COLUMNS: tuple[tuple[str, Callable[[Summary], str]], ...] = (
     ("IS/|AS|", _number("ratio_images", 1)),
     ("flips", _number("flips", 0)),
 )
-NOTE = (
-    "AS, |AS|, IS: medians over images, in degrees; centred: only the image's own null part removed.\n"
-    "gap: sigma_r / sigma_(r+1), inf where the head has no smaller singular value.\n"
-    "cosine: T(f) with the image embedding, out of fold; the baseline is the mean embedding alone."
+NOTES = (
+    "AS, |AS|, IS: medians over images, in degrees; centred: only the image's own null part removed.",
+    "gap: sigma_r / sigma_(r+1), inf where the head has no smaller singular value.",
+    "cosine: T(f) with the image embedding, out of fold; the baseline is the mean embedding alone.",
 )
 
 
@@ -57,10 +58,11 @@ def closing_table(store: Store, models: Sequence[str], *, width: int | None = No
     for model in models:
         summary = store.summary(model)
         rows.append([model, *(cell(summary) for _, cell in COLUMNS)])
+    width = width or shutil.get_terminal_size((100, 24)).columns
     lines = _aligned(rows)
-    if len(lines[0]) > (width or shutil.get_terminal_size((100, 24)).columns):
+    if len(lines[0]) > width:
         lines = _aligned([list(row) for row in zip(*rows, strict=True)])
-    return "\n".join(["", *lines, "", NOTE])
+    return "\n".join(["", *lines, "", *(textwrap.fill(note, width) for note in NOTES)])
 
 
 def _aligned(rows: list[list[str]]) -> list[str]:

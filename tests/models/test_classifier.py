@@ -1,0 +1,313 @@
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import huggingface_hub.constants
+import pytest
+import timm
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from sing_compute.errors import HeadError, SingError, WeightsError
+from sing_compute.fingerprints import file_sha256
+from sing_compute.models.classifier import ModelSpec, imagenet_names, imagenet_wnids, load_classifier
+
+LABELS = ["ant", "bee", "cat", "dog", "elk"]
+FACTORIES = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.stem = nn.Conv2d(3, 8, 3)
+        self.drop = nn.Dropout(0.5)
+        self.fc = nn.Linear(8, 5)
+
+    def forward(self, images):
+        return self.fc(self.drop(self.stem(images).relu().mean(dim=(2, 3))))
+
+def plain():
+    return Net()
+
+def to_square(image):
+    return torch.full((3, 6, 6), image.width / 100)
+
+def with_transform():
+    network = Net()
+    network.transform = to_square
+    return network
+
+def gives_a_list():
+    return [Net()]
+
+def raises():
+    return Net().missing_layer
+
+def needs_an_argument(size):
+    return Net()
+
+NUMBER = 3
+"""
+
+
+@pytest.fixture
+def factories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Name of an importable module of a user's own factories."""
+    (tmp_path / "my_factories.py").write_text(FACTORIES)
+    (tmp_path / "my_broken.py").write_text("def net(:\n")
+    (tmp_path / "my_needy.py").write_text("import a_package_that_is_not_there\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    yield "my_factories"
+    for name in ("my_factories", "my_broken", "my_needy"):
+        sys.modules.pop(name, None)
+
+
+def local_folder(folder: Path, weights: dict[str, Tensor] | None, **extra: object) -> Path:
+    """A tiny classifier in timm's own folder format."""
+    settings = {"input_size": [3, 32, 32], "mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6], "crop_pct": 1.0}
+    config = {"architecture": "test_resnet", "num_classes": 5, "pretrained_cfg": settings, **extra}
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(config))
+    if weights is not None:
+        save_file(weights, folder / "model.safetensors")
+    return folder
+
+
+def random_weights(dtype: torch.dtype = torch.float32) -> dict[str, Tensor]:
+    torch.manual_seed(0)
+    network = timm.create_model("test_resnet", num_classes=5)
+    nn.init.normal_(network.fc.weight)
+    return {name: v.to(dtype) if v.is_floating_point() else v for name, v in network.state_dict().items()}
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "spec", "is_factory"),
+    [
+        ("resnet50", "resnet50", "resnet50", False),
+        ("resnet50.a1_in1k", "resnet50.a1_in1k", "resnet50.a1_in1k", False),
+        ("mine=resnet50", "mine", "resnet50", False),
+        ("pkg.mod:factory", "factory", "pkg.mod:factory", True),
+        ("mine=pkg.mod:factory", "mine", "pkg.mod:factory", True),
+        ("local-dir:/x/y", "y", "local-dir:/x/y", False),
+        ("local-dir:/x/y/", "y", "local-dir:/x/y/", False),
+        ("local-dir:/x/y=z", "y=z", "local-dir:/x/y=z", False),
+        ("mine=local-dir:/x/y=z", "mine", "local-dir:/x/y=z", False),
+        ("hf-hub:org/repo", "repo", "hf-hub:org/repo", False),
+        ("mine=hf-hub:org/repo", "mine", "hf-hub:org/repo", False),
+    ],
+)
+def test_a_model_is_named_by_the_user_or_by_the_last_part_of_its_specification(
+    text: str, name: str, spec: str, is_factory: bool
+) -> None:
+    parsed = ModelSpec.parse(text)
+    assert (parsed.name, parsed.spec, parsed.is_factory, parsed.weights) == (name, spec, is_factory, None)
+
+
+@pytest.mark.parametrize("text", ["local-dir:.", "local-dir:./", "local-dir:../here"])
+def test_a_folder_given_by_dots_goes_by_its_own_name(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert ModelSpec.parse(text).name == "here"
+
+
+@pytest.mark.parametrize("text", ["", "=resnet50", "mine=", ".=resnet50", "..=resnet50"])
+def test_a_model_without_a_usable_name_or_specification_is_refused(text: str) -> None:
+    with pytest.raises(SingError, match="write NAME=SPEC or SPEC; SPEC is a timm name or module:factory"):
+        ModelSpec.parse(text)
+
+
+def test_a_local_folder_gives_its_own_weights_transform_and_labels(tmp_path: Path) -> None:
+    weights = random_weights()
+    folder = local_folder(tmp_path / "ants", weights, label_names=LABELS)
+    classifier = load_classifier(ModelSpec.parse(f"local-dir:{folder}"))
+    loaded = classifier.network.state_dict()
+    assert classifier.name == "ants"
+    assert loaded.keys() == weights.keys()
+    assert all(torch.equal(loaded[name], value) for name, value in weights.items())
+    assert not classifier.network.training
+    assert classifier.labels == (LABELS, None)
+    grey = classifier.transform(Image.new("RGB", (50, 40), (51, 51, 51)))
+    assert grey.shape == (3, 32, 32)
+    assert torch.allclose(grey[:, 0, 0], torch.tensor([0.1 / 0.4, 0.0, -0.1 / 0.6]), atol=1e-6)
+
+
+def test_described_labels_are_shown_by_their_description_and_wordnet_ids_are_kept(tmp_path: Path) -> None:
+    wnids = [f"n0000000{index}" for index in range(5)]
+    described = dict(zip(wnids, LABELS, strict=True)) | {wnids[4]: "elk, Cervus"}
+    folder = local_folder(tmp_path / "net", random_weights(), label_names=wnids, label_descriptions=described)
+    labels = load_classifier(ModelSpec.parse(f"local-dir:{folder}")).labels
+    assert labels == ([*LABELS[:4], "elk, Cervus"], wnids)
+
+
+def test_a_network_of_unknown_classes_tells_no_labels(tmp_path: Path) -> None:
+    folder = local_folder(tmp_path / "net", random_weights())
+    assert load_classifier(ModelSpec.parse(f"local-dir:{folder}")).labels is None
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+@torch.inference_mode()
+def test_the_precision_a_folder_was_stored_in_is_recognised_after_loading_into_float32(
+    dtype: torch.dtype, tmp_path: Path
+) -> None:
+    folder = local_folder(tmp_path / "net", random_weights(dtype))
+    classifier = load_classifier(ModelSpec.parse(f"local-dir:{folder}"))
+    classifier.attach(torch.randn(3, 3, 32, 32))
+    assert classifier.head[0].dtype == torch.float32
+    assert classifier.stored_dtype == dtype
+    assert classifier.provenance["stored_precision"] == str(dtype).removeprefix("torch.")
+    assert classifier.provenance["head"] == "fc"
+    assert classifier.provenance["input_size"] == "3x32x32"
+    assert classifier.provenance["parameters"] == sum(p.numel() for p in classifier.network.parameters())
+
+
+@torch.inference_mode()
+def test_a_checkpoint_of_doubles_in_a_float32_network_counts_as_float32(factories: str, tmp_path: Path) -> None:
+    state = load_classifier(ModelSpec(name="net", spec=f"{factories}:plain")).network.double().state_dict()
+    noisy = {name: value + 1e-12 * torch.rand_like(value) for name, value in state.items()}
+    save_file(noisy, tmp_path / "net.safetensors")
+    classifier = load_classifier(ModelSpec("net", f"{factories}:plain", tmp_path / "net.safetensors"))
+    classifier.attach(torch.randn(3, 3, 8, 8))
+    assert classifier.stored_dtype == torch.float32
+
+
+def test_a_folder_without_weights_is_refused_never_a_random_network(tmp_path: Path) -> None:
+    folder = local_folder(tmp_path / "net", None)
+    with pytest.raises(WeightsError, match=r"No suitable checkpoints found") as caught:
+        load_classifier(ModelSpec.parse(f"local-dir:{folder}"))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_with_another_networks_weights_is_refused(tmp_path: Path) -> None:
+    weights = random_weights()
+    weights["fc.weight"] = torch.zeros(7, 96)
+    folder = local_folder(tmp_path / "net", weights)
+    with pytest.raises(WeightsError, match=r"local-dir:.*/net: ") as caught:
+        load_classifier(ModelSpec.parse(f"local-dir:{folder}"))
+    assert "\n" not in str(caught.value)
+
+
+def test_an_absent_folder_is_named_with_the_ways_out(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"Config file not found: .*/net/config.json.*--weights FILE, or local-dir:"):
+        load_classifier(ModelSpec.parse(f"local-dir:{tmp_path}/net"))
+
+
+def test_a_timm_network_takes_a_checkpoint_file_in_place_of_the_hubs(tmp_path: Path) -> None:
+    weights = {name: value for name, value in random_weights().items() if not name.startswith("fc.")}
+    save_file(weights, tmp_path / "net.safetensors")
+    with pytest.raises(WeightsError, match=r"net.safetensors does not fit ResNet: missing fc.bias, fc.weight$"):
+        load_classifier(ModelSpec("net", "test_resnet", tmp_path / "net.safetensors"))
+    whole = timm.create_model("test_resnet").state_dict()
+    save_file(whole, tmp_path / "net.safetensors")
+    classifier = load_classifier(ModelSpec("net", "test_resnet", tmp_path / "net.safetensors"))
+    assert torch.equal(classifier.network.fc.weight, load_file(tmp_path / "net.safetensors")["fc.weight"])
+    assert classifier.provenance["weights_sha256"] == file_sha256(tmp_path / "net.safetensors")
+    assert classifier.provenance["weights_file"] == "net.safetensors"
+    assert classifier.provenance["tag"] == "file"
+    assert classifier.labels == (imagenet_names(), imagenet_wnids())
+
+
+def test_imagenet_names_and_wordnet_ids_stand_in_the_same_order() -> None:
+    table = dict(zip(imagenet_wnids(), imagenet_names(), strict=True))
+    assert len(table) == 1000
+    known = {"n01440764": "tench", "n02123045": "tabby cat", "n03445777": "golf ball", "n15075141": "toilet paper"}
+    assert {wnid: table[wnid] for wnid in known} == known
+
+
+@pytest.mark.parametrize(("wrong", "near"), [("resnet5O", "resnet50"), ("convnext_basse.fb_in1k", "convnext_base")])
+def test_an_unknown_model_offers_near_names(wrong: str, near: str) -> None:
+    with pytest.raises(SingError, match=f"^unknown model '{wrong}'; near: .*{near}.*--model module:factory$"):
+        load_classifier(ModelSpec.parse(wrong))
+
+
+def test_an_unknown_model_far_from_all_names_offers_none() -> None:
+    with pytest.raises(SingError, match="^unknown model '@@@'. Your own network"):
+        load_classifier(ModelSpec.parse("@@@"))
+
+
+def test_an_unknown_tag_of_a_known_model_is_named() -> None:
+    with pytest.raises(SingError, match=r"Invalid pretrained tag \(nope\) for resnet50"):
+        load_classifier(ModelSpec.parse("resnet50.nope"))
+
+
+def test_a_timm_name_without_published_weights_is_refused_never_a_random_network() -> None:
+    with pytest.raises(WeightsError, match="^vit_base_patch16_18x2_224: No pretrained weights exist"):
+        load_classifier(ModelSpec.parse("vit_base_patch16_18x2_224"))
+
+
+def test_without_a_connection_one_line_says_the_ways_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(
+        WeightsError, match=r"^cannot get the weights of test_resnet \(.+\)\. Without a connection: --weights FILE, or"
+    ) as caught:
+        load_classifier(ModelSpec.parse("test_resnet"))
+    assert "\n" not in str(caught.value)
+
+
+@torch.inference_mode()
+def test_a_factorys_network_is_evaluated_and_described(factories: str) -> None:
+    classifier = load_classifier(ModelSpec.parse(f"{factories}:plain"))
+    classifier.attach(torch.randn(3, 3, 8, 8))
+    images = torch.randn(4, 3, 8, 8)
+    features, logits = classifier(images)
+    again, _ = classifier(images)
+    weight, bias = classifier.head
+    assert torch.equal(features, again)  # dropout is off
+    assert torch.allclose(features @ weight.T + bias, logits, atol=1e-6)
+    assert torch.equal(weight, classifier.network.fc.weight)
+    assert classifier.provenance["tag"] == classifier.provenance["spec"] == f"{factories}:plain"
+    assert classifier.labels is None
+
+
+def test_a_factorys_own_transform_is_used_and_timms_usual_one_without_it(factories: str) -> None:
+    image = Image.new("RGB", (50, 40))
+    own = load_classifier(ModelSpec.parse(f"{factories}:with_transform")).transform(image)
+    assert torch.equal(own, torch.full((3, 6, 6), 0.5))
+    assert load_classifier(ModelSpec.parse(f"{factories}:plain")).transform(image).shape == (3, 224, 224)
+
+
+def test_a_factory_is_found_in_the_folder_the_command_runs_in(
+    factories: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if Path(entry) != tmp_path])
+    monkeypatch.chdir(tmp_path)
+    assert load_classifier(ModelSpec.parse(f"{factories}:plain")).name == "plain"
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("no_such_module:net", r"cannot import no_such_module \(No module named 'no_such_module'\); run from its folder"),
+        ("my_needy:net", r"cannot import my_needy \(No module named 'a_package_that_is_not_there'\)"),
+        ("my_broken:net", r"cannot import my_broken \(invalid syntax"),
+        (":net", r"cannot import  \("),
+        ("my_factories:absent", r"my_factories has no function 'absent'"),
+        ("my_factories:", r"my_factories has no function ''"),
+        ("my_factories:NUMBER", r"my_factories has no function 'NUMBER'"),
+        ("my_factories:gives_a_list", r"gives_a_list\(\) returned a list, not a torch.nn.Module"),
+        ("my_factories:raises", r"raises\(\) failed \('Net' object has no attribute 'missing_layer'\); --debug shows"),
+        ("my_factories:needs_an_argument", r"needs_an_argument\(\) failed \(.*missing 1 required positional argument"),
+    ],
+)
+@pytest.mark.usefixtures("factories")
+def test_a_factory_that_gives_no_network_is_refused_in_one_line(spec: str, message: str) -> None:
+    with pytest.raises(SingError, match=f"^--model {spec}: {message}") as caught:
+        load_classifier(ModelSpec("net", spec))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_head_error_names_the_model(factories: str) -> None:
+    classifier = load_classifier(ModelSpec.parse(f"mine={factories}:plain"))
+    with pytest.raises(HeadError, match="^mine: attach the head on a first batch before using it$"):
+        classifier(torch.randn(1, 3, 8, 8))
+    with pytest.raises(HeadError, match="^mine: attach the head on a first batch before asking for it$"):
+        _ = classifier.head
+    with pytest.raises(HeadError, match="^mine: the network's logits are not finite"):
+        classifier.attach(torch.full((2, 3, 8, 8), torch.nan))
