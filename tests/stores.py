@@ -117,11 +117,12 @@ def _write_model(writer, name, position, rng, labels, offsets, group, groups, co
     if null_space:
         present = (np.diff(offsets) > 0)[:, None]
         after = rng.uniform(60, 90, (classes, concepts))
-        score = rng.normal(0, 1, (classes, concepts))
+        score = rng.normal(0, 1, (classes, concepts)).clip(-3, 3)
         matrices = {
             "angle_before": after + score,
             "angle_after": after,
             "attribute_score": score,
+            "attribute_score_abs": np.abs(score) + rng.uniform(0, 0.1, (classes, concepts)),
             "attribute_score_std": np.abs(rng.normal(0, 0.3, (classes, concepts))),
             "attribute_score_centred": score * 0.2,
         }

@@ -36,7 +36,7 @@ class StoredEmbeddings:
             ConceptsError: No such file, another format, repeated keys, or rows that have no direction.
         """
         try:
-            with np.load(path, allow_pickle=False) as arrays:  # TypeError: a .npy, which is no archive
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
                 if "keys" not in arrays or "embeddings" not in arrays:
                     raise ConceptsError(f"{path}: needs the arrays keys and embeddings, has {', '.join(arrays.files)}")
                 keys = tuple(str(key) for key in arrays["keys"])

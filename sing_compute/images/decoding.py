@@ -1,5 +1,6 @@
 """One decode of each image for all networks of a run. A broken image is reported, never fatal."""
 
+import hashlib
 import io
 import pickle
 from collections.abc import Callable, Iterator, Sequence
@@ -40,9 +41,7 @@ class DecodedImages(Dataset[tuple[int, list[Tensor] | str]]):
             with Image.open(self._paths[index]) as opened:
                 image = opened.convert("RGB")
             return index, [transform(image) for transform in self._transforms]
-        except (
-            Exception
-        ) as error:  # decoders raise many types; whatever it is, the image is skipped and the reason kept
+        except Exception as error:  # decoders raise many types; whatever it is, the image is skipped, the reason kept
             return index, (str(error).splitlines() or [type(error).__name__])[0]
 
 
@@ -54,8 +53,9 @@ def decode_batches(
     Raises:
         ImagesError: A transform gives tensors of different sizes.
     """
-    distinct: dict[bytes | int, int] = {}
-    slots = [distinct.setdefault(_identity(transform), len(distinct)) for transform in transforms]
+    distinct: dict[str | int, int] = {}
+    keys = [transform_settings(transform) or id(transform) for transform in transforms]
+    slots = [distinct.setdefault(key, len(distinct)) for key in keys]
     unique = [transforms[slots.index(slot)] for slot in range(len(distinct))]
     loader = DataLoader(
         DecodedImages(paths, unique),
@@ -77,14 +77,14 @@ class _Settings(pickle.Pickler):
         return (torch.tensor, (value.tolist(), value.dtype)) if isinstance(value, Tensor) else NotImplemented
 
 
-def _identity(transform: Transform) -> bytes | int:
-    """Equal for transforms of equal settings, which repr may hide or round; what cannot be told equals itself alone."""
+def transform_settings(transform: Transform) -> str | None:
+    """Equal for transforms of equal settings, which repr may hide or round; None where they cannot be told (a lambda)."""
     stream = io.BytesIO()
     try:
         _Settings(stream).dump(transform)
-    except Exception:  # lambdas and local classes have no pickle
-        return id(transform)
-    return stream.getvalue()
+    except Exception:  # lambdas and local classes have no pickle, and say so by many types
+        return None
+    return hashlib.sha256(stream.getvalue()).hexdigest()
 
 
 def _collate(items: list[tuple[int, list[Tensor] | str]]) -> Batch | ImagesError:

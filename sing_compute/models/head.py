@@ -53,7 +53,7 @@ def find_head(network: nn.Module, batch: Tensor) -> tuple[str, nn.Linear | nn.Co
 
             def keep(module: nn.Module, inputs: tuple[Tensor, ...], named: dict[str, Tensor], name: str = name) -> None:
                 assert isinstance(module, nn.Linear | nn.Conv2d)
-                seen.pop(name, None)  # of a layer that runs twice only the last run counts, as in FeatureTap
+                # Of a layer that runs twice only the last run counts, as in FeatureTap.
                 seen[name] = (module, next(iter((*inputs, *named.values()))).detach())
 
             hooks.append(module.register_forward_pre_hook(keep, with_kwargs=True))

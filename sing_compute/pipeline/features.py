@@ -43,12 +43,14 @@ def attach_heads(classifiers: Sequence[Classifier], paths: Sequence[Path]) -> No
     step = max(1, len(paths) // PROBE_IMAGES)
     order = [*range(0, len(paths), step), *range(len(paths))]
     batches = [order[start : start + PROBE_IMAGES] for start in range(0, len(order), PROBE_IMAGES)]
+    reason = ""
     for batch in decode_batches(paths, [classifier.transform for classifier in classifiers], batches, workers=0):
+        reason = reason or batch.failed[0][1] if batch.failed else reason
         if batch.rows:
             for classifier, tensor in zip(classifiers, batch.tensors, strict=True):
                 classifier.attach(tensor)
             return
-    raise ImagesError(f"none of the {len(paths)} images can be read; the first is {paths[0]}")
+    raise ImagesError(f"none of the {len(paths)} images can be read; the first is {paths[0]}: {reason}")
 
 
 @torch.inference_mode()

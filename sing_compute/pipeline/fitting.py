@@ -22,6 +22,8 @@ from sing_compute.translator.ridge import RidgePath, RidgeSums
 FOLDS = 5
 RELATIVE_GRID = np.logspace(-6, 2, 13)
 """Penalties tried first, over trace(S_ff) / m."""
+RELATIVE_LIMITS = (1e-9, 1e5)
+"""Penalties chosen stay within these, over trace(S_ff) / m: beyond, nothing or everything is shrunk away."""
 REFINED = 7
 """Penalties tried between the neighbours of the best one."""
 PATH_IMAGES = 20_000
@@ -77,6 +79,7 @@ def fit_translator(
         return _measure_path(batches, paths, split, class_vectors, list(ridges), stride)
 
     points = measure((RELATIVE_GRID * unit).tolist())
+    free = ridge is None
     if ridge is None:
         best = _best(points)
         grid = sorted(points)
@@ -85,6 +88,9 @@ def fit_translator(
         points |= measure(_new(np.geomspace(low, high, REFINED + 2), points))
         ridge = _best(points)
     points |= measure(_new((ridge / 10, ridge, ridge * 10), points))
+    while free and (better := _best(points)) != ridge and RELATIVE_LIMITS[0] < better / unit < RELATIVE_LIMITS[1]:
+        ridge = better  # the best lay at the edge of the grid: follow it outwards
+        points |= measure(_new((ridge / 10, ridge * 10), points))
     whole = RidgePath(total)
     removals = [NullRemoval.of(path.fit(ridge), split, total.mean_feature) for path in (whole, *paths)]
     order = sorted(points)

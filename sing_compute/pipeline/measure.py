@@ -15,14 +15,21 @@ from sing_compute.pipeline.features import FeatureBatch, ShardReader
 from sing_compute.pipeline.fitting import FittedTranslator, fit_translator
 from sing_compute.pipeline.progress import Progress
 from sing_compute.scores.equivalence import EquivalenceCheck
-from sing_compute.scores.shifts import ConceptShifts, ConceptSums, Views, attribute_score, fold_views, image_score
+from sing_compute.scores.shifts import (
+    CONCEPT_FIGURES,
+    ConceptShifts,
+    ConceptSums,
+    Views,
+    attribute_score,
+    fold_views,
+    image_score,
+)
 from sing_compute.scores.statistics import class_statistics, model_summary
 from sing_compute.store import Writer
 from sing_compute.store.schema import NEIGHBOURS, TOP_CONCEPTS
 
 POOL_IMAGES = 20_000
 """Real images that nearest ones are sought among: all of them up to this number, else evenly spread ones."""
-CONCEPT_ROWS = ("angle_before", "angle_after", "attribute_score", "attribute_score_std", "attribute_score_centred")
 RANKED = ("attribute_score", "image_score", "null_energy")
 Column = NDArray[np.float32] | NDArray[np.int32]
 
@@ -217,7 +224,7 @@ class _ConceptRows:
     def __init__(self, writer: Writer, model: str, against: Measured, device: torch.device) -> None:
         shape = (len(against.offsets) - 1, len(against.concept_vectors))
         self._rows = {
-            name: writer.create(f"models/{{model}}/concepts/{name}", shape, model=model) for name in CONCEPT_ROWS
+            name: writer.create(f"models/{{model}}/concepts/{name}", shape, model=model) for name in CONCEPT_FIGURES
         }
         self._concepts, self._device = shape[1], device
         self._class, self._sums = 0, ConceptSums(shape[1], device)

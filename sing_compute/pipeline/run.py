@@ -2,6 +2,7 @@
 
 import hashlib
 import sys
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from importlib.metadata import version
 
@@ -10,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from sing_compute import __version__
+from sing_compute.images.decoding import transform_settings
 from sing_compute.images.listing import ImageList, folds_of, list_images, match_classes
 from sing_compute.models.classifier import Classifier, load_classifier
 from sing_compute.pipeline.features import ShardReader, attach_heads, extract
@@ -18,10 +20,10 @@ from sing_compute.pipeline.measure import Measured, ModelMeasurement
 from sing_compute.pipeline.plan import Plan
 from sing_compute.pipeline.progress import Progress
 from sing_compute.pipeline.shards import SHARD_IMAGES, WorkFolder
-from sing_compute.pipeline.shared import Shared
+from sing_compute.pipeline.shared import Pictures, Words, refuse
 from sing_compute.pipeline.space import ClipSpace, class_table
 from sing_compute.scores.statistics import rank_correlation
-from sing_compute.store import Store, replace_store
+from sing_compute.store import Store, Writer, replace_store
 from sing_compute.store.write import SHARED
 
 
@@ -66,24 +68,26 @@ class _Run:
             space.image_embeddings.lookup([images.keys[row] for row in order], "images")
         prompts, class_vectors = space.classes(table.names, plan, plan.device)
         vocabulary, concept_vectors = space.concepts(plan, plan.device, self.progress)
+        words = Words(table, prompts, vocabulary, class_vectors, concept_vectors, space.provenance)
+        self._check_output(words, images, order, labels)
         self._extract(images, order, classifiers, space)
         reader, kept, failed = self._reader(images, order, labels, space)
-        shared = Shared(
-            keys=[images.keys[row] for row in order[kept]],
-            labels=labels[order[kept]],
-            groups=[images.groups[row] for row in order[kept]] if images.groups else None,
-            failed=failed,
-            root=str(plan.images.resolve()),
-            classes=table,
-            prompts=prompts,
-            vocabulary=vocabulary,
-            class_vectors=class_vectors,
-            concept_vectors=concept_vectors,
-            clip=space.provenance,
-        )
-        class_device, concept_device = class_vectors.to(plan.device), concept_vectors.to(plan.device)
-        against = Measured(shared.offsets, shared.labels, shared.group_masks, class_device, concept_device)
-        self._write(classifiers, reader, against, shared)
+        pictures = Pictures.of(images, order[kept], labels, failed)
+        self._write(classifiers, reader, words, pictures)
+
+    def _old(self) -> ExitStack | Store:
+        """The results file that models are added to; nothing where there is none."""
+        return Store(self.plan.output) if self.plan.output.exists() and not self.plan.fresh else ExitStack()
+
+    def _check_output(
+        self, words: Words, images: ImageList, order: NDArray[np.int64], labels: NDArray[np.int32]
+    ) -> None:
+        """Refuse an output that models cannot be added to before hours of work, not after them."""
+        with self._old() as old:
+            if isinstance(old, Store):
+                skipped = set(old.array("images/skipped_key"))
+                expected = Pictures.of(images, [row for row in order if images.keys[row] not in skipped], labels, [])
+                refuse(old, expected.differing(old) + words.differing(old))
 
     def _extract(
         self, images: ImageList, order: NDArray[np.int64], classifiers: list[Classifier], space: ClipSpace
@@ -93,7 +97,9 @@ class _Run:
         done = self.work.adopt_plan(
             {
                 "version": __version__,
-                "models": {c.name: [c.provenance["state_sha256"], repr(c.transform)] for c in classifiers},
+                "models": {
+                    c.name: [c.provenance["state_sha256"], transform_settings(c.transform)] for c in classifiers
+                },
                 "clip": space.provenance,
                 "images": hashlib.sha256(keys.encode()).hexdigest(),
                 "image root": str(plan.images.resolve()),
@@ -129,44 +135,38 @@ class _Run:
         folds = torch.from_numpy(folds_of(keys, FOLDS))
         return ShardReader(self.work, len(order), targets, chosen, folds, self.plan.device), kept, failed
 
-    def _write(self, classifiers: list[Classifier], reader: ShardReader, against: Measured, shared: Shared) -> None:
-        plan = self.plan
-        old = Store(plan.output) if plan.output.exists() and not plan.fresh else None
-        try:
-            if old:
-                shared.must_match(old)
-            names = [classifier.name for classifier in classifiers]
-            others = [name for name in old.models if name not in names] if old else []
-            with replace_store(plan.output, scratch=self.work.folder) as writer:
-                medians: dict[str, NDArray[np.float64]] = {}
-                if old:
-                    writer.adopt(old, [*SHARED, *(f"models/{name}" for name in others)])
-                    for name in others:
-                        path = f"models/{name}/classes/attribute_score_abs_q50"
-                        if path in old:
-                            medians[name] = old.array(path)[0].astype(np.float64)
-                else:
-                    shared.write(writer)
-                last = (
-                    max((int(old.attributes(f"models/{name}")["order"]) for name in others), default=-1) if old else -1
+    def _write(self, classifiers: list[Classifier], reader: ShardReader, words: Words, pictures: Pictures) -> None:
+        plan, classes = self.plan, len(words.classes.names)
+        against = Measured(
+            pictures.offsets(classes),
+            pictures.labels,
+            pictures.group_masks,
+            words.class_vectors.to(plan.device),
+            words.concept_vectors.to(plan.device),
+        )
+        with self._old() as old, replace_store(plan.output, scratch=self.work.folder) as writer:
+            medians: dict[str, NDArray[np.float64]] = {}
+            position = 0
+            if isinstance(old, Store):
+                refuse(old, pictures.differing(old))
+                medians, position = _adopt(old, writer, [classifier.name for classifier in classifiers])
+            else:
+                words.write(writer)
+                pictures.write(writer, classes)
+            for order, classifier in enumerate(classifiers, position):
+                measurement = ModelMeasurement(
+                    classifier, reader, against, invariance=plan.invariance, ridge=plan.ridge
                 )
-                for position, classifier in enumerate(classifiers, last + 1):
-                    measurement = ModelMeasurement(
-                        classifier, reader, against, invariance=plan.invariance, ridge=plan.ridge
-                    )
-                    if not measurement.split.nullity:
-                        self.progress.say(f"{classifier.name}: its head has no null space: stored without scores")
-                    median = measurement.run(writer, self.progress)
-                    if median is not None:
-                        medians[classifier.name] = median
-                    writer.annotate(f"models/{classifier.name}", self._provenance(classifier, position))
-                if medians:
-                    writer.put("comparison/model", list(medians))
-                    matrix = [[rank_correlation(a, b) for b in medians.values()] for a in medians.values()]
-                    writer.put("comparison/class_order", matrix)
-        finally:
-            if old:
-                old.close()
+                if not measurement.split.nullity:
+                    self.progress.say(f"{classifier.name}: its head has no null space: stored without scores")
+                median = measurement.run(writer, self.progress)
+                if median is not None:
+                    medians[classifier.name] = median
+                writer.annotate(f"models/{classifier.name}", self._provenance(classifier, order))
+            if medians:
+                writer.put("comparison/model", list(medians))
+                matrix = [[rank_correlation(a, b) for b in medians.values()] for a in medians.values()]
+                writer.put("comparison/class_order", matrix)
 
     def _provenance(self, classifier: Classifier, position: int) -> dict[str, str | int | float]:
         plan = self.plan
@@ -186,3 +186,12 @@ class _Run:
             "command": plan.command,
             "written": datetime.now(UTC).isoformat(timespec="seconds"),
         }
+
+
+def _adopt(old: Store, writer: Writer, replaced: list[str]) -> tuple[dict[str, NDArray[np.float64]], int]:
+    """Copy what stays of an existing file; gives its models' class medians and the position of the next model."""
+    others = [name for name in old.models if name not in replaced]
+    writer.adopt(old, [*SHARED, *(f"models/{name}" for name in others)])
+    paths = {name: f"models/{name}/classes/attribute_score_abs_q50" for name in others}
+    medians = {name: old.array(path)[0].astype(np.float64) for name, path in paths.items() if path in old}
+    return medians, 1 + max((int(old.attributes(f"models/{name}")["order"]) for name in others), default=-1)

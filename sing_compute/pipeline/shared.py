@@ -1,5 +1,6 @@
-"""What all models of one results file have in common: images, classes, concepts, and the CLIP space."""
+"""What all models of one results file have in common: the words of one CLIP space, and the pictures measured."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +9,7 @@ from torch import Tensor
 
 from sing_compute.concepts.vocabulary import Vocabulary
 from sing_compute.errors import StoreError
+from sing_compute.images.listing import ImageList
 from sing_compute.pipeline.space import ClassTable
 from sing_compute.store import Store, Writer
 from sing_compute.store.schema import SUBSETS
@@ -17,14 +19,9 @@ SAME_VECTOR = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
-class Shared:
-    """Images in store order (by class, then key), the head's classes, the vocabulary and their CLIP vectors."""
+class Words:
+    """The head's classes, the vocabulary, and the unit vectors of both in one CLIP space."""
 
-    keys: list[str]
-    labels: NDArray[np.int32]
-    groups: list[str] | None
-    failed: list[tuple[str, str]]
-    root: str
     classes: ClassTable
     prompts: list[str]
     vocabulary: Vocabulary
@@ -32,35 +29,8 @@ class Shared:
     concept_vectors: Tensor
     clip: dict[str, str]
 
-    @property
-    def offsets(self) -> NDArray[np.int64]:
-        """Images of class c are rows offsets[c] to offsets[c + 1]."""
-        return np.searchsorted(self.labels, np.arange(len(self.classes.names) + 1)).astype(np.int64)
-
-    @property
-    def group_names(self) -> list[str]:
-        """The user's groups in alphabetical order."""
-        return sorted(set(self.groups or ()) - {""})
-
-    @property
-    def group_masks(self) -> dict[str, NDArray[np.bool_]]:
-        """Which images each group holds."""
-        return {name: np.array([group == name for group in self.groups or ()]) for name in self.group_names}
-
     def write(self, writer: Writer) -> None:
-        """Write everything that a file has once."""
-        writer.put("images/key", self.keys)
-        writer.put("images/class", self.labels)
-        writer.put("images/offsets", self.offsets)
-        writer.put("images/skipped_key", [key for key, _ in self.failed])
-        writer.put("images/skipped_reason", [reason for _, reason in self.failed])
-        writer.annotate("images", {"root": self.root})
-        names = self.group_names
-        if names:
-            index = {name: position for position, name in enumerate(names)}
-            writer.put("images/group", [index.get(group, -1) for group in self.groups or ()])
-            writer.put("groups/name", names)
-        writer.put("subsets/name", [*SUBSETS, *(f"group:{name}" for name in names)])
+        """Write what a file has once."""
         writer.put("classes/name", self.classes.names)
         if self.classes.wnids:
             writer.put("classes/wnid", self.classes.wnids)
@@ -72,34 +42,96 @@ class Shared:
         writer.put("clip/concept_embeddings", self.concept_vectors.cpu())
         writer.annotate("clip", self.clip)
 
-    def must_match(self, old: Store) -> None:
-        """Check that an existing file has the same images, classes, concepts and CLIP space, so that models compare.
+    def differing(self, old: Store) -> list[str]:
+        """What an existing file has otherwise."""
+        same_clip = old.attributes("clip").get("tag") == self.clip["tag"]
+        found = [] if same_clip else ["CLIP"]
+        for what, path, names, vectors in (
+            ("class", "classes/name", self.classes.names, self.class_vectors),
+            ("concept", "concepts/name", self.vocabulary.names, self.concept_vectors),
+        ):
+            if list(old.array(path)) != list(names):
+                found.append(path.removesuffix("/name"))
+            elif same_clip and not _near(old.array(f"clip/{what}_embeddings"), vectors):
+                found.append(f"{what} embeddings")
+        return found
 
-        Raises:
-            StoreError: Naming what differs.
-        """
-        texts = {
-            "images": ("images/key", self.keys),
-            "classes": ("classes/name", self.classes.names),
-            "concepts": ("concepts/name", self.vocabulary.names),
-        }
-        differing = [what for what, (path, own) in texts.items() if list(old.array(path)) != list(own)]
-        if not differing:
-            if (old.array("images/class") != self.labels).any():
-                differing.append("classes of the images")
-            if _old_groups(old) != [group or "" for group in self.groups or [""] * len(self.keys)]:
-                differing.append("groups")
-            if not _near(old.array("clip/class_embeddings"), self.class_vectors):
-                differing.append("class embeddings")
-            if not _near(old.array("clip/concept_embeddings"), self.concept_vectors):
-                differing.append("concept embeddings")
-        if old.attributes("clip").get("tag") != self.clip["tag"]:
-            differing.append("CLIP")
-        if differing:
-            raise StoreError(
-                f"{old.path} was made with other {', '.join(differing)}; models of one file must be comparable: "
-                "choose another -o, or --fresh to replace the file"
-            )
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """Images in store order: by class, then key."""
+
+    keys: list[str]
+    labels: NDArray[np.int32]
+    groups: list[str] | None
+    failed: list[tuple[str, str]]
+    root: str
+
+    @classmethod
+    def of(
+        cls,
+        images: ImageList,
+        rows: Sequence[int] | NDArray[np.int64],
+        labels: NDArray[np.int32],
+        failed: list[tuple[str, str]],
+    ) -> "Pictures":
+        """These rows of a list, in their order; `labels` are those of the whole list."""
+        groups = [images.groups[row] for row in rows] if images.groups else None
+        keys = [images.keys[row] for row in rows]
+        return cls(keys, labels[np.asarray(rows, dtype=np.int64)], groups, failed, str(images.root.resolve()))
+
+    def offsets(self, classes: int) -> NDArray[np.int64]:
+        """Images of class c are rows offsets[c] to offsets[c + 1]."""
+        return np.searchsorted(self.labels, np.arange(classes + 1)).astype(np.int64)
+
+    @property
+    def group_names(self) -> list[str]:
+        """The user's groups in alphabetical order."""
+        return sorted(set(self.groups or ()) - {""})
+
+    @property
+    def group_masks(self) -> dict[str, NDArray[np.bool_]]:
+        """Which images each group holds."""
+        return {name: np.array([group == name for group in self.groups or ()]) for name in self.group_names}
+
+    def write(self, writer: Writer, classes: int) -> None:
+        """Write what a file has once."""
+        writer.put("images/key", self.keys)
+        writer.put("images/class", self.labels)
+        writer.put("images/offsets", self.offsets(classes))
+        writer.put("images/skipped_key", [key for key, _ in self.failed])
+        writer.put("images/skipped_reason", [reason for _, reason in self.failed])
+        writer.annotate("images", {"root": self.root})
+        names = self.group_names
+        if names:
+            index = {name: position for position, name in enumerate(names)}
+            writer.put("images/group", [index.get(group, -1) for group in self.groups or ()])
+            writer.put("groups/name", names)
+        writer.put("subsets/name", [*SUBSETS, *(f"group:{name}" for name in names)])
+
+    def differing(self, old: Store) -> list[str]:
+        """What an existing file has otherwise."""
+        if list(old.array("images/key")) != self.keys:
+            return ["images"]
+        found = []
+        if (old.array("images/class") != self.labels).any():
+            found.append("classes of the images")
+        if _old_groups(old) != (self.groups or [""] * len(self.keys)):
+            found.append("groups")
+        return found
+
+
+def refuse(old: Store, differing: list[str]) -> None:
+    """Refuse to add models to a file that they could not be compared in.
+
+    Raises:
+        StoreError: If anything differs; the message names it.
+    """
+    if differing:
+        raise StoreError(
+            f"{old.path} was made with other {', '.join(differing)}; models of one file must be comparable: "
+            "choose another -o, or --fresh to replace the file"
+        )
 
 
 def _old_groups(old: Store) -> list[str]:

@@ -92,6 +92,17 @@ class ConceptShifts:
         return self.before - self.after
 
 
+CONCEPT_FIGURES = (
+    "angle_before",
+    "angle_after",
+    "attribute_score",
+    "attribute_score_abs",
+    "attribute_score_std",
+    "attribute_score_centred",
+)
+"""What is kept of a class and a concept, by store name."""
+
+
 @dataclass(slots=True)
 class ConceptSums:
     """Running sums over the images of one class, float64: memory does not depend on how many there are."""
@@ -109,6 +120,7 @@ class ConceptSums:
             "angle_before": shifts.before[valid].double(),
             "angle_after": shifts.after[valid].double(),
             "attribute_score": score,
+            "attribute_score_abs": score.abs(),
             "attribute_score_centred": (shifts.before - shifts.centred)[valid].double(),
             "square": score.square(),
         }
@@ -120,8 +132,7 @@ class ConceptSums:
         """Means, and the standard deviation of AS (n - 1), by store name; NaN where too few images were added."""
         nothing = torch.full((self.concepts,), torch.nan, dtype=torch.float64, device=self.device)
         if not self.count:
-            names = ("angle_before", "angle_after", "attribute_score", "attribute_score_centred", "attribute_score_std")
-            return dict.fromkeys(names, nothing)
+            return dict.fromkeys(CONCEPT_FIGURES, nothing)
         means = {name: total / self.count for name, total in self._sums.items()}
         variance = means.pop("square") - means["attribute_score"].square()
         spread = (variance.clamp_min(0) * self.count / (self.count - 1)).sqrt() if self.count > 1 else nothing

@@ -154,6 +154,7 @@ def _fields() -> dict[str, Field]:
     optional(
         concepts + "attribute_score", "float32", "class concept", "degree", "mean AS: angle before minus angle after"
     )
+    optional(concepts + "attribute_score_abs", "float32", "class concept", "degree", "mean |AS| over images")
     optional(
         concepts + "attribute_score_std",
         "float32",

@@ -154,12 +154,15 @@ def concept_table(store: Store, model: str, class_index: int) -> Table:
     matrix = {name: store.dataset(base + name)[class_index] for name, _ in _CONCEPT_COLUMNS if base + name in store}
     if not matrix:
         raise StoreError(f"{model} has no concept shifts: its head has no null space")
-    matrix["attribute_score_common"] = matrix["attribute_score"] - matrix["attribute_score_centred"]
+    if {"attribute_score", "attribute_score_centred"} <= matrix.keys():
+        matrix["attribute_score_common"] = matrix["attribute_score"] - matrix["attribute_score_centred"]
     columns = [
         _text("concept", "concept", FIELDS["concepts/name"].description, store.concept_names),
         _text("kind", "kind", FIELDS["concepts/kind"].description, store.array("concepts/kind")),
     ]
     for name, title in _CONCEPT_COLUMNS:
+        if name not in matrix:
+            continue
         known = FIELDS.get(f"models/{{model}}/concepts/{name}")
         text = known.description if known else "the part of AS that the mean null feature explains: AS minus centred AS"
         columns.append(Column(name, title, "degree", text, Values(matrix[name])))
@@ -276,6 +279,7 @@ _CLASS_COLUMNS = (
 )
 _CONCEPT_COLUMNS = (
     ("attribute_score", "AS"),
+    ("attribute_score_abs", "|AS|"),
     ("attribute_score_std", "AS std"),
     ("angle_before", "before"),
     ("angle_after", "after"),

@@ -14,6 +14,9 @@ ANGLE_NOISE = 1e-2
 LOGIT_NOISE = 1e-4
 """Largest logit change over the spread that float32 heads show when only their null space moves."""
 
+FLAT = 1e-4
+"""Cosines this near each other are the same: where features say nothing, the path rises for ever, less and less."""
+
 
 def verify(store: Store) -> tuple[list[str], int]:
     """Check a whole file. Gives the problems, one line each, and the number of checks made."""
@@ -170,7 +173,9 @@ class _Checker:
         self.check(len(position) == 1, f"{base}summary/lambda: not on the ridge path")
         if len(position) and self.store.attributes(base).get("lambda_choice") == "out-of-fold cosine":
             cosine = self.store.array(base + "translator/path_cosine")
-            self.check(cosine[position[0]] == cosine.max(), f"{base}summary/lambda: not the best on the ridge path")
+            self.check(
+                cosine[position[0]] >= cosine.max() - FLAT, f"{base}summary/lambda: not the best on the ridge path"
+            )
 
     def _statistics(self, base: str, summary: dict[str, Any]) -> None:
         """Medians of the model and of each class, computed again from the images."""
@@ -198,18 +203,17 @@ class _Checker:
                 self.check((np.diff(_finite(values[order])) >= 0).all(), f"{base}rankings/{name}: not rising")
 
     def _concepts(self, base: str) -> None:
-        """Mean AS is mean angle before minus mean angle after, and stays within the class's mean IS."""
-        matrices = [
-            self.store.dataset(f"{base}concepts/{name}") for name in ("angle_before", "angle_after", "attribute_score")
-        ]
+        """Mean AS is mean angle before minus after; |mean AS| <= mean |AS| <= mean IS of the class."""
+        names = ("angle_before", "angle_after", "attribute_score", "attribute_score_abs")
+        matrices = [self.store.dataset(f"{base}concepts/{name}") for name in names]
         limits = self.store.dataset(base + "classes/image_score_mean")[0] + ANGLE_NOISE
         wrong = over = 0
         for row, limit in enumerate(limits):
-            before, after, score = (matrix[row] for matrix in matrices)
+            before, after, score, absolute = (matrix[row] for matrix in matrices)
             wrong += int((np.abs(before - after - score) > ANGLE_NOISE).any())
-            over += int((np.abs(score) > limit).any())
+            over += int((absolute > limit).any() or (np.abs(score) > absolute + ANGLE_NOISE).any())
         self.check(not wrong, f"{base}concepts: AS is not before minus after in {wrong} classes")
-        self.check(not over, f"{base}concepts: mean |AS| exceeds mean IS in {over} classes")
+        self.check(not over, f"{base}concepts: |mean AS| <= mean |AS| <= mean IS fails in {over} classes")
 
     def comparison(self) -> None:
         """The matrix between models holds the models that have scores."""

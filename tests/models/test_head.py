@@ -123,20 +123,38 @@ def half_of_two(net: Net, images: Tensor) -> Tensor:
 
 REFUSED: dict[str, tuple[Callable[[Net, Tensor], object], str]] = {
     "tuple": (lambda net, x: (net.head(net.features(x)), net.other(net.features(x))), r"returns a tuple of 2, not one"),
-    "dict": (lambda net, x: {"logits": net.head(net.features(x))}, r"returns a dict of 1, not one tensor of logits; wrap"),
+    "dict": (
+        lambda net, x: {"logits": net.head(net.features(x))},
+        r"returns a dict of 1, not one tensor of logits; wrap",
+    ),
     "None": (lambda net, x: None, r"returns a NoneType, not one tensor"),
-    "softmax": (lambda net, x: net.head(net.features(x)).softmax(1), r"no linear head gives Net's logits; nearest: head \("),
-    "two heads": (half_of_two, r"nearest: other \(.* of the spread off\), head \(.*averages two heads or ends in a softmax"),
+    "softmax": (
+        lambda net, x: net.head(net.features(x)).softmax(1),
+        r"no linear head gives Net's logits; nearest: head \(",
+    ),
+    "two heads": (
+        half_of_two,
+        r"nearest: other \(.* of the spread off\), head \(.*averages two heads or ends in a softmax",
+    ),
     "no such layer": (lambda net, x: net.features(x), r"no Linear or 1x1 convolution has 12 outputs"),
-    "logits per token": (lambda net, x: net.head(tokens(net, x)), r"tensor of shape \(4, 36, 5\); one row of logits per"),
+    "logits per token": (
+        lambda net, x: net.head(tokens(net, x)),
+        r"tensor of shape \(4, 36, 5\); one row of logits per",
+    ),
     "one row": (lambda net, x: net.head(net.features(x))[0], r"tensor of shape \(5,\); one row"),
     "one logit": (lambda net, x: net.head(net.features(x))[:, :1], r"returns one logit per image; one per class"),
-    "not finite": (lambda net, x: net.head(net.features(x)) / 0, r"logits are not finite .* are these the right weights\?"),
+    "not finite": (
+        lambda net, x: net.head(net.features(x)) / 0,
+        r"logits are not finite .* are these the right weights\?",
+    ),
     "constant": (lambda net, x: 0 * net.head(net.features(x)), r"gives all classes the same logit; was its checkpoint"),
     "largest over positions": (lambda net, x: net.head(tokens(net, x)).amax(1), r"no linear head gives"),
     "positions masked": (lambda net, x: net.head(tokens(net, x))[:, :9].mean(1), r"no linear head gives"),
     # The tap keeps what reached the head last, so a head whose first run made the logits must not be accepted.
-    "head that runs again": (lambda net, x: (net.head(net.features(x)), net.head(net.features(-x)))[0], r"no linear head"),
+    "head that runs again": (
+        lambda net, x: (net.head(net.features(x)), net.head(net.features(-x)))[0],
+        r"no linear head",
+    ),
 }
 
 

@@ -70,7 +70,7 @@ def test_a_misfit_names_missing_unexpected_and_misshapen_tensors_and_changes_not
 
 
 def test_many_missing_tensors_are_counted_after_the_first_three() -> None:
-    with pytest.raises(WeightsError, match="missing conv.bias, conv.weight, fc.bias and 5 more"):
+    with pytest.raises(WeightsError, match=r"missing conv.bias, conv.weight, fc.bias and 5 more"):
         load_strictly(network(), {}, "net.pt")
 
 
@@ -113,7 +113,7 @@ def test_a_file_that_is_no_checkpoint_is_refused_in_one_line(name: str, content:
 
 @pytest.mark.parametrize("name", ["absent.pt", "absent.safetensors", "."])
 def test_a_missing_checkpoint_is_named(name: str, tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="--weights .*: no such file"):
+    with pytest.raises(WeightsError, match=r"--weights .*: no such file"):
         read_state(tmp_path / name)
 
 
@@ -133,13 +133,14 @@ def test_a_networks_fingerprint_depends_on_values_names_and_dtypes_only() -> Non
     assert len(prints | {reference}) == 5
 
 
-def test_a_fingerprint_tells_shapes_of_equal_bytes_apart() -> None:
+def test_a_fingerprint_tells_shapes_and_dtypes_of_equal_bytes_apart() -> None:
     class Holder(nn.Module):
-        def __init__(self, *shape: int) -> None:
+        def __init__(self, *shape: int, dtype: torch.dtype = torch.float32) -> None:
             super().__init__()
-            self.register_buffer("value", torch.zeros(shape))
+            self.register_buffer("value", torch.zeros(shape, dtype=dtype))
 
-    assert len({state_sha256(Holder(2, 3)), state_sha256(Holder(3, 2)), state_sha256(Holder(6))}) == 3
+    holders = [Holder(2, 3), Holder(3, 2), Holder(6), Holder(6, dtype=torch.int32)]
+    assert len({state_sha256(holder) for holder in holders}) == 4
 
 
 @pytest.mark.parametrize("content", [b"", b"abc" * 100_000])

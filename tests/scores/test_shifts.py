@@ -83,6 +83,7 @@ def test_concept_angles_and_their_sums_agree_with_the_formulas(world: World) -> 
     assert np.abs(found["angle_before"] - before.mean(0)).max() < 1e-3
     assert np.abs(found["angle_after"] - after.mean(0)).max() < 1e-3
     assert np.abs(found["attribute_score"] - (before - after).mean(0)).max() < 1e-3
+    assert np.abs(found["attribute_score_abs"] - np.abs(before - after).mean(0)).max() < 1e-3
     assert np.abs(found["attribute_score_std"] - (before - after).std(0, ddof=1)).max() < 1e-3
 
 

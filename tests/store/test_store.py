@@ -214,10 +214,7 @@ def test_tables_are_the_stored_numbers(path: Path) -> None:
         predicted = [file["classes/name"][i].decode() for i in group["prediction"][30:42]]
         assert list(images.column("prediction").values.all()) == predicted
         rows = np.array([11, 0, 5, 5])
-        assert (
-            images.column("null_energy").values.take(rows)
-            == group["null_energy"][()][30 + rows]
-        ).all()
+        assert (images.column("null_energy").values.take(rows) == group["null_energy"][()][30 + rows]).all()
         top = [file["concepts/name"][i].decode() for i in group["top_concept"][30:42, 0]]
         assert list(images.column("top_concept").values.all()) == top
         assert set(images.column("group").values.all()) <= {"", "indoor", "outdoor"}

@@ -1,0 +1,205 @@
+"""What stands beside a table about the row under the cursor: facts with their units, one sentence, and the paper's picture.
+
+Reads one class of one image column at most, except for the models' scatter, which takes an even sample.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sing_compute.store import FIELDS, Store
+from sing_tui.formats import UNICODE, Glyphs, in_words, number_format
+from sing_tui.pictures import Bars, Histogram, Picture, Scatter, Strings
+from sing_tui.place import Place
+from sing_tui.view import View
+
+_SAMPLE = 2000
+_AROUND = 30
+Fact = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detail:
+    """Facts about one row; `reading` says in words what the picture shows."""
+
+    title: str
+    facts: tuple[Fact, ...] = ()
+    reading: str = ""
+    picture: Picture | None = None
+
+
+def detail_of(store: Store, place: Place, view: View, line: int, glyphs: Glyphs = UNICODE) -> Detail:
+    """The details of the row on a line of a view.
+
+    Raises:
+        StoreError: The file lacks something that its schema promises.
+    """
+    identity = view.identity(line)
+    if place.level == "models":
+        return _model(store, store.models[identity], glyphs)
+    if place.level == "classes":
+        return _class(store, place, view, line, identity, glyphs)
+    if place.level == "concepts":
+        return _concept(store, view, line, identity, glyphs)
+    return _image(store, place, view, line, identity, glyphs)
+
+
+def _model(store: Store, model: str, glyphs: Glyphs) -> Detail:
+    figures = store.summary(model)
+
+    def tell(name: str) -> str:
+        known = FIELDS[f"models/{{model}}/summary/{name}"]
+        return in_words(name, known.unit, figures.get(name, np.nan), glyphs)
+
+    facts: list[Fact] = [
+        ("predicted right", f"{tell('accuracy')} of {tell('images')} images"),
+        ("head", f"rank {tell('rank')}, nullity {tell('nullity')} (softmax {tell('nullity_softmax')})"),
+        ("singular gap", f"{tell('gap')} (tail {tell('tail_ratio')})"),
+    ]
+    if "image_score" in figures:
+        facts += [
+            ("median AS", tell("attribute_score")),
+            ("median |AS|", f"{tell('attribute_score_abs')} (centred {tell('attribute_score_centred_abs')})"),
+            ("median IS", f"{tell('image_score')} (centred {tell('image_score_centred')})"),
+            ("IS over |AS|", f"{tell('ratio_images')} by images, {tell('ratio_classes')} by classes"),
+            ("null energy", f"{tell('null_energy')} (centred {tell('null_energy_centred')})"),
+            ("flips", f"{tell('flips')} of {tell('images')} (0 wanted)"),
+            ("logit change", f"at most {tell('logit_change_max')} of the spread"),
+            ("cosine", f"{tell('cosine')} (mean embedding alone {tell('cosine_baseline')})"),
+            ("zero-shot", f"z {tell('zero_shot_image')}, T(f) {tell('zero_shot_translated')}, "
+                          f"T(f~) {tell('zero_shot_equivalent')}"),
+            ("ridge lambda", f"{tell('lambda')} (relative {tell('lambda_relative')})"),
+        ]  # fmt: skip
+    facts += _lambda_path(store, model, figures, glyphs) + _class_order(store, model)
+    hidden = {"order"}
+    facts += [(name, str(value)) for name, value in store.attributes(f"models/{model}").items() if name not in hidden]
+    base = f"models/{model}/"
+    if base + "images/image_score" not in store or base + "summary/score_mean" not in store:
+        return Detail(
+            model, tuple(facts), "This head has no null space: nothing can be removed, so there are no scores."
+        )
+    count = len(store.dataset(base + "images/image_score"))
+    step = max(1, -(-count // _SAMPLE))
+    mean, covariance = store.array(base + "summary/score_mean"), store.array(base + "summary/score_covariance")
+    spread = np.sqrt(np.diag(covariance))
+    correlation = covariance[0, 1] / (spread[0] * spread[1]) if spread.all() else np.nan
+    shown = "every image" if step == 1 else f"every {step}th image"
+    reading = (
+        f"AS {mean[0]:+.2f} (sd {spread[0]:.2f}) and IS {mean[1]:.2f} (sd {spread[1]:.2f}) degrees on average, "
+        f"correlation {correlation:+.2f}; {shown} as a dot, + the mean, the ellipse holds 95% if normal."
+    )
+    scores = [store.dataset(base + f"images/{name}")[::step] for name in ("attribute_score", "image_score")]
+    return Detail(model, tuple(facts), reading, Scatter(scores[0], scores[1], mean, covariance))
+
+
+def _lambda_path(store: Store, model: str, figures: dict[str, float | int], glyphs: Glyphs) -> list[Fact]:
+    base = f"models/{model}/translator/path_"
+    chosen = figures.get("lambda")
+    if base + "lambda" not in store or base + "image_score" not in store or not chosen:
+        return []
+    path, scores = store.array(base + "lambda"), store.array(base + "image_score")
+    known = np.flatnonzero(path > 0)
+    wanted = np.log10(chosen) + np.array([-1, 0, 1])
+    near = [int(known[np.abs(np.log10(path[known]) - w).argmin()]) for w in wanted]
+    write = number_format("lambda", "1", glyphs).write
+    points = ", ".join(f"{scores[k]:.1f} at {write(path[k])}" for k in dict.fromkeys(near))
+    return [("IS by lambda", points)]
+
+
+def _class_order(store: Store, model: str) -> list[Fact]:
+    if "comparison/class_order" not in store:
+        return []
+    models = [str(name) for name in store.array("comparison/model")]
+    if model not in models or len(models) < 2:
+        return []
+    row = store.array("comparison/class_order")[models.index(model)]
+    others = sorted((-value, name) for name, value in zip(models, row, strict=True) if name != model and value == value)
+    return (
+        [("order of classes", ", ".join(f"{-value:+.2f} with {name}" for value, name in others[:3]))] if others else []
+    )
+
+
+def _row(view: View, line: int, names: tuple[str, ...], glyphs: Glyphs) -> list[Fact]:
+    """Cells of one row by column name, with their units; columns that the table lacks are left out."""
+    facts = []
+    for column in view.table.columns:
+        if column.name in names:
+            value = column.values.take(view.order[line : line + 1])[0]
+            text = str(value) if column.is_text else in_words(column.name, column.unit, float(value), glyphs)
+            facts.append((column.title, text))
+    return facts
+
+
+def _class(store: Store, place: Place, view: View, line: int, index: int, glyphs: Glyphs) -> Detail:
+    facts: list[Fact] = [("prompt", str(store.dataset("classes/prompt").asstr()[index]))]
+    facts += _row(view, line, ("index", "wnid", "count", "accuracy", "ratio", "null_energy_mean"), glyphs)
+    for title, name in (("AS", "attribute_score"), ("IS", "image_score")):
+        parts = dict(_row(view, line, tuple(f"{name}_q{q}" for q in ("05", "25", "50", "75", "95")), glyphs))
+        if parts:
+            written = [parts[key].removesuffix(" degrees") for key in (f"{title} 5%", f"{title} 25%", title)]
+            written += [parts[key].removesuffix(" degrees") for key in (f"{title} 75%", f"{title} 95%")]
+            facts.append((f"{title} 5 25 50 75 95%", " ".join(written)))
+    name = str(store.class_names[index])
+    values = _class_slice(store, place, index)
+    if values is None or not len(values):
+        return Detail(name, tuple(facts), "No scores for this class.")
+    known = values[np.isfinite(values)]
+    nearer = float(np.mean(known > 0)) if len(known) else np.nan
+    which = "" if place.subset == "all" else f" ({place.subset})"
+    reading = (
+        f"AS of {len(known):,} images{which}: {nearer:.0%} come nearer to the class prompt when the null part is removed "
+        "(AS above 0), the others move away."
+    )
+    return Detail(name, tuple(facts), reading, Histogram(known, "AS, degrees") if len(known) > 1 else None)
+
+
+def _class_slice(store: Store, place: Place, index: int) -> NDArray[np.floating] | None:
+    path = f"models/{place.model}/images/attribute_score"
+    if path not in store:
+        return None
+    rows = slice(int(store.offsets[index]), int(store.offsets[index + 1]))
+    values: NDArray[np.floating] = store.dataset(path)[rows]
+    if place.subset in ("right", "wrong"):
+        right = store.dataset(f"models/{place.model}/images/prediction")[rows] == index
+        return np.asarray(values[right if place.subset == "right" else ~right])
+    if place.subset.startswith("group:") and "images/group" in store:
+        names = [str(name) for name in store.array("groups/name")]
+        wanted = names.index(place.subset.removeprefix("group:"))
+        return np.asarray(values[store.dataset("images/group")[rows] == wanted])
+    return values
+
+
+def _concept(store: Store, view: View, line: int, index: int, glyphs: Glyphs) -> Detail:
+    facts: list[Fact] = [("prompt", str(store.dataset("concepts/prompt").asstr()[index]))]
+    facts += _row(view, line, tuple(column.name for column in view.table.columns[1:]), glyphs)
+    low = max(0, line - _AROUND)
+    rows = view.order[low : line + _AROUND + 1]
+    labels = view.table.column("concept").values.take(rows)
+    before, after = (view.table.column(name).values.take(rows) for name in ("angle_before", "angle_after"))
+    shift = float(before[line - low] - after[line - low])
+    moved = "nearer to" if shift > 0 else "away from"
+    reading = (
+        f"Removing the null part moves the images {abs(shift):.2f} degrees {moved} this concept. "
+        "Below: angles before and after, for the concepts around the cursor."
+    )
+    picture = Strings(tuple(map(str, labels)), tuple(map(float, before)), tuple(map(float, after)), line - low)
+    return Detail(str(store.concept_names[index]), tuple(facts), reading, picture)
+
+
+def _image(store: Store, place: Place, view: View, line: int, index: int, glyphs: Glyphs) -> Detail:
+    names = tuple(column.name for column in view.table.columns[1:] if not column.name.startswith("top_concept"))
+    facts = _row(view, line, names, glyphs)
+    title = str(view.table.column("image").values.take(view.order[line : line + 1])[0])
+    base = f"models/{place.model}/images/"
+    for path, text in (("nearest_before", "near T(f)"), ("nearest_after", "near T(f~)")):
+        if base + path in store:
+            for neighbour in store.dataset(base + path)[index]:
+                if 0 <= neighbour < store.offsets[-1]:
+                    facts.append((text, str(store.dataset("images/key").asstr()[int(neighbour)])))
+    if base + "top_concept" not in store:
+        return Detail(title, tuple(facts))
+    top, shifts = store.dataset(base + "top_concept")[index], store.dataset(base + "top_concept_score")[index]
+    labels = tuple(str(store.concept_names[k]) if 0 <= k < len(store.concept_names) else "-" for k in top)
+    reading = "Concepts that move most when the null part is removed: above 0 the image comes nearer to them (degrees)."
+    return Detail(title, tuple(facts), reading, Bars(labels, tuple(map(float, shifts))))

@@ -1,0 +1,1 @@
+"""The screens: one for a table of any level, and the small ones that open over it."""

@@ -1,0 +1,84 @@
+"""The palette: every command of the screen below by name, from its bindings, and the themes. Type to narrow, Enter runs."""
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Input, OptionList
+from textual.widgets.option_list import Option
+
+if TYPE_CHECKING:
+    from sing_tui.screens.table import TableScreen
+
+_THEMES = ("textual-dark", "textual-light", "nord", "gruvbox", "solarized-light", "ansi-dark", "ansi-light")
+
+
+class Palette(ModalScreen[str | None]):
+    """A line to type in and the commands that match; dismissed with the action to run."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss(None)", "close"),
+        Binding("down,ctrl+n", "step(1)", "next", show=False),
+        Binding("up,ctrl+p", "step(-1)", "previous", show=False),
+    ]
+    DEFAULT_CSS = """
+    Palette { align: center top; }
+    Palette > Vertical { width: 70; max-width: 95%; height: auto; max-height: 90%; margin-top: 1; padding: 0 1;
+        background: $surface; border: round $primary; }
+    Palette.ascii > Vertical { border: ascii $primary; }
+    Palette Input, Palette Input:focus { height: 1; border: none; padding: 0 1; background: $boost; }
+    Palette OptionList, Palette OptionList:focus { height: auto; max-height: 16; border: none; padding: 0;
+        background: $surface; scrollbar-size: 0 0; }
+    """
+
+    def __init__(self, about: "TableScreen") -> None:
+        super().__init__(classes="ascii" if about.explorer.glyphs.ascii_only else "")
+        self.commands = [
+            (f"{keys:<13} {binding.description}", binding.action)
+            for keys, binding in about.key_list()
+            if binding.action != "palette" and not binding.action.startswith(("move", "turn"))
+        ]
+        self.commands += [(f"{'':13} theme {name}", f"app.theme_named('{name}')") for name in _THEMES]
+
+    def compose(self) -> ComposeResult:
+        """The parts, from top to bottom."""
+        with Vertical():
+            yield Input(placeholder="type a command", compact=True)
+            yield OptionList()
+
+    def on_mount(self) -> None:
+        """Start once the parts exist."""
+        self.query_one(Input).cursor_blink = False
+        self.query_one(OptionList).can_focus = False
+        self._narrow("")
+
+    @on(Input.Changed)
+    def narrow(self, event: Input.Changed) -> None:
+        """Keep the commands that hold every typed word."""
+        self._narrow(event.value)
+
+    def _narrow(self, typed: str) -> None:
+        words, options = typed.lower().split(), self.query_one(OptionList)
+        options.clear_options()
+        for position, (text, _) in enumerate(self.commands):
+            if all(word in text.lower() for word in words):
+                options.add_option(Option(Content(text), id=str(position)))
+        options.highlighted = 0 if options.option_count else None
+
+    def action_step(self, step: int) -> None:
+        """Move the highlight."""
+        options = self.query_one(OptionList)
+        if options.option_count:
+            options.highlighted = ((options.highlighted or 0) + step) % options.option_count
+
+    @on(Input.Submitted)
+    @on(OptionList.OptionSelected)
+    def run(self) -> None:
+        """Hand back the highlighted command."""
+        options = self.query_one(OptionList)
+        if options.highlighted is not None:
+            self.dismiss(self.commands[int(options.get_option_at_index(options.highlighted).id or 0)][1])

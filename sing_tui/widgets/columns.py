@@ -1,0 +1,88 @@
+"""How a table's columns stand on a screen: their widths, their two header lines, and the text of a block of rows."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sing_compute.store import Column
+from sing_tui.formats import Glyphs, NumberFormat, fit, number_format, widest
+from sing_tui.view import View
+
+_BLOCK = 64
+_KEPT_BLOCKS = 256
+_SAMPLE = 4096
+GAP = "  "
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """One column on the screen."""
+
+    column: Column
+    number: NumberFormat | None
+    """None for text."""
+    title: tuple[str, str]
+    """The title on two lines; the unit takes the second one where the title leaves it free."""
+    width: int
+
+
+def lay_out(view: View, glyphs: Glyphs, room: int) -> list[Layout]:
+    """Widths for all columns; text takes at most a share of the room (cells across), the first column most of all."""
+    layouts = []
+    for position, column in enumerate(view.table.columns):
+        number = None if column.is_text else number_format(column.name, column.unit, glyphs)
+        title = _two_lines(glyphs.text(column.title), "" if number is None else number.unit)
+        limit = max(12, min(40, room // 3 if position == 0 else room // 5))
+        needed = _number_width(column, number) if number is not None else _text_width(column, limit, glyphs)
+        layouts.append(Layout(column, number, title, max(needed, len(title[0]) + 1, len(title[1]) + 1)))
+    return layouts
+
+
+def _two_lines(title: str, unit: str) -> tuple[str, str]:
+    if len(title) <= 9 or " " not in title:
+        return (title, unit)
+    first, _, rest = title.rpartition(" ")
+    return (first, rest)
+
+
+def _number_width(column: Column, number: NumberFormat) -> int:
+    source = column.values.source
+    if isinstance(source, np.ndarray) and source.dtype.kind in "iu" and source.size:
+        return len(number.write(int(source.max())))
+    return number.width
+
+
+def _text_width(column: Column, limit: int, glyphs: Glyphs) -> int:
+    values = column.values
+    texts = values.names if values.names is not None else values.take(np.arange(min(len(values), _SAMPLE)))
+    return widest((glyphs.text(text) for text in texts[:_SAMPLE]), limit)
+
+
+class CellText:
+    """The painted text of a view, column by column and block by block; only what is looked at is ever read."""
+
+    def __init__(self, view: View, layouts: list[Layout], glyphs: Glyphs) -> None:
+        self._view, self._layouts, self._glyphs = view, layouts, glyphs
+        self._blocks: OrderedDict[tuple[int, int], list[str]] = OrderedDict()
+
+    def cell(self, column: int, line: int) -> str:
+        """The text of one cell, as wide as its column."""
+        number, offset = divmod(line, _BLOCK)
+        block = self._blocks.get((column, number))
+        if block is None:
+            rows = self._view.order[number * _BLOCK : (number + 1) * _BLOCK]
+            block = self._format(self._layouts[column], self._layouts[column].column.values.take(rows))
+            self._blocks[column, number] = block
+            if len(self._blocks) > _KEPT_BLOCKS:
+                self._blocks.popitem(last=False)
+        return block[offset]
+
+    def _format(self, layout: Layout, values: NDArray[np.generic]) -> list[str]:
+        if layout.number is not None:
+            return [
+                fit(layout.number.write(value), layout.width, self._glyphs, right=True) for value in values.tolist()
+            ]
+        end = layout.column.name == "image"  # the end of a path tells images apart
+        return [fit(self._glyphs.text(value), layout.width, self._glyphs, keep_end=end) for value in values.tolist()]

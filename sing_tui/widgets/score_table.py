@@ -1,0 +1,253 @@
+"""The virtualised table: it formats the lines in sight and nothing else, and repaints the lines that changed and no others.
+
+One segment per line keeps a frame small over a slow link; there are no scrollbars for the same reason (the status line says
+where one is). The first column stays in place; the others move by whole columns.
+"""
+
+import textwrap
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.geometry import Region
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+from sing_tui.formats import UNICODE, Glyphs, fit
+from sing_tui.view import View
+from sing_tui.widgets.columns import GAP, CellText, Layout, lay_out
+
+
+class ScoreTable(Widget, can_focus=True):
+    """Lines of a `View`, a cursor line and a cursor column."""
+
+    ALLOW_SELECT = False
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "score-table--header",
+        "score-table--column",
+        "score-table--cursor",
+        "score-table--row",
+    }
+    DEFAULT_CSS = """
+    ScoreTable { height: 1fr; width: 1fr; background: $background; color: $foreground;
+        & > .score-table--row { background: $background; color: $foreground; }
+        & > .score-table--header { background: $panel; color: $foreground; text-style: bold; }
+        & > .score-table--column { background: $panel; color: $foreground; text-style: bold reverse; }
+        & > .score-table--cursor { background: $primary; color: $background; text-style: bold; }
+        &:ansi > .score-table--header { background: ansi_default; color: ansi_default; text-style: bold underline; }
+        &:ansi > .score-table--column { background: ansi_default; color: ansi_default; text-style: bold reverse; }
+        &:ansi > .score-table--cursor { background: ansi_default; color: ansi_default; text-style: reverse; }
+    }
+    """
+
+    class Moved(Message):
+        """The cursor stands on another line."""
+
+    class Chosen(Message):
+        """The line under the cursor is to be opened."""
+
+    class SortAsked(Message):
+        """The header of the cursor column was clicked."""
+
+    def __init__(self, glyphs: Glyphs = UNICODE) -> None:
+        super().__init__()
+        self.glyphs = glyphs
+        self.view: View | None = None
+        self.note = ""
+        """One line shown where there are no rows."""
+        self.cursor = self.top = self.column = self._left = 0
+        self._layouts: list[Layout] = []
+        self._text: CellText | None = None
+
+    def show(self, view: View | None, *, line: int = 0, note: str = "") -> None:
+        """Put a view on the screen with the cursor on a line; None and a note where there is nothing to show."""
+        same_columns = self.view is not None and view is not None and _names(self.view) == _names(view)
+        self.view, self.note = view, note
+        if not same_columns:
+            self.column, self._left = 0, 1
+            names = _names(view) if view is not None else []
+            if view is not None and view.arrangement.sort in names:
+                self.column = names.index(view.arrangement.sort)
+        self._measure()
+        self.cursor = max(0, min(line, self.lines - 1))
+        self._follow()
+        self.refresh()
+        self.post_message(self.Moved())
+
+    @property
+    def lines(self) -> int:
+        """Lines of the view."""
+        return 0 if self.view is None else len(self.view)
+
+    @property
+    def width_wanted(self) -> int:
+        """Cells that all columns need."""
+        return 1 + sum(layout.width + len(GAP) for layout in self._layouts)
+
+    @property
+    def header_height(self) -> int:
+        """Two header lines, one on a very low screen."""
+        return 2 if self.size.height >= 8 else 1
+
+    @property
+    def page(self) -> int:
+        """Lines in sight."""
+        return max(1, self.size.height - self.header_height)
+
+    def move(self, step: int) -> None:
+        """Move the cursor by lines."""
+        self.go(self.cursor + step)
+
+    def go(self, line: int) -> None:
+        """Put the cursor on a line, as near as there is one."""
+        old, self.cursor = self.cursor, max(0, min(line, self.lines - 1))
+        if self.cursor == old:
+            return
+        if self._follow():
+            self.refresh()
+        else:
+            self._repaint(old)
+            self._repaint(self.cursor)
+        self.post_message(self.Moved())
+
+    def turn(self, share: float) -> None:
+        """Move screen and cursor by a share of a page."""
+        step = int(self.page * share) or (1 if share > 0 else -1)
+        self.top = max(0, min(self.top + step, self.lines - self.page))
+        self.refresh()
+        self.go(self.cursor + step)
+
+    def move_column(self, step: int) -> None:
+        """Move the column cursor; the other columns slide when it leaves the screen."""
+        self.column = max(0, min(self.column + step, len(self._layouts) - 1))
+        before = self._left
+        self._slide()
+        if before != self._left:
+            self.refresh()
+        else:
+            self.refresh(Region(0, 0, self.size.width, self.header_height))
+
+    def render_line(self, y: int) -> Strip:
+        """Paint one line (Textual asks for those that changed)."""
+        width = self.size.width
+        if self.view is None or not self.lines:
+            note = dict(
+                enumerate(
+                    textwrap.wrap(self.note, max(10, width - 2)), start=min(self.header_height, self.size.height - 1)
+                )
+            )
+            if y >= self.header_height or self.view is None:
+                return _strip(fit(" " + note.get(y, ""), width, self.glyphs), self._style("row"))
+        if y < self.header_height:
+            return self._header(y, width)
+        line = self.top + y - self.header_height
+        if line >= self.lines or self._text is None:
+            return Strip.blank(width, self._style("row"))
+        text = " " + GAP.join(self._text.cell(column, line) for column in self._columns_in_sight())
+        return _strip(fit(text, width, self.glyphs), self._style("cursor" if line == self.cursor else "row"))
+
+    def _header(self, y: int, width: int) -> Strip:
+        shown, plain, chosen = self._columns_in_sight(), self._style("header"), self._style("column")
+        segments = [Segment(" ", plain)]
+        for position, column in enumerate(shown):
+            text = self._title(column, y)
+            if position:
+                segments.append(
+                    Segment(self.glyphs.left.rjust(2) if position == 1 and self._left > 1 and not y else GAP, plain)
+                )
+            segments.append(Segment(text, chosen if column == self.column and not y else plain))
+        used = sum(segment.cell_length for segment in segments)
+        more = bool(shown) and shown[-1] < len(self._layouts) - 1 and y == 0
+        rest = fit(self.glyphs.right if more else "", max(0, width - used), self.glyphs, right=True)
+        return Strip(Segment.simplify([*segments, Segment(rest, plain)])).crop(0, width)
+
+    def _title(self, column: int, y: int) -> str:
+        layout = self._layouts[column]
+        first, second = layout.title
+        marker = ""
+        if self.view is not None and layout.column.name == self.view.arrangement.sort:
+            marker = self.glyphs.falling if self.view.arrangement.descending else self.glyphs.rising
+        text = (first, second)[y]
+        if y == 0:
+            text = text + marker if layout.number is None else marker + text
+        return fit(text, layout.width, self.glyphs, right=layout.number is not None)
+
+    def _columns_in_sight(self) -> list[int]:
+        if not self._layouts:
+            return []
+        used, shown = 1 + self._layouts[0].width, [0]
+        for column in range(max(1, self._left), len(self._layouts)):
+            used += len(GAP) + self._layouts[column].width
+            if used > self.size.width:
+                break
+            shown.append(column)
+        return shown
+
+    def _slide(self) -> None:
+        self._left = max(1, min(self._left, self.column)) if self.column else 1
+        while self.column > 0 and self.column not in self._columns_in_sight() and self._left < self.column:
+            self._left += 1
+
+    def _measure(self) -> None:
+        if self.view is None:
+            self._layouts, self._text = [], None
+        else:
+            self._layouts = lay_out(self.view, self.glyphs, max(30, self.size.width or 80))
+            self._text = CellText(self.view, self._layouts, self.glyphs)
+            self._slide()
+
+    def _follow(self) -> bool:
+        """Bring the cursor into sight; whether the screen had to move for it."""
+        top = min(max(self.top, self.cursor - self.page + 1), self.cursor)
+        top = max(0, min(top, self.lines - self.page))
+        moved, self.top = top != self.top, top
+        return moved
+
+    def _repaint(self, line: int) -> None:
+        y = line - self.top + self.header_height
+        if self.header_height <= y < self.size.height:
+            self.refresh(Region(0, y, self.size.width, 1))
+
+    def _style(self, part: str) -> Style:
+        return self.get_component_rich_style(f"score-table--{part}")
+
+    def on_resize(self) -> None:
+        """Fit what is painted to the new size."""
+        self._measure()
+        self._follow()
+        self.refresh()
+
+    def on_click(self, event: events.Click) -> None:
+        """Put the cursor where the mouse is; on a header, sort."""
+        if event.y < self.header_height:
+            used = 1
+            for column in self._columns_in_sight():
+                used += self._layouts[column].width + len(GAP)
+                if event.x < used:
+                    self.move_column(column - self.column)
+                    self.post_message(self.SortAsked())
+                    break
+            return
+        line = self.top + event.y - self.header_height
+        if line < self.lines:
+            self.go(line)
+            if event.chain == 2:
+                self.post_message(self.Chosen())
+
+    def on_mouse_scroll_down(self) -> None:
+        """Scroll with the wheel."""
+        self.move(3)
+
+    def on_mouse_scroll_up(self) -> None:
+        """Scroll with the wheel."""
+        self.move(-3)
+
+
+def _names(view: View) -> list[str]:
+    return [column.name for column in view.table.columns]
+
+
+def _strip(text: str, style: Style) -> Strip:
+    return Strip([Segment(text, style)])

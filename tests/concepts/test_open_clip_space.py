@@ -1,0 +1,181 @@
+import json
+from pathlib import Path
+
+import open_clip
+import pytest
+import torch
+from PIL import Image
+from roads import clip_folder
+from safetensors.torch import load_file, save_file
+
+from sing_compute.concepts.open_clip_space import TEXT_BATCH, OpenClipSpace
+from sing_compute.errors import ConceptsError
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("clip") / "small-clip"
+    clip_folder(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def space(folder: Path) -> OpenClipSpace:
+    return OpenClipSpace(f"local-dir:{folder}")
+
+
+def images(count: int) -> torch.Tensor:
+    return torch.randn(count, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+
+
+def test_images_and_texts_have_unit_length_in_one_space(space: OpenClipSpace) -> None:
+    pictures = space.images(images(5))
+    words = space.texts([["a cat"], ["a dog", "the dog"]], device=CPU)
+    assert pictures.shape[1] == words.shape[1] == 64
+    assert torch.allclose(torch.cat([pictures, words]).norm(dim=1), torch.ones(7), atol=1e-6)
+
+
+def test_several_texts_of_one_entry_are_averaged_and_scaled_to_unit_length(space: OpenClipSpace) -> None:
+    single = space.texts([["a cat"], ["the cat"], ["one cat"]], device=CPU)
+    mean = single.mean(dim=0)
+    together = space.texts([["a dog"], ["a cat", "the cat", "one cat"], ["a cat"]], device=CPU)
+    assert mean.norm() < 0.9999  # the three differ, so that the mean is shorter than one
+    assert torch.allclose(together[1], mean / mean.norm(), atol=1e-6)
+    assert torch.allclose(together[2], single[0], atol=1e-6)
+
+
+def test_texts_do_not_depend_on_how_they_fall_into_batches(space: OpenClipSpace) -> None:
+    entries = [[f"{number}", f"thing {number}"] for number in range(TEXT_BATCH // 2 + 3)]
+    embedded = space.texts(entries, device=CPU)
+    assert len(embedded) == len(entries)
+    assert torch.allclose(embedded[-4:], space.texts(entries[-4:], device=CPU), atol=1e-6)
+
+
+def test_evaluation_mode_gives_one_image_one_vector(space: OpenClipSpace) -> None:
+    assert torch.equal(space.images(images(3)), space.images(images(3)))
+
+
+def test_the_folders_weights_are_the_ones_used(space: OpenClipSpace, folder: Path, tmp_path: Path) -> None:
+    weights = load_file(folder / "open_clip_model.safetensors")
+    assert torch.equal(space._model.state_dict()["visual.proj"], weights["visual.proj"])
+    other = tmp_path / folder.name
+    other.mkdir()
+    (other / "open_clip_config.json").write_text((folder / "open_clip_config.json").read_text())
+    save_file(weights | {"logit_scale": weights["logit_scale"] + 1}, other / "open_clip_model.safetensors")
+    changed = OpenClipSpace(f"local-dir:{other}").provenance
+    assert changed["tag"] == space.provenance["tag"] == "local-dir:small-clip"
+    assert changed["state_sha256"] != space.provenance["state_sha256"]
+
+
+def test_one_folder_has_one_fingerprint_however_it_is_written(
+    space: OpenClipSpace, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    for name in (f"local-dir:{folder}/", "local-dir:."):
+        assert OpenClipSpace(name).provenance == space.provenance
+
+
+def test_the_transform_is_the_one_of_the_folders_own_configuration(space: OpenClipSpace) -> None:
+    pixels = space.transform(Image.new("RGB", (50, 40), (255, 255, 0)))
+    assert pixels.shape == (3, 32, 32)
+    assert pixels[:, 5, 5].tolist() == [1.0, 1.0, -1.0]  # mean and standard deviation .5
+
+
+def test_a_folder_without_weights_is_refused_never_a_random_network(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "open_clip_config.json").write_text((folder / "open_clip_config.json").read_text())
+    with pytest.raises(
+        ConceptsError, match=f"^--clip local-dir:{tmp_path}: .*pretrained.*local-dir:FOLDER or"
+    ) as caught:
+        OpenClipSpace(f"local-dir:{tmp_path}")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_whose_weights_do_not_fit_is_refused(folder: Path, tmp_path: Path) -> None:
+    config = json.loads((folder / "open_clip_config.json").read_text())
+    config["model_cfg"]["vision_cfg"]["layers"] = 1
+    (tmp_path / "open_clip_config.json").write_text(json.dumps(config))
+    (tmp_path / "open_clip_model.safetensors").symlink_to(folder / "open_clip_model.safetensors")
+    with pytest.raises(ConceptsError, match=f"^--clip local-dir:{tmp_path}: Error.* loading state_dict") as caught:
+        OpenClipSpace(f"local-dir:{tmp_path}")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("ViT-B-33/openai", r"unknown architecture 'ViT-B-33'; near: .*ViT-B-32"),
+        ("@@/openai", r"unknown architecture '@@'; open_clip.list_models\(\) names them, e.g. ViT-L-14$"),
+        ("ViT-B/32/openai", r"unknown architecture 'ViT-B'; near: "),
+        ("ViT-B-32", r"write ARCH/PRETRAINED; ViT-B-32 has the tags: openai, .*laion2b_s34b_b79k"),
+        ("ViT-B-32/", r"write ARCH/PRETRAINED; ViT-B-32 has the tags: openai"),
+        ("ViT-B-32/nope", r"no tag or file 'nope'; ViT-B-32 has the tags: openai, "),
+        ("ViT-B-32//nope/model.pt", r"no tag or file '/nope/model.pt'; ViT-B-32 has the tags: "),
+        ("local-dir:/nope", r"Directory specified via 'local-dir:' schema not found: /nope\. Without a connection: "),
+    ],
+)
+def test_an_unknown_clip_is_refused_in_one_line_with_what_there_is(
+    name: str, message: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ConceptsError, match=f"^--clip {name}: {message}") as caught:
+        OpenClipSpace(name)
+    assert "\n" not in str(caught.value)
+    assert capfd.readouterr() == ("", "")
+
+
+class Asked(Exception):
+    """Raised in the place of a download."""
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    """What open_clip.create_model was called with."""
+    seen: dict[str, object] = {}
+
+    def create_model(name: str, pretrained: str | None = None, **options: object) -> None:
+        seen.update(options, name=name, pretrained=pretrained)
+        raise Asked("no download in tests")
+
+    monkeypatch.setattr(open_clip, "create_model", create_model)
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("name", "quick"),
+    [
+        ("ViT-B-32/openai", True),
+        ("ViT-L-14/openai", True),
+        ("ViT-B-32/laion400m_e32", open_clip.get_pretrained_cfg("ViT-B-32", "laion400m_e32").get("quick_gelu", False)),
+        ("ViT-B-32/laion2b_s34b_b79k", False),
+        ("ViT-L-14/laion2b_s32b_b82k", False),
+        ("hf-hub:laion/CLIP-ViT-B-32-laion2B-s34B-b79K", False),
+    ],
+)
+def test_the_activation_is_the_one_the_weights_were_trained_with(
+    name: str, quick: bool, asked: dict[str, object]
+) -> None:
+    with pytest.raises(
+        ConceptsError, match=r"no download in tests. Without a connection: local-dir:FOLDER or ARCH/FILE"
+    ):
+        OpenClipSpace(name)
+    assert asked["force_quick_gelu"] is quick
+    assert asked["require_pretrained"] is True
+    assert asked.get("load_weights", True) is True
+
+
+def test_a_checkpoint_file_is_loaded_and_named_without_its_folder(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = json.loads((folder / "open_clip_config.json").read_text())["model_cfg"]
+    (tmp_path / "tiny-arch.json").write_text(json.dumps(config))
+    registry = open_clip.factory._MODEL_CONFIGS.copy()
+    try:
+        open_clip.add_model_config(tmp_path / "tiny-arch.json")
+        weights = folder / "open_clip_model.safetensors"
+        space = OpenClipSpace(f"tiny-arch/{weights}")
+    finally:
+        open_clip.factory._MODEL_CONFIGS.clear()
+        open_clip.factory._MODEL_CONFIGS.update(registry)
+    assert space.provenance["tag"] == "tiny-arch/open_clip_model.safetensors"
+    assert torch.equal(space._model.state_dict()["visual.proj"], load_file(weights)["visual.proj"])

@@ -1,0 +1,173 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from sing_compute.errors import ConceptsError, SingError
+from sing_compute.models.classifier import Classifier
+from sing_compute.pipeline.plan import Plan, make_plan
+from sing_compute.pipeline.space import ClipSpace, class_table
+
+STORED = {"image_embeddings": "i.npz", "concept_embeddings": "c.npz"}
+DEFAULTS: dict[str, Any] = {
+    "models": ("resnet50",),
+    "weights": (),
+    "images": "photos",
+    "output": "results.h5",
+    "clip": None,
+    "image_embeddings": None,
+    "concept_embeddings": None,
+    "class_embeddings": None,
+    "class_names": None,
+    "concepts": (),
+    "templates": (),
+    "ridge": None,
+    "invariance": "logits",
+    "device": "cpu",
+    "batch_size": 64,
+    "workers": None,
+    "fresh": False,
+    "command": "sing-compute",
+}
+
+
+def plan(**options: Any) -> Plan:
+    return make_plan(**DEFAULTS | options)
+
+
+def test_the_clip_defaults_to_the_papers() -> None:
+    assert plan().clip == "ViT-L-14/openai"
+    assert plan(clip="ViT-B-32/openai").clip == "ViT-B-32/openai"
+
+
+def test_stored_embeddings_take_the_place_of_the_clip() -> None:
+    made = plan(**STORED, class_embeddings="k.npz")
+    assert made.clip is None
+    assert (made.image_embeddings, made.concept_embeddings) == (Path("i.npz"), Path("c.npz"))
+    assert made.class_embeddings == Path("k.npz")
+
+
+def test_classes_are_prompted_by_one_template_unless_others_are_given() -> None:
+    assert plan().templates == ("an image of a {}",)
+    assert plan(templates=("a {}", "the {}")).templates == ("a {}", "the {}")
+
+
+def test_weights_go_to_the_models_in_order_and_a_dash_means_their_own() -> None:
+    made = plan(models=("a=x", "b=y"), weights=("-", "w.pt"))
+    assert [(spec.name, spec.spec, spec.weights) for spec in made.models] == [
+        ("a", "x", None),
+        ("b", "y", Path("w.pt")),
+    ]
+    assert [spec.weights for spec in plan(models=("a=x", "b=y")).models] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"images": None},
+            r"--images is missing: a folder with one subfolder per class, or a .csv of path,label\[,group\]",
+        ),
+        ({"images": ""}, r"--images is missing"),
+        (
+            {"models": ("a", "b"), "weights": ("w",)},
+            r"2 --model but 1 --weights: give one for each, in order, '-' for its",
+        ),
+        ({"weights": ("v", "w")}, r"1 --model but 2 --weights"),
+        (
+            {"clip": "ViT-B-32/openai", **STORED},
+            r"--clip and stored embeddings exclude each other: two CLIP spaces never",
+        ),
+        ({"clip": "ViT-B-32/openai", "class_embeddings": "k"}, r"--clip and stored embeddings exclude each other"),
+        ({"image_embeddings": "i"}, r"--image-embeddings and --concept-embeddings are both needed"),
+        ({"concept_embeddings": "c"}, r"--image-embeddings and --concept-embeddings are both needed"),
+        ({"class_embeddings": "k"}, r"--image-embeddings and --concept-embeddings are both needed"),
+        (
+            {**STORED, "templates": ("a {}",)},
+            r"--template needs a CLIP text tower; stored --class-embeddings are used as",
+        ),
+        ({"templates": ("a {}", "a cat")}, r"--template 'a cat' has no \{\} for the class name"),
+        ({"models": ("=x",)}, r"--model '=x': write NAME=SPEC or SPEC"),
+        ({"models": ("m:net", "n:net")}, r"two models are named 'net': name one of them with --model NAME=net"),
+        ({"models": ("a=x", "b=y", "a=z")}, r"two models are named 'a': name one of them"),
+        ({"ridge": 0.0}, r"--lambda 0.0: the penalty must be above 0 and finite"),
+        ({"ridge": -1.0}, r"--lambda -1.0: the penalty must be above 0"),
+        ({"ridge": float("nan")}, r"--lambda nan: the penalty must be above 0"),
+        ({"ridge": float("inf")}, r"--lambda inf: the penalty must be above 0 and finite"),
+        ({"output": "."}, r"-o \.: this is a folder; give the name of a file, e.g. results.h5"),
+        ({"device": "banana"}, r"--device banana: not usable here \(.+\); try --device cpu"),
+        ({"device": "cuda:99"}, r"--device cuda:99: not usable here \(.+\); try --device cpu"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused_with_the_way_out(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(SingError, match=f"^(stored embeddings: )?{message}") as caught:
+        plan(**options)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_output_that_is_a_folder_is_refused_with_a_file_in_it(tmp_path: Path) -> None:
+    with pytest.raises(SingError, match=f"this is a folder; give the name of a file, e.g. {tmp_path}/results.h5$"):
+        plan(output=str(tmp_path))
+
+
+def classifier(name: str, classes: int, labels: list[str] | None, wnids: list[str] | None = None) -> Classifier:
+    network = nn.Sequential(nn.Flatten(), nn.Linear(12, classes))
+    made = Classifier(name, network, torch.Tensor, {}, (labels, wnids) if labels else None)
+    made.attach(torch.randn(2, 3, 2, 2))
+    return made
+
+
+def names_file(folder: Path, content: bytes) -> Path:
+    (folder / "names.txt").write_bytes(content)
+    return folder / "names.txt"
+
+
+def test_class_names_come_from_the_user_then_the_checkpoint_then_imagenet(tmp_path: Path) -> None:
+    known, unknown = classifier("known", 3, ["a", "b", "c"], ["n1", "n2", "n3"]), classifier("unknown", 3, None)
+    file = names_file(tmp_path, "\ufeffx\r\n y \n\nz".encode())
+    assert class_table([known, unknown], file).names == ["x", "y", "z"]
+    table = class_table([unknown, known], None)
+    assert (table.names, table.wnids) == (["a", "b", "c"], ["n1", "n2", "n3"])
+    imagenet = class_table([classifier("big", 1000, None)], None)
+    assert imagenet.names[0] == "tench"
+    assert imagenet.wnids is not None
+    assert imagenet.wnids[0] == "n01440764"
+    with pytest.raises(ConceptsError, match=r"^the names of the 3 classes are not known: give --class-names FILE"):
+        class_table([unknown], None)
+
+
+def test_models_whose_logits_mean_different_classes_do_not_share_a_file() -> None:
+    with pytest.raises(
+        ConceptsError, match=r"^the models have different classes \(p 3, q 4\); give each kind its own -o$"
+    ):
+        class_table([classifier("p", 3, None), classifier("q", 4, None)], None)
+    first, second = classifier("p", 3, ["a", "b", "c"]), classifier("q", 3, ["a", "c", "b"])
+    with pytest.raises(
+        ConceptsError, match=r"^p and q name their classes differently \(b, c\): give each its own -o, or"
+    ):
+        class_table([first, second], None)
+    assert class_table([first, classifier("r", 3, ["a", "b", "c"])], None).names == ["a", "b", "c"]
+
+
+def test_a_file_of_class_names_must_fit_and_be_text(tmp_path: Path) -> None:
+    models = [classifier("p", 3, None)]
+    with pytest.raises(ConceptsError, match=r"names.txt: 2 names for 3 classes; one per line, in logit order$"):
+        class_table(models, names_file(tmp_path, b"a\nb\n"))
+    with pytest.raises(ConceptsError, match=r"names.txt: not a readable UTF-8 text file"):
+        class_table(models, names_file(tmp_path, b"\xff\xfe"))
+    with pytest.raises(ConceptsError, match=r"absent.txt: not a readable UTF-8 text file .*No such file"):
+        class_table(models, tmp_path / "absent.txt")
+
+
+def test_a_template_is_filled_at_its_braces_and_nowhere_else() -> None:
+    class Tower:
+        def texts(self, prompts: list[list[str]], *, device: torch.device) -> torch.Tensor:
+            return torch.zeros(len(prompts), 1)
+
+    made = plan(templates=("a {}, {} {0} {x}", "100% {}"))
+    space = object.__new__(ClipSpace)
+    object.__setattr__(space, "network", Tower())
+    prompts, _ = ClipSpace.classes(space, ["{cat}", "dog"], made, torch.device("cpu"))
+    assert prompts == ["a {cat}, {cat} {0} {x} | 100% {cat}", "a dog, dog {0} {x} | 100% dog"]

@@ -1,0 +1,44 @@
+"""Driving the explorer through Textual's pilot, and reading what it painted."""
+
+import asyncio
+
+from textual.events import Key
+from textual.keys import _character_to_key
+from textual.pilot import Pilot
+
+from sing_tui.app import Explorer
+
+
+async def settle(pilot: Pilot, *, details: bool = True) -> None:
+    """Wait until messages, workers and (they start a moment later) details are done, and painted."""
+    app = pilot.app
+    while app.store is None and app.failure is None:
+        await asyncio.sleep(0.01)
+    for _ in range(4):  # a key goes through app, widget, screen and back
+        await pilot._wait_for_screen()
+    await app.workers.wait_for_complete()
+    for _ in range(3):
+        await pilot._wait_for_screen()
+    if details and app.failure is None:
+        while app.workers or getattr(app.screen, "_timer", None) is not None:
+            await app.workers.wait_for_complete()
+            await asyncio.sleep(0.01)
+        await pilot.pause()
+        await pilot.pause(0.02)
+
+
+async def press(pilot: Pilot, *keys: str) -> None:
+    """Press keys, waiting after each for what it sets off. `pilot.press` waits 65 ms a key for an idle processor."""
+    for key in keys:
+        name = _character_to_key(key) if len(key) == 1 else key
+        pilot.app.post_message(Key(name, key if len(key) == 1 else None))
+        await settle(pilot, details=False)
+
+
+def lines(app: Explorer) -> list[str]:
+    """The text on the screen, line by line (private API of Textual, kept in this one place)."""
+    return ["".join(segment.text for segment in strip) for strip in app.screen._compositor.render_strips()]
+
+
+def on_screen(app: Explorer) -> str:
+    return "\n".join(lines(app))

@@ -1,0 +1,194 @@
+"""The command without a screen: its CSV equals the store, its errors are one line, it loads nothing heavy."""
+
+import csv
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from stores import write_store
+
+from sing_tui.cli import main
+
+HEAVY = ("torch", "timm", "open_clip", "pandas", "textual", "plotext")
+
+
+@dataclass
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def run(*arguments: object) -> Done:
+    """The command inside this process; some tests below start a real one."""
+    done = CliRunner().invoke(main, list(map(str, arguments)))
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return Done(done.exit_code, done.stdout, done.stderr)
+
+
+def run_process(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "sing_tui", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60)
+
+
+def read(text: str) -> tuple[list[str], dict[str, list[str]]]:
+    header, *rows = csv.reader(text.splitlines())
+    return header, {name: [row[i] for row in rows] for i, name in enumerate(header)}
+
+
+def same(cells: list[str], stored: np.ndarray) -> bool:
+    back = np.array([cell or "nan" for cell in cells]).astype(stored.dtype)
+    return np.array_equal(back, stored, equal_nan=stored.dtype.kind == "f")
+
+
+def test_every_image_cell_equals_the_store(store_path: Path) -> None:
+    header, cells = read(run(store_path, "--model", "beta", "--table", "images", "--csv", "-").stdout)
+    with h5py.File(store_path) as file:
+        group = file["models/beta/images"]
+        names = file["classes/name"].asstr()[()]
+        assert cells["image"] == list(file["images/key"].asstr()[()])
+        assert cells["class"] == [names[c] for c in file["images/class"][()]]
+        assert cells["prediction"] == [names[c] for c in group["prediction"][()]]
+        numbers = [
+            name for name in header if name in group and name not in ("prediction", "top_concept", "top_concept_score")
+        ]
+        assert len(numbers) == 9
+        for name in numbers:
+            assert same(cells[name], group[name][()]), name
+        assert same(cells["top_concept_score"], group["top_concept_score"][:, 0])
+        assert cells["top_concept"] == [file["concepts/name"].asstr()[k] for k in group["top_concept"][:, 0]]
+
+
+@pytest.mark.parametrize("subset", ["all", "right", "wrong", "group:noisy"])
+def test_every_class_cell_equals_the_store(store_path: Path, subset: str) -> None:
+    arguments = ("--model", "alpha", "--table", "classes", "--subset", subset, "--csv", "-")
+    header, cells = read(run(store_path, *arguments).stdout)
+    with h5py.File(store_path) as file:
+        row = list(file["subsets/name"].asstr()[()]).index(subset)
+        group = file["models/alpha/classes"]
+        rows = np.flatnonzero(group["count"][row])
+        assert cells["index"] == [str(r) for r in rows]
+        assert len(header) == 2 + len(group)
+        for name in header[2:]:
+            assert same(cells[name], group[name][row][rows]), name
+
+
+def test_every_concept_and_model_cell_equals_the_store(store_path: Path) -> None:
+    _, cells = read(run(store_path, "--class", "dog", "--csv", "-").stdout)
+    _, models = read(run(store_path, "--csv", "-").stdout)
+    with h5py.File(store_path) as file:
+        for name in file["models/alpha/concepts"]:
+            assert same(cells[name], file[f"models/alpha/concepts/{name}"][1]), name
+        assert models["model"] == ["alpha", "beta"]
+        for i, model in enumerate(models["model"]):
+            stored = {name: value[()] for name, value in file[f"models/{model}/summary"].items() if value.shape == ()}
+            shown = set(models) & set(stored)
+            assert {"accuracy", "image_score", "gap", "nullity"} <= shown
+            for name in shown:
+                assert same([models[name][i]], np.array([stored[name]])), name
+
+
+def test_sort_and_filter_are_those_of_the_screen(store_path: Path) -> None:
+    arguments = ("--model", "alpha", "--table", "images", "--filter", "is > 10 and class ~ cat", "--csv", "-")
+    _, plain = read(run(store_path, *arguments).stdout)
+    _, falling = read(run(store_path, *arguments, "--sort", "IS").stdout)
+    _, rising = read(run(store_path, *arguments, "--sort", "image_score", "--reverse").stdout)
+    scores = [float(cell) for cell in plain["image_score"]]
+    assert set(plain["class"]) == {"cat"}
+    assert 0 < len(scores) < 30
+    assert min(scores) > 10
+    assert [float(cell) for cell in falling["image_score"]] == sorted(scores, reverse=True)
+    assert [float(cell) for cell in rising["image_score"]] == sorted(scores)
+
+
+def test_a_file_appears_whole_and_is_replaced_only_by_force(store_path: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out.csv"
+    first = run(store_path, "--csv", target)
+    assert (first.returncode, first.stdout, first.stderr.strip()) == (0, "", f"2 rows in {target}")
+    before = target.read_text()
+    refused = run(store_path, "--table", "classes", "--csv", target)
+    assert refused.returncode == 2
+    assert "--force" in refused.stderr
+    assert target.read_text() == before
+    assert run(store_path, "--table", "classes", "--csv", target, "--force").returncode == 0
+    assert target.read_text() == run(store_path, "--table", "classes", "--csv", "-").stdout != before
+    assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
+
+
+def test_awkward_text_is_harmless_in_csv(awkward_path: Path) -> None:
+    header, cells = read(run(awkward_path, "--table", "classes", "--csv", "-").stdout)
+    assert header[0] == "class"
+    assert cells["class"][:5] == ["[red]bold[/red]", "'=1+1", "ネコ科の動物たち", "bell[31m tabend", "🦉 owl 🦉"]
+    _, models = read(run(awkward_path, "--csv", "-").stdout)
+    assert models["model"] == ["a", "'@b"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (("--model", "gamma", "--csv", "-"), "no model 'gamma'"),
+        (("--class", "zebra", "--csv", "-"), "no class 'zebra'"),
+        (("--table", "concepts", "--csv", "-"), "--class"),
+        (("--table", "classes", "--class", "cat", "--csv", "-"), "--class goes with"),
+        (("--class", "empty", "--csv", "-"), "no image of empty"),
+        (("--subset", "left", "--csv", "-"), "no subset 'left'"),
+        (("--sort", "nothing", "--csv", "-"), "no column 'nothing'"),
+        (("--filter", "is >", "--csv", "-"), "at character 5"),
+        (("--csv", "/no/such/folder/out.csv"), "cannot write"),
+        ((), "--csv"),
+    ],
+)
+def test_a_users_mistake_is_one_line_and_exit_code_2(store_path: Path, arguments: tuple[str, ...], part: str) -> None:
+    done = run(store_path, *arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("sing-tui: error: ")
+    assert done.stderr.count("\n") == 1
+    assert part in done.stderr
+
+
+def test_a_file_that_is_no_store_is_one_line(tmp_path: Path) -> None:
+    text, plain = tmp_path / "text.h5", tmp_path / "plain.h5"
+    text.write_text("not HDF5 at all\n" * 99)
+    h5py.File(plain, "w").close()
+    for file, part in (
+        (tmp_path / "none.h5", "does not exist"),
+        (text, "HDF5"),
+        (plain, "not a result of sing-compute"),
+    ):
+        done = run(file, "--csv", "-")
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert part in done.stderr
+    assert "Traceback" not in run_process(text, "--csv", "-").stderr
+    assert "Traceback" in run_process(text, "--csv", "-", "--debug").stderr
+
+
+def test_a_reader_that_stops_early_is_no_error(tmp_path: Path) -> None:
+    path = write_store(tmp_path / "large.h5", class_names=("a", "b"), images_per_class=(9000, 1))
+    command = f"{sys.executable} -m sing_tui {path} --table images --csv - | head -2; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[2] == "0"
+    assert done.stdout.startswith("image,class,prediction")
+
+
+def test_the_headless_way_loads_nothing_heavy(store_path: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom sing_tui.cli import main\n"
+        f"main([{str(store_path)!r}, '--table', 'images', '--csv', {str(tmp_path / 'o.csv')!r}], standalone_mode=False)\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_importing_the_app_loads_no_plot_and_no_network() -> None:
+    heavy = [name for name in HEAVY if name != "textual"]
+    code = f"import sys, sing_tui.app\nprint([name for name in {heavy!r} if name in sys.modules], 'textual' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "[] True", done.stderr
