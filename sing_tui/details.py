@@ -16,6 +16,17 @@ from sing_tui.view import View
 
 _SAMPLE = 2000
 _AROUND = 30
+_ORIGIN = (
+    "tag",
+    "weights_file",
+    "stored_precision",
+    "lambda_choice",
+    "invariance",
+    "command",
+    "written",
+    "weights_sha256",
+)
+"""What is told first of where a model's numbers come from; the rest follows by name."""
 Fact = tuple[str, str]
 
 
@@ -72,8 +83,9 @@ def _model(store: Store, model: str, glyphs: Glyphs) -> Detail:
             ("ridge lambda", f"{tell('lambda')} (relative {tell('lambda_relative')})"),
         ]  # fmt: skip
     facts += _lambda_path(store, model, figures, glyphs) + _class_order(store, model)
-    hidden = {"order"}
-    facts += [(name, str(value)) for name, value in store.attributes(f"models/{model}").items() if name not in hidden]
+    origin = store.attributes(f"models/{model}")
+    names = [*(name for name in _ORIGIN if name in origin), *(name for name in origin if name not in _ORIGIN)]
+    facts += [(name, str(origin[name])) for name in names if name != "order"]
     base = f"models/{model}/"
     if base + "images/image_score" not in store or base + "summary/score_mean" not in store:
         return Detail(

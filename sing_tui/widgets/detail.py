@@ -17,8 +17,8 @@ from sing_tui.formats import UNICODE, Glyphs, fit
 from sing_tui.plots import draw
 
 Mode = Literal["beside", "detail", "plot"]
-_PICTURE = 9
-"""Fewer lines than this are not kept free for a picture."""
+_PICTURE = 0.4
+"""Share of the height that is kept free for a picture beside a table."""
 
 
 class DetailPane(Widget):
@@ -83,7 +83,7 @@ class DetailPane(Widget):
         blank = Strip.blank(width, text)
         if self.mode != "plot":
             facts = self._facts(self.detail.facts, width)
-            wanted = min(_PICTURE + len(reading), height // 2) if self.mode == "beside" and self.detail.picture else 0
+            wanted = int(_PICTURE * height) + len(reading) if self.mode == "beside" and self.detail.picture else 0
             free = max(3, height - 2 - max(wanted, len(reading)))
             if len(facts) > free:
                 more = fit(
