@@ -32,7 +32,7 @@ BINDINGS: list[Binding] = [
     _key("slash", "find", "find", "find and filter", show=True, display="/"),
     _key("f,ampersand", "filter", "filter", "find and filter", show=True, display="f"),
     _key("s", "sort", "sort", "sort", show=True),
-    _key("e", "export", "CSV", "take away", show=True),
+    _key("e", "export", "export CSV", "take away", show=True),
     _key("i", "swap('images')", "images", "go", show=True),
     _key("i,c", "swap('concepts')", "concepts", "go", show=True, display="i"),
     _key("d", "details", "details", "look", show=True),

@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from textual import work
+from textual import events, work
 from textual.app import App
 
 from sing_compute.errors import SingError
@@ -99,6 +99,17 @@ class Explorer(App[None]):
                 step, arrangement=arrangement if last else None, select=None if last else place.class_index
             )
             self.push_screen(screen, self.screen.follow if isinstance(self.screen, TableScreen) and below else None)
+
+    def on_key(self, event: events.Key) -> None:
+        """Letters typed ahead of the typing line still belong into it: over a slow link `/zebra` arrives as one piece."""
+        screen = self.screen
+        if (
+            isinstance(screen, TableScreen)
+            and event.is_printable
+            and event.character
+            and screen.type_ahead(event.character)
+        ):
+            event.prevent_default()
 
     def action_theme_named(self, name: str) -> None:
         """Change the theme."""

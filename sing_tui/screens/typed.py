@@ -70,6 +70,10 @@ class TypingPage(Page):
         self.query_one(TypingLine).ask(purpose, value)
         self.query_one(KeyLine).offer((("enter", purpose), ("esc", "cancel")))
 
+    def type_ahead(self, character: str) -> bool:
+        """Take a letter that reached the screen although the typing line is open; whether it is open."""
+        return self.query_one(TypingLine).type_ahead(character)
+
     def give_up_typing(self) -> None:
         """Close the typing line and go back to how things stood before."""
         purpose, (wanted, line) = self.query_one(TypingLine).purpose, self.before

@@ -115,7 +115,13 @@ class TypingLine(Horizontal):
         field.cursor_position = len(value)
         self.display = True
         self.purpose = purpose
-        field.focus()
+        self.screen.set_focus(field)  # at once: what is typed next must not go to the table
+
+    def type_ahead(self, character: str) -> bool:
+        """Add a letter that was sent before the line had the focus; whether the line is open."""
+        if self.purpose:
+            self.query_one(Input).insert_text_at_cursor(character)
+        return bool(self.purpose)
 
     def close(self) -> None:
         """Hide the line."""

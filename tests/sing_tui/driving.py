@@ -35,6 +35,13 @@ async def press(pilot: Pilot, *keys: str) -> None:
         await settle(pilot, details=False)
 
 
+def burst(*keys: str, app: Explorer) -> None:
+    """Send keys all at once, as a terminal does after a pause of the line."""
+    for key in keys:
+        name = _character_to_key(key) if len(key) == 1 else key
+        app.post_message(Key(name, "/" if key == "slash" else key if len(key) == 1 else None))
+
+
 def lines(app: Explorer) -> list[str]:
     """The text on the screen, line by line (private API of Textual, kept in this one place)."""
     return ["".join(segment.text for segment in strip) for strip in app.screen._compositor.render_strips()]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from driving import lines, on_screen, press, settle
+from driving import burst, lines, on_screen, press, settle
 from stores import write_store
 from textual.widgets import Input
 
@@ -532,3 +532,17 @@ async def test_a_cursor_key_repaints_two_lines_of_the_table_and_no_more(store_pa
         await settle(pilot)
         assert sorted(set(painted)) == [2, 3]
         assert all(len(original(y)._segments) == 1 for y in range(2, 20))
+
+
+async def test_letters_sent_in_one_piece_with_the_key_that_opens_the_line_go_into_it(store_path: Path) -> None:
+    """As over a slow link: `/concept 3` and Enter arrive together, before the typing line has the focus."""
+    app = Explorer(store_path, AT["concepts"])
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        burst("f", *"concept ~ 30", "enter", app=app)
+        await settle(pilot)
+        assert app.screen.arrangement.filter == "concept ~ 30"
+        assert app.screen.table.lines == 1
+        burst("F", "slash", *"concept 17", "enter", app=app)
+        await settle(pilot)
+        assert (app.screen.words, app.screen.identity) == ("concept 17", 17)
