@@ -1,6 +1,7 @@
 """The command sing-compute: options to a plan, a run to a closing table, a user's mistake to one line and exit code 2."""
 
 import shlex
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import click
 
 from sing_compute import __version__
-from sing_compute.errors import SingError
+from sing_compute.errors import SingError, StoppedError
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
@@ -142,7 +143,7 @@ def _compute(options: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Entry point: exit code 0, 2 for a user's mistake, 130 when interrupted."""
+    """Entry point: exit code 0, 2 for a user's mistake, 128 + signal when stopped by one."""
     debug = "--debug" in sys.argv
     try:
         code = cli.main(standalone_mode=False)
@@ -152,7 +153,7 @@ def main() -> None:
         message = error.format_message() if isinstance(error, click.ClickException) else str(error)
         print(f"sing-compute: error: {message}", file=sys.stderr)
         sys.exit(2)
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, click.Abort, StoppedError) as stop:
         print("sing-compute: interrupted; the same command goes on where it was", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(128 + (stop.signum if isinstance(stop, StoppedError) else signal.SIGINT))
     sys.exit(code if isinstance(code, int) else 0)

@@ -27,3 +27,11 @@ class ConceptsError(SingError):
 
 class TranslatorError(SingError):
     """The features at hand do not determine a translator."""
+
+
+class StoppedError(Exception):
+    """The run was asked to stop and has put its work away; no mistake. `signum` is the signal that asked."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(f"stopped by signal {signum}")
+        self.signum = signum

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import pickle
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,11 +64,17 @@ def decode_batches(
         num_workers=workers,
         collate_fn=_collate,
         prefetch_factor=2 if workers else None,
+        worker_init_fn=_ignore_interrupts,
     )
     for batch in loader:
         if isinstance(batch, ImagesError):
             raise batch
         yield Batch(batch.rows, [batch.tensors[slot] for slot in slots] if batch.rows else [], batch.failed)
+
+
+def _ignore_interrupts(worker: int) -> None:
+    """Ctrl-C on a terminal reaches every process of the run; when to stop is the main one's to decide."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 class _Settings(pickle.Pickler):

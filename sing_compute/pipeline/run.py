@@ -16,6 +16,7 @@ from sing_compute.images.listing import ImageList, folds_of, list_images, match_
 from sing_compute.models.classifier import Classifier, load_classifier
 from sing_compute.pipeline.features import ShardReader, attach_heads, extract
 from sing_compute.pipeline.fitting import FOLDS
+from sing_compute.pipeline.interruption import Interruption
 from sing_compute.pipeline.measure import Measured, ModelMeasurement
 from sing_compute.pipeline.plan import Plan
 from sing_compute.pipeline.progress import Progress
@@ -32,14 +33,16 @@ def run(plan: Plan, progress: Progress) -> list[str]:
 
     Raises:
         SingError: Anything the user can mend; the old results file, if there was one, is untouched.
+        StoppedError: SIGINT or SIGTERM came; what was done is kept, and so is the old results file.
     """
-    work = WorkFolder(plan.output, fresh=plan.fresh)
-    finished = False
-    try:
-        _Run(plan, work, progress).go()
-        finished = True
-    finally:
-        work.release(finished=finished)
+    with Interruption(progress.say) as interruption:
+        work = WorkFolder(plan.output, fresh=plan.fresh, stop=interruption.check)
+        finished = False
+        try:
+            _Run(plan, work, progress).go()
+            finished = True
+        finally:
+            work.release(finished=finished)
     return [spec.name for spec in plan.models]
 
 

@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,9 @@ class WorkFolder:
         SingError: Another run holds it, or what lies there belongs to another plan.
     """
 
-    def __init__(self, output: Path, *, fresh: bool) -> None:
+    def __init__(self, output: Path, *, fresh: bool, stop: Callable[[], None] = lambda: None) -> None:
+        """Take the folder beside `output`; `stop` is called wherever the run may be left without losing work."""
+        self._stop = stop
         self.folder = output.with_name(output.name + ".work")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -91,6 +93,7 @@ class WorkFolder:
             raise SingError(
                 f"cannot write {self._path(index)}: {error.strerror}; finished work is kept, the same command goes on"
             ) from error
+        self._stop()
 
     def has(self, index: int) -> bool:
         """Whether this shard is finished."""
@@ -98,6 +101,7 @@ class WorkFolder:
 
     def read(self, index: int, *names: str) -> Shard:
         """A finished shard with the tensors of these names that it has; nothing else of it is read."""
+        self._stop()
         try:
             with safe_open(self._path(index), "pt") as file:
                 # Copies are aligned alike in every run; products of views into the file could differ in the last bit.
