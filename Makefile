@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: test check format clean
+.PHONY: test check fuzz format clean
 
 test: check
 	$(BIN)/python -m pytest
@@ -14,6 +14,9 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+fuzz: $(READY)
+	$(BIN)/python tests/store/fuzz.py 2000
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

@@ -27,7 +27,26 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 @click.option(
     "--weights", multiple=True, metavar="FILE", help="Checkpoint for each --model, in order; '-' for its own weights."
 )
-@click.option("--images", metavar="PATH", help="Folder with one subfolder per class, or .csv of path,label[,group].")
+@click.option(
+    "--preset", type=click.Choice(["paper"]), help="The classifiers of the SING paper, by timm's tags; beside --model."
+)
+@click.option(
+    "--head",
+    "heads",
+    multiple=True,
+    metavar="FILE",
+    help="Linear head (weight, bias) for each --model that is a backbone, in order; '-' for none. With --preset one more: "
+    "that of DINOv2-L first.",
+)
+@click.option("--probe", is_flag=True, help="Fit a linear head on the images' labels for each backbone without one.")
+@click.option(
+    "--images",
+    metavar="PATH",
+    help="Folder with one subfolder per class, or .csv of path,label[,group].  [default: Imagenette, downloaded]",
+)
+@click.option(
+    "--labels", metavar="FILE", help="Label file of a flat --images folder, such as ImageNet's validation set."
+)
 @click.option(
     "--class-names", metavar="FILE", help="Class names in logit order, one per line, where the model does not tell."
 )
@@ -87,17 +106,17 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.pass_context
 def cli(context: click.Context, /, debug: bool, **options: Any) -> None:
-    r"""What does this image classifier ignore? Measures the null space of its head in words, into one results file.
+    """What does this image classifier ignore? Measures the null space of its head in words, into one results file.
 
     \b
     sing-compute --model resnet50 --images photos/ -o results.h5
     sing-compute verify results.h5
     sing-tui results.h5
-    """
+    """  # noqa: D301 -- click reads the control character itself
     context.obj = debug
     if context.invoked_subcommand is not None:
         return
-    if not options["models"]:
+    if not options["models"] and not options["preset"]:
         if len(sys.argv) > 1:
             raise SingError(
                 "--model is missing: a timm name such as resnet50, or module:factory; --help lists all options"

@@ -8,7 +8,7 @@ PACKAGE = Path(__file__).resolve().parent
 
 
 def data_path(name: str) -> Path:
-    """Path of one file of `data/`.
+    """Path of one file or folder of `data/`.
 
     Args:
         name: Its path below `data/`, such as `vocabularies/attributes.tsv`.
@@ -18,7 +18,7 @@ def data_path(name: str) -> Path:
     """
     root = next((root for root in (PACKAGE / "data", PACKAGE.parent / "data") if root.is_dir()), PACKAGE / "data")
     path = root / name
-    if not path.is_file():
+    if not path.exists():
         raise SingError(
             f"this installation has no {path}; install sing-explorer again (from a clone: git restore data)"
         )

@@ -1,17 +1,25 @@
 """Results as pandas DataFrames, for notebooks. The tables are those of the explorer and of its CSV export."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from sing_compute.store import Store, Table, class_table, concept_table, image_table, model_table
+from sing_compute.store import Column, Store, Table, class_table, concept_table, image_table, model_table
+from sing_compute.store.text import clean
 
 
 class Results:
-    """A results file. Every table is a DataFrame whose columns are described in `attrs`: {column: "unit: description"}."""
+    """A results file. Every table is a DataFrame whose columns are described in `attrs`: {column: "unit: description"}.
+
+    Texts are without control, direction and invisible characters, as on the screen, so that printing a table from a stranger
+    is safe; `store.array(PATH)` gives them as they stand in the file.
+    """
 
     def __init__(self, path: str | Path) -> None:
         self._store = Store(path)
@@ -68,13 +76,27 @@ class Results:
 
     def provenance(self, model: str | None = None) -> dict[str, Any]:
         """Where the numbers of a model come from: tag, weights, versions, settings, command."""
-        return self._store.attributes(f"models/{self._store.model(model)}")
+        found = self._store.attributes(f"models/{self._store.model(model)}")
+        return {clean(name): clean(value) if isinstance(value, str) else value for name, value in found.items()}
 
 
 load: Callable[[str | Path], Results] = Results
 
 
 def _frame(table: Table, index: str) -> pd.DataFrame:
-    frame = pd.DataFrame({column.name: column.values.all() for column in table.columns}).set_index(index)
+    frame = pd.DataFrame({column.name: _cells(column) for column in table.columns}).set_index(index)
     frame.attrs |= {column.name: f"{column.unit}: {column.description}" for column in table.columns}
     return frame
+
+
+def _cells(column: Column) -> NDArray[Any]:
+    values = column.values
+    if not column.is_text:
+        return values.all()
+    if values.names is not None:
+        return replace(values, names=_harmless(values.names)).all()
+    return _harmless(values.all())
+
+
+def _harmless(texts: NDArray[Any]) -> NDArray[Any]:
+    return np.array([clean(text) for text in texts.tolist()], dtype=object)

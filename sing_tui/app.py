@@ -65,7 +65,7 @@ class Explorer(App[None]):
             stamp = _stamp(self.path)
             store = Store(self.path)
             place, arrangement = (None, None) if again else _first_place(store, self.start)
-        except (SingError, OSError, KeyError, ValueError) as error:
+        except Exception as error:  # whatever a damaged file leads to ends in one line
             self.call_from_thread(self._not_opened, error, again)
             return
         self._opened = stamp

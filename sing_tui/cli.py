@@ -49,9 +49,9 @@ def main(debug: bool, **options: Any) -> None:
 
 
 def _fail(error: object) -> None:
-    from sing_tui.formats import clean
+    from sing_compute.store.text import one_line
 
-    click.echo(f"sing-tui: error: {clean(' '.join(str(error).split()))}", err=True)
+    click.echo(f"sing-tui: error: {one_line(error)}", err=True)
     raise SystemExit(2)
 
 

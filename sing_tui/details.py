@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from sing_compute.store import FIELDS, Store
 from sing_tui.formats import UNICODE, Glyphs, in_words, number_format
-from sing_tui.pictures import Bars, Histogram, Picture, Scatter, Strings
+from sing_tui.pictures import Bars, Histogram, Picture, Scatter, Strings, drawable
 from sing_tui.place import Place
 from sing_tui.view import View
 
 _SAMPLE = 2000
 _AROUND = 30
 _ORIGIN = (
+    "note",
     "tag",
     "weights_file",
     "stored_precision",
@@ -87,31 +88,36 @@ def _model(store: Store, model: str, glyphs: Glyphs) -> Detail:
     names = [*(name for name in _ORIGIN if name in origin), *(name for name in origin if name not in _ORIGIN)]
     facts += [(name, str(origin[name])) for name in names if name != "order"]
     base = f"models/{model}/"
-    if base + "images/image_score" not in store or base + "summary/score_mean" not in store:
+    drawn = ("images/attribute_score", "images/image_score", "summary/score_mean", "summary/score_covariance")
+    if any(base + name not in store for name in drawn):
         return Detail(
             model, tuple(facts), "This head has no null space: nothing can be removed, so there are no scores."
         )
     count = len(store.dataset(base + "images/image_score"))
     step = max(1, -(-count // _SAMPLE))
     mean, covariance = store.array(base + "summary/score_mean"), store.array(base + "summary/score_covariance")
-    spread = np.sqrt(np.diag(covariance))
-    correlation = covariance[0, 1] / (spread[0] * spread[1]) if spread.all() else np.nan
+    with np.errstate(all="ignore"):
+        spread = np.sqrt(np.diag(covariance))
+        correlation = covariance[0, 1] / (spread[0] * spread[1]) if spread.all() else np.nan
     shown = "every image" if step == 1 else f"every {step}th image"
     reading = (
         f"AS {mean[0]:+.2f} (sd {spread[0]:.2f}) and IS {mean[1]:.2f} (sd {spread[1]:.2f}) degrees on average, "
         f"correlation {correlation:+.2f}; {shown} as a dot, + the mean, the ellipse holds 95% if normal."
     )
     scores = [store.dataset(base + f"images/{name}")[::step] for name in ("attribute_score", "image_score")]
-    return Detail(model, tuple(facts), reading, Scatter(scores[0], scores[1], mean, covariance))
+    sane = drawable(mean).all() and (np.isfinite(covariance) & (np.abs(covariance) <= 360**2)).all()
+    return Detail(model, tuple(facts), reading, Scatter(scores[0], scores[1], mean, covariance) if sane else None)
 
 
 def _lambda_path(store: Store, model: str, figures: dict[str, float | int], glyphs: Glyphs) -> list[Fact]:
     base = f"models/{model}/translator/path_"
     chosen = figures.get("lambda")
-    if base + "lambda" not in store or base + "image_score" not in store or not chosen:
+    if base + "lambda" not in store or base + "image_score" not in store or not chosen or not 0 < chosen < np.inf:
         return []
     path, scores = store.array(base + "lambda"), store.array(base + "image_score")
-    known = np.flatnonzero(path > 0)
+    known = np.flatnonzero((path > 0) & np.isfinite(path))
+    if not len(known):
+        return []
     wanted = np.log10(chosen) + np.array([-1, 0, 1])
     near = [int(known[np.abs(np.log10(path[known]) - w).argmin()]) for w in wanted]
     write = number_format("lambda", "1", glyphs).write
@@ -120,7 +126,7 @@ def _lambda_path(store: Store, model: str, figures: dict[str, float | int], glyp
 
 
 def _class_order(store: Store, model: str) -> list[Fact]:
-    if "comparison/class_order" not in store:
+    if "comparison/class_order" not in store or "comparison/model" not in store:
         return []
     models = [str(name) for name in store.array("comparison/model")]
     if model not in models or len(models) < 2:
@@ -144,19 +150,19 @@ def _row(view: View, line: int, names: tuple[str, ...], glyphs: Glyphs) -> list[
 
 
 def _class(store: Store, place: Place, view: View, line: int, index: int, glyphs: Glyphs) -> Detail:
-    facts: list[Fact] = [("prompt", str(store.dataset("classes/prompt").asstr()[index]))]
+    facts: list[Fact] = [("prompt", str(store.dataset("classes/prompt")[index]))]
     facts += _row(view, line, ("index", "wnid", "count", "accuracy", "ratio", "null_energy_mean"), glyphs)
     for title, name in (("AS", "attribute_score"), ("IS", "image_score")):
         parts = dict(_row(view, line, tuple(f"{name}_q{q}" for q in ("05", "25", "50", "75", "95")), glyphs))
         if parts:
-            written = [parts[key].removesuffix(" degrees") for key in (f"{title} 5%", f"{title} 25%", title)]
-            written += [parts[key].removesuffix(" degrees") for key in (f"{title} 75%", f"{title} 95%")]
+            quantiles = (f"{title} 5%", f"{title} 25%", title, f"{title} 75%", f"{title} 95%")
+            written = [parts.get(key, "-").removesuffix(" degrees") for key in quantiles]
             facts.append((f"{title} 5 25 50 75 95%", " ".join(written)))
     name = str(store.class_names[index])
     values = _class_slice(store, place, index)
     if values is None or not len(values):
         return Detail(name, tuple(facts), "No scores for this class.")
-    known = values[np.isfinite(values)]
+    known = values[drawable(values)]
     nearer = float(np.mean(known > 0)) if len(known) else np.nan
     which = "" if place.subset == "all" else f" ({place.subset})"
     reading = (
@@ -175,28 +181,34 @@ def _class_slice(store: Store, place: Place, index: int) -> NDArray[np.floating]
     if place.subset in ("right", "wrong"):
         right = store.dataset(f"models/{place.model}/images/prediction")[rows] == index
         return np.asarray(values[right if place.subset == "right" else ~right])
-    if place.subset.startswith("group:") and "images/group" in store:
+    if place.subset.startswith("group:") and "images/group" in store and "groups/name" in store:
         names = [str(name) for name in store.array("groups/name")]
-        wanted = names.index(place.subset.removeprefix("group:"))
-        return np.asarray(values[store.dataset("images/group")[rows] == wanted])
-    return values
+        wanted = place.subset.removeprefix("group:")
+        if wanted in names:
+            return np.asarray(values[store.dataset("images/group")[rows] == names.index(wanted)])
+    return values if place.subset == "all" else None
 
 
 def _concept(store: Store, view: View, line: int, index: int, glyphs: Glyphs) -> Detail:
-    facts: list[Fact] = [("prompt", str(store.dataset("concepts/prompt").asstr()[index]))]
+    facts: list[Fact] = [("prompt", str(store.dataset("concepts/prompt")[index]))]
     facts += _row(view, line, tuple(column.name for column in view.table.columns[1:]), glyphs)
+    title = str(store.concept_names[index])
+    if not {"angle_before", "angle_after"} <= {column.name for column in view.table.columns}:
+        return Detail(title, tuple(facts))
     low = max(0, line - _AROUND)
     rows = view.order[low : line + _AROUND + 1]
     labels = view.table.column("concept").values.take(rows)
     before, after = (view.table.column(name).values.take(rows) for name in ("angle_before", "angle_after"))
-    shift = float(before[line - low] - after[line - low])
+    shift = float(before[line - low]) - float(after[line - low])
+    if not np.isfinite(shift):
+        return Detail(title, tuple(facts))
     moved = "nearer to" if shift > 0 else "away from"
     reading = (
         f"Removing the null part moves the images {abs(shift):.2f} degrees {moved} this concept. "
         "Below: angles before and after, for the concepts around the cursor."
     )
     picture = Strings(tuple(map(str, labels)), tuple(map(float, before)), tuple(map(float, after)), line - low)
-    return Detail(str(store.concept_names[index]), tuple(facts), reading, picture)
+    return Detail(title, tuple(facts), reading, picture)
 
 
 def _image(store: Store, place: Place, view: View, line: int, index: int, glyphs: Glyphs) -> Detail:
@@ -208,8 +220,8 @@ def _image(store: Store, place: Place, view: View, line: int, index: int, glyphs
         if base + path in store:
             for neighbour in store.dataset(base + path)[index]:
                 if 0 <= neighbour < store.offsets[-1]:
-                    facts.append((text, str(store.dataset("images/key").asstr()[int(neighbour)])))
-    if base + "top_concept" not in store:
+                    facts.append((text, str(store.dataset("images/key")[int(neighbour)])))
+    if base + "top_concept" not in store or base + "top_concept_score" not in store:
         return Detail(title, tuple(facts))
     top, shifts = store.dataset(base + "top_concept")[index], store.dataset(base + "top_concept_score")[index]
     labels = tuple(str(store.concept_names[k]) if 0 <= k < len(store.concept_names) else "-" for k in top)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import IO
 
 from sing_compute.errors import SingError
-from sing_tui.formats import clean, csv_cells
+from sing_compute.store.text import clean
+from sing_tui.formats import csv_cells
 from sing_tui.view import View
 
 _CHUNK = 16384

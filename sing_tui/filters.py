@@ -50,7 +50,8 @@ def matches(table: Table, text: str) -> Mask:
             )
         return contains(table, text)
     try:
-        return _Parser(table, text.rstrip()).parse()
+        with np.errstate(all="ignore"):
+            return _Parser(table, text.rstrip()).parse()
     except RecursionError:
         raise FilterError("too many brackets", 0) from None
 

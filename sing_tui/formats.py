@@ -10,9 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.cells import cell_len, set_cell_size
 
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff\ufff9-\ufffb]")
+from sing_compute.store.text import clean
+
 _FORMULA = tuple("=+-@\t\r＝＋－＠")
 """Spreadsheets take the full-width ones too."""
+_INNER_CELL = re.compile(r"(;\s*)(?=[=+\-@＝＋－＠])")
+"""Where half of Europe's spreadsheets begin another cell."""
 _SHARES = ("accuracy", "zero_shot", "confidence")
 _WIDE_RANGE = ("ratio", "gap", "lambda", "logit", "mse", "cutoff")
 
@@ -47,15 +50,10 @@ UNICODE = Glyphs("▲", "▼", "‹", "›", "…", "∞", "°", "›", "·", "�
 ASCII = Glyphs("^", "v", "<", ">", "~", "inf", "deg", ">", "|", "->", "-", "o", "*", "#", True)
 
 
-def clean(text: str) -> str:
-    """The text without control, direction and invisible characters: nothing in it can steer a terminal."""
-    return text if text.isascii() and text.isprintable() else _CONTROL.sub("", text)
-
-
 def csv_text(text: str) -> str:
     """The text as a CSV cell that no spreadsheet takes for a formula: control characters out, a leading ' where needed."""
-    cleaned = clean(text)
-    return "'" + cleaned if text.startswith(_FORMULA) or cleaned.startswith(_FORMULA) else cleaned
+    cleaned = _INNER_CELL.sub(r"\1'", clean(text))
+    return "'" + cleaned if text.startswith(_FORMULA) or cleaned.lstrip().startswith(_FORMULA) else cleaned
 
 
 def csv_cells(values: NDArray[Any]) -> list[str]:
@@ -139,6 +137,9 @@ def fit(text: str, width: int, glyphs: Glyphs = UNICODE, *, right: bool = False,
         if width <= 1:
             return text[:width]
         return glyphs.ellipsis + text[length - width + 1 :] if keep_end else text[: width - 1] + glyphs.ellipsis
+    room = 8 * width + 8  # what is cut off anyway is not measured: a long text costs no more than a short one
+    if len(text) > room:
+        text = text[-room:] if keep_end else text[:room]
     length = cell_len(text)
     if length <= width:
         return " " * (width - length) + text if right else text + " " * (width - length)

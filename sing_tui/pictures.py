@@ -102,4 +102,9 @@ class Bars:
         return lines
 
 
+def drawable(values: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Which of these can be angles in degrees, or differences of two; a file may hold anything."""
+    return np.asarray(np.isfinite(values) & (np.abs(values) <= 360), dtype=bool)
+
+
 Picture = Scatter | Histogram | Strings | Bars

@@ -75,6 +75,8 @@ def open_table(store: Store, place: Place) -> Table:
         return model_table(store)
     if place.level == "classes":
         return class_table(store, place.model, place.subset)
+    if place.class_index is not None and place.class_index >= len(store.class_names):
+        raise SingError(f"{store.path.name} has no class {place.class_index}")
     if place.level == "concepts":
         if place.class_index is None:
             raise SingError("concepts are shown for one class: open one first")
@@ -84,6 +86,14 @@ def open_table(store: Store, place: Place) -> Table:
             )
         return concept_table(store, place.model, place.class_index)
     return image_table(store, place.model, place.class_index)
+
+
+def class_title(store: Store, index: int) -> str:
+    """The name of a class; - where the file does not say it (any more)."""
+    try:
+        return str(store.class_names[index]) if index < len(store.class_names) else "-"
+    except SingError:
+        return "-"
 
 
 def measured_classes(store: Store) -> list[int]:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from rich.text import Text
 
 from sing_tui.formats import Glyphs
-from sing_tui.pictures import Bars, Histogram, Picture, Scatter, Strings
+from sing_tui.pictures import Bars, Histogram, Picture, Scatter, Strings, drawable
 
 _TO_ASCII = str.maketrans("┌┐└┘├┤┬┴┼─│█▀▄▌▐·•", "+++++++++-|#########"[:18])
 
@@ -38,7 +38,7 @@ def draw(picture: Picture, width: int, height: int, glyphs: Glyphs) -> list[Text
 
 
 def _scatter(plot: Any, picture: Scatter, glyphs: Glyphs) -> None:
-    known = np.isfinite(picture.attribute_score) & np.isfinite(picture.image_score)
+    known = drawable(picture.attribute_score) & drawable(picture.image_score)
     x, y = picture.attribute_score[known].tolist(), picture.image_score[known].tolist()
     ellipse = picture.ellipse()
     plot.scatter(x, y, marker="." if glyphs.ascii_only else "braille", color="blue+")
@@ -51,9 +51,11 @@ def _scatter(plot: Any, picture: Scatter, glyphs: Glyphs) -> None:
 
 
 def _histogram(plot: Any, picture: Histogram, glyphs: Glyphs) -> None:
-    values = picture.values[np.isfinite(picture.values)]
+    values = picture.values[drawable(picture.values)].astype(np.float64)
     bins = int(np.clip(np.sqrt(len(values)) * 1.5, 6, 40))
-    counts, edges = np.histogram(values, bins)
+    middle, half = (values.min() + values.max()) / 2, (values.max() - values.min()) / 2
+    ends = (middle - half, middle + half) if half > 1e-6 else (middle - 0.5, middle + 0.5)
+    counts, edges = np.histogram(values, bins, ends)
     middles = (edges[1:] + edges[:-1]) / 2
     plot.bar(middles.tolist(), counts.tolist(), width=1, color="blue+", marker="#" if glyphs.ascii_only else "sd")
     _ticks(plot.xticks, values, 6)

@@ -1,6 +1,5 @@
 """Words in the text columns of a table, and columns by the names that people give them."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ from sing_compute.store import Column, Table
 
 Mask = NDArray[np.bool_]
 _CHUNK = 65536
+_CHUNK_BYTES = 2**26
 
 
 def aliases(table: Table) -> dict[str, Column]:
@@ -42,8 +42,9 @@ def text_mask(column: Column, operator: str, wanted: str) -> Mask:
 
     values = column.values
     if values.names is not None and len(values.names):
-        codes = replace(values, names=None).all()
+        codes = values.codes()
         of_name, of_none = test(values.names), bool(test(np.array([""]))[0])
         return np.where(codes >= 0, of_name[np.maximum(codes, 0)], of_none)
-    parts = [test(values.take(np.arange(low, min(low + _CHUNK, len(values))))) for low in range(0, len(values), _CHUNK)]
+    size = max(1, min(_CHUNK, _CHUNK_BYTES // max(1, 4 * values.source.dtype.itemsize)))
+    parts = [test(values.take(np.arange(low, min(low + size, len(values))))) for low in range(0, len(values), size)]
     return np.concatenate(parts) if parts else np.zeros(0, dtype=bool)

@@ -105,7 +105,7 @@ def _keys(column: Column) -> NDArray[Any]:
     """Numbers that sort like the column: text without regard to case, NaN as NaN (numpy puts it last either way)."""
     values = column.values
     if values.names is not None and len(values.names):
-        codes = replace(values, names=None).all()
+        codes = values.codes()
         rank = np.unique(np.char.lower(values.names.astype(np.str_)), return_inverse=True)[1] + 1
         return np.where(codes >= 0, rank[np.maximum(codes, 0)], 0)
     cells = values.all()
@@ -117,7 +117,8 @@ def _keys(column: Column) -> NDArray[Any]:
 def _stored_order(rising: NDArray[Any], values: NDArray[Any], descending: bool) -> Rows:
     """The order a stable sort would give, from the stored rising order, without sorting."""
     order = rising.astype(np.int64)
-    if len(order) != len(values) or (len(order) and (order.min() < 0 or order.max() >= len(values))):
+    inside = len(order) == len(values) and not (len(order) and (order.min() < 0 or order.max() >= len(values)))
+    if not inside or (np.bincount(order, minlength=len(values)) != 1).any():
         raise SingError("the stored ranking does not fit its table; the file is damaged")
     if not descending:
         return order

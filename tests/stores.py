@@ -84,7 +84,7 @@ def _write_model(writer, name, position, rng, labels, offsets, group, groups, co
         "nullity_softmax": dim - rank,
         "cutoff": 1e-6,
         "gap": np.inf,
-        "tail_ratio": singular[-2] / singular[-1],
+        "tail_ratio": singular[-2] / singular[-1] if rank > 1 else np.nan,
     }
     columns = {}
     if null_space:

@@ -340,7 +340,8 @@ def test_a_wrong_checkpoint_names_its_tensors(place: Place, command: Callable[..
     ("arguments", "message"),
     [
         (["--fresh"], "--model is missing: a timm name such as resnet50, or module:factory; --help lists all options"),
-        (["--model", "resnet50"], "--images is missing: "),
+        (["--model", "nets:small"], "--images is missing: "),
+        (["--preset", "papers"], "'--preset': 'papers' is not 'paper'"),
         (["--model"], "Option '--model' requires an argument"),
         (["--modle", "x"], "No such option"),
         (["--model", "x", "--batch-size", "0"], "'--batch-size': 0 is not in the range"),
@@ -359,7 +360,7 @@ def test_a_mistyped_command_is_one_line(arguments: list[str], message: str, comm
 
 
 def test_debug_shows_the_traceback_before_the_line(command: Callable[..., Ended]) -> None:
-    plain, debug = command("--model", "resnet50"), command("--model", "resnet50", "--debug")
+    plain, debug = command("--model", "nets:small"), command("--model", "nets:small", "--debug")
     assert "Traceback" not in plain.err
     assert debug.code == 2
     assert debug.err.startswith("Traceback (most recent call last):")
@@ -423,7 +424,7 @@ def test_verify_refuses_what_is_no_complete_store(tmp_path: Path, command: Calla
 
 
 def test_the_module_runs_as_a_command_of_its_own() -> None:
-    ended = outside("--model", "resnet50")
+    ended = outside("--model", "nets:small")
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.startswith("sing-compute: error: --images is missing: ")
     assert ended.stderr.count("\n") == 1

@@ -11,54 +11,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-import roads
-from PIL import Image
-
-NETWORK = """
-import os, time
-import torch
-from torch import nn
-from torchvision import transforms
-
-class Slow(nn.Module):
-    transform = transforms.ToTensor()
-
-    def __init__(self):
-        super().__init__()
-        generator = torch.Generator().manual_seed(0)
-        self.body, self.head = nn.Linear(192, 32), nn.Linear(32, 4)
-        for parameter in self.parameters():
-            parameter.data = torch.randn(parameter.shape, generator=generator) / 8
-
-    def forward(self, x):
-        time.sleep(float(os.environ.get("SLOW", "0")))
-        return self.head(torch.relu(self.body(x.flatten(1))))
-
-def slow():
-    return Slow()
-"""
-IMAGES = 800
-
-
-def make_inputs(folder: Path, images: int = IMAGES) -> list[str]:
-    """Small images of four classes, one of them broken, with stored embeddings."""
-    rng = np.random.default_rng(0)
-    keys = []
-    for number in range(images):
-        key = f"class{number % 4}/{number:04d}.png"
-        (folder / "images" / key).parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(rng.integers(0, 255, (8, 8, 3), dtype=np.uint8)).save(folder / "images" / key)
-        keys.append(key)
-    (folder / "images" / keys[5]).write_bytes(b"no image")
-    roads.save_embeddings(folder / "images.npz", keys, rng.normal(size=(images, 16)) + 1)
-    names = [f"class{c}" for c in range(4)] + [f"concept {k}" for k in range(9)]
-    roads.save_embeddings(folder / "words.npz", names, rng.normal(size=(13, 16)))
-    (folder / "classes.txt").write_text("class0\nclass1\nclass2\nclass3\n")
-    (folder / "slow_net.py").write_text(NETWORK)
-    return [
-        *("--model", "slow_net:slow", "--images", "images", "--class-names", "classes.txt", "--batch-size", "32"),
-        *("--image-embeddings", "images.npz", "--concept-embeddings", "words.npz", "--workers", "0"),
-    ]
+from small_run import IMAGES, make_inputs
 
 
 def test_a_killed_run_goes_on_and_ends_in_the_same_numbers(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from sing_compute.errors import ConceptsError
 from sing_compute.fingerprints import state_sha256
+from sing_compute.hubs import first_line, hub_access, no_connection
 from sing_compute.linalg.angles import unit
 
 SCHEMAS = ("local-dir:", "hf-hub:")
@@ -50,14 +51,24 @@ class OpenClipSpace:
         )
         try:
             # The activation must be the one the weights were trained with: open_clip only warns where they differ.
-            model = open_clip.create_model(
-                architecture, pretrained, force_quick_gelu=wants_quick, require_pretrained=True, pretrained_text=False
-            )
-            tokenizer = open_clip.get_tokenizer(architecture)
+            with hub_access(wanted=_may_need_hub(name, pretrained)):
+                model = open_clip.create_model(
+                    architecture,
+                    pretrained,
+                    force_quick_gelu=wants_quick,
+                    require_pretrained=True,
+                    pretrained_text=False,
+                )
+                tokenizer = open_clip.get_tokenizer(architecture)
         except Exception as error:  # hub, network and format errors come as many types
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            away = no_connection(error)
+            if away:
+                raise ConceptsError(
+                    f"cannot get --clip {name} ({away}). Ways out: --clip local-dir:FOLDER or ARCH/FILE, "
+                    "a cache filled elsewhere (HF_HOME=FOLDER HF_HUB_OFFLINE=1), a mirror (HF_ENDPOINT=URL)"
+                ) from error
             raise ConceptsError(
-                f"--clip {name}: {reason[:200]}. Without a connection: local-dir:FOLDER or ARCH/FILE"
+                f"--clip {name}: {first_line(error)[:200]}. Without a connection: local-dir:FOLDER or ARCH/FILE"
             ) from error
         self._model = model.eval()
         self._tokenizer: Callable[[list[str]], Tensor] = tokenizer
@@ -92,3 +103,13 @@ class OpenClipSpace:
         embedded = torch.cat(parts)
         sums = torch.zeros(len(texts), embedded.shape[1]).index_add_(0, owner, embedded)
         return unit(sums)
+
+
+def _may_need_hub(name: str, pretrained: str | None) -> bool:
+    """Whether weights or tokenizer may lie on a hub: not those of a file or folder that names none of the hub's."""
+    if name.startswith("local-dir:"):
+        try:
+            return "hf_" in (Path(name.partition(":")[2]) / "open_clip_config.json").read_text()
+        except (OSError, UnicodeDecodeError):
+            return False
+    return not (pretrained and Path(pretrained).is_file())

@@ -28,6 +28,8 @@ class ImageList:
     """The class each image is said to show: a folder name, or the label in the list."""
     groups: tuple[str, ...] | None = None
     """The user's group of each image, empty for none."""
+    counted: bool = False
+    """Whether the labels are numbers of a label file, which may count from 0 or from 1."""
 
     def __len__(self) -> int:
         return len(self.keys)
@@ -35,6 +37,24 @@ class ImageList:
     def path(self, index: int) -> Path:
         """Where the image lies on this machine."""
         return self.root / self.keys[index]
+
+    def labels_among(self, classes: int) -> tuple[str, ...]:
+        """The labels; numbers of a label file as positions that count from 0.
+
+        Raises:
+            ImagesError: The numbers do not tell where they begin, or exceed the classes.
+        """
+        if not self.counted:
+            return self.labels
+        numbers = [int(label) for label in self.labels]
+        low, high = min(numbers), max(numbers)
+        first = 0 if low == 0 else 1
+        if high - first >= classes or (first == 1 and high < classes):
+            told = f"the labels run from {low} to {high} for {classes} classes"
+            if high - first < classes:
+                told += ", so that it cannot be told whether they count from 0 or from 1"
+            raise ImagesError(f"--labels: {told}; give WordNet ids or class names instead")
+        return tuple(str(number - first) for number in numbers)
 
 
 def list_images(source: Path) -> ImageList:

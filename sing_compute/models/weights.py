@@ -10,14 +10,14 @@ from sing_compute.errors import WeightsError
 WRAPPERS = ("state_dict", "model", "model_state_dict", "state_dict_ema", "net")
 
 
-def read_state(path: Path) -> dict[str, Tensor]:
+def read_state(path: Path, *, option: str = "--weights") -> dict[str, Tensor]:
     """The tensors of a checkpoint: .safetensors, or a torch file that holds nothing but tensors and plain containers.
 
     Raises:
         WeightsError: No such file, not a checkpoint, or a torch file that would run code when loaded.
     """
     if not path.is_file():
-        raise WeightsError(f"--weights {path}: no such file")
+        raise WeightsError(f"{option} {path}: no such file")
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
@@ -28,7 +28,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
     except Exception as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise WeightsError(
-            f"--weights {path}: not a readable checkpoint of tensors ({reason}); save it as .safetensors"
+            f"{option} {path}: not a readable checkpoint of tensors ({reason}); save it as .safetensors"
         ) from error
     while isinstance(content, dict) and (
         inner := next((key for key in WRAPPERS if isinstance(content.get(key), dict)), None)
@@ -37,7 +37,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
     if not isinstance(content, dict) or not all(
         isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()
     ):
-        raise WeightsError(f"--weights {path}: holds no state dict (names to tensors)")
+        raise WeightsError(f"{option} {path}: holds no state dict (names to tensors)")
     return {name.removeprefix("module."): value for name, value in content.items()}
 
 

@@ -1,5 +1,6 @@
 """What a run is asked to do, checked before anything is loaded."""
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from pathlib import Path
 import torch
 
 from sing_compute.errors import SingError
-from sing_compute.models.classifier import ModelSpec
+from sing_compute.models.spec import DINOV2, PRESETS, ModelSpec
 
 CLASS_TEMPLATE = "an image of a {}"
 DEFAULT_CLIP = "ViT-L-14/openai"
@@ -19,7 +20,10 @@ class Plan:
     """One run: which models, which CLIP space, which images and words, and how."""
 
     models: tuple[ModelSpec, ...]
-    images: Path
+    images: Path | None
+    """None: Imagenette, if the models are ImageNet's."""
+    labels: Path | None
+    """Classes of the images where no folder tells them."""
     output: Path
     clip: str | None
     """open_clip's `ARCH/PRETRAINED`; None where embeddings are stored."""
@@ -36,13 +40,21 @@ class Plan:
     workers: int
     fresh: bool
     command: str
+    probe: bool = False
+    """Whether backbones without a head get one that is fitted on the labels."""
+    remarks: tuple[str, ...] = ()
+    """What the user should know before the run starts."""
 
 
 def make_plan(
     *,
     models: Sequence[str],
+    preset: str | None = None,
     weights: Sequence[str],
+    heads: Sequence[str] = (),
+    probe: bool = False,
     images: str | None,
+    labels: str | None = None,
     output: str,
     clip: str | None,
     image_embeddings: str | None,
@@ -64,12 +76,6 @@ def make_plan(
     Raises:
         SingError: Naming the option and the way out.
     """
-    if not images:
-        raise SingError("--images is missing: a folder with one subfolder per class, or a .csv of path,label[,group]")
-    if weights and len(weights) != len(models):
-        raise SingError(
-            f"{len(models)} --model but {len(weights)} --weights: give one for each, in order, '-' for its own weights"
-        )
     stored = (image_embeddings, concept_embeddings, class_embeddings)
     if clip and any(stored):
         raise SingError("--clip and stored embeddings exclude each other: two CLIP spaces never mix")
@@ -80,10 +86,8 @@ def make_plan(
     for template in templates:
         if "{}" not in template:
             raise SingError(f"--template {template!r} has no {{}} for the class name")
-    specs = [
-        ModelSpec.parse(model, _weights_path(file))
-        for model, file in zip(models, weights or ["-"] * len(models), strict=True)
-    ]
+    specs, remarks = _specs(models, weights, heads, preset, probe=probe)
+    _check_images(images, labels, specs, stored=any(stored))
     names = [spec.name for spec in specs]
     for name in names:
         if names.count(name) > 1:
@@ -95,7 +99,8 @@ def make_plan(
         raise SingError(f"-o {target}: this is a folder; give the name of a file, e.g. {target / 'results.h5'}")
     return Plan(
         models=tuple(specs),
-        images=Path(images),
+        images=_path(images),
+        labels=_path(labels),
         output=target,
         clip=None if any(stored) else clip or DEFAULT_CLIP,
         image_embeddings=_path(image_embeddings),
@@ -111,14 +116,64 @@ def make_plan(
         workers=workers if workers is not None else 1,
         fresh=fresh,
         command=command,
+        probe=probe,
+        remarks=remarks,
     )
+
+
+def _specs(
+    models: Sequence[str], weights: Sequence[str], heads: Sequence[str], preset: str | None, *, probe: bool
+) -> tuple[list[ModelSpec], tuple[str, ...]]:
+    """The models of a preset and the user's own, with their files; and what is to be said about them."""
+    if weights and len(weights) != len(models):
+        raise SingError(
+            f"{len(models)} --model but {len(weights)} --weights: give one for each, in order, '-' for its own weights"
+        )
+    first: list[str] = []
+    if preset and len(heads) == len(models) + 1:
+        first, heads = [heads[0]], heads[1:]
+    if heads and len(heads) != len(models):
+        more = f", or {len(models) + 1} with that of {DINOV2.name} first" if preset else ""
+        raise SingError(
+            f"{len(models)} --model but {len(heads)} --head: give one for each, in order, '-' for a head of its own{more}"
+        )
+    own = [
+        ModelSpec.parse(model, _file_path(file), _file_path(head))
+        for model, file, head in zip(models, weights or ["-"] * len(models), heads or ["-"] * len(models), strict=True)
+    ]
+    if preset is None:
+        return own, ()
+    head = _file_path(first[0]) if first else None
+    if head is not None or probe:
+        return [dataclasses.replace(spec, head=head) if spec is DINOV2 else spec for spec in PRESETS[preset]] + own, ()
+    remark = (
+        f"--preset {preset}: {DINOV2.name} is left out, timm has its backbone without a head; add --head FILE "
+        "(Meta's dinov2_vitl14_linear_head.pth) or --probe"
+    )
+    return [spec for spec in PRESETS[preset] if spec is not DINOV2] + own, (remark,)
+
+
+def _check_images(images: str | None, labels: str | None, specs: Sequence[ModelSpec], *, stored: bool) -> None:
+    """Refuse a run without images that Imagenette cannot stand in for, as far as this can be told before models are loaded."""
+    if images:
+        return
+    needed = "--images is missing: a folder with one subfolder per class, or a .csv of path,label[,group]"
+    if labels:
+        raise SingError("--labels names the classes of the images of a folder: give it with --images FOLDER")
+    if stored:
+        raise SingError(f"{needed}; --image-embeddings stand beside images, not in their place")
+    for spec in specs:
+        if spec.is_factory:
+            raise SingError(
+                f"{needed}. Without it Imagenette is taken, for ImageNet models of timm, not for {spec.name}"
+            )
 
 
 def _path(text: str | None) -> Path | None:
     return Path(text) if text else None
 
 
-def _weights_path(text: str) -> Path | None:
+def _file_path(text: str) -> Path | None:
     return None if text == "-" else Path(text)
 
 

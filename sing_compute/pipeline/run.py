@@ -12,16 +12,18 @@ from numpy.typing import NDArray
 
 from sing_compute import __version__
 from sing_compute.images.decoding import transform_settings
-from sing_compute.images.listing import ImageList, folds_of, list_images, match_classes
+from sing_compute.images.listing import ImageList, folds_of, match_classes
 from sing_compute.models.classifier import Classifier, load_classifier
 from sing_compute.pipeline.features import ShardReader, attach_heads, extract
 from sing_compute.pipeline.fitting import FOLDS
 from sing_compute.pipeline.interruption import Interruption
 from sing_compute.pipeline.measure import Measured, ModelMeasurement
 from sing_compute.pipeline.plan import Plan
+from sing_compute.pipeline.probing import fit_probes
 from sing_compute.pipeline.progress import Progress
 from sing_compute.pipeline.shards import SHARD_IMAGES, WorkFolder
 from sing_compute.pipeline.shared import Pictures, Words, refuse
+from sing_compute.pipeline.sources import given_images, imagenette_images
 from sing_compute.pipeline.space import ClipSpace, class_table
 from sing_compute.scores.statistics import rank_correlation
 from sing_compute.store import Store, Writer, replace_store
@@ -54,18 +56,24 @@ class _Run:
 
     def go(self) -> None:
         plan, say = self.plan, self.progress.say
-        images = list_images(plan.images)
-        classifiers = [load_classifier(spec) for spec in plan.models]
+        for remark in plan.remarks:
+            say(remark)
+        images = given_images(plan)
+        classifiers = [load_classifier(spec, probe=plan.probe) for spec in plan.models]
+        images = images or imagenette_images(classifiers, self.progress)
         space = ClipSpace.load(plan)
-        say(f"images: {len(images):,} in {plan.images}")
+        say(f"images: {len(images):,} in {plan.images or images.root}")
+        fit_probes(classifiers, images, plan, self.work, self.progress)
         attach_heads(classifiers, [images.path(row) for row in range(len(images))])
         for classifier in classifiers:
             classes, dim = classifier.head[0].shape
             facts = classifier.provenance
             size = f"{classes} classes x {dim} features"
             say(f"{classifier.name}: head {facts['head']}, {size}, stored in {facts['stored_precision']}")
+            if "note" in facts:
+                say(f"{classifier.name}: {facts['note']}")
         table = class_table(classifiers, plan.class_names)
-        labels = match_classes(images.labels, table.names, table.wnids)
+        labels = match_classes(images.labels_among(len(table.names)), table.names, table.wnids)
         order = np.lexsort((np.array(images.keys), labels))
         if space.image_embeddings:  # a missing key must not surface after hours of work
             space.image_embeddings.lookup([images.keys[row] for row in order], "images")
@@ -105,7 +113,7 @@ class _Run:
                 },
                 "clip": space.provenance,
                 "images": hashlib.sha256(keys.encode()).hexdigest(),
-                "image root": str(plan.images.resolve()),
+                "image root": str((plan.images or images.root).resolve()),
                 "batch size": plan.batch_size,
                 "shard size": SHARD_IMAGES,
                 "device": plan.device.type,
@@ -197,4 +205,4 @@ def _adopt(old: Store, writer: Writer, replaced: list[str]) -> tuple[dict[str, N
     writer.adopt(old, [*SHARED, *(f"models/{name}" for name in others)])
     paths = {name: f"models/{name}/classes/attribute_score_abs_q50" for name in others}
     medians = {name: old.array(path)[0].astype(np.float64) for name, path in paths.items() if path in old}
-    return medians, 1 + max((int(old.attributes(f"models/{name}")["order"]) for name in others), default=-1)
+    return medians, 1 + max((int(old.attributes(f"models/{name}").get("order", 0)) for name in others), default=-1)

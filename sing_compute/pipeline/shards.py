@@ -116,6 +116,10 @@ class WorkFolder:
         """All shards in order, with the tensors of these names."""
         return (self.read(index, *names) for index in range(count))
 
+    def leave_if_asked(self) -> None:
+        """A place where the run may be left; called between pieces of work that leave no shard."""
+        self._stop()
+
     def release(self, *, finished: bool) -> None:
         """Give the folder up; remove it if its work stands in the results file, or if there is none to go on with."""
         done = finished or not any(self.folder.glob("*.safetensors"))

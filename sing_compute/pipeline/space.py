@@ -10,12 +10,12 @@ from sing_compute.concepts.open_clip_space import OpenClipSpace
 from sing_compute.concepts.stored import StoredEmbeddings
 from sing_compute.concepts.vocabulary import Vocabulary, merge_vocabularies, read_vocabulary
 from sing_compute.errors import ConceptsError
-from sing_compute.models.classifier import Classifier, imagenet_names, imagenet_wnids
+from sing_compute.models.classifier import Classifier
+from sing_compute.models.imagenet import IMAGENET_CLASSES, imagenet_names, imagenet_wnids
 from sing_compute.pipeline.plan import Plan
 from sing_compute.pipeline.progress import Progress
 
 DEFAULT_VOCABULARY = "attributes"
-IMAGENET_CLASSES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +92,18 @@ class ClipSpace:
         return vocabulary, self.network.texts([[prompt] for prompt in vocabulary.prompts], device=device)
 
 
+def read_class_names(file: Path) -> list[str]:
+    """The names in a file of class names, in its order.
+
+    Raises:
+        ConceptsError: It cannot be read.
+    """
+    try:
+        return [line.strip() for line in file.read_text(encoding="utf-8-sig").split("\n") if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConceptsError(f"--class-names {file}: not a readable UTF-8 text file ({error})") from error
+
+
 def class_table(classifiers: list[Classifier], file: Path | None) -> ClassTable:
     """Names of the head's classes: the user's, else the checkpoint's own, else ImageNet's for 1,000 classes.
 
@@ -105,10 +117,7 @@ def class_table(classifiers: list[Classifier], file: Path | None) -> ClassTable:
         listed = ", ".join(f"{name} {count}" for name, count in sizes.items())
         raise ConceptsError(f"the models have different classes ({listed}); give each kind its own -o")
     if file is not None:
-        try:
-            names = [line.strip() for line in file.read_text(encoding="utf-8-sig").split("\n") if line.strip()]
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConceptsError(f"--class-names {file}: not a readable UTF-8 text file ({error})") from error
+        names = read_class_names(file)
         if len(names) != size:
             raise ConceptsError(
                 f"--class-names {file}: {len(names)} names for {size} classes; one per line, in logit order"

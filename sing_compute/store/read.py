@@ -10,11 +10,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sing_compute.errors import StoreError
-from sing_compute.store.schema import FORMAT, SCHEMA_VERSION
+from sing_compute.store import gate
+from sing_compute.store.gate import Stored
+from sing_compute.store.schema import FIELDS, FORMAT, NEIGHBOURS, SCHEMA_VERSION, TOP_CONCEPTS, Field
+from sing_compute.store.text import clean, one_line, store_error
+
+_DEFINED = {
+    "image": ("images/key", 0),
+    "skipped": ("images/skipped_key", 0),
+    "class": ("classes/name", 0),
+    "concept": ("concepts/name", 0),
+    "group": ("groups/name", 0),
+    "subset": ("subsets/name", 0),
+    "clip": ("clip/class_embeddings", 1),
+    "model": ("comparison/model", 0),
+    "dim": ("models/{model}/head/weight", 1),
+    "lambda": ("models/{model}/translator/path_lambda", 0),
+}
+"""The dataset and its axis that say how long an axis is; every other dataset must agree."""
+_FIXED = {"shift": TOP_CONCEPTS, "neighbour": NEIGHBOURS, "score": 2}
+
+
+class UnknownLengthError(StoreError):
+    """A dataset cannot be checked because the one that says its length is missing or damaged."""
 
 
 class Store:
     """A results file, read-only. Use it as a context manager, or call `close`.
+
+    The file may come from a stranger: `dataset`, `array`, `attributes`, `summary` and `in` go through `gate` and answer with
+    checked data or a StoreError (docs/store.md, "Files from strangers"). `file` is h5py's own object, past the gate.
 
     Raises:
         StoreError: The file is missing, not HDF5, not a results file, or of a newer schema.
@@ -23,23 +48,38 @@ class Store:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         if not self.path.is_file():
-            raise StoreError(f"{self.path} does not exist; sing-compute writes such a file (-o {self.path.name})")
+            raise store_error(f"{self.path} does not exist; sing-compute writes such a file (-o {self.path.name})")
         try:
             self.file = h5py.File(self.path, "r", locking="best-effort")
-        except OSError as error:
-            raise StoreError(
-                f"{self.path} is not a readable HDF5 file (is it complete?): {_first_line(error)}"
-            ) from error
-        version = self.file.attrs.get("schema_version")
-        if self.file.attrs.get("format") != FORMAT or version is None:
+        except Exception as error:  # the library answers a damaged file with nearly every exception there is
+            text = one_line(error) or type(error).__name__
+            raise store_error(f"{self.path} is not a readable HDF5 file (is it complete?): {text}") from error
+        self._known: dict[str, Stored | None] = {}
+        try:
+            self._size = self.path.stat().st_size
+            self._root = h5py.h5g.open(self.file.id, b"/")
+            self._check_version()
+        except BaseException as error:
             self.file.close()
-            raise StoreError(f"{self.path} is an HDF5 file but not a result of sing-compute")
-        if int(version) > SCHEMA_VERSION:
-            self.file.close()
-            raise StoreError(f"{self.path} has schema {version}, this program reads up to {SCHEMA_VERSION}; update it")
+            if isinstance(error, StoreError) or not isinstance(error, Exception):
+                raise
+            raise store_error(f"{self.path} is damaged: {one_line(error)}") from error
+
+    def _check_version(self) -> None:
+        root = gate.attributes(self._root, "/")
+        version = root.get("schema_version")
+        if "format" not in root and h5py.h5a.exists(self._root, b"format"):
+            raise store_error(
+                f"{self.path}: a development version wrote it, with texts that are not read: compute it again"
+            )
+        if root.get("format") != FORMAT or not isinstance(version, int) or version < 1:
+            raise store_error(f"{self.path} is an HDF5 file but not a result of sing-compute")
+        if version > SCHEMA_VERSION:
+            raise store_error(f"{self.path} has schema {version}, this program reads up to {SCHEMA_VERSION}; update it")
 
     def close(self) -> None:
         """Release the file."""
+        self._known.clear()
         self.file.close()
 
     def __enter__(self) -> "Store":
@@ -52,9 +92,16 @@ class Store:
 
     @cached_property
     def models(self) -> list[str]:
-        """Names of the models, in the order in which they were added."""
-        groups = self.file.get("models", {})
-        return sorted(groups, key=lambda name: (int(groups[name].attrs.get("order", 0)), name))
+        """Names of the models, in the order in which they were added.
+
+        Raises:
+            StoreError: A name holds characters that no name may hold (docs/store.md).
+        """
+        names = gate.names(self._find("models"), f"{self.path.name}: models")
+        for name in names:
+            if clean(name) != name or not 0 < len(name.encode()) < 256 or "/" in name or name in (".", ".."):
+                raise store_error(f"{self.path.name}: models/{name[:60]}: this is no name for a model")
+        return sorted(names, key=lambda name: (_position(self.attributes(f"models/{name}").get("order")), name))
 
     def model(self, name: str | None) -> str:
         """The model of that name; the first one for None.
@@ -64,37 +111,95 @@ class Store:
         """
         if name is None and self.models:
             return self.models[0]
-        if name not in self.models:
-            raise StoreError(f"no model {name!r} in {self.path.name}; it holds: {', '.join(self.models) or 'none'}")
+        if name is None or name not in self.models:
+            raise store_error(f"no model {name!r} in {self.path.name}; it holds: {', '.join(self.models) or 'none'}")
         return name
 
     def __contains__(self, path: str) -> bool:
-        return path in self.file
+        return self._find(path) is not None
 
-    def dataset(self, path: str) -> h5py.Dataset:
-        """The dataset at a path, unread.
+    def _find(self, path: str) -> Any:
+        try:
+            return gate.find(self._root, path)
+        except StoreError as error:
+            raise store_error(f"{self.path.name}: {error}") from error
+
+    def examine(self, path: str) -> Stored | None:
+        """The dataset of the schema at a path, checked and unread; None if it was not computed.
 
         Raises:
-            StoreError: There is none, and the schema says which run leaves it out.
+            StoreError: What stands there is not what the schema says; the message begins with the path.
         """
-        found = self.file.get(path)
-        if not isinstance(found, h5py.Dataset):
-            raise StoreError(f"{self.path.name} has no {path}; it was not computed, or the file is damaged")
+        if path not in self._known:
+            field, model = _field(path)
+            item = gate.find(self._root, path)
+            self._known[path] = None if item is None else self._checked(item, path, field, model)
+        return self._known[path]
+
+    def _checked(self, item: Any, path: str, field: Field, model: str) -> Stored:
+        stored = Stored(item, path, field.dtype, field.axes, self._size)
+        for axis, length in zip(field.axes, stored.shape, strict=True):
+            edge = axis == "class_edge"
+            known = self._length("class" if edge else axis, path, model) + edge if axis not in _own(path) else length
+            if length != known:
+                raise store_error(
+                    f"{path}: axis {'class' if edge else axis} has length {length - edge}, elsewhere {known - edge}"
+                )
+        return stored
+
+    def _length(self, axis: str, path: str, model: str) -> int:
+        """How long an axis is by the dataset that defines it."""
+        if axis in _FIXED:
+            return _FIXED[axis]
+        if axis == "singular_value":
+            return min(self._length("class", path, model), self._length("dim", path, model))
+        owner, position = _DEFINED[axis]
+        owner = owner.format(model=model)
+        try:
+            found = self.examine(owner)
+        except StoreError as error:
+            raise UnknownLengthError(str(error)) from error
+        if found is None:
+            raise UnknownLengthError(one_line(f"{path}: how long it is cannot be known, {owner} is missing"))
+        return found.shape[position]
+
+    def dataset(self, path: str) -> Stored:
+        """The dataset at a path, checked and unread.
+
+        Raises:
+            StoreError: There is none (the schema says which run leaves it out), or it is not what the schema says.
+        """
+        try:
+            found = self.examine(path)
+        except StoreError as error:
+            raise store_error(f"{self.path.name}: {error}") from error
+        if found is None:
+            raise store_error(f"{self.path.name} has no {path}; it was not computed, or the file is damaged")
         return found
 
     def array(self, path: str) -> NDArray[Any]:
         """A whole dataset in memory; text as str."""
-        return decode(self.dataset(path)[()])
+        return np.asarray(self.dataset(path)[()])
 
     def attributes(self, group: str) -> dict[str, Any]:
         """Attributes of a group as plain Python values: provenance and settings."""
-        values = self.file[group].attrs.items() if group in self.file else ()
-        return {name: value.item() if isinstance(value, np.generic) else value for name, value in values}
+        found = self._find(group)
+        return {} if found is None else gate.attributes(found, f"{self.path.name}: {group}")
+
+    def check_tree(self, group: str) -> None:
+        """Refuse a group that cannot be copied as it stands.
+
+        Raises:
+            StoreError: It holds links, circles, or data outside the file.
+        """
+        gate.check_tree(self._find(group), f"{self.path.name}: {group}")
 
     def summary(self, model: str) -> dict[str, float | int]:
         """The scalar figures of one model by name; figures that were not computed are absent."""
-        group = self.file.get(f"models/{model}/summary", {})
-        return {name: group[name][()].item() for name in group if group[name].shape == ()}
+        base = f"models/{model}/summary/"
+        if base.rstrip("/") not in self:
+            return {}
+        return {name: self.array(base + name).item() for name in _FIGURES if base + name in self}
 
     @cached_property
     def class_names(self) -> NDArray[Any]:
@@ -113,8 +218,15 @@ class Store:
 
     @cached_property
     def offsets(self) -> NDArray[np.int64]:
-        """Images of class c are rows offsets[c] to offsets[c + 1]."""
-        return self.array("images/offsets")
+        """Images of class c are rows offsets[c] to offsets[c + 1].
+
+        Raises:
+            StoreError: They do not cut all images into one run per class.
+        """
+        edges = self.array("images/offsets")
+        if edges[0] != 0 or (np.diff(edges) < 0).any() or edges[-1] != len(self.dataset("images/key")):
+            raise store_error(f"{self.path.name}: images/offsets: do not cut the images into one run per class")
+        return edges
 
     def find_class(self, wanted: str | int) -> int:
         """Index of a class given by index, name or WordNet id (names without regard to case).
@@ -123,7 +235,7 @@ class Store:
             StoreError: Nothing, or more than one class, goes by that name.
         """
         text = str(wanted).strip()
-        if text.isdecimal() and int(text) < len(self.class_names):
+        if text.isdecimal() and len(text) < 19 and int(text) < len(self.class_names):
             return int(text)
         folded = text.casefold()
         hits = [i for i, name in enumerate(self.class_names) if str(name).casefold() == folded]
@@ -132,19 +244,40 @@ class Store:
         if not hits:
             near = [str(name) for name in self.class_names if folded in str(name).casefold()][:5]
             hint = f"; near: {', '.join(near)}" if near else ""
-            raise StoreError(f"no class {text!r} in {self.path.name}{hint}")
+            raise store_error(f"no class {text!r} in {self.path.name}{hint}")
         if len(hits) > 1:
-            raise StoreError(
+            raise store_error(
                 f"{len(hits)} classes are named {text!r}: give the index, one of {', '.join(map(str, hits))}"
             )
         return hits[0]
 
 
-def decode(values: Any) -> NDArray[Any]:
-    """Stored bytes as str; anything else as it is."""
-    array = np.asarray(values)
-    return np.char.decode(array, "utf-8", "replace") if array.dtype.kind == "S" else array
+_FIGURES = [
+    path.rpartition("/")[2]
+    for path, field in FIELDS.items()
+    if path.startswith("models/{model}/summary/") and not field.axes
+]
 
 
-def _first_line(error: BaseException) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+def _field(path: str) -> tuple[Field, str]:
+    """What the schema says of a path, and the model it belongs to."""
+    parts = path.split("/")
+    model = parts[1] if parts[0] == "models" and len(parts) > 2 else ""
+    if model:
+        parts[1] = "{model}"
+    field = FIELDS.get("/".join(parts))
+    if field is None:
+        raise store_error(f"{path}: is not in the schema (docs/store.md)")
+    return field, model
+
+
+def _own(path: str) -> set[str]:
+    """Axes whose length a dataset defines itself."""
+    parts = path.split("/")
+    if parts[0] == "models":
+        parts[1] = "{model}"
+    return {axis for axis, (owner, _) in _DEFINED.items() if owner == "/".join(parts)}
+
+
+def _position(order: Any) -> float:
+    return order if isinstance(order, int | float) and order == order else 0

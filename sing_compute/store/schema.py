@@ -10,6 +10,8 @@ NEIGHBOURS = 3
 """Nearest real images kept for each translated feature."""
 SUBSETS = ("all", "right", "wrong")
 """The first subsets of every class table; groups of images follow as `group:<name>`."""
+RANKED = ("attribute_score", "image_score", "null_energy")
+"""Image columns whose order is stored."""
 QUANTILES = (5, 25, 50, 75, 95)
 """Percentiles kept for each class."""
 
@@ -123,7 +125,7 @@ def _fields() -> dict[str, Field]:
         "images nearest to T(f) in CLIP space, nearest first",
     )
     optional(images + "nearest_after", "int32", "image neighbour", "index", "images nearest to T(f~) in CLIP space")
-    for name in ("attribute_score", "image_score", "null_energy"):
+    for name in RANKED:
         optional(
             f"models/{{model}}/rankings/{name}",
             "int32",

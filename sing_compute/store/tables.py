@@ -7,22 +7,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from sing_compute.errors import StoreError
-from sing_compute.store.read import Store, decode
-from sing_compute.store.schema import FIELDS
+from sing_compute.store.gate import Stored
+from sing_compute.store.read import Store
+from sing_compute.store.schema import FIELDS, RANKED
+from sing_compute.store.text import store_error
 
 Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """A run of stored or computed values, read by row; `names` turns stored indices into text, -1 into the empty text."""
+    """A run of stored or computed values, read by row; `names` turns stored indices into text, others into the empty text."""
 
-    source: NDArray[Any] | h5py.Dataset
+    source: NDArray[Any] | Stored
     start: int = 0
     stop: int | None = None
     names: NDArray[Any] | None = None
@@ -34,32 +35,29 @@ class Values:
 
     def take(self, rows: Rows) -> NDArray[Any]:
         """The values at these rows, in the order asked for."""
-        if len(rows) == 0:
-            return self._finish(self._read(slice(self.start, self.start)))
-        rows = rows + self.start
-        if isinstance(self.source, np.ndarray):
-            return self._finish(self.source[rows] if self.part is None else self.source[rows, self.part])
-        low, high = int(rows.min()), int(rows.max()) + 1
-        if high - low <= 4 * len(rows) + 4096:
-            return self._finish(self._read(slice(low, high))[rows - low])
-        unique, back = np.unique(rows, return_inverse=True)
-        return self._finish(self._read(unique)[back])
+        return self._finish(self._read(rows + self.start))
 
     def all(self) -> NDArray[Any]:
         """Every value."""
         return self._finish(self._read(slice(self.start, self.start + len(self))))
 
+    def codes(self) -> NDArray[Any]:
+        """Every stored index into `names`; -1 for those that no name belongs to."""
+        return self._known(self._read(slice(self.start, self.start + len(self))))
+
     def _read(self, rows: Any) -> NDArray[Any]:
         return np.asarray(self.source[rows] if self.part is None else self.source[rows, self.part])
 
+    def _known(self, raw: NDArray[Any]) -> NDArray[Any]:
+        return raw if self.names is None else np.where((raw >= 0) & (raw < len(self.names)), raw, -1)
+
     def _finish(self, raw: NDArray[Any]) -> NDArray[Any]:
-        raw = decode(raw)
         if self.names is None:
             return raw
-        picked: NDArray[Any] = (
-            np.where(raw >= 0, self.names[np.maximum(raw, 0)], "") if len(self.names) else raw.astype(str)
-        )
-        return picked
+        known, names = self._known(raw), self.names
+        if len(raw) < len(names):
+            return np.where(known >= 0, names[known], "").astype(object)
+        return np.asarray(np.append(names.astype(object), "")[known])  # by reference: a long name costs its length once
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +84,7 @@ class Table:
     columns: Sequence[Column]
     length: int
     ids: Rows | None = None
-    rankings: dict[str, h5py.Dataset] = field(default_factory=dict)
+    rankings: dict[str, Stored] = field(default_factory=dict)
     """Stored orders (rising) of whole image tables, by column name."""
 
     def column(self, name: str) -> Column:
@@ -124,7 +122,7 @@ def class_table(store: Store, model: str, subset: str = "all", *, empty: bool = 
     """
     model = store.model(model)
     if subset not in store.subsets:
-        raise StoreError(f"no subset {subset!r} in {store.path.name}; it holds: {', '.join(store.subsets)}")
+        raise store_error(f"no subset {subset!r} in {store.path.name}; it holds: {', '.join(store.subsets)}")
     row = store.subsets.index(subset)
     base = f"models/{model}/classes/"
     counts = store.dataset(base + "count")[row]
@@ -153,9 +151,10 @@ def concept_table(store: Store, model: str, class_index: int) -> Table:
     base = f"models/{model}/concepts/"
     matrix = {name: store.dataset(base + name)[class_index] for name, _ in _CONCEPT_COLUMNS if base + name in store}
     if not matrix:
-        raise StoreError(f"{model} has no concept shifts: its head has no null space")
+        raise store_error(f"{model} has no concept shifts: its head has no null space")
     if {"attribute_score", "attribute_score_centred"} <= matrix.keys():
-        matrix["attribute_score_common"] = matrix["attribute_score"] - matrix["attribute_score_centred"]
+        with np.errstate(all="ignore"):
+            matrix["attribute_score_common"] = matrix["attribute_score"] - matrix["attribute_score_centred"]
     columns = [
         _text("concept", "concept", FIELDS["concepts/name"].description, store.concept_names),
         _text("kind", "kind", FIELDS["concepts/kind"].description, store.array("concepts/kind")),
@@ -194,7 +193,7 @@ def image_table(store: Store, model: str, class_index: int | None = None) -> Tab
         if base + name in store:
             known = FIELDS[f"models/{{model}}/images/{name}"]
             columns.append(Column(name, title, known.unit, known.description, stored(base + name)))
-    if base + "top_concept" in store:
+    if base + "top_concept" in store and base + "top_concept_score" in store:
         top, shift = FIELDS["models/{model}/images/top_concept"], FIELDS["models/{model}/images/top_concept_score"]
         names = store.concept_names
         columns.append(
@@ -205,14 +204,13 @@ def image_table(store: Store, model: str, class_index: int | None = None) -> Tab
                 "top_concept_score", "its AS", "degree", shift.description, stored(base + "top_concept_score", None, 0)
             )
         )
-    if "images/group" in store:
+    if "images/group" in store and "groups/name" in store:
         groups = stored("images/group", store.array("groups/name"))
         columns.append(Column("group", "group", "text", FIELDS["images/group"].description, groups))
     rankings = {}
-    if class_index is None and f"models/{model}/rankings" in store:
-        rankings = {
-            name: store.dataset(f"models/{model}/rankings/{name}") for name in store.file[f"models/{model}/rankings"]
-        }
+    if class_index is None:
+        paths = {name: f"models/{model}/rankings/{name}" for name in RANKED}
+        rankings = {name: store.dataset(path) for name, path in paths.items() if path in store}
     return Table("images", columns, stop - start, np.arange(start, stop), rankings)
 
 

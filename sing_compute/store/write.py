@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sing_compute.errors import StoreError
+from sing_compute.store.gate import MAX_TEXT
 from sing_compute.store.read import Store
 from sing_compute.store.schema import FIELDS, FORMAT, SCHEMA_VERSION
 
@@ -17,6 +18,8 @@ SHARED = ("images", "groups", "subsets", "classes", "concepts", "clip")
 """Groups that all models of one file have in common."""
 
 Attribute = str | int | float | bool
+_ATTRIBUTE_TEXT = 32_000
+"""Bytes; HDF5 keeps attributes of at most 64 KiB."""
 
 
 class Writer:
@@ -48,29 +51,43 @@ class Writer:
         """Attributes of a group: provenance and settings."""
         target = self._file.require_group(group)
         for name, value in attributes.items():
-            target.attrs[name] = value
+            _attribute(target, name, value)
 
     def adopt(self, store: Store, groups: Iterable[str]) -> None:
-        """Copy whole groups from another results file, bit for bit."""
+        """Copy whole groups from another results file, bit for bit.
+
+        Raises:
+            StoreError: A group holds links, or data outside its file.
+        """
         for group in groups:
-            if group in store.file:
+            if group in store:
+                store.check_tree(group)
                 parent = self._file.require_group(str(Path(group).parent))
                 store.file.copy(group, parent, name=Path(group).name)
 
     @staticmethod
     def _describe(dataset: h5py.Dataset, path: str) -> None:
         field = FIELDS[path]
-        dataset.attrs["axes"] = ",".join(field.axes)
-        dataset.attrs["unit"] = field.unit
-        dataset.attrs["description"] = field.description
-        dataset.attrs["version"] = SCHEMA_VERSION
+        _attribute(dataset, "axes", ",".join(field.axes))
+        _attribute(dataset, "unit", field.unit)
+        _attribute(dataset, "description", field.description)
+        _attribute(dataset, "version", SCHEMA_VERSION)
 
 
 def text_array(values: ArrayLike | Iterable[str]) -> NDArray[np.bytes_]:
-    """UTF-8 bytes of equal length, as HDF5's fixed strings want them."""
-    encoded = [str(value).encode("utf-8", "replace") for value in values]  # type: ignore[union-attr]
+    """UTF-8 bytes of equal length, as HDF5's fixed strings want them; no text is longer than a reader takes."""
+    encoded = [str(value).encode("utf-8", "replace")[:MAX_TEXT] for value in values]  # type: ignore[union-attr]
     length = max((len(value) for value in encoded), default=1) or 1
     return np.array(encoded, dtype=h5py.string_dtype("utf-8", length))
+
+
+def _attribute(item: h5py.Group | h5py.Dataset, name: str, value: Attribute) -> None:
+    """One attribute; text of fixed length, for the same reason as in datasets: a damaged heap cannot be read safely."""
+    if isinstance(value, str):
+        text = value.encode("utf-8", "replace")[:_ATTRIBUTE_TEXT]
+        item.attrs.create(name, text, dtype=h5py.string_dtype("utf-8", max(1, len(text))))
+    else:
+        item.attrs[name] = int(value) if isinstance(value, bool) else value
 
 
 @contextmanager
@@ -86,8 +103,8 @@ def replace_store(path: Path, *, scratch: Path) -> Iterator[Writer]:
     temporary = scratch / f"{path.name}.{os.getpid()}.tmp"
     try:
         with h5py.File(temporary, "w") as file:
-            file.attrs["format"] = FORMAT
-            file.attrs["schema_version"] = SCHEMA_VERSION
+            _attribute(file, "format", FORMAT)
+            _attribute(file, "schema_version", SCHEMA_VERSION)
             yield Writer(file)
             file.flush()
         _sync(temporary)

@@ -12,7 +12,8 @@ from textual.timer import Timer
 from sing_compute.errors import SingError
 from sing_tui.details import Detail, detail_of
 from sing_tui.filters import FilterError
-from sing_tui.place import FIRST_ARRANGEMENT, Level, Place, open_table
+from sing_tui.place import FIRST_ARRANGEMENT, Level, Place, class_title, open_table
+from sing_tui.screens.spoken import in_one_line, spoken
 from sing_tui.view import Arrangement, View, arrange
 from sing_tui.widgets.detail import DetailPane, Mode
 from sing_tui.widgets.lines import KeyLine, TextLine, TypingLine
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 WIDE = 100
 """From so many columns on the details stand beside the table."""
 _DEBOUNCE = 0.08
-_READ_ERRORS = (SingError, OSError, KeyError, ValueError)
 
 
 class Page(Screen[Place]):
@@ -63,7 +63,7 @@ class Page(Screen[Place]):
         self.view: View | None = None
         self.select = select
         self.stale = False
-        self.message = self.problem = ""
+        self.message = self.problem = self._note = ""
         self._timer: Timer | None = None
 
     @property
@@ -142,13 +142,13 @@ class Page(Screen[Place]):
             try:
                 found, note = arrange(table, wanted), ""
             except FilterError as error:
-                found, note = (
-                    arrange(table, Arrangement("", wanted.sort, wanted.descending)),
-                    f"filter dropped: {error}",
-                )
+                found = arrange(table, Arrangement("", wanted.sort, wanted.descending))
+                note = f"filter dropped: {error}"
+            except SingError as error:
+                found, note = arrange(table, Arrangement()), f"in the order of the file: {error}"
             self.post_message(self.ViewRead(place, found, note, select))
-        except _READ_ERRORS as error:
-            self.post_message(self.ViewRead(place, None, _in_one_line(error), select))
+        except Exception as error:  # a reader that dies takes the screen with it; a damaged file must not
+            self.post_message(self.ViewRead(place, None, in_one_line(error), select))
 
     @on(ViewRead)
     def show_view(self, message: ViewRead) -> None:
@@ -162,10 +162,11 @@ class Page(Screen[Place]):
             self.arrangements[self.place.level] = message.view.arrangement
             line = None if message.select is None else message.view.line_of_identity(message.select)
             self.table.show(message.view, line=line or 0, note="no rows")
-            self.message = message.note
+            self._note = message.note
         self.lay_out()
         self.show_keys()
 
+    @spoken
     def rearrange(self, wanted: Arrangement) -> None:
         """Filter and sort the table at hand anew; the cursor stays on its item.
 
@@ -204,7 +205,7 @@ class Page(Screen[Place]):
         glyphs = explorer.glyphs
         parts = [explorer.path.name, place.model]
         if place.class_index is not None and explorer.store is not None:
-            parts.append(str(explorer.store.class_names[place.class_index]))
+            parts.append(class_title(explorer.store, place.class_index))
         level: str = place.level
         if level == "classes" and place.subset != "all":
             level = f"classes ({place.subset} images)"
@@ -240,9 +241,14 @@ class Page(Screen[Place]):
     @on(ScoreTable.Moved)
     def moved(self) -> None:
         """Keep status and details up with the cursor."""
-        self.message = ""
+        self.message, self._note = self._note, ""
         self.draw_status()
         self.want_detail()
+
+    @on(ScoreTable.Failed)
+    def failed(self, message: ScoreTable.Failed) -> None:
+        """Say why cells could not be read."""
+        self.say(message.problem)
 
     def want_detail(self) -> None:
         """Read details soon, once the cursor rests: held keys stay cheap."""
@@ -268,8 +274,8 @@ class Page(Screen[Place]):
             return
         try:
             detail = detail_of(store, place, view, line, self.explorer.glyphs)
-        except _READ_ERRORS as error:
-            detail = Detail("details", reading=_in_one_line(error))
+        except Exception as error:
+            detail = Detail("details", reading=in_one_line(error))
         self.post_message(self.DetailRead((place, view, line), detail))
 
     @on(DetailRead)
@@ -278,9 +284,3 @@ class Page(Screen[Place]):
         place, view, line = message.wanted
         if place == self.place and view is self.view and line == self.table.cursor:
             self.query_one(DetailPane).show(message.detail, mode=self.pane_mode)
-
-
-def _in_one_line(error: Exception) -> str:
-    """What went wrong; errors that were not written for people say at least that the file was the matter."""
-    text = " ".join(str(error).split())
-    return text if isinstance(error, SingError) else f"the file does not hold what its schema promises ({text})"

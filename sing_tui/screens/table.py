@@ -6,9 +6,10 @@ from typing import ClassVar, Literal
 from textual import on
 from textual.binding import Binding, BindingType
 
+from sing_compute.store.text import clean
 from sing_tui.actions import BINDINGS, applies, key_name
-from sing_tui.formats import clean
 from sing_tui.place import Level, Place, measured_classes
+from sing_tui.screens.spoken import spoken
 from sing_tui.screens.typed import TypingPage
 from sing_tui.view import Arrangement, first_direction
 from sing_tui.widgets.lines import KeyLine, TypingLine
@@ -120,6 +121,7 @@ class TableScreen(TypingPage):
             self.place = self.place.to(level, class_index=self.place.class_index)
             self.load()
 
+    @spoken
     def action_step_class(self, step: int) -> None:
         """Show the next or previous class in place; filter and sort stay."""
         classes, current = self.classes_around(), self.place.class_index
@@ -145,6 +147,7 @@ class TableScreen(TypingPage):
         self.place = replace(self.place, model=store.models[at])
         self.load(self.identity)
 
+    @spoken
     def action_subset(self) -> None:
         """Count the next subset of images."""
         if self.explorer.store is not None:
@@ -231,6 +234,7 @@ class TableScreen(TypingPage):
         if body == "table":
             self.table.focus()
 
+    @spoken
     def action_copy(self) -> None:
         """Send the row to the terminal's clipboard."""
         if self.view is None or not len(self.view):

@@ -9,7 +9,9 @@ from textual.widgets import Input
 from sing_compute.errors import SingError
 from sing_tui.export import file_name, save
 from sing_tui.filters import FilterError
+from sing_tui.place import class_title
 from sing_tui.screens.page import Page
+from sing_tui.screens.spoken import spoken
 from sing_tui.view import Arrangement, View
 from sing_tui.widgets.lines import KeyLine, TypingLine
 
@@ -35,6 +37,7 @@ class TypingPage(Page):
         """Type a filter; its count changes with every letter."""
         self.start_typing("filter", self.arrangement.filter)
 
+    @spoken
     def action_again(self, step: int) -> None:
         """Go to the next or previous match."""
         if not self.words:
@@ -57,7 +60,7 @@ class TypingPage(Page):
         explorer, place = self.explorer, self.place
         name = ""
         if place.class_index is not None and explorer.store is not None:
-            name = str(explorer.store.class_names[place.class_index])
+            name = class_title(explorer.store, place.class_index)
         subset = place.subset if place.level == "classes" and place.subset != "all" else ""
         self.start_typing("export", file_name(explorer.path.stem, place.model, name, subset, place.level))
         self.say(f"CSV of these {len(self.view):,} rows, all columns, full precision: Enter writes, Esc cancels")
@@ -116,6 +119,7 @@ class TypingPage(Page):
         self.problem = ""
         return True
 
+    @spoken
     def find_first(self, words: str) -> None:
         """Go to the first match from where the search began."""
         self.words = words.strip()

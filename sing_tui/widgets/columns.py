@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sing_compute.errors import SingError
 from sing_compute.store import Column
 from sing_tui.formats import Glyphs, NumberFormat, fit, number_format, widest
 from sing_tui.view import View
@@ -66,6 +67,8 @@ class CellText:
     def __init__(self, view: View, layouts: list[Layout], glyphs: Glyphs) -> None:
         self._view, self._layouts, self._glyphs = view, layouts, glyphs
         self._blocks: OrderedDict[tuple[int, int], list[str]] = OrderedDict()
+        self.problem = ""
+        """Why cells could not be read, if some could not; they show a -."""
 
     def cell(self, column: int, line: int) -> str:
         """The text of one cell, as wide as its column."""
@@ -73,7 +76,12 @@ class CellText:
         block = self._blocks.get((column, number))
         if block is None:
             rows = self._view.order[number * _BLOCK : (number + 1) * _BLOCK]
-            block = self._format(self._layouts[column], self._layouts[column].column.values.take(rows))
+            layout = self._layouts[column]
+            try:
+                block = self._format(layout, layout.column.values.take(rows))
+            except SingError as error:
+                self.problem = str(error)
+                block = [fit("-", layout.width, self._glyphs, right=layout.number is not None)] * len(rows)
             self._blocks[column, number] = block
             if len(self._blocks) > _KEPT_BLOCKS:
                 self._blocks.popitem(last=False)

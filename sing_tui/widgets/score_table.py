@@ -15,6 +15,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from sing_compute.errors import SingError
 from sing_tui.formats import UNICODE, Glyphs, fit
 from sing_tui.view import View
 from sing_tui.widgets.columns import GAP, CellText, Layout, lay_out
@@ -47,6 +48,13 @@ class ScoreTable(Widget, can_focus=True):
 
     class Chosen(Message):
         """The line under the cursor is to be opened."""
+
+    class Failed(Message):
+        """Cells could not be read."""
+
+        def __init__(self, problem: str) -> None:
+            super().__init__()
+            self.problem = problem
 
     class SortAsked(Message):
         """The header of the cursor column was clicked."""
@@ -146,6 +154,9 @@ class ScoreTable(Widget, can_focus=True):
         if line >= self.lines or self._text is None:
             return Strip.blank(width, self._style("row"))
         text = " " + GAP.join(self._text.cell(column, line) for column in self._columns_in_sight())
+        if self._text.problem:
+            self.post_message(self.Failed(self._text.problem))
+            self._text.problem = ""
         return _strip(fit(text, width, self.glyphs), self._style("cursor" if line == self.cursor else "row"))
 
     def _header(self, y: int, width: int) -> Strip:
@@ -194,7 +205,11 @@ class ScoreTable(Widget, can_focus=True):
         if self.view is None:
             self._layouts, self._text = [], None
         else:
-            self._layouts = lay_out(self.view, self.glyphs, max(30, self.size.width or 80))
+            try:
+                self._layouts = lay_out(self.view, self.glyphs, max(30, self.size.width or 80))
+            except SingError as error:
+                self.view, self.note, self._layouts, self._text = None, self.glyphs.text(error), [], None
+                return
             self._text = CellText(self.view, self._layouts, self.glyphs)
             self._slide()
 

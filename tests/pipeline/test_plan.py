@@ -2,6 +2,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import timm
 import torch
 from torch import nn
 
@@ -63,14 +64,73 @@ def test_weights_go_to_the_models_in_order_and_a_dash_means_their_own() -> None:
     assert [spec.weights for spec in plan(models=("a=x", "b=y")).models] == [None, None]
 
 
+def test_heads_go_to_the_models_in_order_and_a_dash_means_their_own() -> None:
+    made = plan(models=("a=x", "b=y"), heads=("h.pt", "-"))
+    assert [spec.head for spec in made.models] == [Path("h.pt"), None]
+
+
+def test_the_papers_classifiers_are_tags_that_timm_has_weights_for() -> None:
+    made = plan(models=(), preset="paper", heads=("dino.pth",))
+    assert len(made.models) == 13
+    assert made.remarks == ()
+    for spec in made.models:
+        assert timm.is_model_pretrained(spec.spec), spec
+        classes = timm.get_pretrained_cfg(spec.spec).num_classes
+        assert classes == (0 if spec.head else 1000), spec
+        assert spec.spec.count(".") == 1, "a tag, so that timm's next default changes nothing"
+    assert [spec.name for spec in made.models if spec.head] == ["DINOv2-L"]
+    notes = {spec.name: spec.note for spec in made.models if spec.note}
+    assert "vit_large_patch16_224, supervised, not DINO" in notes["DinoViT-supervised"]
+    assert set(notes) == {"DinoViT-supervised", "DINOv2-L", "EfficientNet-B0"}
+
+
+def test_without_a_head_the_preset_leaves_dinov2_out_and_says_so() -> None:
+    made = plan(models=("mine=resnet18",), preset="paper", weights=("w.pt",))
+    assert [spec.name for spec in made.models][-2:] == ["DinoViT-supervised", "mine"]
+    assert len(made.models) == 13
+    assert "DINOv2-L" not in [spec.name for spec in made.models]
+    (remark,) = made.remarks
+    assert remark.startswith(
+        "--preset paper: DINOv2-L is left out, timm has its backbone without a head; add --head FILE"
+    )
+    assert "\n" not in remark
+
+
+def test_the_presets_head_stands_before_those_of_the_models() -> None:
+    made = plan(models=("mine=resnet18",), preset="paper", heads=("dino.pth", "mine.pt"))
+    heads = {spec.name: spec.head for spec in made.models if spec.head}
+    assert heads == {"DINOv2-L": Path("dino.pth"), "mine": Path("mine.pt")}
+    assert {spec.name: spec.head for spec in plan(models=("mine=resnet18",), preset="paper", heads=("m.pt",)).models}[
+        "mine"
+    ] == Path("m.pt")
+
+
+def test_without_images_a_plan_of_timm_models_leaves_them_open() -> None:
+    assert plan(images=None).images is None
+    assert plan(images="val", labels="val.txt").labels == Path("val.txt")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (
-            {"images": None},
-            r"--images is missing: a folder with one subfolder per class, or a .csv of path,label\[,group\]",
+            {"images": None, **STORED},
+            r"--images is missing: a folder with .*, or a .csv of path,label\[,group\]; --image-embeddings stand beside",
         ),
-        ({"images": ""}, r"--images is missing"),
+        (
+            {"images": "", "models": ("resnet50", "mine=nets:small")},
+            r"--images is missing: .*Without it Imagenette is taken, for ImageNet models of timm, not for mine$",
+        ),
+        ({"images": None, "labels": "val.txt"}, r"--labels names the classes .*: give it with --images FOLDER$"),
+        (
+            {"models": ("a", "b"), "heads": ("h",)},
+            r"2 --model but 1 --head: give one for each, in order, '-' for a head of its own$",
+        ),
+        (
+            {"models": ("a",), "heads": ("g", "h", "i"), "preset": "paper"},
+            r"1 --model but 3 --head: .*, or 2 with that of DINOv2-L first$",
+        ),
+        ({"models": ("ResNet50=x",), "preset": "paper"}, r"two models are named 'ResNet50'"),
         (
             {"models": ("a", "b"), "weights": ("w",)},
             r"2 --model but 1 --weights: give one for each, in order, '-' for its",

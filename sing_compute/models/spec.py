@@ -1,0 +1,89 @@
+"""What a user asks for with `--model` and `--preset`."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from sing_compute.errors import SingError
+
+TIMM_SOURCES = ("local-dir", "hf-hub")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """What the user asked for: `[NAME=]SPEC`, with SPEC a timm name, `local-dir:FOLDER` or `module:factory`."""
+
+    name: str
+    spec: str
+    weights: Path | None = None
+    head: Path | None = None
+    """Weight and bias of a linear head, for a backbone without one."""
+    note: str = ""
+    """What must be said wherever this model's row is shown."""
+    image_size: int | None = None
+    """Side in pixels that a backbone of free input size is used at; None for its own."""
+    tokens: bool = False
+    """Whether a head that is still to be fitted reads the mean patch token beside the class token."""
+
+    @classmethod
+    def parse(cls, text: str, weights: Path | None = None, head: Path | None = None) -> "ModelSpec":
+        """Split an optional name off; without one the last part of the specification is the name.
+
+        Raises:
+            SingError: The name or the specification is empty.
+        """
+        name, separator, spec = text.partition("=")
+        if not separator or ":" in name or "/" in name:
+            spec = text
+            source, _, rest = spec.rpartition(":")
+            name = os.path.basename(os.path.abspath(rest) if source == "local-dir" else rest.rstrip("/")) or spec
+        name = name.strip().replace("/", "_")
+        if name in ("", ".", "..") or not spec:
+            raise SingError(f"--model {text!r}: write NAME=SPEC or SPEC; SPEC is a timm name or module:factory")
+        return cls(name, spec, weights, head)
+
+    @property
+    def is_factory(self) -> bool:
+        """Whether this names a user's own `module:factory`."""
+        source, separator, _ = self.spec.partition(":")
+        return bool(separator) and source not in TIMM_SOURCES
+
+    @property
+    def is_local(self) -> bool:
+        """Whether nothing of it can lie on a hub."""
+        return self.is_factory or self.weights is not None or self.spec.startswith("local-dir:")
+
+
+DINOV2 = ModelSpec(
+    "DINOv2-L",
+    "vit_large_patch14_dinov2.lvd142m",
+    note="linear head on class token and mean patch token; at 224 pixels, as Meta's own linear heads were trained",
+    image_size=224,
+    tokens=True,
+)
+PRESETS = {
+    "paper": (
+        ModelSpec("ResNet50", "resnet50.tv_in1k"),
+        ModelSpec("DenseNet121", "densenet121.tv_in1k"),
+        ModelSpec("VGG16", "vgg16.tv_in1k"),
+        ModelSpec("VGG19", "vgg19.tv_in1k"),
+        ModelSpec("BiT-ResNet50", "resnetv2_50x1_bit.goog_in21k_ft_in1k"),
+        ModelSpec("ResNeXt101", "resnext101_32x8d.fb_wsl_ig1b_ft_in1k"),
+        ModelSpec(
+            "EfficientNet-B0",
+            "tf_efficientnet_b0.ns_jft_in1k",
+            note="the paper's text says EfficientNet-B4, its authors' configuration B0",
+        ),
+        ModelSpec("ConvNeXt-B", "convnext_base.fb_in22k_ft_in1k"),
+        ModelSpec("Swin-L", "swin_large_patch4_window7_224.ms_in22k_ft_in1k"),
+        ModelSpec("DeiT3-L", "deit3_large_patch16_224.fb_in1k"),
+        ModelSpec("EVA02-L", "eva02_large_patch14_448.mim_in22k_ft_in22k_in1k"),
+        DINOV2,
+        ModelSpec(
+            "DinoViT-supervised",
+            "vit_large_patch16_224.augreg_in21k_ft_in1k",
+            note="the paper's DinoViT: its authors' code maps the name to timm's vit_large_patch16_224, supervised, not DINO",
+        ),
+    )
+}
+"""Classifiers by the name of their set: the 13 of the SING paper (arXiv:2603.14610), by timm's tags."""

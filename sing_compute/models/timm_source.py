@@ -1,0 +1,56 @@
+"""A network by its timm name, from the hub, from the hub's cache or from a folder in the hub's own format."""
+
+import difflib
+
+from torch import nn
+
+from sing_compute.errors import SingError, WeightsError
+from sing_compute.hubs import first_line, hub_access, no_connection
+from sing_compute.models.spec import ModelSpec
+
+
+def create_timm(spec: ModelSpec) -> nn.Module:
+    """Build a timm network, with its own weights unless a file is given.
+
+    Raises:
+        SingError: Unknown name or tag: near names or the tags there are; or weights that cannot be had, with the ways out.
+    """
+    import timm
+
+    options = {}
+    if spec.image_size is not None:
+        shape = (3, spec.image_size, spec.image_size)
+        options = {"img_size": spec.image_size, "pretrained_cfg_overlay": {"input_size": shape, "crop_pct": 0.875}}
+    known = spec.spec.startswith("hf-hub:") or timm.is_model_pretrained(spec.spec)  # a slip of the pen asks nobody
+    try:
+        with hub_access(wanted=known and not spec.is_local):
+            network: nn.Module = timm.create_model(spec.spec, pretrained=spec.weights is None, **options)
+    except Exception as error:  # hub, network and format errors come as many types
+        raise _explained(spec, error) from error
+    return network
+
+
+def _explained(spec: ModelSpec, error: Exception) -> SingError:
+    import timm
+
+    architecture, _, tag = spec.spec.partition(".")
+    if "Unknown model" in str(error):
+        near = difflib.get_close_matches(architecture, timm.list_models(), n=5, cutoff=0.6)
+        hint = f"; near: {', '.join(near)}" if near else ""
+        return SingError(f"unknown model {spec.spec!r}{hint}. Your own network: --model module:factory")
+    if "Invalid pretrained tag" in str(error):
+        tags = [name.partition(".")[2] for name in timm.list_pretrained(f"{architecture}.*")]
+        has = f"has the tags: {', '.join(tags)}" if tags else "has no published weights: give --weights FILE"
+        return SingError(f"--model {spec.spec}: no tag {tag!r}; {architecture} {has}")
+    away = no_connection(error)
+    if away:
+        return WeightsError(
+            f"cannot get the weights of {spec.spec} ({away}). Ways out: --weights FILE, --model local-dir:FOLDER, "
+            "a cache filled elsewhere (HF_HOME=FOLDER HF_HUB_OFFLINE=1), a mirror (HF_ENDPOINT=URL)"
+        )
+    if isinstance(error, RuntimeError):
+        return WeightsError(f"{spec.spec}: {first_line(error)}")
+    return WeightsError(
+        f"cannot get the weights of {spec.spec} ({first_line(error)[:160]}). "
+        "Without a connection: --weights FILE, or local-dir:FOLDER"
+    )

@@ -1,0 +1,175 @@
+"""`--probe`: a pass over the images for the backbones without a head, and a linear head fitted on the labels for each.
+
+The pass comes before the run proper; with their heads on, these networks go through it like all others. Finished heads lie in the
+work folder, so that a run that was killed goes on with the same ones.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import safe_open
+from safetensors.torch import save
+
+from sing_compute.errors import ImagesError, SingError
+from sing_compute.fingerprints import state_sha256
+from sing_compute.images.decoding import decode_batches, transform_settings
+from sing_compute.images.listing import ImageList, folds_of, match_classes
+from sing_compute.models.backbone import HeadedBackbone
+from sing_compute.models.classifier import Classifier
+from sing_compute.models.imagenet import imagenet_names, imagenet_wnids
+from sing_compute.models.probe import fit_probe, out_of_fold_accuracy
+from sing_compute.pipeline.fitting import FOLDS
+from sing_compute.pipeline.plan import Plan
+from sing_compute.pipeline.progress import Progress
+from sing_compute.pipeline.shards import WorkFolder
+from sing_compute.pipeline.space import read_class_names
+
+PROBE_IMAGES = 50_000
+"""Most images a head is fitted on; of more, evenly spread ones are taken, class by class."""
+
+
+def fit_probes(
+    classifiers: Sequence[Classifier], images: ImageList, plan: Plan, work: WorkFolder, progress: Progress
+) -> None:
+    """Give every backbone that has no head one that is fitted on the images' labels; nothing to do where all have one.
+
+    Raises:
+        ImagesError: A class without images, or no image that can be read.
+    """
+    headless = [classifier for classifier in classifiers if classifier.headless]
+    if not headless:
+        return
+    names, wnids = _classes(classifiers, images, plan.class_names)
+    labels = match_classes(images.labels_among(len(names)), names, wnids)
+    absent = sorted(set(range(len(names))) - set(labels.tolist()))
+    if absent or len(names) < 2:
+        told = (
+            f"{len(absent)} of the {len(names)} classes have no image, the first is {names[absent[0]]}"
+            if absent
+            else "one class"
+        )
+        raise ImagesError(
+            f"--probe needs images of at least two classes and of every class: {told}; give it images of all, or its own -o"
+        )
+    order = np.lexsort((np.array(images.keys), labels))
+    chosen = order[:: -(-len(order) // PROBE_IMAGES)]
+    listed = "\n".join(f"{images.keys[row]}\t{labels[row]}" for row in chosen)
+    prints = {classifier.name: _fingerprint(classifier, listed, plan) for classifier in headless}
+    open_ones = [c for c in headless if not _restored(c, _file(work, c), prints[c.name])]
+    if open_ones:
+        _fit(open_ones, images, labels, chosen, prints, plan, work, progress)
+    for classifier in headless:
+        facts = classifier.provenance
+        facts["state_sha256"] = state_sha256(classifier.network)
+        note = (
+            f"linear head fitted on the labels of {facts['probe_images']:,} of these images, so that its accuracy here is not "
+            f"on new ones; out of fold it is {float(facts['probe_accuracy']):.1%}"
+        )
+        facts["note"] = f"{facts['note']}; {note}" if "note" in facts else note
+        classifier.labels = names, wnids
+
+
+def _classes(
+    classifiers: Sequence[Classifier], images: ImageList, file: Path | None
+) -> tuple[list[str], list[str] | None]:
+    """The classes of a probe: the user's, else those of the other models, else the labels of the images."""
+    if file is not None:
+        names = read_class_names(file)
+        return names, imagenet_wnids() if names == imagenet_names() else None
+    told = next((classifier.labels for classifier in classifiers if classifier.labels), None)
+    if told:
+        return told
+    if images.counted:
+        raise ImagesError("--probe with numbers as --labels: give --class-names FILE, one per line, in their order")
+    found = sorted(set(images.labels))
+    wnids = imagenet_wnids()
+    if set(found) <= set(wnids):
+        known = dict(zip(wnids, imagenet_names(), strict=True))
+        return [known[wnid] for wnid in found], found
+    return found, None
+
+
+@torch.no_grad()  # not inference mode: what comes out is fitted on
+def _fit(
+    classifiers: Sequence[Classifier],
+    images: ImageList,
+    labels: NDArray[np.int32],
+    chosen: NDArray[np.int64],
+    prints: dict[str, str],
+    plan: Plan,
+    work: WorkFolder,
+    progress: Progress,
+) -> None:
+    paths = [images.path(int(row)) for row in chosen]
+    batches = [
+        range(start, min(start + plan.batch_size, len(paths))) for start in range(0, len(paths), plan.batch_size)
+    ]
+    parts: list[list[torch.Tensor]] = [[] for _ in classifiers]
+    kept: list[int] = []
+    for classifier in classifiers:
+        classifier.network.to(plan.device)
+    with progress.task("features for --probe", len(paths)) as advance:
+        transforms = [classifier.transform for classifier in classifiers]
+        for batch in decode_batches(paths, transforms, batches, workers=plan.workers):
+            work.leave_if_asked()
+            kept += batch.rows
+            for classifier, tensor, part in zip(classifiers, batch.tensors, parts, strict=bool(batch.rows)):
+                features = classifier.network(tensor.to(plan.device)).float()
+                if not features.isfinite().all():
+                    raise SingError(
+                        f"{classifier.name} gives features that are not finite; are these the right weights?"
+                    )
+                part.append(features.cpu())
+            advance(len(batch.rows) + len(batch.failed))
+    if not kept:
+        raise ImagesError(f"none of the {len(paths)} images can be read; the first is {paths[0]}")
+    rows = chosen[kept]
+    classes = int(labels.max()) + 1
+    targets = torch.from_numpy(labels[rows].astype(np.int64)).to(plan.device)
+    folds = torch.from_numpy(folds_of([images.keys[row] for row in rows], FOLDS)).to(plan.device)
+    for classifier, part in zip(classifiers, parts, strict=True):
+        classifier.network.cpu()
+        features = torch.cat(part).to(plan.device)
+        accuracy = out_of_fold_accuracy(features, targets, folds, classes=classes)
+        weight, bias = fit_probe(features, targets, classes=classes)
+        content = {"weight": weight.cpu().contiguous(), "bias": bias.cpu().contiguous()}
+        facts = {"of": prints[classifier.name], "accuracy": repr(accuracy), "images": str(len(rows))}
+        path = _file(work, classifier)
+        try:
+            path.with_suffix(".probe-unfinished").write_bytes(save(content, facts))
+            path.with_suffix(".probe-unfinished").replace(path)
+        except OSError as error:
+            raise SingError(f"cannot write {path}: {error.strerror}") from error
+        _restored(classifier, path, prints[classifier.name])
+        progress.say(f"{classifier.name}: linear head fitted, {accuracy:.1%} right out of fold")
+
+
+def _restored(classifier: Classifier, path: Path, fingerprint: str) -> bool:
+    """Put a fitted head on, if this is the one."""
+    assert isinstance(classifier.network, HeadedBackbone)
+    if not path.exists():
+        return False
+    with safe_open(path, "pt") as file:
+        facts = file.metadata()
+        if facts["of"] != fingerprint:
+            return False
+        classifier.network.put(file.get_tensor("weight").clone(), file.get_tensor("bias").clone(), "--probe")
+    classifier.provenance |= {
+        "head_file": "--probe",
+        "probe_accuracy": float(facts["accuracy"]),
+        "probe_images": int(facts["images"]),
+    }
+    return True
+
+
+def _fingerprint(classifier: Classifier, listed: str, plan: Plan) -> str:
+    facts = (classifier.provenance["state_sha256"], transform_settings(classifier.transform), plan.device.type, listed)
+    return hashlib.sha256(repr(facts).encode()).hexdigest()
+
+
+def _file(work: WorkFolder, classifier: Classifier) -> Path:
+    return work.folder / f"{classifier.name}.probe"

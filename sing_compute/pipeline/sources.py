@@ -1,0 +1,48 @@
+"""Which images a run measures: those that the plan names, or Imagenette where the models are ImageNet's."""
+
+from collections.abc import Sequence
+
+from sing_compute.errors import ImagesError
+from sing_compute.images.imagenette import imagenette
+from sing_compute.images.labelled import list_labelled
+from sing_compute.images.listing import ImageList, list_images
+from sing_compute.models.backbone import HeadedBackbone
+from sing_compute.models.classifier import Classifier
+from sing_compute.models.imagenet import IMAGENET_CLASSES, imagenet_wnids
+from sing_compute.pipeline.plan import Plan
+from sing_compute.pipeline.progress import Progress
+
+
+def given_images(plan: Plan) -> ImageList | None:
+    """The images that the plan names; None where it names none.
+
+    Raises:
+        ImagesError: They cannot be used.
+    """
+    if plan.images is None:
+        return None
+    return list_labelled(plan.images, plan.labels) if plan.labels else list_images(plan.images)
+
+
+def imagenette_images(classifiers: Sequence[Classifier], progress: Progress) -> ImageList:
+    """Imagenette in the place of images that were not given, if every model knows its classes.
+
+    Raises:
+        ImagesError: A model has other classes than ImageNet, or there is no connection; with the way out.
+    """
+    for classifier in classifiers:
+        if not _is_imagenet(classifier):
+            raise ImagesError(
+                f"--images is missing, and Imagenette, which is taken in its place, shows ImageNet classes that "
+                f"{classifier.name} does not have: give --images"
+            )
+    progress.say(
+        "images: none given, so Imagenette's 3,925 validation photographs of ten ImageNet classes (a download of 340 MB)"
+    )
+    return list_images(imagenette())
+
+
+def _is_imagenet(classifier: Classifier) -> bool:
+    if isinstance(classifier.network, HeadedBackbone):
+        return classifier.network.head is not None and classifier.network.head.out_features == IMAGENET_CLASSES
+    return bool(classifier.labels) and classifier.labels[1] == imagenet_wnids()  # type: ignore[index]

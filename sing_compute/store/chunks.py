@@ -1,0 +1,82 @@
+"""Chunked datasets, as h5repack makes them: unpacked here, so that no chunk can grow beyond its declared size."""
+
+import itertools
+import math
+import zlib
+from typing import Any
+
+import numpy as np
+from h5py import h5z
+from numpy.typing import NDArray
+
+from sing_compute.store.text import store_error
+
+MAX_CHUNK = 2**26
+MAX_CHUNKS = 2**16
+
+
+class Chunks:
+    """The chunks of one dataset, uncompressed or with one filter, gzip or lzf."""
+
+    def __init__(
+        self, item: Any, path: str, shape: tuple[int, ...], dtype: np.dtype[Any], code: int | None, file_size: int
+    ) -> None:
+        self._id, self._path, self._dtype, self._code = item, path, dtype, code
+        self._shape, self._file_size = shape, file_size
+        self._chunk = tuple(map(int, item.get_create_plist().get_chunk()))
+        self._bytes = math.prod(self._chunk) * dtype.itemsize
+        count = math.prod(-(-length // step) for length, step in zip(shape, self._chunk, strict=True))
+        if self._bytes > MAX_CHUNK or count > MAX_CHUNKS:
+            raise store_error(f"{path}: {count:,} chunks of {self._bytes:,} bytes are more than is read")
+        if item.get_num_chunks() < count:
+            raise store_error(f"{path}: declares {math.prod(shape) * dtype.itemsize:,} bytes that are not in the file")
+
+    def read(self, start: int, stop: int) -> NDArray[Any]:
+        """Rows start to stop."""
+        cells = np.zeros((max(0, stop - start), *self._shape[1:]), self._dtype)
+        lows = [range(start // self._chunk[0] * self._chunk[0], stop, self._chunk[0])]
+        lows += [range(0, length, step) for length, step in zip(self._shape[1:], self._chunk[1:], strict=True)]
+        for low in itertools.product(*lows):
+            chunk = np.frombuffer(self._unpack(low), self._dtype).reshape(self._chunk)
+            first, last = max(low[0], start), min(low[0] + self._chunk[0], stop)
+            rest = [slice(at, min(at + n, length)) for at, n, length in zip(low[1:], self._chunk[1:], self._shape[1:])]  # noqa: B905
+            inside = [slice(0, part.stop - part.start) for part in rest]
+            cells[(slice(first - start, last - start), *rest)] = chunk[(slice(first - low[0], last - low[0]), *inside)]
+        return cells
+
+    def _unpack(self, low: tuple[int, ...]) -> bytes:
+        """The bytes of the chunk that begins there: exactly as many as it declares."""
+        info = self._id.get_chunk_info_by_coord(low)
+        if info.byte_offset is None or not 0 < info.size <= min(self._file_size, 2 * self._bytes + 1024):
+            raise store_error(f"{self._path}: a chunk of {info.size:,} bytes is not in the file")
+        mask, data = self._id.read_direct_chunk(low)
+        if self._code is not None and not mask & 1:
+            data = _inflate(data, self._bytes) if self._code == h5z.FILTER_DEFLATE else _unlzf(data, self._bytes)
+        if len(data) != self._bytes:
+            raise store_error(f"{self._path}: a chunk holds {len(data):,} bytes, not {self._bytes:,}")
+        return bytes(data)
+
+
+def _inflate(data: bytes, size: int) -> bytes:
+    return zlib.decompressobj().decompress(data, size + 1)
+
+
+def _unlzf(data: bytes, size: int) -> bytearray:
+    """LZF: runs of new bytes, and references to bytes before (libLZF's format)."""
+    out, at = bytearray(), 0
+    while at < len(data) and len(out) <= size:
+        control = data[at]
+        at += 1
+        if control < 32:
+            out += data[at : at + control + 1]
+            at += control + 1
+            continue
+        length = control >> 5
+        if length == 7:
+            length, at = length + data[at], at + 1
+        start, at = len(out) - ((control & 31) << 8) - data[at] - 1, at + 1
+        if start < 0:
+            raise ValueError("a reference before the first byte")
+        for offset in range(start, start + length + 2):
+            out.append(out[offset])
+    return out
