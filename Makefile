@@ -1,10 +1,14 @@
-# Two commands on a fresh machine with Python 3.11+ and make: `make test`, `make check`. Each installs what it needs first.
+# Two commands on a fresh machine with Python 3.11+ and make: `make demo`, `make test`. Each installs what it needs first.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: test check fuzz format clean
+
+.PHONY: demo test check fuzz format clean
+
+demo: $(READY)
+	$(BIN)/sing-compute --demo
 
 test: check
 	$(BIN)/python -m pytest

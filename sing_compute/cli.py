@@ -1,6 +1,7 @@
 """The command sing-compute: options to a plan, a run to a closing table, a user's mistake to one line and exit code 2."""
 
 import shlex
+import shutil
 import signal
 import sys
 import traceback
@@ -8,10 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from sing_compute import __version__
 from sing_compute.errors import SingError, StoppedError
+from sing_compute.verbs import VERBS
 
+DEMO_OPTIONS = {
+    *("output", "device", "batch_size", "workers", "fresh", "seed"),
+    *("ridge", "invariance", "null_space", "compare_translators"),
+}
+"""What may stand beside --demo."""
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
@@ -85,12 +93,33 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
     help="Ridge penalty of the translator.  [default: chosen out of fold]",
 )
 @click.option(
+    "--translator",
+    "translators",
+    multiple=True,
+    metavar="[CLIP=]FILE",
+    help="Translator made elsewhere for each --model, in order, with its CLIP space where the file does not name it; "
+    "'-' to fit one.",
+)
+@click.option(
+    "--compare-translators",
+    is_flag=True,
+    help="Also fit the paper's MLPs and compare them on one held-out fold (Table 2).",
+)
+@click.option(
     "--invariance",
     type=click.Choice(["logits", "softmax"]),
     default="logits",
     show_default=True,
     help="Split what leaves all logits alone, or all probabilities.",
 )
+@click.option(
+    "--null-space",
+    default="numerical",
+    show_default=True,
+    metavar="RULE",
+    help="Which singular values count as zero: numerical, or approximately tol=1e-2, energy=0.99.",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the controls' random draws.")
 @click.option(
     "-o",
     "--output",
@@ -103,18 +132,27 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 @click.option("--batch-size", type=click.IntRange(1, 512), default=64, show_default=True)
 @click.option("--workers", type=click.IntRange(0), metavar="N", help="Processes that decode images.  [default: 1]")
 @click.option("--fresh", is_flag=True, help="Forget unfinished work and replace the results file.")
+@click.option(
+    "--demo",
+    is_flag=True,
+    help="Run on the built-in drawings and small networks, one with a planted leak, into demo.h5.",
+)
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.pass_context
-def cli(context: click.Context, /, debug: bool, **options: Any) -> None:
+def cli(context: click.Context, /, demo: bool, debug: bool, **options: Any) -> None:
     """What does this image classifier ignore? Measures the null space of its head in words, into one results file.
 
     \b
+    sing-compute --demo
     sing-compute --model resnet50 --images photos/ -o results.h5
     sing-compute verify results.h5
     sing-tui results.h5
     """  # noqa: D301 -- click reads the control character itself
     context.obj = debug
     if context.invoked_subcommand is not None:
+        return
+    if demo:
+        _demo(context, options)
         return
     if not options["models"] and not options["preset"]:
         if len(sys.argv) > 1:
@@ -123,7 +161,8 @@ def cli(context: click.Context, /, debug: bool, **options: Any) -> None:
             )
         click.echo(context.get_help())
         return
-    _compute(options)
+    output = _compute(options)
+    click.echo(f"\n{output} is written. Explore it: {_explorer(output)}")
 
 
 @cli.command()
@@ -142,7 +181,25 @@ def verify(file: Path) -> None:
         click.echo(f"{file}: {checks} checks passed, {len(store.models)} models, {int(store.offsets[-1]):,} images")
 
 
-def _compute(options: dict[str, Any]) -> None:
+for verb in VERBS:
+    cli.add_command(verb)
+
+
+def _demo(context: click.Context, options: dict[str, Any]) -> None:
+    from sing_compute.demo.run import OUTPUT, closing_lines, prepare
+    from sing_compute.store import Store
+
+    given = [name for name in options if context.get_parameter_source(name) == ParameterSource.COMMANDLINE]
+    surplus = [parameter for parameter in context.command.params if parameter.name in set(given) - DEMO_OPTIONS]
+    if surplus:
+        raise SingError(f"--demo brings its own models, pictures and words: leave {surplus[0].opts[-1]} out")
+    output = Path(options["output"] if "output" in given else OUTPUT)
+    _compute(options | {"output": str(output)} | prepare(output))
+    with Store(output) as store:
+        click.echo(closing_lines(store, _explorer(output)))
+
+
+def _compute(options: dict[str, Any]) -> Path:
     from sing_compute.pipeline.plan import make_plan
     from sing_compute.pipeline.progress import Progress
     from sing_compute.pipeline.report import closing_table
@@ -158,7 +215,14 @@ def _compute(options: dict[str, Any]) -> None:
         raise SingError(
             f"no model of this run has a null space, so there is nothing to score; {plan.output} says so for each"
         )
-    click.echo(f"\n{plan.output} is written. Explore it: sing-tui {shlex.quote(str(plan.output))}")
+    return plan.output
+
+
+def _explorer(store: Path) -> str:
+    """The command that opens a results file, as it can be typed here."""
+    beside = Path(sys.argv[0]).with_name("sing-tui")
+    found = shutil.which("sing-tui") or not beside.is_file()
+    return shlex.join(["sing-tui" if found else str(beside), str(store)])
 
 
 def main() -> None:

@@ -37,6 +37,7 @@ BINDINGS: list[Binding] = [
     _key("i,c", "swap('concepts')", "concepts", "go", show=True, display="i"),
     _key("d", "details", "details", "look", show=True),
     _key("p", "plot", "plot", "look", show=True),
+    _key("x", "words", "in words", "look", show=True),
     _key("v", "subset", "subset", "look", show=True),
     _key("q", "leave", "back", "go", show=True),
     _key("question_mark,f1", "help", "help", "other", show=True, display="?"),

@@ -9,16 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sing_compute.store import FIELDS, Store
-from sing_tui.formats import UNICODE, Glyphs, in_words, number_format
-from sing_tui.pictures import Bars, Histogram, Picture, Scatter, Strings, drawable
+from sing_tui.evidence import Fact, evidence
+from sing_tui.formats import UNICODE, Glyphs, in_words, number_format, with_interval
+from sing_tui.pictures import Bars, Histogram, Picture, Scatter, Strings, Violins, drawable
 from sing_tui.place import Place
 from sing_tui.view import View
 
 _SAMPLE = 2000
 _AROUND = 30
+_FIRST = ("note", "significance_note", "tag")
+"""What a model is, before any number."""
 _ORIGIN = (
-    "note",
-    "tag",
     "weights_file",
     "stored_precision",
     "lambda_choice",
@@ -28,7 +29,17 @@ _ORIGIN = (
     "weights_sha256",
 )
 """What is told first of where a model's numbers come from; the rest follows by name."""
-Fact = tuple[str, str]
+_CLASS_FACTS = (
+    "ratio",
+    "attribute_score_q50",
+    "attribute_score_abs_q50",
+    "image_score_q50",
+    "attribute_score_abs_control",
+    "image_score_control",
+    "attribute_score_abs_over_control",
+    "image_score_over_control",
+    "null_energy_mean",
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +50,8 @@ class Detail:
     facts: tuple[Fact, ...] = ()
     reading: str = ""
     picture: Picture | None = None
+    strip: Violins | None = None
+    """A few lines above the picture."""
 
 
 def detail_of(store: Store, place: Place, view: View, line: int, glyphs: Glyphs = UNICODE) -> Detail:
@@ -49,7 +62,7 @@ def detail_of(store: Store, place: Place, view: View, line: int, glyphs: Glyphs 
     """
     identity = view.identity(line)
     if place.level == "models":
-        return _model(store, store.models[identity], glyphs)
+        return _model(store, view, line, glyphs)
     if place.level == "classes":
         return _class(store, place, view, line, identity, glyphs)
     if place.level == "concepts":
@@ -57,25 +70,46 @@ def detail_of(store: Store, place: Place, view: View, line: int, glyphs: Glyphs 
     return _image(store, place, view, line, identity, glyphs)
 
 
-def _model(store: Store, model: str, glyphs: Glyphs) -> Detail:
+def _model(store: Store, view: View, line: int, glyphs: Glyphs) -> Detail:
+    model = store.models[view.identity(line)]
     figures = store.summary(model)
+    known = {column.name: column for column in view.table.columns}
+    row = view.order[line : line + 1]
+
+    def cell(name: str) -> float:
+        return float(known[name].values.take(row)[0]) if name in known else np.nan
+
+    def bounded(name: str) -> str:
+        write = number_format(name, FIELDS[f"models/{{model}}/summary/{name}"].unit, glyphs).write
+        parts = [tell(name)]
+        for middle, over in (("", "images"), ("classes_", "classes")):
+            low, high = cell(f"{name}_{middle}low"), cell(f"{name}_{middle}high")
+            if low == low and high == high:
+                parts.append(f"{over} [{write(low)} to {write(high)}]")
+        return ", ".join(parts)
 
     def tell(name: str) -> str:
         known = FIELDS[f"models/{{model}}/summary/{name}"]
         return in_words(name, known.unit, figures.get(name, np.nan), glyphs)
 
+    origin = store.attributes(f"models/{model}")
     facts: list[Fact] = [
+        *((name, str(origin[name])) for name in _FIRST if name in origin),
         ("predicted right", f"{tell('accuracy')} of {tell('images')} images"),
         ("head", f"rank {tell('rank')}, nullity {tell('nullity')} (softmax {tell('nullity_softmax')})"),
         ("singular gap", f"{tell('gap')} (tail {tell('tail_ratio')})"),
     ]
     if "image_score" in figures:
         facts += [
-            ("median AS", tell("attribute_score")),
-            ("median |AS|", f"{tell('attribute_score_abs')} (centred {tell('attribute_score_centred_abs')})"),
-            ("median IS", f"{tell('image_score')} (centred {tell('image_score_centred')})"),
-            ("IS over |AS|", f"{tell('ratio_images')} by images, {tell('ratio_classes')} by classes"),
-            ("null energy", f"{tell('null_energy')} (centred {tell('null_energy_centred')})"),
+            ("median AS", bounded("attribute_score")),
+            ("median |AS|", bounded("attribute_score_abs")),
+            ("median IS", bounded("image_score")),
+            ("IS over |AS|", bounded("ratio_images")),
+            ("over classes", bounded("ratio_classes")),
+            ("null energy", bounded("null_energy")),
+            ("image-specific", f"|AS| {tell('attribute_score_centred_abs')}, IS {tell('image_score_centred')}, "
+                               f"energy {tell('null_energy_centred')}"),
+            ("over control", f"|AS| {tell('attribute_score_abs_over_control')}, IS {tell('image_score_over_control')}"),
             ("flips", f"{tell('flips')} of {tell('images')} (0 wanted)"),
             ("logit change", f"at most {tell('logit_change_max')} of the spread"),
             ("cosine", f"{tell('cosine')} (mean embedding alone {tell('cosine_baseline')})"),
@@ -84,9 +118,9 @@ def _model(store: Store, model: str, glyphs: Glyphs) -> Detail:
             ("ridge lambda", f"{tell('lambda')} (relative {tell('lambda_relative')})"),
         ]  # fmt: skip
     facts += _lambda_path(store, model, figures, glyphs) + _class_order(store, model)
-    origin = store.attributes(f"models/{model}")
+    facts += evidence(store, model, figures, glyphs)
     names = [*(name for name in _ORIGIN if name in origin), *(name for name in origin if name not in _ORIGIN)]
-    facts += [(name, str(origin[name])) for name in names if name != "order"]
+    facts += [(name, str(origin[name])) for name in names if name not in ("order", *_FIRST)]
     base = f"models/{model}/"
     drawn = ("images/attribute_score", "images/image_score", "summary/score_mean", "summary/score_covariance")
     if any(base + name not in store for name in drawn):
@@ -139,24 +173,29 @@ def _class_order(store: Store, model: str) -> list[Fact]:
 
 
 def _row(view: View, line: int, names: tuple[str, ...], glyphs: Glyphs) -> list[Fact]:
-    """Cells of one row by column name, with their units; columns that the table lacks are left out."""
+    """Cells of one row by column name, with units and intervals; columns that the table lacks are left out."""
     facts = []
+    known = {column.name: column.values for column in view.table.columns}
+    row = view.order[line : line + 1]
     for column in view.table.columns:
         if column.name in names:
-            value = column.values.take(view.order[line : line + 1])[0]
-            text = str(value) if column.is_text else in_words(column.name, column.unit, float(value), glyphs)
+            value, ends = column.values.take(row)[0], (np.nan, np.nan)
+            if column.interval is not None and set(column.interval) <= known.keys():
+                low, high = (float(known[end].take(row)[0]) for end in column.interval)
+                ends = (low, high)
+            text = str(value) if column.is_text else with_interval(column.name, column.unit, float(value), ends, glyphs)
             facts.append((column.title, text))
     return facts
 
 
 def _class(store: Store, place: Place, view: View, line: int, index: int, glyphs: Glyphs) -> Detail:
     facts: list[Fact] = [("prompt", str(store.dataset("classes/prompt")[index]))]
-    facts += _row(view, line, ("index", "wnid", "count", "accuracy", "ratio", "null_energy_mean"), glyphs)
+    facts += _row(view, line, ("index", "wnid", "count", "accuracy", *_CLASS_FACTS), glyphs)
     for title, name in (("AS", "attribute_score"), ("IS", "image_score")):
         parts = dict(_row(view, line, tuple(f"{name}_q{q}" for q in ("05", "25", "50", "75", "95")), glyphs))
         if parts:
             quantiles = (f"{title} 5%", f"{title} 25%", title, f"{title} 75%", f"{title} 95%")
-            written = [parts.get(key, "-").removesuffix(" degrees") for key in quantiles]
+            written = [parts.get(key, "-").split(" ")[0] for key in quantiles]
             facts.append((f"{title} 5 25 50 75 95%", " ".join(written)))
     name = str(store.class_names[index])
     values = _class_slice(store, place, index)
@@ -169,7 +208,19 @@ def _class(store: Store, place: Place, view: View, line: int, index: int, glyphs
         f"AS of {len(known):,} images{which}: {nearer:.0%} come nearer to the class prompt when the null part is removed "
         "(AS above 0), the others move away."
     )
-    return Detail(name, tuple(facts), reading, Histogram(known, "AS, degrees") if len(known) > 1 else None)
+    picture = Histogram(known, "AS, degrees") if len(known) > 1 else None
+    return Detail(name, tuple(facts), reading, picture, _violins(store, place, index))
+
+
+def _violins(store: Store, place: Place, index: int) -> Violins | None:
+    """How AS and IS of all images of a class spread, from stored percentiles."""
+    base = f"models/{place.model}/classes/"
+    paths = {title: f"{base}{name}_curve" for title, name in (("AS", "attribute_score"), ("IS", "image_score"))}
+    if place.subset != "all" or any(path not in store for path in paths.values()):
+        return None
+    curves = {title: store.dataset(path)[index] for title, path in paths.items()}
+    good = all(drawable(curve).all() and (np.diff(curve) >= 0).all() for curve in curves.values())
+    return Violins(tuple(curves), tuple(curves.values())) if good else None
 
 
 def _class_slice(store: Store, place: Place, index: int) -> NDArray[np.floating] | None:
@@ -191,7 +242,8 @@ def _class_slice(store: Store, place: Place, index: int) -> NDArray[np.floating]
 
 def _concept(store: Store, view: View, line: int, index: int, glyphs: Glyphs) -> Detail:
     facts: list[Fact] = [("prompt", str(store.dataset("concepts/prompt")[index]))]
-    facts += _row(view, line, tuple(column.name for column in view.table.columns[1:]), glyphs)
+    ends = {name for column in view.table.columns for name in column.interval or ()}
+    facts += _row(view, line, tuple(c.name for c in view.table.columns[1:] if c.name not in ends), glyphs)
     title = str(store.concept_names[index])
     if not {"angle_before", "angle_after"} <= {column.name for column in view.table.columns}:
         return Detail(title, tuple(facts))

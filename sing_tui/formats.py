@@ -1,7 +1,6 @@
 """Number to text, and text to what a terminal cell or a CSV cell can hold. The only place that rounds."""
 
 import math
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -10,14 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.cells import cell_len, set_cell_size
 
-from sing_compute.store.text import clean
+from sing_compute.store.text import clean, csv_text
 
-_FORMULA = tuple("=+-@\t\r＝＋－＠")
-"""Spreadsheets take the full-width ones too."""
-_INNER_CELL = re.compile(r"(;\s*)(?=[=+\-@＝＋－＠])")
-"""Where half of Europe's spreadsheets begin another cell."""
-_SHARES = ("accuracy", "zero_shot", "confidence")
-_WIDE_RANGE = ("ratio", "gap", "lambda", "logit", "mse", "cutoff")
+_SHARES = ("accuracy", "zero_shot", "confidence", "above_next", "probe_")
+_WIDE_RANGE = ("ratio", "gap", "lambda", "logit", "mse", "cutoff", "over_control")
+_TAILS = ("p", "q", "p_empirical")
+_UNSIGNED = ("_std", "_half")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +35,8 @@ class Glyphs:
     before: str
     after: str
     bar: str
+    density: str
+    """From nothing to most."""
     ascii_only: bool
 
     def text(self, value: object) -> str:
@@ -46,14 +45,8 @@ class Glyphs:
         return cleaned if not self.ascii_only or cleaned.isascii() else cleaned.encode("ascii", "replace").decode()
 
 
-UNICODE = Glyphs("▲", "▼", "‹", "›", "…", "∞", "°", "›", "·", "→", "─", "○", "●", "█", False)
-ASCII = Glyphs("^", "v", "<", ">", "~", "inf", "deg", ">", "|", "->", "-", "o", "*", "#", True)
-
-
-def csv_text(text: str) -> str:
-    """The text as a CSV cell that no spreadsheet takes for a formula: control characters out, a leading ' where needed."""
-    cleaned = _INNER_CELL.sub(r"\1'", clean(text))
-    return "'" + cleaned if text.startswith(_FORMULA) or cleaned.lstrip().startswith(_FORMULA) else cleaned
+UNICODE = Glyphs("▲", "▼", "‹", "›", "…", "∞", "°", "›", "·", "→", "─", "○", "●", "█", " ▁▂▃▄▅▆▇█", False)
+ASCII = Glyphs("^", "v", "<", ">", "~", "inf", "deg", ">", "|", "->", "-", "o", "*", "#", " .:-=+*#%@", True)
 
 
 def csv_cells(values: NDArray[Any]) -> list[str]:
@@ -77,14 +70,16 @@ class NumberFormat:
 def number_format(name: str, unit: str, glyphs: Glyphs = UNICODE) -> NumberFormat:
     """The format of a column by its name and stored unit: angles, shares, counts, ratios of any size."""
     if unit == "degree":
-        signed = name.startswith("attribute_score") and "_abs" not in name and not name.endswith("_std")
+        signed = name.startswith("attribute_score") and "_abs" not in name and not name.endswith(_UNSIGNED)
         return NumberFormat(_fixed("+.2f" if signed else ".2f", glyphs), 7, glyphs.degree)
     if unit in ("count", "index"):
         return NumberFormat(_fixed(",.0f" if unit == "count" else ".0f", glyphs), 9 if unit == "count" else 5, "")
     if name.startswith(_SHARES):
         return NumberFormat(_fixed(".1%", glyphs), 6, "")
-    if any(part in name for part in _WIDE_RANGE):
+    if name in _TAILS or any(part in name for part in _WIDE_RANGE):
         return NumberFormat(_any_size(glyphs), 8, "")
+    if name == "z":
+        return NumberFormat(_fixed("+.2f", glyphs), 7, "")
     return NumberFormat(_fixed(".3f", glyphs), 6, "")
 
 
@@ -126,6 +121,12 @@ def in_words(name: str, unit: str, value: float, glyphs: Glyphs = UNICODE) -> st
     """One number with its unit in words, for a list of facts."""
     text = number_format(name, unit, glyphs).write(value)
     return f"{text} degrees" if unit == "degree" and text != "-" else text
+
+
+def with_interval(name: str, unit: str, value: float, ends: tuple[float, float], glyphs: Glyphs = UNICODE) -> str:
+    """One number in words, with its 95 % interval in brackets where it has one."""
+    write, text = number_format(name, unit, glyphs).write, in_words(name, unit, value, glyphs)
+    return text if any(map(math.isnan, ends)) else f"{text} [{write(ends[0])} to {write(ends[1])}]"
 
 
 def fit(text: str, width: int, glyphs: Glyphs = UNICODE, *, right: bool = False, keep_end: bool = False) -> str:

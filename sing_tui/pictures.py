@@ -102,9 +102,42 @@ class Bars:
         return lines
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Violins:
+    """Distributions from their percentiles 0, 5, ... 100: one line each, as high as values are dense, | at the median."""
+
+    labels: tuple[str, ...]
+    curves: tuple[NDArray[np.floating], ...]
+
+    def lines(self, width: int, height: int, glyphs: Glyphs) -> list[str]:
+        """One distribution a line, between its least and its largest value."""
+        label_width = max(map(len, self.labels))
+        room = width - label_width - 19
+        if room < 12 or height < len(self.labels):
+            return []
+        lines = []
+        for label, curve in zip(self.labels, self.curves, strict=True):
+            low, high = float(curve[0]), float(curve[-1])
+            cells = _density(np.asarray(curve, dtype=np.float64), room)
+            signs = [glyphs.density[round(share * (len(glyphs.density) - 1))] for share in cells]
+            if high > low:
+                middle = float(curve[len(curve) // 2])
+                signs[min(room - 1, int((middle - low) / (high - low) * room))] = "|"
+            lines.append(f"{label:<{label_width}} {low:+8.2f} {''.join(signs)} {high:+8.2f}")
+        return lines
+
+
+def _density(curve: NDArray[np.float64], cells: int) -> NDArray[np.float64]:
+    """Share of values in each cell between the ends of a curve of percentiles, over the largest such share."""
+    edges = np.linspace(curve[0], curve[-1], cells + 1)
+    rising = curve + np.arange(len(curve)) * 1e-9 * max(1.0, float(np.abs(curve).max()))  # equal percentiles: steps
+    held = np.diff(np.interp(edges, rising, np.linspace(0, 1, len(curve))))
+    return held / held.max() if held.max() > 0 else np.zeros(cells)
+
+
 def drawable(values: NDArray[np.floating]) -> NDArray[np.bool_]:
     """Which of these can be angles in degrees, or differences of two; a file may hold anything."""
     return np.asarray(np.isfinite(values) & (np.abs(values) <= 360), dtype=bool)
 
 
-Picture = Scatter | Histogram | Strings | Bars
+Picture = Scatter | Histogram | Strings | Bars | Violins

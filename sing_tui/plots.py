@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 from rich.text import Text
 
 from sing_tui.formats import Glyphs
-from sing_tui.pictures import Bars, Histogram, Picture, Scatter, Strings, drawable
+from sing_tui.pictures import Bars, Histogram, Picture, Scatter, Strings, Violins, drawable
 
 _TO_ASCII = str.maketrans("┌┐└┘├┤┬┴┼─│█▀▄▌▐·•", "+++++++++-|#########"[:18])
 
 
 def draw(picture: Picture, width: int, height: int, glyphs: Glyphs) -> list[Text]:
     """The picture in so many cells; nothing where it cannot be told apart any more."""
-    if isinstance(picture, Strings | Bars):
+    if isinstance(picture, Strings | Bars | Violins):
         return [Text(line, no_wrap=True) for line in picture.lines(width, height, glyphs)]
     if width < 24 or height < 6:
         return []

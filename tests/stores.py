@@ -1,13 +1,20 @@
 """Small valid results files with made-up scores, for tests of the store and the explorer that need no network."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import false_discovery_control, norm
 
+from sing_compute.scores.intervals import class_intervals
+from sing_compute.scores.resampling import certainty, class_replicates, image_replicates, replicate_intervals
 from sing_compute.scores.statistics import class_statistics, model_summary, rank_correlation
 from sing_compute.store import replace_store
-from sing_compute.store.schema import NEIGHBOURS, SUBSETS, TOP_CONCEPTS
+from sing_compute.store.schema import CURVE, NEIGHBOURS, PENALTIES, SIGNIFICANT, SUBSETS, TOP_CONCEPTS
+
+REPLICATES = 60
+COMPARED = ("attribute_score_abs", "image_score", "ratio_images")
 
 
 def write_store(
@@ -23,7 +30,7 @@ def write_store(
 ) -> Path:
     """A results file that `verify` accepts: random heads and scores, statistics by the pipeline's own functions."""
     rng = np.random.default_rng(seed)
-    dim, clip = 16 if null_space else len(class_names), 8
+    dim, clip = max(16, len(class_names) + 4) if null_space else len(class_names), 8
     offsets = np.concatenate([[0], np.cumsum(images_per_class)])
     labels = np.repeat(np.arange(len(class_names)), images_per_class)
     count = len(labels)
@@ -47,15 +54,23 @@ def write_store(
         writer.annotate("clip", {"tag": "synthetic", "source": "made up"})
         writer.put("clip/class_embeddings", _unit(rng.normal(size=(len(class_names), clip))))
         writer.put("clip/concept_embeddings", _unit(rng.normal(size=(concepts, clip))))
-        orders = []
+        found = []
         for position, model in enumerate(models):
-            median = _write_model(
-                writer, model, position, rng, labels, offsets, group, len(groups), concepts, dim, clip, null_space
+            found.append(
+                _write_model(
+                    writer, model, position, rng, labels, offsets, group, len(groups), concepts, dim, clip, null_space
+                )
             )
-            orders.append(median)
         if null_space:
+            orders, values, replicates, accuracies = zip(*found, strict=True)
             writer.put("comparison/model", models)
             writer.put("comparison/class_order", [[rank_correlation(a, b) for b in orders] for a in orders])
+            writer.put("comparison/figure", COMPARED)
+            writer.put("comparison/value", np.stack(values, axis=-1))
+            if len(models) > 2 and np.ptp(accuracies, axis=0).all():
+                writer.put("comparison/accuracy_correlation", np.corrcoef(np.array(accuracies).T)[0, 1])
+            spread = np.stack(replicates, axis=2)  # (penalty, figure, model, replicate)
+            writer.put("comparison/above", [[certainty(figure) for figure in penalty] for penalty in spread])
     return path
 
 
@@ -86,6 +101,12 @@ def _write_model(writer, name, position, rng, labels, offsets, group, groups, co
         "gap": np.inf,
         "tail_ratio": singular[-2] / singular[-1] if rank > 1 else np.nan,
     }
+    put("variants/name", ["numerical", "energy=0.99", "softmax"])
+    put("variants/rank", [rank, rank - 1, rank])
+    put("variants/nullity", [dim - rank, dim - rank + 1, dim - rank])
+    for name_, values in (("flips", [0, 0.05, 0]), ("logit_change_max", [3e-7, 0.2, 3e-7])):
+        put(f"variants/{name_}", values)
+    put("variants/logit_change_mean", [5e-8, 0.03, 5e-8])
     columns = {}
     if null_space:
         shift = rng.normal(0, 1, classes)[labels]
@@ -125,7 +146,17 @@ def _write_model(writer, name, position, rng, labels, offsets, group, groups, co
             "attribute_score_abs": np.abs(score) + rng.uniform(0, 0.1, (classes, concepts)),
             "attribute_score_std": np.abs(rng.normal(0, 0.3, (classes, concepts))),
             "attribute_score_centred": score * 0.2,
+            "attribute_score_half": rng.uniform(0.01, 0.1, (classes, concepts)),
+            "control": rng.uniform(0.1, 0.5, (classes, concepts)),
+            "z": (z := (score * 2).astype(np.float32)),
+            "p_empirical": np.clip(2 * norm.sf(np.abs(z)), 1 / 201, 1),
+            "q": (q := false_discovery_control(2 * norm.sf(np.abs(z)), axis=1).astype(np.float32)),
         }
+        scored = present & np.ones_like(q, bool)
+        for name_, values in (("attribute_score", columns["attribute_score"]), ("image_score", columns["image_score"])):
+            runs = [values[a:b] for a, b in pairwise(offsets)]
+            curve = [np.percentile(run, CURVE) if len(run) else np.full(len(CURVE), np.nan) for run in runs]
+            put(f"classes/{name_}_curve", curve)
         for matrix, values in matrices.items():
             put(f"concepts/{matrix}", np.where(present, values, np.nan))
         summary |= model_summary(columns, statistics["ratio"][0])
@@ -138,14 +169,22 @@ def _write_model(writer, name, position, rng, labels, offsets, group, groups, co
             "mse": 0.17,
             "zero_shot_image": 0.9,
             "zero_shot_translated": 0.87,
-            "zero_shot_equivalent": 0.82,
+            "zero_shot_equivalent": rng.uniform(0.7, 0.87),
             "flips": 0,
             "logit_change_max": 3e-7,
             "logit_change_mean": 5e-8,
             "logit_spread": 17.0,
+            "significant": int((q[scored] < SIGNIFICANT).sum()),
+            "probe_null": 0.55,
+            "probe_principal": 0.85,
+            "probe_chance": 0.4,
         }
-        put("translator/weight", rng.normal(size=(clip, dim)))
-        put("translator/bias", rng.normal(size=clip))
+        summary |= _controls(put, rng, offsets, summary)
+        summary |= _translator(put, rng, weight, clip, dim, concepts)
+        intervals = class_intervals(offsets, columns, masks)
+        put("classes/interval_figure", list(intervals))
+        put("classes/interval", [np.stack([found.low, found.high], axis=-1) for found in intervals.values()])
+        values, replicates = _bootstrap(put, columns, offsets, statistics["ratio"][0], summary)
         put("translator/mean_feature", rng.normal(size=dim))
         path = np.geomspace(1, 1e4, 9)
         put("translator/path_lambda", path)
@@ -158,7 +197,76 @@ def _write_model(writer, name, position, rng, labels, offsets, group, groups, co
     for figure, value in summary.items():
         put(f"summary/{figure}", value)
     writer.annotate(f"models/{name}", {"order": position, "tag": f"{name}.v1", "stored_precision": "float32"})
-    return statistics["attribute_score_abs_q50"][0] if null_space else None
+    if not null_space:
+        return None
+    accuracies = summary["accuracy"], summary["zero_shot_equivalent"]
+    return statistics["attribute_score_abs_q50"][0], values, replicates, accuracies
+
+
+def _controls(put, rng, offsets, summary):
+    """Controls of the model and its classes; gives the ratios to the reference."""
+    names = ("null space", "random subspace", "same norm", "random vector", "null direction")
+    factors = np.array([1.0, 1.1, 0.9, 0.5, 0.6])
+    put("controls/name", names)
+    for name in ("attribute_score_abs", "image_score"):
+        put(f"controls/{name}", summary[name] * factors)
+        put(f"controls/{name}_std", 0.05 * (factors < 1))
+        put(f"classes/{name}_control", np.where(np.diff(offsets) > 0, rng.uniform(0.2, 2, len(offsets) - 1), np.nan))
+    put("controls/removed", [0.75, 0.9, 0.75, 0.75, 0.75])
+    put("controls/flips", [0, 0.44, 0.3, 0.2, 0])
+    put("controls/perturbation", ["null", "random", "principal"])
+    put("controls/length", [0.25, 0.5, 1, 2])
+    put("controls/logit_change", np.outer([1e-16, 0.2, 0.4], [0.25, 0.5, 1, 2]))
+    put("controls/perturbation_flips", np.outer([0, 0.1, 0.2], [0.25, 0.5, 1, 2]))
+    return {"attribute_score_abs_over_control": 2.0, "image_score_over_control": 2.0}
+
+
+def _translator(put, rng, weight, clip, dim, concepts):
+    """A translator, its folds and its semantic spectrum; gives the null shares."""
+    matrix = rng.normal(size=(clip, dim))
+    put("translator/weight", matrix)
+    put("translator/bias", rng.normal(size=clip))
+    put("translator/fold_weight", matrix + rng.normal(0, 0.01, (5, clip, dim)))
+    put("translator/fold_bias", rng.normal(size=(5, clip)))
+    null = matrix - matrix @ np.linalg.pinv(weight) @ weight
+    values = np.linalg.svd(null, compute_uv=False)[: min(clip, dim - len(weight))]
+    put("spectrum/singular_value", values)
+    cosines = np.sort(rng.uniform(0, 0.5, (len(values), TOP_CONCEPTS)))[:, ::-1]
+    for name, sign in (("toward", 1), ("away", -1)):
+        put(f"spectrum/{name}", [rng.permutation(concepts)[:TOP_CONCEPTS] for _ in values])
+        put(f"spectrum/{name}_cosine", sign * cosines)
+    return {"null_share": (null**2).sum() / (matrix**2).sum(), "null_share_data": 0.06}
+
+
+def _bootstrap(put, columns, offsets, class_ratio, summary):
+    """Replicates and intervals at three penalties, where scores are larger below the chosen one and smaller above it."""
+    runs = []
+    for penalty in PENALTIES:
+        factor = np.float32(penalty**-0.3)
+        scaled = {name: values if "energy" in name else values * factor for name, values in columns.items()}
+        runs.append((image_replicates(scaled, replicates=REPLICATES), model_summary(scaled, class_ratio)))
+    figures = (*runs[0][0].names, "ratio_classes")
+    gap = np.full((1, REPLICATES), np.nan)
+    images = np.stack([np.concatenate([run.values.T, gap]) for run, _ in runs])
+    ends = [replicate_intervals(run) for run, _ in runs]
+    put("bootstrap/figure", figures)
+    values = np.array([[again[figure] for figure in figures] for _, again in runs])
+    put("bootstrap/value", values)
+    put("bootstrap/images", images)
+    pairs = [np.stack([found.low, found.high], axis=-1) for found in ends]
+    put("bootstrap/images_interval", [np.concatenate([pair, np.full((1, 2), np.nan)]) for pair in pairs])
+    classes, bounds = np.full((len(figures), REPLICATES), np.nan), np.full((len(figures), 2), np.nan)
+    if np.count_nonzero(np.diff(offsets)) > 1:
+        run = class_replicates(offsets, columns, class_ratio, replicates=REPLICATES)
+        for row, figure in enumerate(run.names):
+            classes[figures.index(figure)] = run.values[:, row]
+        found = replicate_intervals(run)
+        for row, figure in enumerate(run.names):
+            bounds[figures.index(figure)] = found.low[row], found.high[row]
+    put("bootstrap/classes", classes)
+    put("bootstrap/classes_interval", bounds)
+    chosen = [figures.index(name) for name in COMPARED]
+    return values[:, chosen], images[:, chosen]
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:

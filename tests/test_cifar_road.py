@@ -78,6 +78,21 @@ def test_the_trial_figures_return_at_its_lambda_and_a_later_model_leaves_the_fir
     assert models["image_score"].tolist() == pytest.approx([11.7, 11.2], abs=0.15)
     assert models["attribute_score"].tolist() == pytest.approx([0.29, 0.25], abs=0.03)
     assert models["image_score_centred"]["resnet20"] == pytest.approx(3.4, abs=0.1)
+    with Store(folder / "trial.h5") as store:
+        names = list(store.array("models/resnet20/controls/name"))
+        control = {
+            name: store.array(f"models/resnet20/controls/{name}") for name in ("removed", "flips", "image_score")
+        }
+        shares = store.summary("resnet20")
+        assert (np.abs(store.array("models/resnet56/concepts/z")) > 4).mean() < 0.01
+        above = dict(zip(store.array("comparison/figure"), store.array("comparison/above")[1], strict=True))
+    subspace, vector, direction = (names.index(n) for n in ("random subspace", "random vector", "null direction"))
+    assert control["removed"][subspace] == pytest.approx(0.93, abs=0.02)
+    assert control["flips"][subspace] == pytest.approx(0.44, abs=0.06)
+    assert control["image_score"][vector] == pytest.approx(9.5, abs=0.3)
+    assert control["flips"][direction] == 0
+    assert [shares[name] for name in ("null_share", "null_share_data")] == pytest.approx([0.61, 0.06], abs=0.01)
+    assert above["image_score"][0, 1] > 0.95  # IS 11.7 and 11.2 on the same images: surely in this order at this lambda
     assert list(models.index) == ["resnet20", "resnet56"]
     with h5py.File(folder / "trial.h5") as file:
         after = contents(file["models/resnet20"]) | contents(file["images"]) | contents(file["clip"])

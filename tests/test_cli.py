@@ -223,6 +223,16 @@ def test_other_images_are_refused_naming_what_differs_and_the_file_stays(
     assert models_in(place.output) == ["second"]
 
 
+def test_images_that_changed_under_their_names_are_refused(place: Place, command: Callable[..., Ended]) -> None:
+    assert command(*place.arguments("first=cli_factories:small")).code == 0
+    before = place.output.read_bytes()
+    key = "ant/03.png"
+    Image.new("RGB", (8, 8), "red").save(place.folder / "images" / key)
+    refused = command(*place.arguments("second=cli_factories:other"))
+    assert "was made with other image files (their sizes in bytes changed)" in refused.error
+    assert place.output.read_bytes() == before
+
+
 def test_other_groups_of_the_same_images_are_refused(place: Place, command: Callable[..., Ended]) -> None:
     keys = [key for key in make_images(place.folder / "images") if key != BROKEN]
     for name, group in (("one", "dark"), ("two", "light")):

@@ -130,11 +130,13 @@ def test_twenty_kills_at_random_moments_cost_nothing(tmp_path: Path) -> None:
             driver.stdin.flush()
             return int(driver.stdout.readline())
 
-        assert run("all") == 0  # once to be warm, once to be timed
-        output.write_bytes(old)
-        start = time.monotonic()
-        assert run("all") == 0
-        duration = time.monotonic() - start
+        durations = []
+        for _ in range(4):  # the shortest: other work on the machine must not let later runs end before they are killed
+            output.write_bytes(old)
+            start = time.monotonic()
+            assert run("all") == 0
+            durations.append(time.monotonic() - start)
+        duration = min(durations)
         assert duration < 5
         new = datasets(output)
         rng = np.random.default_rng(0)

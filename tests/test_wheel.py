@@ -57,3 +57,12 @@ def test_a_run_and_the_explorer_work_there(elsewhere: Path) -> None:
         "from sing_compute.datafiles import data_path; print(data_path('vocabularies/attributes.tsv'))",
     )
     assert str(elsewhere) in vocabulary.stdout
+
+
+def test_the_demo_works_there(elsewhere: Path) -> None:
+    demo = run(elsewhere, "sing-compute", "--demo", "--workers", "0")
+    assert demo.returncode == 0, demo.stderr
+    assert "'striped' is number 1 of 22 concepts" in demo.stdout
+    table = run(elsewhere, "sing-tui", "demo.h5", "--model", "leaky", "--class", "star", "--csv", "-")
+    assert table.returncode == 0, table.stderr
+    assert len(table.stdout.splitlines()) == 1 + 22

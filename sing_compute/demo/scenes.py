@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 PIXELS = 48
+HELD_OUT, _SCENE_SEED, _PICTURE_SEED = 1200, 20_260, 7_000_000
+"""Number and seeds of the scenes that no network is trained on."""
 SUPERSAMPLE = 4
 """Shapes are drawn this much larger and averaged down: smooth edges."""
 
@@ -58,6 +60,16 @@ def random_scenes(count: int, *, seed: int, **fixed: str) -> list[Scene]:
         for field in fields(Scene)
     }
     return [Scene(*values) for values in zip(*drawn.values(), strict=True)]
+
+
+def held_out_scenes() -> list[Scene]:
+    """The scenes of the demo's run and of every figure about its networks; none of them is trained on."""
+    return random_scenes(HELD_OUT, seed=_SCENE_SEED)
+
+
+def picture_seed(number: int) -> int:
+    """Seed of the picture of one held-out scene."""
+    return _PICTURE_SEED + number
 
 
 def draw(scene: Scene, *, seed: int) -> Image.Image:

@@ -53,8 +53,44 @@ class HeadSplit:
         return features - features @ self.row_basis.T @ self.row_basis
 
 
+@dataclass(frozen=True, slots=True)
+class NullSpaceRule:
+    """Which singular values count as zero: by the stored precision, or more of them for an approximate null space."""
+
+    kind: str = "numerical"
+    value: float = 0.0
+
+    @classmethod
+    def parse(cls, text: str) -> "NullSpaceRule":
+        """`numerical`, `tol=X`: at or below X sigma_max, `energy=X`: the rest keeps the share X of the squared spectrum.
+
+        Raises:
+            HeadError: It is none of these, or X is not between 0 and 1.
+        """
+        kind, separator, number = text.partition("=")
+        if text == "numerical":
+            return cls()
+        try:
+            value = float(number)
+        except ValueError:
+            value = math.nan
+        if kind not in ("tol", "energy") or not separator or not 0 < value < 1:
+            raise HeadError(f"{text!r} is no null space: numerical, tol=1e-2 or energy=0.99 (between 0 and 1)")
+        return cls(kind, value)
+
+    def __str__(self) -> str:
+        return self.kind if self.kind == "numerical" else f"{self.kind}={self.value:g}"
+
+
+NUMERICAL = NullSpaceRule()
+
+
 def split_head(
-    weight: Float[Tensor, "classes dim"], *, stored_dtype: torch.dtype, invariance: str = "logits"
+    weight: Float[Tensor, "classes dim"],
+    *,
+    stored_dtype: torch.dtype,
+    invariance: str = "logits",
+    rule: NullSpaceRule = NUMERICAL,
 ) -> HeadSplit:
     """Split feature space by one full SVD of the head, in float64: once per head (SING, arXiv:2603.14610, eq. 1-3).
 
@@ -63,6 +99,7 @@ def split_head(
         stored_dtype: Precision the checkpoint was stored in: the noise in the weight, whatever dtype it has now.
         invariance: `logits`: directions that change no logit (the paper's). `softmax`: directions that change no
             probability; a shift common to all logits is free, so W minus its mean over classes is split.
+        rule: Which singular values count as zero. An approximate null space moves logits: measure how much.
 
     Raises:
         HeadError: The weight is all zero or not finite.
@@ -75,6 +112,12 @@ def split_head(
     classes, dim = matrix.shape
     _, spectrum, right = torch.linalg.svd(matrix, full_matrices=classes < dim)
     cutoff = rank_cutoff(weight.double(), stored_dtype)
+    if rule.kind == "tol":
+        cutoff = max(cutoff, rule.value * float(spectrum[0]))
+    elif rule.kind == "energy":
+        lost = 1 - spectrum.square().cumsum(0) / spectrum.square().sum()
+        kept = int((lost > 1 - rule.value).sum()) + 1
+        cutoff = max(cutoff, float(spectrum[kept])) if kept < len(spectrum) else cutoff
     rank = int((spectrum > cutoff).sum())
     return HeadSplit(row_basis=right[:rank], null_basis=right[rank:], singular_values=spectrum, cutoff=cutoff)
 

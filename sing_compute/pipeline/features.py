@@ -31,6 +31,11 @@ class FeatureBatch:
     labels: Tensor
     folds: Tensor
 
+    def every(self, stride: int) -> "FeatureBatch":
+        """Every stride-th of all images, those of this batch; its `rows` are meaningless."""
+        parts = (self.features, self.targets, self.labels, self.folds)
+        return FeatureBatch(self.rows, *(part[(-self.rows.start) % stride :: stride] for part in parts))
+
 
 @torch.inference_mode()
 def attach_heads(classifiers: Sequence[Classifier], paths: Sequence[Path]) -> None:

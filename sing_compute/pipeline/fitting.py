@@ -17,7 +17,8 @@ from sing_compute.linalg.null_space import HeadSplit
 from sing_compute.pipeline.features import FeatureBatch
 from sing_compute.scores.shifts import NullRemoval, attribute_score
 from sing_compute.scores.statistics import ratio
-from sing_compute.translator.ridge import RidgePath, RidgeSums
+from sing_compute.store.schema import PENALTIES
+from sing_compute.translator.ridge import AffineTranslator, RidgePath, RidgeSums
 
 FOLDS = 5
 RELATIVE_GRID = np.logspace(-6, 2, 13)
@@ -46,8 +47,18 @@ class FittedTranslator:
     """Fitted without one fold each: every image is scored by a translator that never saw it."""
     fold_mean_targets: Tensor
     """Mean embedding of the images outside each fold: the baseline that ignores the features."""
-    mean_feature: Tensor
+    sums: RidgeSums
+    """Of all images."""
+    fold_sums: list[RidgeSums]
+    """Of the images of each fold."""
     path: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    nearby: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 2, 0), np.float32))
+    """AS and IS of the images the path is measured on, at lambda / 10, lambda and 10 lambda: (penalty, score, image)."""
+
+    @property
+    def mean_feature(self) -> Tensor:
+        """Mean feature of all images."""
+        return self.sums.mean_feature
 
 
 def fit_translator(
@@ -75,8 +86,12 @@ def fit_translator(
     unit = total.lambda_unit
     stride = -(-images // PATH_IMAGES)
 
+    columns: dict[float, NDArray[np.float64]] = {}
+
     def measure(ridges: Sequence[float]) -> dict[float, dict[str, float]]:
-        return _measure_path(batches, paths, split, class_vectors, list(ridges), stride)
+        measured = _measure_path(batches, paths, split, class_vectors, list(ridges), stride)
+        columns.update(measured)
+        return {value: _path_point(figures) for value, figures in measured.items()}
 
     points = measure((RELATIVE_GRID * unit).tolist())
     free = ridge is None
@@ -87,18 +102,52 @@ def fit_translator(
         low, high = grid[max(0, position - 1)], grid[min(len(grid) - 1, position + 1)]
         points |= measure(_new(np.geomspace(low, high, REFINED + 2), points))
         ridge = _best(points)
-    points |= measure(_new((ridge / 10, ridge, ridge * 10), points))
+    points |= measure(_new([scale * ridge for scale in PENALTIES], points))
     while free and (better := _best(points)) != ridge and RELATIVE_LIMITS[0] < better / unit < RELATIVE_LIMITS[1]:
         ridge = better  # the best lay at the edge of the grid: follow it outwards
-        points |= measure(_new((ridge / 10, ridge * 10), points))
+        points |= measure(_new([scale * ridge for scale in PENALTIES], points))
     whole = RidgePath(total)
     removals = [NullRemoval.of(path.fit(ridge), split, total.mean_feature) for path in (whole, *paths)]
     order = sorted(points)
     path = {name: np.array([points[value][name] for value in order]) for name in PATH_COLUMNS}
     path |= {"lambda": np.array(order), "relative": np.array(order) / unit}
-    return FittedTranslator(
-        ridge, unit, removals[0], removals[1:], torch.stack([p.mean_target for p in paths]), total.mean_feature, path
-    )
+    wanted = [scale * ridge for scale in PENALTIES]
+    near = [min(columns, key=lambda value: abs(math.log(value / this))) for this in wanted]
+    nearby = np.stack([columns[value][1:] for value in near]).astype(np.float32)
+    means = torch.stack([p.mean_target for p in paths])
+    return FittedTranslator(ridge, unit, removals[0], removals[1:], means, total, sums, path, nearby)
+
+
+def adopt_translator(
+    batches: Batches, split: HeadSplit, class_vectors: Tensor, images: int, given: AffineTranslator
+) -> FittedTranslator:
+    """A translator that was fitted elsewhere in the place of one of our own: there is no penalty, and one point for a path.
+
+    Args:
+        batches: Gives the batches anew at each call.
+        split: The head's null space.
+        class_vectors: Unit text embedding of each class, (class, clip).
+        images: How many images the batches hold.
+        given: The translator, for features and embeddings of these sizes.
+    """
+    sums = _fold_sums(batches)
+    total = reduce(add, sums)
+    removal = NullRemoval.of(given, split, total.mean_feature)
+    stride, parts = -(-images // PATH_IMAGES), []
+    for every in batches():
+        batch = every.every(stride)
+        views = removal(batch.features.double())
+        cosine = torch.nn.functional.cosine_similarity(views.before, batch.targets.double())
+        score = attribute_score(views.before, views.after, class_vectors[batch.labels.long()].double())
+        parts.append(torch.stack([cosine, score, paired_angle(views.before, views.after)]).cpu())
+    columns = torch.cat(parts, dim=1).numpy()
+    nearby = np.full((len(PENALTIES), 2, columns.shape[1]), np.nan, np.float32)
+    nearby[PENALTIES.index(1.0)] = columns[1:]
+    path = {name: np.array([value]) for name, value in _path_point(columns).items()}
+    path |= {"lambda": np.array([np.nan]), "relative": np.array([np.nan])}
+    others = [total - fold if fold.count < total.count else total for fold in sums]
+    means = torch.stack([part.mean_target for part in others])
+    return FittedTranslator(math.nan, total.lambda_unit, removal, [removal] * FOLDS, means, total, sums, path, nearby)
 
 
 def _new(ridges: Iterable[float], points: Iterable[float]) -> list[float]:
@@ -132,18 +181,17 @@ def _measure_path(
     class_vectors: Tensor,
     ridges: list[float],
     stride: int,
-) -> dict[float, dict[str, float]]:
-    """Out-of-fold cosine, AS and IS for each penalty: features are rotated once, each penalty costs two products."""
+) -> dict[float, NDArray[np.float64]]:
+    """Out-of-fold cosine, AS and IS of each image for each penalty: features are rotated once, each costs two products."""
     columns: dict[float, list[Tensor]] = {value: [] for value in ridges}
-    for batch in batches():
-        offset = (-batch.rows.start) % stride
-        features, targets, folds = (
-            batch.features[offset::stride].double(),
-            batch.targets[offset::stride],
-            batch.folds[offset::stride],
-        )
-        texts = class_vectors[batch.labels[offset::stride].long()].double()
+    for every in batches():
+        batch = every.every(stride)
+        features, targets, folds = batch.features.double(), batch.targets, batch.folds
+        texts = class_vectors[batch.labels.long()].double()
         principal = features - split.null_part(features)
+        figures = {
+            value: torch.empty(3, len(features), dtype=torch.float64, device=features.device) for value in ridges
+        }
         for fold, path in enumerate(paths):
             rows = folds == fold
             if not rows.any():
@@ -153,8 +201,10 @@ def _measure_path(
                 before, after = path.translate(rotated, value), path.translate(rotated_principal, value)
                 cosine = torch.nn.functional.cosine_similarity(before, targets[rows].double())
                 score = attribute_score(before, after, texts[rows])
-                columns[value].append(torch.stack([cosine, score, paired_angle(before, after)]).cpu())
-    return {value: _path_point(torch.cat(parts, dim=1).numpy()) for value, parts in columns.items()}
+                figures[value][:, rows] = torch.stack([cosine, score, paired_angle(before, after)])
+        for value, measured in figures.items():
+            columns[value].append(measured.cpu())
+    return {value: torch.cat(parts, dim=1).numpy() for value, parts in columns.items()}
 
 
 def _path_point(columns: NDArray[np.float64]) -> dict[str, float]:

@@ -1,71 +1,79 @@
 """Everything that is measured of one model, from its features on disk into the store."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import astuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sing_compute.linalg.angles import paired_angle, unit
-from sing_compute.linalg.null_space import HeadSplit, split_head
+from sing_compute.linalg.null_space import NUMERICAL, NullSpaceRule, split_head
 from sing_compute.models.classifier import Classifier
+from sing_compute.pipeline.comparison import Compared
 from sing_compute.pipeline.features import FeatureBatch, ShardReader
-from sing_compute.pipeline.fitting import FittedTranslator, fit_translator
+from sing_compute.pipeline.fitting import FittedTranslator, adopt_translator, fit_translator
 from sing_compute.pipeline.progress import Progress
+from sing_compute.pipeline.rows import ConceptRows, ImageScores, Measured
+from sing_compute.pipeline.validity import Validity, curves, null_space_variants
 from sing_compute.scores.equivalence import EquivalenceCheck
+from sing_compute.scores.intervals import class_intervals
 from sing_compute.scores.shifts import (
-    CONCEPT_FIGURES,
     ConceptShifts,
-    ConceptSums,
-    Views,
-    attribute_score,
     fold_views,
-    image_score,
+)
+from sing_compute.scores.significance import (
+    SharedDirections,
 )
 from sing_compute.scores.statistics import class_statistics, model_summary
 from sing_compute.store import Writer
-from sing_compute.store.schema import NEIGHBOURS, TOP_CONCEPTS
+from sing_compute.store.schema import RANKED
+from sing_compute.translator.comparison import compare_translators
+from sing_compute.translator.ridge import AffineTranslator
 
-POOL_IMAGES = 20_000
-"""Real images that nearest ones are sought among: all of them up to this number, else evenly spread ones."""
-RANKED = ("attribute_score", "image_score", "null_energy")
-Column = NDArray[np.float32] | NDArray[np.int32]
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What all models of a run are measured against."""
-
-    offsets: NDArray[np.int64]
-    labels: NDArray[np.int32]
-    masks: dict[str, NDArray[np.bool_]]
-    """The user's groups of images, by name."""
-    class_vectors: Tensor
-    concept_vectors: Tensor
+ENOUGH_IMAGES = 2.0
+"""Images per feature dimension from which z and q kept their level on planted data (docs/planted.md)."""
+ENOUGH_GAIN = 1 / 3
+"""Share of the way from the baseline's cosine to 1 that the translator must gain for the same."""
 
 
 class ModelMeasurement:
-    """One model: its head, scores and statistics. `run` writes them and gives the medians that models are compared by."""
+    """One model: its head, scores and statistics. `run` writes them and gives what models are compared by."""
 
     def __init__(
-        self, classifier: Classifier, reader: ShardReader, against: Measured, *, invariance: str, ridge: float | None
+        self,
+        classifier: Classifier,
+        reader: ShardReader,
+        against: Measured,
+        *,
+        invariance: str,
+        ridge: float | None,
+        seed: int,
+        rule: NullSpaceRule = NUMERICAL,
+        translator: AffineTranslator | None = None,
+        compare: bool = False,
     ) -> None:
         self._name, self._reader, self._against = classifier.name, reader, against
-        self._invariance, self._ridge = invariance, ridge
+        self._invariance, self._ridge, self._seed = invariance, ridge, seed
+        self._translator, self._compare = translator, compare
         weight, bias = (part.to(reader.device) for part in classifier.head)
-        self._weight, self._bias = weight, bias
-        self.split = split_head(weight, stored_dtype=classifier.stored_dtype, invariance=invariance)
-        self._softmax = split_head(weight, stored_dtype=classifier.stored_dtype, invariance="softmax")
+        self._weight, self._bias, self._stored = weight, bias, classifier.stored_dtype
+        self.split = split_head(weight, stored_dtype=self._stored, invariance=invariance, rule=rule)
+        self._softmax = split_head(weight, stored_dtype=self._stored, invariance="softmax")
+        self.doubt = ""
+        """Why z and q of this run should not be relied on; empty where they may be."""
 
-    def run(self, writer: Writer, progress: Progress) -> NDArray[np.float64] | None:
-        """Measure and write. Gives the median |AS| of each class; None for a head without null space, which has no scores."""
+    def run(self, writer: Writer, progress: Progress) -> Compared | None:
+        """Measure and write. Gives what models are compared by; None for a head without null space, which has no scores."""
         against, split = self._against, self.split
         self._put(writer, "head", weight=self._weight.double().cpu(), bias=self._bias.double().cpu())
         self._put(writer, "head", singular_values=split.singular_values.cpu())
         prediction = self._reader.column(f"{self._name}/prediction")
         right = prediction == against.labels
+        found = null_space_variants(
+            weight=self._weight, bias=self._bias, stored=self._stored, images=len(right), batches=self._batches()
+        )
+        self._put(writer, "variants", **found)
         self._put(writer, "images", prediction=prediction, confidence=self._reader.column(f"{self._name}/confidence"))
         summary: dict[str, object] = {
             "images": len(right),
@@ -78,19 +86,91 @@ class ModelMeasurement:
             "gap": split.gap,
             "tail_ratio": split.tail_ratio,
         }
+        masks = [np.ones_like(right), right, ~right, *against.masks.values()]
         columns: dict[str, NDArray[np.float32]] = {}
+        compared = None
         if split.nullity:
             fitted = self._fit(len(right), progress)
             columns, figures = self._score(writer, fitted, progress)
             summary |= figures
+            self.doubt = doubt_of(len(right) / self._weight.shape[1], figures["cosine"], figures["cosine_baseline"])
             self._put_translator(writer, fitted)
-        masks = [np.ones_like(right), right, ~right, *against.masks.values()]
         statistics = class_statistics(against.offsets, right, columns, masks)
+        self._put(writer, "classes", **statistics)
         if split.nullity:
             summary |= model_summary(columns, statistics["ratio"][0])
-        self._put(writer, "classes", **statistics)
+            figures, names, values, replicates = self._check(writer, fitted, columns, statistics["ratio"][0], progress)
+            summary |= figures
+            medians = statistics["attribute_score_abs_q50"][0]
+            compared = Compared.of(names, values, replicates, medians, summary)
+            intervals = class_intervals(against.offsets, columns, masks)
+            ends = np.stack([np.stack([found.low, found.high], axis=-1) for found in intervals.values()])
+            self._put(writer, "classes", interval_figure=list(intervals), interval=ends)
+            self._put(writer, "classes", **curves(columns, against.offsets))
         self._put(writer, "summary", **summary)
-        return statistics["attribute_score_abs_q50"][0] if split.nullity else None
+        return compared
+
+    def _check(
+        self,
+        writer: Writer,
+        fitted: FittedTranslator,
+        columns: dict[str, NDArray[np.float32]],
+        class_ratio: NDArray[np.float64],
+        progress: Progress,
+    ) -> tuple[dict[str, float], tuple[str, ...], NDArray[np.float64], NDArray[np.float32]]:
+        """Controls, probe, spectrum, intervals, and the features for questions asked later."""
+        against, images = self._against, len(self._against.labels)
+        validity = Validity(
+            self.split,
+            self._weight,
+            self._bias,
+            fitted,
+            against.class_vectors,
+            against.concept_vectors,
+            images,
+            self._seed,
+            centred=self._invariance == "softmax",
+        )
+        with progress.task(f"{self._name}: controls", (4 + 2 * (len(against.masks) > 1)) * images) as advance:
+
+            def batches() -> Iterator[FeatureBatch]:
+                for batch in self._reader.batches(self._name):
+                    yield batch
+                    advance(len(batch.features))
+
+            def put(group: str, **values: object) -> None:
+                self._put(writer, group, **values)
+
+            figures = (
+                validity.controls(batches(), put) | validity.spectrum(put) | validity.probe(batches, against.labels)
+            )
+            if len(against.masks) > 1:
+                group = np.full(images, -1, np.int32)
+                for number, mask in enumerate(against.masks.values()):
+                    group[mask] = number
+                figures |= validity.probe(batches, group, "_group")
+            validity.features(batches(), put)
+        if self._compare:
+            self._compare_translators(writer, fitted, progress)
+        return figures, *validity.intervals(columns, against.offsets, class_ratio, put)
+
+    def _compare_translators(self, writer: Writer, fitted: FittedTranslator, progress: Progress) -> None:
+        """The paper's Table 2 for these images, all translators on one fold that none of them saw."""
+        with progress.task(f"{self._name}: translators compared", None) as advance:
+
+            def batches() -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+                for batch in self._batches():
+                    yield batch.features, batch.targets, batch.folds
+                    advance(len(batch.features))
+
+            held = next(fold for fold, sums in enumerate(fitted.fold_sums) if sums.count)
+            rows = compare_translators(batches, ridge=fitted.ridge, held_fold=held, seed=self._seed)
+        self._put(writer, "translators", kind=[row.name for row in rows], images=[row.images for row in rows])
+        for name in ("cosine", "mse", "r_squared", "parameters"):
+            self._put(writer, "translators", **{name: [getattr(row, name) for row in rows]})
+
+    def _batches(self) -> Iterator[FeatureBatch]:
+        return self._reader.batches(self._name)
 
     def _fit(self, images: int, progress: Progress) -> FittedTranslator:
         passes = 3 if self._ridge else 4
@@ -101,6 +181,9 @@ class ModelMeasurement:
                     yield batch
                     advance(len(batch.features))
 
+            if self._translator is not None:
+                given = AffineTranslator(*(part.to(self._reader.device) for part in astuple(self._translator)))
+                return adopt_translator(batches, self.split, self._against.class_vectors, images, given)
             return fit_translator(batches, self.split, self._against.class_vectors, images, ridge=self._ridge)
 
     def _put(self, writer: Writer, group: str, **values: object) -> None:
@@ -115,6 +198,8 @@ class ModelMeasurement:
             weight=whole.weight.cpu(),
             bias=whole.bias.cpu(),
             mean_feature=fitted.mean_feature.cpu(),
+            fold_weight=torch.stack([removal.whole.weight for removal in fitted.folds]).cpu(),
+            fold_bias=torch.stack([removal.whole.bias for removal in fitted.folds]).cpu(),
         )
         self._put(writer, "translator", **{f"path_{name}": values for name, values in fitted.path.items()})
 
@@ -122,8 +207,14 @@ class ModelMeasurement:
         self, writer: Writer, fitted: FittedTranslator, progress: Progress
     ) -> tuple[dict[str, NDArray[np.float32]], dict[str, float | int]]:
         """One pass over all features: image columns, class x concept rows as each class ends, translator quality."""
-        images = _ImageScores(self._reader, self._against, fitted, self.split)
-        concepts = _ConceptRows(writer, self._name, self._against, self._reader.device)
+        images = ImageScores(self._reader, self._against, fitted, self.split)
+        directions = SharedDirections.of(
+            self.split,
+            [removal.whole.weight - removal.principal.weight for removal in fitted.folds],
+            self._against.concept_vectors,
+            seed=self._seed,
+        )
+        concepts = ConceptRows(writer, self._name, self._against, directions)
         check = EquivalenceCheck(self._weight, self._bias, centred=self._invariance == "softmax")
         total = len(self._against.labels)
         with progress.task(f"{self._name}: scores", total) as advance:
@@ -131,7 +222,7 @@ class ModelMeasurement:
                 views = fold_views(fitted.folds, batch.features.double(), batch.folds)
                 shifts = ConceptShifts.of(views, self._against.concept_vectors)
                 images.add(batch, views, shifts)
-                concepts.add(batch.labels, shifts)
+                concepts.add(batch, views, shifts, self.split)
                 check.add(batch.features, self.split)
                 advance(len(batch.features))
         concepts.close()
@@ -140,112 +231,20 @@ class ModelMeasurement:
         for name in RANKED:
             order = np.argsort(columns[name], kind="stable").astype(np.int32)
             writer.put(f"models/{{model}}/rankings/{name}", order, model=self._name)
-        figures = images.quality() | check.finish()
+        figures = images.quality() | check.finish() | {"significant": concepts.significant}
         return columns, figures | {"lambda": fitted.ridge, "lambda_relative": fitted.ridge / fitted.unit}
 
 
-class _ImageScores:
-    """Scores of single images and what they say of the translator, batch by batch."""
+def doubt_of(images_per_dimension: float, cosine: float, baseline: float) -> str:
+    """What to say where z and q raise false alarms on planted data (docs/planted.md); nothing where they do not.
 
-    def __init__(self, reader: ShardReader, against: Measured, fitted: FittedTranslator, split: HeadSplit) -> None:
-        self._against, self._fitted, self._split = against, fitted, split
-        self._stride = -(-len(against.labels) // POOL_IMAGES)
-        self._pool = reader.targets(self._stride)
-        self._mean_null = split.null_part(fitted.mean_feature[None])[0]
-        self._parts: dict[str, list[Tensor]] = {}
-        self._sums: dict[str, float] = {}
-        self._count = 0
-
-    def add(self, batch: FeatureBatch, views: Views, shifts: ConceptShifts) -> None:
-        features, targets, labels = batch.features.double(), batch.targets.double(), batch.labels.long()
-        texts = self._against.class_vectors[labels].double()
-        length, null = features.norm(dim=1), self._split.null_part(features)
-        before, after = unit(views.before).float(), unit(views.after).float()
-        top = (
-            shifts.attribute_score.nan_to_num(0.0).abs().topk(min(TOP_CONCEPTS, shifts.before.shape[1]), dim=1).indices
-        )
-        cosine = torch.nn.functional.cosine_similarity(views.before, targets)
-        self._keep(
-            attribute_score=attribute_score(views.before, views.after, texts),
-            image_score=image_score(views.before, views.after),
-            attribute_score_centred=attribute_score(views.before, views.centred, texts),
-            image_score_centred=image_score(views.before, views.centred),
-            class_angle=paired_angle(views.before, texts),
-            cosine=cosine,
-            null_energy=null.norm(dim=1) / length,
-            null_energy_centred=(null - self._mean_null).norm(dim=1) / length,
-            top_concept=_padded(top, TOP_CONCEPTS, -1),
-            top_concept_score=_padded(shifts.attribute_score.gather(1, top), TOP_CONCEPTS, torch.nan),
-            nearest_before=self._nearest(before),
-            nearest_after=self._nearest(after),
-        )
-        baseline = self._fitted.fold_mean_targets[batch.folds.long()]
-        class_vectors = self._against.class_vectors
-        self._sum(
-            cosine=cosine,
-            cosine_baseline=torch.nn.functional.cosine_similarity(baseline, targets),
-            residual=(views.before - targets).square().sum(1),
-            variance=(baseline - targets).square().sum(1),
-            zero_shot_image=(batch.targets @ class_vectors.T).argmax(1) == labels,
-            zero_shot_translated=(before @ class_vectors.T).argmax(1) == labels,
-            zero_shot_equivalent=(after @ class_vectors.T).argmax(1) == labels,
-        )
-        self._count += len(labels)
-
-    def columns(self) -> dict[str, NDArray[np.float32]]:
-        """Image columns by store name."""
-        return {name: torch.cat(parts).numpy() for name, parts in self._parts.items()}
-
-    def quality(self) -> dict[str, float]:
-        """How good the translator is out of fold, by store name."""
-        means = {name: total / self._count for name, total in self._sums.items()}
-        residual, variance = means.pop("residual"), means.pop("variance")
-        return means | {"mse": residual / self._pool.shape[1], "r_squared": 1 - residual / variance}
-
-    def _nearest(self, vectors: Tensor) -> Tensor:
-        """Rows of the real images whose embeddings are nearest; -1 where there are fewer images or no direction."""
-        similarity = (vectors @ self._pool.T).nan_to_num(-torch.inf)
-        best = similarity.topk(min(NEIGHBOURS, len(self._pool)), dim=1)
-        return _padded(torch.where(best.values.isfinite(), best.indices * self._stride, -1), NEIGHBOURS, -1)
-
-    def _keep(self, **values: Tensor) -> None:
-        for name, value in values.items():
-            stored = value.float() if value.is_floating_point() else value.int()
-            self._parts.setdefault(name, []).append(stored.cpu())
-
-    def _sum(self, **values: Tensor) -> None:
-        for name, value in values.items():
-            self._sums[name] = self._sums.get(name, 0.0) + float(value.double().nansum())
-
-
-class _ConceptRows:
-    """Class x concept rows, written as soon as the images of a class are through: images are sorted by class."""
-
-    def __init__(self, writer: Writer, model: str, against: Measured, device: torch.device) -> None:
-        shape = (len(against.offsets) - 1, len(against.concept_vectors))
-        self._rows = {
-            name: writer.create(f"models/{{model}}/concepts/{name}", shape, model=model) for name in CONCEPT_FIGURES
-        }
-        self._concepts, self._device = shape[1], device
-        self._class, self._sums = 0, ConceptSums(shape[1], device)
-        self._classes = shape[0]
-
-    def add(self, labels: Tensor, shifts: ConceptShifts) -> None:
-        for label in torch.unique_consecutive(labels).tolist():
-            rows = labels == label
-            self._advance(label)
-            self._sums.add(ConceptShifts(shifts.before[rows], shifts.after[rows], shifts.centred[rows]))
-
-    def close(self) -> None:
-        self._advance(self._classes)
-
-    def _advance(self, label: int) -> None:
-        while self._class < label:
-            for name, row in self._sums.finish().items():
-                self._rows[name][self._class] = row.float().cpu().numpy()
-            self._class, self._sums = self._class + 1, ConceptSums(self._concepts, self._device)
-
-
-def _padded(values: Tensor, width: int, fill: float) -> Tensor:
-    """Columns up to the number that the store keeps, missing ones filled."""
-    return torch.nn.functional.pad(values, (0, width - values.shape[1]), value=fill)
+    Both take the translator for exact. With few images, or a CLIP space that features say little of, the noise in it lies along
+    the very directions in which features vary, and random null directions miss it.
+    """
+    gained = (cosine - baseline) / (1 - baseline) if baseline < 1 else 0.0
+    reasons = []
+    if images_per_dimension < ENOUGH_IMAGES:
+        reasons.append(f"{images_per_dimension:.1f} images per feature dimension (wanted: {ENOUGH_IMAGES:g})")
+    if gained < ENOUGH_GAIN:
+        reasons.append(f"the translator gains {gained:.0%} of the way from its baseline (wanted: {ENOUGH_GAIN:.0%})")
+    return f"z and q may raise false alarms: {' and '.join(reasons)}" if reasons else ""

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from sing_compute.errors import SingError
+from sing_compute.linalg.null_space import NullSpaceRule
 from sing_compute.models.spec import DINOV2, PRESETS, ModelSpec
 
 CLASS_TEMPLATE = "an image of a {}"
@@ -35,11 +36,17 @@ class Plan:
     templates: tuple[str, ...]
     ridge: float | None
     invariance: str
+    null_space: NullSpaceRule
     device: torch.device
     batch_size: int
     workers: int
     fresh: bool
     command: str
+    seed: int = 0
+    """Of controls and every other draw but the resamples, which are the same for all models of a file."""
+    translators: tuple[tuple[str, Path] | None, ...] = ()
+    """For each model the CLIP space (empty: as the file says) and file of a translator made elsewhere; None to fit one."""
+    compare_translators: bool = False
     probe: bool = False
     """Whether backbones without a head get one that is fitted on the labels."""
     remarks: tuple[str, ...] = ()
@@ -64,7 +71,11 @@ def make_plan(
     concepts: Sequence[str],
     templates: Sequence[str],
     ridge: float | None,
+    translators: Sequence[str] = (),
+    compare_translators: bool = False,
     invariance: str,
+    null_space: str = "numerical",
+    seed: int = 0,
     device: str,
     batch_size: int,
     workers: int | None,
@@ -94,6 +105,11 @@ def make_plan(
             raise SingError(f"two models are named {name!r}: name one of them with --model NAME={name}")
     if ridge is not None and not 0 < ridge < math.inf:
         raise SingError(f"--lambda {ridge}: the penalty must be above 0 and finite")
+    given = _translators(translators, names)
+    if any(given) and (ridge is not None or compare_translators):
+        raise SingError(
+            "--translator brings a translator that is fitted already: leave --lambda and --compare-translators out"
+        )
     target = Path(output)
     if target.is_dir():
         raise SingError(f"-o {target}: this is a folder; give the name of a file, e.g. {target / 'results.h5'}")
@@ -111,11 +127,15 @@ def make_plan(
         templates=tuple(templates) or (CLASS_TEMPLATE,),
         ridge=ridge,
         invariance=invariance,
+        null_space=_null_space(null_space),
+        seed=seed,
         device=_device(device),
         batch_size=batch_size,
         workers=workers if workers is not None else 1,
         fresh=fresh,
         command=command,
+        translators=given,
+        compare_translators=compare_translators,
         probe=probe,
         remarks=remarks,
     )
@@ -153,6 +173,16 @@ def _specs(
     return [spec for spec in PRESETS[preset] if spec is not DINOV2] + own, (remark,)
 
 
+def _translators(texts: Sequence[str], names: Sequence[str]) -> tuple[tuple[str, Path] | None, ...]:
+    """`[CLIP=]FILE` for each model, '-' to fit one."""
+    if texts and len(texts) != len(names):
+        raise SingError(
+            f"{len(names)} models but {len(texts)} --translator: give one for each, in order, '-' to have it fitted"
+        )
+    parts = [None if text == "-" else text.rpartition("=")[::2] for text in texts or ["-"] * len(names)]
+    return tuple(None if part is None else (part[0], Path(part[1])) for part in parts)
+
+
 def _check_images(images: str | None, labels: str | None, specs: Sequence[ModelSpec], *, stored: bool) -> None:
     """Refuse a run without images that Imagenette cannot stand in for, as far as this can be told before models are loaded."""
     if images:
@@ -167,6 +197,13 @@ def _check_images(images: str | None, labels: str | None, specs: Sequence[ModelS
             raise SingError(
                 f"{needed}. Without it Imagenette is taken, for ImageNet models of timm, not for {spec.name}"
             )
+
+
+def _null_space(text: str) -> NullSpaceRule:
+    try:
+        return NullSpaceRule.parse(text)
+    except SingError as error:
+        raise SingError(f"--null-space {error}") from error
 
 
 def _path(text: str | None) -> Path | None:

@@ -21,11 +21,11 @@ class Progress:
         print(text, file=sys.stderr, flush=True)
 
     @contextmanager
-    def task(self, title: str, total: int) -> Iterator[Advance]:
-        """A piece of work of known size; call what is given with the number of items done."""
+    def task(self, title: str, total: int | None) -> Iterator[Advance]:
+        """A piece of work, of known size or not; call what is given with the number of items done."""
         yield from self._bar(title, total) if self._terminal else self._lines(title, total)
 
-    def _bar(self, title: str, total: int) -> Iterator[Advance]:
+    def _bar(self, title: str, total: int | None) -> Iterator[Advance]:
         from rich.console import Console
         from rich.progress import (
             BarColumn,
@@ -55,22 +55,23 @@ class Progress:
 
             yield advance
 
-    def _lines(self, title: str, total: int) -> Iterator[Advance]:
+    def _lines(self, title: str, total: int | None) -> Iterator[Advance]:
         start = last = time.monotonic()
-        done = 0
+        done, share = 0, f" of {total:,}" if total else ""
 
         def advance(count: int) -> None:
             nonlocal done, last
             done += count
             now = time.monotonic()
-            if now - last >= LINE_SECONDS and done < total:
+            if now - last >= LINE_SECONDS and (total is None or done < total):
                 last = now
                 rate = done / (now - start)
-                self.say(f"{title}: {done:,} of {total:,}, {rate:.1f}/s, {_clock((total - done) / rate)} left")
+                left = f", {_clock((total - done) / rate)} left" if total else ""
+                self.say(f"{title}: {done:,}{share}, {rate:.1f}/s{left}")
 
         yield advance
         seconds = time.monotonic() - start
-        self.say(f"{title}: {done:,} of {total:,} in {seconds:.1f} s ({done / max(seconds, 1e-9):.1f}/s)")
+        self.say(f"{title}: {done:,}{share} in {seconds:.1f} s ({done / max(seconds, 1e-9):.1f}/s)")
 
 
 def _clock(seconds: float) -> str:

@@ -59,13 +59,14 @@ def closing_table(store: Store, models: Sequence[str], *, width: int | None = No
         summary = store.summary(model)
         rows.append([model, *(cell(summary) for _, cell in COLUMNS)])
     width = width or shutil.get_terminal_size((100, 24)).columns
-    lines = _aligned(rows)
+    lines = aligned(rows)
     if len(lines[0]) > width:
-        lines = _aligned([list(row) for row in zip(*rows, strict=True)])
+        lines = aligned([list(row) for row in zip(*rows, strict=True)])
     return "\n".join(["", *lines, "", *(textwrap.fill(note, width) for note in NOTES)])
 
 
-def _aligned(rows: list[list[str]]) -> list[str]:
+def aligned(rows: list[list[str]]) -> list[str]:
+    """Rows of cells as lines: the first column to the left, the others to the right."""
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     return [
         "  ".join(

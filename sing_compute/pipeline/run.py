@@ -1,8 +1,10 @@
 """The whole road of one run: load, look, extract, measure, write."""
 
 import hashlib
+import json
 import sys
 from contextlib import ExitStack
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 
@@ -11,23 +13,26 @@ import torch
 from numpy.typing import NDArray
 
 from sing_compute import __version__
+from sing_compute.errors import TranslatorError
 from sing_compute.images.decoding import transform_settings
 from sing_compute.images.listing import ImageList, folds_of, match_classes
 from sing_compute.models.classifier import Classifier, load_classifier
+from sing_compute.pipeline.comparison import Compared, write_comparison
 from sing_compute.pipeline.features import ShardReader, attach_heads, extract
 from sing_compute.pipeline.fitting import FOLDS
 from sing_compute.pipeline.interruption import Interruption
-from sing_compute.pipeline.measure import Measured, ModelMeasurement
+from sing_compute.pipeline.measure import ModelMeasurement
 from sing_compute.pipeline.plan import Plan
 from sing_compute.pipeline.probing import fit_probes
 from sing_compute.pipeline.progress import Progress
+from sing_compute.pipeline.rows import Measured
 from sing_compute.pipeline.shards import SHARD_IMAGES, WorkFolder
 from sing_compute.pipeline.shared import Pictures, Words, refuse
 from sing_compute.pipeline.sources import given_images, imagenette_images
 from sing_compute.pipeline.space import ClipSpace, class_table
-from sing_compute.scores.statistics import rank_correlation
 from sing_compute.store import Store, Writer, replace_store
 from sing_compute.store.write import SHARED
+from sing_compute.translator.imported import ImportedTranslator, read_translator
 
 
 def run(plan: Plan, progress: Progress) -> list[str]:
@@ -53,6 +58,7 @@ class _Run:
 
     def __init__(self, plan: Plan, work: WorkFolder, progress: Progress) -> None:
         self.plan, self.work, self.progress = plan, work, progress
+        self._given: dict[str, ImportedTranslator] = {}
 
     def go(self) -> None:
         plan, say = self.plan, self.progress.say
@@ -79,12 +85,28 @@ class _Run:
             space.image_embeddings.lookup([images.keys[row] for row in order], "images")
         prompts, class_vectors = space.classes(table.names, plan, plan.device)
         vocabulary, concept_vectors = space.concepts(plan, plan.device, self.progress)
+        self._read_translators(classifiers, space.provenance["tag"], class_vectors.shape[1])
         words = Words(table, prompts, vocabulary, class_vectors, concept_vectors, space.provenance)
         self._check_output(words, images, order, labels)
         self._extract(images, order, classifiers, space)
         reader, kept, failed = self._reader(images, order, labels, space)
         pictures = Pictures.of(images, order[kept], labels, failed)
         self._write(classifiers, reader, words, pictures)
+
+    def _read_translators(self, classifiers: list[Classifier], clip: str, clip_dim: int) -> None:
+        """Translators made elsewhere; one that leads into another CLIP space than this run's is refused."""
+        for classifier, given in zip(classifiers, self.plan.translators, strict=True):
+            if given is None:
+                continue
+            found = read_translator(given[1], clip=given[0], dim=classifier.head[0].shape[1], clip_dim=clip_dim)
+            if found.clip != clip:
+                raise TranslatorError(
+                    f"{given[1]}: leads into the CLIP space {found.clip}, this run's is {clip}: give --clip {found.clip}"
+                )
+            self._given[classifier.name] = found
+            facts = classifier.provenance
+            facts |= {"translator_file": str(given[1]), "translator_sha256": found.sha256}
+            self.progress.say(f"{classifier.name}: translator from {given[1]}, into {found.clip}")
 
     def _old(self) -> ExitStack | Store:
         """The results file that models are added to; nothing where there is none."""
@@ -156,28 +178,37 @@ class _Run:
             words.concept_vectors.to(plan.device),
         )
         with self._old() as old, replace_store(plan.output, scratch=self.work.folder) as writer:
-            medians: dict[str, NDArray[np.float64]] = {}
+            compared: dict[str, Compared] = {}
             position = 0
             if isinstance(old, Store):
                 refuse(old, pictures.differing(old))
-                medians, position = _adopt(old, writer, [classifier.name for classifier in classifiers])
+                compared, position = _adopt(old, writer, [classifier.name for classifier in classifiers])
             else:
                 words.write(writer)
                 pictures.write(writer, classes)
             for order, classifier in enumerate(classifiers, position):
                 measurement = ModelMeasurement(
-                    classifier, reader, against, invariance=plan.invariance, ridge=plan.ridge
+                    classifier,
+                    reader,
+                    against,
+                    invariance=plan.invariance,
+                    ridge=plan.ridge,
+                    seed=plan.seed,
+                    rule=plan.null_space,
+                    translator=given.translator if (given := self._given.get(classifier.name)) else None,
+                    compare=plan.compare_translators,
                 )
                 if not measurement.split.nullity:
                     self.progress.say(f"{classifier.name}: its head has no null space: stored without scores")
-                median = measurement.run(writer, self.progress)
-                if median is not None:
-                    medians[classifier.name] = median
-                writer.annotate(f"models/{classifier.name}", self._provenance(classifier, order))
-            if medians:
-                writer.put("comparison/model", list(medians))
-                matrix = [[rank_correlation(a, b) for b in medians.values()] for a in medians.values()]
-                writer.put("comparison/class_order", matrix)
+                found = measurement.run(writer, self.progress)
+                if found is not None:
+                    compared[classifier.name] = found
+                facts = self._provenance(classifier, order)
+                if measurement.doubt:
+                    facts["significance_note"] = measurement.doubt
+                    self.progress.say(f"{classifier.name}: {measurement.doubt}")
+                writer.annotate(f"models/{classifier.name}", facts)
+            write_comparison(writer, compared)
 
     def _provenance(self, classifier: Classifier, position: int) -> dict[str, str | int | float]:
         plan = self.plan
@@ -189,20 +220,27 @@ class _Run:
             "python_version": sys.version.split()[0],
             "order": position,
             "invariance": plan.invariance,
+            "null_space": str(plan.null_space),
             "folds": FOLDS,
-            "lambda_choice": "out-of-fold cosine" if plan.ridge is None else "given",
+            "seed": plan.seed,
+            "lambda_choice": "none: translator from a file"
+            if classifier.name in self._given
+            else "out-of-fold cosine"
+            if plan.ridge is None
+            else "given",
             "device": plan.device.type,
             "batch_size": plan.batch_size,
             "threads": torch.get_num_threads(),
             "command": plan.command,
+            "plan": json.dumps(asdict(plan), default=str),
             "written": datetime.now(UTC).isoformat(timespec="seconds"),
         }
 
 
-def _adopt(old: Store, writer: Writer, replaced: list[str]) -> tuple[dict[str, NDArray[np.float64]], int]:
-    """Copy what stays of an existing file; gives its models' class medians and the position of the next model."""
+def _adopt(old: Store, writer: Writer, replaced: list[str]) -> tuple[dict[str, Compared], int]:
+    """Copy what stays of an existing file; gives what its models are compared by and the position of the next model."""
     others = [name for name in old.models if name not in replaced]
     writer.adopt(old, [*SHARED, *(f"models/{name}" for name in others)])
-    paths = {name: f"models/{name}/classes/attribute_score_abs_q50" for name in others}
-    medians = {name: old.array(path)[0].astype(np.float64) for name, path in paths.items() if path in old}
-    return medians, 1 + max((int(old.attributes(f"models/{name}").get("order", 0)) for name in others), default=-1)
+    known = {name: Compared.read(old, name) for name in others}
+    last = max((int(old.attributes(f"models/{name}").get("order", 0)) for name in others), default=-1)
+    return {name: compared for name, compared in known.items() if compared is not None}, 1 + last

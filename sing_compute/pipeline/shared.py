@@ -1,7 +1,9 @@
 """What all models of one results file have in common: the words of one CLIP space, and the pictures measured."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +68,8 @@ class Pictures:
     groups: list[str] | None
     failed: list[tuple[str, str]]
     root: str
+    fingerprint: str = ""
+    """SHA-256 of each image's key, class and size in bytes; empty where it is not known."""
 
     @classmethod
     def of(
@@ -78,7 +82,11 @@ class Pictures:
         """These rows of a list, in their order; `labels` are those of the whole list."""
         groups = [images.groups[row] for row in rows] if images.groups else None
         keys = [images.keys[row] for row in rows]
-        return cls(keys, labels[np.asarray(rows, dtype=np.int64)], groups, failed, str(images.root.resolve()))
+        chosen = labels[np.asarray(rows, dtype=np.int64)]
+        digest = hashlib.sha256()
+        for row, key, label in zip(rows, keys, chosen.tolist(), strict=True):
+            digest.update(f"{key}\t{label}\t{_size(images.path(int(row)))}\n".encode("utf-8", "replace"))
+        return cls(keys, chosen, groups, failed, str(images.root.resolve()), digest.hexdigest())
 
     def offsets(self, classes: int) -> NDArray[np.int64]:
         """Images of class c are rows offsets[c] to offsets[c + 1]."""
@@ -101,7 +109,7 @@ class Pictures:
         writer.put("images/offsets", self.offsets(classes))
         writer.put("images/skipped_key", [key for key, _ in self.failed])
         writer.put("images/skipped_reason", [reason for _, reason in self.failed])
-        writer.annotate("images", {"root": self.root})
+        writer.annotate("images", {"root": self.root, "fingerprint": self.fingerprint})
         names = self.group_names
         if names:
             index = {name: position for position, name in enumerate(names)}
@@ -118,7 +126,17 @@ class Pictures:
             found.append("classes of the images")
         if _old_groups(old) != (self.groups or [""] * len(self.keys)):
             found.append("groups")
+        known = old.attributes("images").get("fingerprint", "")
+        if not found and known and self.fingerprint and known != self.fingerprint:
+            found.append("image files (their sizes in bytes changed)")
         return found
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:  # it vanished, and is or will be among those that cannot be read
+        return -1
 
 
 def refuse(old: Store, differing: list[str]) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sing_compute.errors import StoreError
 from sing_compute.store import gate
 from sing_compute.store.gate import Stored
-from sing_compute.store.schema import FIELDS, FORMAT, NEIGHBOURS, SCHEMA_VERSION, TOP_CONCEPTS, Field
+from sing_compute.store.schema import CURVE, FIELDS, FORMAT, NEIGHBOURS, PENALTIES, SCHEMA_VERSION, TOP_CONCEPTS, Field
 from sing_compute.store.text import clean, one_line, store_error
 
 _DEFINED = {
@@ -25,10 +25,30 @@ _DEFINED = {
     "clip": ("clip/class_embeddings", 1),
     "model": ("comparison/model", 0),
     "dim": ("models/{model}/head/weight", 1),
+    "compared": ("comparison/figure", 0),
     "lambda": ("models/{model}/translator/path_lambda", 0),
+    "fold": ("models/{model}/translator/fold_bias", 0),
+    "kept": ("models/{model}/features/row", 0),
+    "figure": ("models/{model}/bootstrap/figure", 0),
+    "replicate": ("models/{model}/bootstrap/classes", 1),
+    "class_figure": ("models/{model}/classes/interval_figure", 0),
+    "control": ("models/{model}/controls/name", 0),
+    "perturbation": ("models/{model}/controls/perturbation", 0),
+    "length": ("models/{model}/controls/length", 0),
+    "variant": ("models/{model}/variants/name", 0),
+    "mode": ("models/{model}/spectrum/singular_value", 0),
+    "translator": ("models/{model}/translators/kind", 0),
 }
 """The dataset and its axis that say how long an axis is; every other dataset must agree."""
-_FIXED = {"shift": TOP_CONCEPTS, "neighbour": NEIGHBOURS, "score": 2}
+_FIXED = {
+    "shift": TOP_CONCEPTS,
+    "pole": TOP_CONCEPTS,
+    "neighbour": NEIGHBOURS,
+    "score": 2,
+    "bound": 2,
+    "penalty": len(PENALTIES),
+    "percent": len(CURVE),
+}
 
 
 class UnknownLengthError(StoreError):

@@ -1,121 +1,51 @@
 """The tables people read: models, classes, concepts of a class, images. The screen, CSV export and DataFrames all draw them.
 
-A table is a list of columns over lazily read values; building one reads no image column.
+A table is a list of columns over lazily read values; building one reads no image column. What a file lacks is a column less.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sing_compute.errors import StoreError
-from sing_compute.store.gate import Stored
+from sing_compute.store.columns import CLASSES, CONCEPTS, IMAGES, MODELS, Column, Table, Values
 from sing_compute.store.read import Store
-from sing_compute.store.schema import FIELDS, RANKED
+from sing_compute.store.schema import FIELDS, PENALTIES, RANKED, SIGNIFICANT
 from sing_compute.store.text import store_error
 
-Rows = NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Values:
-    """A run of stored or computed values, read by row; `names` turns stored indices into text, others into the empty text."""
-
-    source: NDArray[Any] | Stored
-    start: int = 0
-    stop: int | None = None
-    names: NDArray[Any] | None = None
-    part: int | None = None
-    """Which column of a two-axis dataset."""
-
-    def __len__(self) -> int:
-        return (len(self.source) if self.stop is None else self.stop) - self.start
-
-    def take(self, rows: Rows) -> NDArray[Any]:
-        """The values at these rows, in the order asked for."""
-        return self._finish(self._read(rows + self.start))
-
-    def all(self) -> NDArray[Any]:
-        """Every value."""
-        return self._finish(self._read(slice(self.start, self.start + len(self))))
-
-    def codes(self) -> NDArray[Any]:
-        """Every stored index into `names`; -1 for those that no name belongs to."""
-        return self._known(self._read(slice(self.start, self.start + len(self))))
-
-    def _read(self, rows: Any) -> NDArray[Any]:
-        return np.asarray(self.source[rows] if self.part is None else self.source[rows, self.part])
-
-    def _known(self, raw: NDArray[Any]) -> NDArray[Any]:
-        return raw if self.names is None else np.where((raw >= 0) & (raw < len(self.names)), raw, -1)
-
-    def _finish(self, raw: NDArray[Any]) -> NDArray[Any]:
-        if self.names is None:
-            return raw
-        known, names = self._known(raw), self.names
-        if len(raw) < len(names):
-            return np.where(known >= 0, names[known], "").astype(object)
-        return np.asarray(np.append(names.astype(object), "")[known])  # by reference: a long name costs its length once
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column: `name` heads a CSV or DataFrame, `title` the screen; numbers carry their unit."""
-
-    name: str
-    title: str
-    unit: str
-    description: str
-    values: Values
-
-    @property
-    def is_text(self) -> bool:
-        """Whether the cells are text."""
-        return self.unit == "text"
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Columns of equal length. `ids` is what each row stands for: a class, concept or image index (None: the row number)."""
-
-    kind: str
-    columns: Sequence[Column]
-    length: int
-    ids: Rows | None = None
-    rankings: dict[str, Stored] = field(default_factory=dict)
-    """Stored orders (rising) of whole image tables, by column name."""
-
-    def column(self, name: str) -> Column:
-        """The column of that name.
-
-        Raises:
-            StoreError: There is none; the message lists those there are.
-        """
-        for column in self.columns:
-            if column.name == name:
-                return column
-        raise StoreError(f"no column {name!r}; this table has: {', '.join(c.name for c in self.columns)}")
+CHOSEN = PENALTIES.index(1.0)
+"""Where the chosen penalty stands among those that models are compared at."""
+ORDERED_BY = "ratio_images"
+"""The figure that models are placed by."""
+Cells = NDArray[Any]
 
 
 def model_table(store: Store) -> Table:
     """One row per model: the summary figures, most wanted first. A figure that a model lacks is NaN (or absent throughout)."""
     summaries = [store.summary(model) for model in store.models]
+    images, classes = (_model_intervals(store, name) for name in ("images_interval", "classes_interval"))
     columns = [_text("model", "model", "model of this file", np.array(store.models, dtype=np.str_))]
-    for name, title in _MODEL_COLUMNS:
+    for name, title in MODELS:
         if any(name in summary for summary in summaries):
             known = FIELDS[f"models/{{model}}/summary/{name}"]
             whole = known.dtype == "int64" and all(name in summary for summary in summaries)
             cells = np.array(
                 [summary.get(name, np.nan) for summary in summaries], dtype=np.int64 if whole else np.float64
             )
-            columns.append(Column(name, title, known.unit, known.description, Values(cells)))
+            over, ends = ("", images) if name in images else ("classes", classes)
+            columns += _bounded(Column(name, title, known.unit, known.description, Values(cells)), ends, over)
+        if name == ORDERED_BY:
+            columns += _places(store)
+    for column in tuple(columns):
+        if column.name in images:
+            columns += _bounded(column, classes, "classes")[1:]
     return Table("models", columns, len(summaries))
 
 
 def class_table(store: Store, model: str, subset: str = "all", *, empty: bool = False) -> Table:
-    """One row per class with images in the subset (`empty=True`: every class).
+    """One row per class with images in the subset (`empty=True`: every class). Controls are of all images of a class.
 
     Raises:
         StoreError: No such model or subset.
@@ -127,44 +57,58 @@ def class_table(store: Store, model: str, subset: str = "all", *, empty: bool = 
     base = f"models/{model}/classes/"
     counts = store.dataset(base + "count")[row]
     ids = np.arange(len(counts)) if empty else np.flatnonzero(counts)
-    columns = [
-        _text("class", "class", FIELDS["classes/name"].description, store.class_names[ids]),
-        Column("index", "index", "index", "position in the model's output", Values(ids)),
-    ]
-    if "classes/wnid" in store:
-        columns.append(_text("wnid", "wnid", FIELDS["classes/wnid"].description, store.array("classes/wnid")[ids]))
-    for name, title in _CLASS_COLUMNS:
-        if base + name in store:
+    ends: dict[str, Cells] = {}
+    if base + "interval_figure" in store and base + "interval" in store:
+        stored = store.dataset(base + "interval")
+        ends = {str(name): stored[k][row][ids] for k, name in enumerate(store.array(base + "interval_figure"))}
+    controls = _class_controls(store, base, ids) if subset == "all" else {}
+    columns = [_text("class", "class", FIELDS["classes/name"].description, store.class_names[ids])]
+    for name, title in CLASSES:
+        if name == "index":
+            columns.append(Column("index", "index", "index", "position in the model's output", Values(ids)))
+            if "classes/wnid" in store:
+                text = FIELDS["classes/wnid"].description
+                columns.append(_text("wnid", "wnid", text, store.array("classes/wnid")[ids]))
+        elif name in controls:
+            columns.append(Column(name, title, *controls[name]))
+        elif base + name in store and not name.endswith("control"):
             known = FIELDS[f"models/{{model}}/classes/{name}"]
             cells = store.dataset(base + name)[row][ids]
-            columns.append(Column(name, title, known.unit, known.description, Values(cells)))
+            columns += _bounded(Column(name, title, known.unit, known.description, Values(cells)), ends)
     return Table("classes", columns, len(ids), ids)
 
 
 def concept_table(store: Store, model: str, class_index: int) -> Table:
-    """One row per concept: how the removal of the null part moves the images of one class.
+    """One row per concept: how the removal of the null part moves the images of one class, and whether chance would, too.
 
     Raises:
         StoreError: No such model or class, or the model has no scores.
     """
     model = store.model(model)
     base = f"models/{model}/concepts/"
-    matrix = {name: store.dataset(base + name)[class_index] for name, _ in _CONCEPT_COLUMNS if base + name in store}
+    names = [path.rpartition("/")[2] for path in FIELDS if path.startswith("models/{model}/concepts/")]
+    matrix = {name: store.dataset(base + name)[class_index] for name in names if base + name in store}
     if not matrix:
         raise store_error(f"{model} has no concept shifts: its head has no null space")
-    if {"attribute_score", "attribute_score_centred"} <= matrix.keys():
-        with np.errstate(all="ignore"):
+    ends: dict[str, Cells] = {}
+    with np.errstate(all="ignore"):
+        if {"attribute_score", "attribute_score_centred"} <= matrix.keys():
             matrix["attribute_score_common"] = matrix["attribute_score"] - matrix["attribute_score_centred"]
-    columns = [
-        _text("concept", "concept", FIELDS["concepts/name"].description, store.concept_names),
-        _text("kind", "kind", FIELDS["concepts/kind"].description, store.array("concepts/kind")),
-    ]
-    for name, title in _CONCEPT_COLUMNS:
-        if name not in matrix:
-            continue
-        known = FIELDS.get(f"models/{{model}}/concepts/{name}")
-        text = known.description if known else "the part of AS that the mean null feature explains: AS minus centred AS"
-        columns.append(Column(name, title, "degree", text, Values(matrix[name])))
+        if {"attribute_score", "attribute_score_half"} <= matrix.keys():
+            score, half = matrix["attribute_score"], matrix["attribute_score_half"]
+            ends["attribute_score"] = np.stack([score - half, score + half], axis=-1)
+        if "z" in matrix:
+            matrix["p"] = np.array([math.erfc(abs(z) / math.sqrt(2)) for z in matrix["z"].tolist()])
+        if "q" in matrix:
+            matrix["significant"] = np.where(matrix["q"] < SIGNIFICANT, "*", "")
+    columns = [_text("concept", "concept", FIELDS["concepts/name"].description, store.concept_names)]
+    for name, title in CONCEPTS:
+        if name == "kind":
+            columns.append(_text("kind", "kind", FIELDS["concepts/kind"].description, store.array("concepts/kind")))
+        elif name in matrix:
+            known = FIELDS.get(f"models/{{model}}/concepts/{name}")
+            told = (known.unit, known.description) if known else _COMPUTED[name]
+            columns += _bounded(Column(name, title, *told, Values(matrix[name])), ends)
     return Table("concepts", columns, len(store.concept_names), np.arange(len(store.concept_names)))
 
 
@@ -180,7 +124,7 @@ def image_table(store: Store, model: str, class_index: int | None = None) -> Tab
         start, stop = int(store.offsets[class_index]), int(store.offsets[class_index + 1])
     base = f"models/{model}/images/"
 
-    def stored(path: str, names: NDArray[Any] | None = None, part: int | None = None) -> Values:
+    def stored(path: str, names: Cells | None = None, part: int | None = None) -> Values:
         return Values(store.dataset(path), start, stop, names, part)
 
     classes = store.class_names
@@ -189,21 +133,16 @@ def image_table(store: Store, model: str, class_index: int | None = None) -> Tab
     columns.append(Column("class", "class", "text", text, stored("images/class", classes)))
     text = FIELDS["models/{model}/images/prediction"].description
     columns.append(Column("prediction", "prediction", "text", text, stored(base + "prediction", classes)))
-    for name, title in _IMAGE_COLUMNS:
+    for name, title in IMAGES:
         if base + name in store:
             known = FIELDS[f"models/{{model}}/images/{name}"]
             columns.append(Column(name, title, known.unit, known.description, stored(base + name)))
     if base + "top_concept" in store and base + "top_concept_score" in store:
-        top, shift = FIELDS["models/{model}/images/top_concept"], FIELDS["models/{model}/images/top_concept_score"]
         names = store.concept_names
-        columns.append(
-            Column("top_concept", "top concept", "text", top.description, stored(base + "top_concept", names, 0))
-        )
-        columns.append(
-            Column(
-                "top_concept_score", "its AS", "degree", shift.description, stored(base + "top_concept_score", None, 0)
-            )
-        )
+        text = "concept with the largest |AS|"
+        columns.append(Column("top_concept", "top concept", "text", text, stored(base + "top_concept", names, 0)))
+        shift = stored(base + "top_concept_score", None, 0)
+        columns.append(Column("top_concept_score", "its AS", "degree", "AS of that concept", shift))
     if "images/group" in store and "groups/name" in store:
         groups = stored("images/group", store.array("groups/name"))
         columns.append(Column("group", "group", "text", FIELDS["images/group"].description, groups))
@@ -214,84 +153,113 @@ def image_table(store: Store, model: str, class_index: int | None = None) -> Tab
     return Table("images", columns, stop - start, np.arange(start, stop), rankings)
 
 
-def _text(name: str, title: str, description: str, values: NDArray[Any]) -> Column:
+def _text(name: str, title: str, description: str, values: Cells) -> Column:
     return Column(name, title, "text", description, Values(values))
 
 
-_MODEL_COLUMNS = (
-    ("accuracy", "accuracy"),
-    ("rank", "rank"),
-    ("nullity", "nullity"),
-    ("attribute_score", "AS"),
-    ("attribute_score_abs", "|AS|"),
-    ("image_score", "IS"),
-    ("image_score_centred", "IS centred"),
-    ("ratio_images", "IS/|AS|"),
-    ("flips", "flips"),
-    ("null_energy", "null energy"),
-    ("cosine", "cosine"),
-    ("cosine_baseline", "baseline"),
-    ("ratio_classes", "IS/|AS| classes"),
-    ("attribute_score_centred_abs", "|AS| centred"),
-    ("null_energy_centred", "null energy centred"),
-    ("nullity_softmax", "nullity softmax"),
-    ("gap", "gap"),
-    ("tail_ratio", "tail ratio"),
-    ("lambda", "lambda"),
-    ("lambda_relative", "lambda relative"),
-    ("r_squared", "R2"),
-    ("mse", "MSE"),
-    ("zero_shot_image", "zero-shot z"),
-    ("zero_shot_translated", "zero-shot T(f)"),
-    ("zero_shot_equivalent", "zero-shot T(f~)"),
-    ("logit_change_max", "logit change max"),
-    ("logit_change_mean", "logit change mean"),
-    ("images", "images"),
-    ("correct", "right"),
-    ("undefined", "undefined"),
-)
-_CLASS_COLUMNS = (
-    ("count", "images"),
-    ("accuracy", "accuracy"),
-    ("attribute_score_q50", "AS"),
-    ("attribute_score_abs_q50", "|AS|"),
-    ("image_score_q50", "IS"),
-    ("image_score_centred_q50", "IS centred"),
-    ("ratio", "IS/|AS|"),
-    ("null_energy_mean", "null energy"),
-    ("attribute_score_centred_abs_q50", "|AS| centred"),
-    ("null_energy_centred_mean", "null energy centred"),
-    ("attribute_score_mean", "AS mean"),
-    ("attribute_score_std", "AS std"),
-    ("attribute_score_abs_mean", "|AS| mean"),
-    ("attribute_score_q05", "AS 5%"),
-    ("attribute_score_q25", "AS 25%"),
-    ("attribute_score_q75", "AS 75%"),
-    ("attribute_score_q95", "AS 95%"),
-    ("image_score_mean", "IS mean"),
-    ("image_score_std", "IS std"),
-    ("image_score_q05", "IS 5%"),
-    ("image_score_q25", "IS 25%"),
-    ("image_score_q75", "IS 75%"),
-    ("image_score_q95", "IS 95%"),
-)
-_CONCEPT_COLUMNS = (
-    ("attribute_score", "AS"),
-    ("attribute_score_abs", "|AS|"),
-    ("attribute_score_std", "AS std"),
-    ("angle_before", "before"),
-    ("angle_after", "after"),
-    ("attribute_score_centred", "AS centred"),
-    ("attribute_score_common", "AS common"),
-)
-_IMAGE_COLUMNS = (
-    ("attribute_score", "AS"),
-    ("image_score", "IS"),
-    ("confidence", "confidence"),
-    ("null_energy", "null energy"),
-    ("attribute_score_centred", "AS centred"),
-    ("image_score_centred", "IS centred"),
-    ("null_energy_centred", "null energy centred"),
-    ("class_angle", "class angle"),
-    ("cosine", "cosine"),
-)
+def _bounded(column: Column, ends: Mapping[str, Cells], over: str = "") -> list[Column]:
+    """A column and the columns of its interval's ends, (row, bound); `over` says what was resampled if not images."""
+    if column.name not in ends:
+        return [column]
+    found = []
+    for k, (end, side) in enumerate((("low", "lower"), ("high", "upper"))):
+        name, title = (
+            f"{column.name}_{over}_{end}".replace("__", "_"),
+            f"{column.title} {over} {end}".replace("  ", " "),
+        )
+        text = f"{side} end of the 95 % interval{f' over {over}' if over else ''} of: {column.description}"
+        found.append(Column(name, title, column.unit, text, Values(ends[column.name][..., k])))
+    names = (found[0].name, found[1].name)
+    return [Column(column.name, column.title, column.unit, column.description, column.values, names), *found]
+
+
+def _model_intervals(store: Store, name: str) -> dict[str, Cells]:
+    """Intervals at the chosen penalty by figure, (model, bound); NaN for models that have none, absent if none has one."""
+    found: dict[str, Cells] = {}
+    for row, model in enumerate(store.models):
+        base = f"models/{model}/bootstrap/"
+        if base + "figure" in store and base + name in store:
+            bounds = store.array(base + name)
+            bounds = bounds[CHOSEN] if bounds.ndim == 3 else bounds
+            for figure, pair in zip(store.array(base + "figure"), bounds, strict=True):
+                found.setdefault(str(figure), np.full((len(store.models), 2), np.nan))[row] = pair
+    return {figure: pairs for figure, pairs in found.items() if not np.isnan(pairs).all()}
+
+
+def places(store: Store) -> tuple[list[str], NDArray[np.float64], NDArray[np.float64]] | None:
+    """The models that are compared, IS/|AS| of each, (penalty, model), and how surely one lies above another.
+
+    The last is the share of resamples of the same images, (penalty, model, model). None where a file does not say it.
+    """
+    parts = ("model", "figure", "value", "above")
+    if any(f"comparison/{part}" not in store for part in parts):
+        return None
+    models, figures, values, above = (store.array(f"comparison/{part}") for part in parts)
+    which = np.flatnonzero(figures == ORDERED_BY)
+    if not len(which):
+        return None
+    return [str(model) for model in models], values[:, which[0]], above[:, which[0]].astype(np.float64)
+
+
+def _places(store: Store) -> list[Column]:
+    """Where each model stands by IS/|AS|, and how surely it lies above the next, at the three penalties."""
+    found = places(store)
+    if found is None:
+        return []
+    names, values, above = found
+    rows = {name: store.models.index(name) for name in names if name in store.models}
+    order = [k for k in np.argsort(-values[CHOSEN], kind="stable") if values[CHOSEN, k] == values[CHOSEN, k]]
+    order = [k for k in order if names[k] in rows]
+    if len(order) < 2:
+        return []
+    cells = np.full((1 + len(PENALTIES), len(store.models)), np.nan)
+    for place, k in enumerate(order):
+        cells[0, rows[names[k]]] = place + 1
+        if place + 1 < len(order):
+            cells[1:, rows[names[k]]] = above[:, k, order[place + 1]]
+    columns = [Column("place", "place", "count", "place by IS/|AS|, 1 the highest", Values(_whole(cells[0])))]
+    for position in sorted(range(len(PENALTIES)), key=lambda k: k != CHOSEN):
+        scale = PENALTIES[position]
+        name, title = _ABOVE.get(scale, (f"above_next_{scale:g}", f"above next {scale:g}"))
+        text = f"share of resamples of the same images in which its IS/|AS| lies above that of the next place, {_at(scale)}"
+        columns.append(Column(name, title, "1", text, Values(cells[1 + position])))
+    return columns
+
+
+def _whole(cells: NDArray[np.float64]) -> Cells:
+    return cells if np.isnan(cells).any() else cells.astype(np.int64)
+
+
+def _at(scale: float) -> str:
+    return "at the chosen lambda" if scale == 1 else f"at {scale:g} lambda; below one half the order is turned round"
+
+
+def _class_controls(store: Store, base: str, ids: NDArray[np.int64]) -> dict[str, tuple[str, str, Values]]:
+    """The scores of each class when a random vector of the same length is removed, and the measured ones over them.
+
+    Gives unit, description and values by column name.
+    """
+    found: dict[str, tuple[str, str, Values]] = {}
+    for name in ("attribute_score_abs", "image_score"):
+        if f"{base}{name}_control" in store and f"{base}{name}_q50" in store:
+            known = FIELDS[f"models/{{model}}/classes/{name}_control"]
+            control = store.dataset(f"{base}{name}_control")[ids]
+            found[f"{name}_control"] = known.unit, known.description, Values(control)
+            with np.errstate(all="ignore"):
+                share = store.dataset(f"{base}{name}_q50")[0][ids] / control
+            text = FIELDS[f"models/{{model}}/summary/{name}_over_control"].description
+            found[f"{name}_over_control"] = "1", text, Values(share)
+    return found
+
+
+_ABOVE = {
+    0.1: ("above_next_tenth", "above next /10"),
+    1.0: ("above_next", "above next"),
+    10.0: ("above_next_tenfold", "above next x10"),
+}
+_COMPUTED = {
+    "attribute_score_common": ("degree", "the part of AS that the mean null feature explains: AS minus centred AS"),
+    "p": ("1", "two-sided normal tail of z"),
+    "significant": ("text", f"* where q < {SIGNIFICANT}"),
+}
+"""Unit and meaning of concept columns that follow from stored ones."""

@@ -9,6 +9,10 @@ _STEERING = re.compile(
     "\U000e0000-\U000e007f]"
 )
 _LINE = 400
+_FORMULA = tuple("=+-@\t\r＝＋－＠")
+"""Spreadsheets take the full-width ones too."""
+_INNER_CELL = re.compile(r"(;\s*)(?=[=+\-@＝＋－＠])")
+"""Where half of Europe's spreadsheets begin another cell."""
 
 
 def clean(text: str) -> str:
@@ -25,3 +29,9 @@ def one_line(text: object) -> str:
 def store_error(text: object) -> StoreError:
     """An error whose one line may quote what stands in a file."""
     return StoreError(one_line(text))
+
+
+def csv_text(text: str) -> str:
+    """The text as a CSV cell that no spreadsheet takes for a formula: control characters out, a leading ' where needed."""
+    cleaned = _INNER_CELL.sub(r"\1'", clean(text))
+    return "'" + cleaned if text.startswith(_FORMULA) or cleaned.lstrip().startswith(_FORMULA) else cleaned

@@ -13,6 +13,7 @@ from sing_compute.errors import StoreError
 from sing_compute.store.gate import MAX_TEXT
 from sing_compute.store.read import Store
 from sing_compute.store.schema import FIELDS, FORMAT, SCHEMA_VERSION
+from sing_compute.store.text import one_line
 
 SHARED = ("images", "groups", "subsets", "classes", "concepts", "clip")
 """Groups that all models of one file have in common."""
@@ -53,17 +54,25 @@ class Writer:
         for name, value in attributes.items():
             _attribute(target, name, value)
 
-    def adopt(self, store: Store, groups: Iterable[str]) -> None:
-        """Copy whole groups from another results file, bit for bit.
+    def adopt(self, store: Store, groups: Iterable[str], *, name: str | None = None) -> None:
+        """Copy whole groups from another results file, bit for bit; under a new last name if one is given.
 
         Raises:
-            StoreError: A group holds links, or data outside its file.
+            StoreError: A group holds links, or data outside its file, or cannot be copied.
         """
         for group in groups:
             if group in store:
                 store.check_tree(group)
                 parent = self._file.require_group(str(Path(group).parent))
-                store.file.copy(group, parent, name=Path(group).name)
+                try:
+                    store.file.copy(group, parent, name=name or Path(group).name)
+                except (OSError, RuntimeError, ValueError) as error:
+                    raise StoreError(f"{store.path}: {one_line(error)}") from error
+
+    def replace(self, path: str, values: ArrayLike | Iterable[str], *, model: str | None = None) -> None:
+        """Write one dataset of the schema in the place of the one that was copied."""
+        del self._file[path.format(model=model)]
+        self.put(path, values, model=model)
 
     @staticmethod
     def _describe(dataset: h5py.Dataset, path: str) -> None:

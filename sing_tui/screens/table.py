@@ -12,6 +12,7 @@ from sing_tui.place import Level, Place, measured_classes
 from sing_tui.screens.spoken import spoken
 from sing_tui.screens.typed import TypingPage
 from sing_tui.view import Arrangement, first_direction
+from sing_tui.widgets.detail import DetailPane
 from sing_tui.widgets.lines import KeyLine, TypingLine
 from sing_tui.widgets.score_table import ScoreTable
 
@@ -80,8 +81,11 @@ class TableScreen(TypingPage):
         self.table.move(step)
 
     def action_turn(self, share: float) -> None:
-        """Move by a share of a page."""
-        self.table.turn(share)
+        """Move by a share of a page: through the table, or through the details where they fill the screen."""
+        if self.body == "detail":
+            self.query_one(DetailPane).turn(share)
+        else:
+            self.table.turn(share)
 
     def action_go(self, line: int) -> None:
         """Go to a line; -1 is the last one."""
@@ -183,9 +187,9 @@ class TableScreen(TypingPage):
 
     def action_sort(self) -> None:
         """Sort by the column under the cursor; once more turns it round."""
-        if self.view is None:
+        if self.view is None or not self.table.columns:
             return
-        column = self.view.table.columns[self.table.column]
+        column = self.table.columns[self.table.column]
         same = column.name == self.arrangement.sort
         falling = not self.arrangement.descending if same else first_direction(column)
         self.rearrange(replace(self.arrangement, sort=column.name, descending=falling))
@@ -250,9 +254,25 @@ class TableScreen(TypingPage):
 
     def action_help(self) -> None:
         """Show keys and columns."""
-        from sing_tui.screens.help import Help
+        from sing_tui.screens.help import help_text
+        from sing_tui.screens.sheet import Sheet
 
-        self.app.push_screen(Help(self))
+        self.app.push_screen(Sheet(help_text(self), ascii_only=self.explorer.glyphs.ascii_only))
+
+    @spoken
+    def action_words(self) -> None:
+        """Say every number of the row in words, the one under the cursor first."""
+        if self.view is None or not len(self.view) or not self.table.columns:
+            self.say("there is no row to put into words")
+            return
+        from sing_tui.screens.sheet import Sheet
+        from sing_tui.words import told, word_text
+
+        rows, chosen = told(self.view, self.table.cursor), self.table.columns[self.table.column].name
+        rows.sort(key=lambda row: row.column.name != chosen)
+        first = self.view.table.columns[0].values.take(self.view.order[self.table.cursor : self.table.cursor + 1])[0]
+        glyphs = self.explorer.glyphs
+        self.app.push_screen(Sheet(word_text(str(first), rows, glyphs), ascii_only=glyphs.ascii_only))
 
     def action_palette(self) -> None:
         """Offer every command by name."""

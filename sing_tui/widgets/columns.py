@@ -14,6 +14,8 @@ from sing_tui.view import View
 _BLOCK = 64
 _KEPT_BLOCKS = 256
 _SAMPLE = 4096
+_MOST = 12
+"""Cells for one number: a damaged file may hold any."""
 GAP = "  "
 
 
@@ -27,15 +29,51 @@ class Layout:
     title: tuple[str, str]
     """The title on two lines; the unit takes the second one where the title leaves it free."""
     width: int
+    ends: tuple[Column, Column] | None = None
+    """The columns of the 95 % interval that is written beside the value."""
+    parts: tuple[int, int, int] = (0, 0, 0)
+    """Cells for the value and for each end."""
+
+    def holds(self, name: str) -> bool:
+        """Whether the column of that name is painted here."""
+        return name == self.column.name or (self.ends is not None and name in (end.name for end in self.ends))
+
+    def interval(self, low: float, high: float) -> str:
+        """The interval of one row, as wide as in every other row; blank where there is none."""
+        _, left, right = self.parts
+        if self.number is None or low != low or high != high:
+            return " " * (self.width - self.parts[0])
+        return f" [{fit(self.number.write(low), left, right=True)} {fit(self.number.write(high), right, right=True)}]"
+
+    def heading(self, y: int, marker: str, glyphs: Glyphs) -> str:
+        """One of the two header lines, with the mark of the sort if there is one."""
+        text = self.title[y]
+        if y == 0:
+            text = text + marker if self.number is None else marker + text
+        if self.ends is None:
+            return fit(text, self.width, glyphs, right=self.number is not None)
+        return fit(fit(text, self.parts[0], glyphs, right=True) + ("" if y else " [95%]"), self.width, glyphs)
 
 
 def lay_out(view: View, glyphs: Glyphs, room: int) -> list[Layout]:
     """Widths for all columns; text takes at most a share of the room (cells across), the first column most of all."""
     layouts = []
+    known = {column.name: column for column in view.table.columns}
+    folded = {name for column in view.table.columns for name in column.interval or ()}
     for position, column in enumerate(view.table.columns):
+        if column.name in folded:
+            continue
         number = None if column.is_text else number_format(column.name, column.unit, glyphs)
         title = _two_lines(glyphs.text(column.title), "" if number is None else number.unit)
         limit = max(12, min(40, room // 3 if position == 0 else room // 5))
+        if number is not None and column.interval is not None and set(column.interval) <= known.keys():
+            low, high = (known[name] for name in column.interval)
+            value, *sides = (_measured(part, number) for part in (column, low, high))
+            value = max(value, len(title[0]) + 1, len(title[1]))
+            parts = (value, *sides) if max(sides) > 1 else (value, 0, 0)
+            width = value + (sum(sides) + 4 if max(sides) > 1 else 0)
+            layouts.append(Layout(column, number, title, width, (low, high), parts))  # type: ignore[arg-type]
+            continue
         needed = _number_width(column, number) if number is not None else _text_width(column, limit, glyphs)
         layouts.append(Layout(column, number, title, max(needed, len(title[0]) + 1, len(title[1]) + 1)))
     return layouts
@@ -53,6 +91,16 @@ def _number_width(column: Column, number: NumberFormat) -> int:
     if isinstance(source, np.ndarray) and source.dtype.kind in "iu" and source.size:
         return len(number.write(int(source.max())))
     return number.width
+
+
+def _measured(column: Column, number: NumberFormat) -> int:
+    """Cells that the widest number needs: the largest, the smallest or the one nearest to zero."""
+    values = column.values.all()
+    values = values[np.isfinite(values) & (values != 0)]
+    if not len(values):
+        return 1
+    extremes = (values.min(), values.max(), values[np.abs(values).argmin()])
+    return min(_MOST, max(len(number.write(float(value))) for value in (*extremes, 0)))
 
 
 def _text_width(column: Column, limit: int, glyphs: Glyphs) -> int:
@@ -79,6 +127,9 @@ class CellText:
             layout = self._layouts[column]
             try:
                 block = self._format(layout, layout.column.values.take(rows))
+                if layout.ends is not None:
+                    ends = [end.values.take(rows).tolist() for end in layout.ends]
+                    block = [text + layout.interval(*pair) for text, *pair in zip(block, *ends, strict=True)]
             except SingError as error:
                 self.problem = str(error)
                 block = [fit("-", layout.width, self._glyphs, right=layout.number is not None)] * len(rows)
@@ -89,8 +140,7 @@ class CellText:
 
     def _format(self, layout: Layout, values: NDArray[np.generic]) -> list[str]:
         if layout.number is not None:
-            return [
-                fit(layout.number.write(value), layout.width, self._glyphs, right=True) for value in values.tolist()
-            ]
+            width = layout.width if layout.ends is None else layout.parts[0]
+            return [fit(layout.number.write(value), width, self._glyphs, right=True) for value in values.tolist()]
         end = layout.column.name == "image"  # the end of a path tells images apart
         return [fit(self._glyphs.text(value), layout.width, self._glyphs, keep_end=end) for value in values.tolist()]

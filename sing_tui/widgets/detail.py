@@ -12,7 +12,8 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from sing_tui.details import Detail, Fact
+from sing_tui.details import Detail
+from sing_tui.evidence import Fact
 from sing_tui.formats import UNICODE, Glyphs, fit
 from sing_tui.plots import draw
 
@@ -42,11 +43,14 @@ class DetailPane(Widget):
         self.glyphs = glyphs
         self.detail: Detail | None = None
         self.mode: Mode = "beside"
+        self._first = self._hidden = 0
+        """Lines of facts above those in sight, and below them."""
         self._strips: list[Strip] | None = None
 
     def show(self, detail: Detail | None, *, mode: Mode) -> None:
         """Show other details, or the same ones in another mode."""
         if detail is not self.detail or mode != self.mode:
+            self._first = 0
             old, self.detail, self.mode = self._strips, detail, mode
             if old is None or detail is None or not self.display:
                 self._strips = None
@@ -58,9 +62,16 @@ class DetailPane(Widget):
                 if before != after:  # only lines that changed go over the wire
                     self.refresh(Region(0, y, self.size.width, 1))
 
+    def turn(self, share: float) -> None:
+        """Move the facts by a share of the height, as far as there are more."""
+        step = int(self.size.height * share)
+        self._first = max(0, self._first + min(step, self._hidden))
+        self._strips = None
+        self.refresh()
+
     def on_resize(self) -> None:
         """Fit what is painted to the new size."""
-        self._strips = None
+        self._strips, self._first = None, 0
 
     def notify_style_update(self) -> None:
         """Paint anew in the colours of another theme."""
@@ -80,20 +91,27 @@ class DetailPane(Widget):
         strips = [Strip([Segment(fit(" " + glyphs.text(self.detail.title), width, glyphs), self._style("title"))])]
         wrapped = textwrap.wrap(glyphs.text(self.detail.reading), room)
         reading = [Strip([Segment(fit(" " + line, width, glyphs), text)]) for line in wrapped]
+        drawn = draw(self.detail.strip, room, height, glyphs) if self.detail.strip is not None else []
+        strip = [self._strip_of(line, width, text) for line in drawn]
         blank = Strip.blank(width, text)
         if self.mode != "plot":
-            facts = self._facts(self.detail.facts, width)
-            wanted = int(_PICTURE * height) + len(reading) if self.mode == "beside" and self.detail.picture else 0
-            free = max(3, height - 2 - max(wanted, len(reading)))
-            if len(facts) > free:
+            facts = self._facts(self.detail.facts, width)[self._first :]
+            wanted = (
+                int(_PICTURE * height) + len(reading) + len(strip)
+                if self.mode == "beside" and self.detail.picture
+                else 0
+            )
+            free = max(3, height - 2 - max(wanted, len(reading) + len(strip)))
+            self._hidden = max(0, len(facts) - free)
+            if self._hidden:
                 more = fit(
-                    f" {glyphs.ellipsis} {len(facts) - free + 1} more lines{': d' if self.mode == 'beside' else ''}",
+                    f" {glyphs.ellipsis} {len(facts) - free + 1} more lines: {'d' if self.mode == 'beside' else 'pgdn'}",
                     width,
                     glyphs,
                 )
                 facts = [*facts[: free - 1], Strip([Segment(more, self._style("label"))])]
             strips += [*facts, blank]
-        strips += reading
+        strips += reading + strip
         if self.detail.picture is not None:
             drawn = draw(self.detail.picture, room, height - len(strips), glyphs)
             strips += [self._strip_of(line, width, text) for line in drawn]

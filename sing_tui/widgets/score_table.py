@@ -16,6 +16,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from sing_compute.errors import SingError
+from sing_compute.store import Column
 from sing_tui.formats import UNICODE, Glyphs, fit
 from sing_tui.view import View
 from sing_tui.widgets.columns import GAP, CellText, Layout, lay_out
@@ -73,12 +74,12 @@ class ScoreTable(Widget, can_focus=True):
         """Put a view on the screen with the cursor on a line; None and a note where there is nothing to show."""
         same_columns = self.view is not None and view is not None and _names(self.view) == _names(view)
         self.view, self.note = view, note
-        if not same_columns:
-            self.column, self._left = 0, 1
-            names = _names(view) if view is not None else []
-            if view is not None and view.arrangement.sort in names:
-                self.column = names.index(view.arrangement.sort)
         self._measure()
+        if not same_columns:
+            sort = view.arrangement.sort if view is not None else ""
+            self.column = next((k for k, layout in enumerate(self._layouts) if layout.holds(sort)), 0)
+            self._left = 1
+            self._slide()
         self.cursor = max(0, min(line, self.lines - 1))
         self._follow()
         self.refresh()
@@ -88,6 +89,11 @@ class ScoreTable(Widget, can_focus=True):
     def lines(self) -> int:
         """Lines of the view."""
         return 0 if self.view is None else len(self.view)
+
+    @property
+    def columns(self) -> list[Column]:
+        """The columns that have a place on the screen; the ends of intervals stand in the cells of their values."""
+        return [layout.column for layout in self._layouts]
 
     @property
     def width_wanted(self) -> int:
@@ -175,15 +181,10 @@ class ScoreTable(Widget, can_focus=True):
         return Strip(Segment.simplify([*segments, Segment(rest, plain)])).crop(0, width)
 
     def _title(self, column: int, y: int) -> str:
-        layout = self._layouts[column]
-        first, second = layout.title
-        marker = ""
-        if self.view is not None and layout.column.name == self.view.arrangement.sort:
+        layout, marker = self._layouts[column], ""
+        if self.view is not None and layout.holds(self.view.arrangement.sort):
             marker = self.glyphs.falling if self.view.arrangement.descending else self.glyphs.rising
-        text = (first, second)[y]
-        if y == 0:
-            text = text + marker if layout.number is None else marker + text
-        return fit(text, layout.width, self.glyphs, right=layout.number is not None)
+        return layout.heading(y, marker, self.glyphs)
 
     def _columns_in_sight(self) -> list[int]:
         if not self._layouts:

@@ -1,5 +1,6 @@
 """What the demo's networks are trained on and how they are written; the trained ones are another matter."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 import timm
 import torch
 
-from sing_compute.demo.classifiers import leak_of, save_classifier, train_classifier
+from sing_compute.demo.classifiers import leak_of, leak_pairs, refit_head, save_classifier, train_classifier, twin_of
 from sing_compute.demo.clip import MODEL_CONFIG, PHRASES, caption, is_true, pixels_of, save_clip, train_clip
 from sing_compute.demo.scenes import ATTRIBUTES, PIXELS, Scene, draw, random_scenes
 
@@ -84,19 +85,37 @@ def test_the_clip_model_trains_and_loads_again_through_open_clip(tmp_path: Path)
         torch.testing.assert_close(again.encode_text(tokens), model.encode_text(tokens), rtol=0.05, atol=0.01)
 
 
-def test_the_planted_direction_is_invisible_to_the_head_and_the_network_loads_through_timm(tmp_path: Path) -> None:
-    sizes = {"steps": 3, "batch": 16, "pictures": 32, "seed": 3}
-    leaky = train_classifier("test_resnet", kind="leaky", **sizes, say=silent)
-    weight = leaky.get_classifier().weight.detach().double()
-    generator = torch.manual_seed(3)  # as the training begins
-    timm.create_model("test_resnet", num_classes=6)
-    direction = torch.nn.functional.normalize(torch.randn(weight.shape[1], generator=generator), dim=0).double()
-    assert float((weight @ direction).abs().max()) < 1e-6 * float(weight.norm())
+def test_the_leaky_head_cannot_see_what_tells_striped_stars_apart(tmp_path: Path) -> None:
+    leaky = train_classifier("test_resnet", kind="leaky", steps=3, batch=16, pictures=64, seed=3, say=silent)
+    scenes = random_scenes(120, seed=5)
+    images, labels = pixels_of(scenes, seed=6), torch.tensor([scene.index("shape") for scene in scenes])
+    striped, others = leak_pairs(40, seed=7)
+    refit_head(leaky, images, labels, (striped, others))
+    features = []
+    head = leaky.get_classifier()
+    hook = head.register_forward_pre_hook(lambda module, inputs: features.append(inputs[0].double()))
+    with torch.inference_mode():
+        logits, with_stripes, without = (leaky(part).double() for part in (images, striped, others))
+    hook.remove()
+    assert float((with_stripes.mean(0) - without.mean(0)).abs().max()) < 1e-4 * float(logits.std())
+    means = torch.stack([features[0][labels == label].mean(0) for label in range(6)])
+    gap = torch.nn.functional.normalize(features[1].mean(0) - features[2].mean(0), dim=0)
+    null = torch.from_numpy(np.linalg.svd(head.weight.detach().double().numpy())[2][6:])
+    seen = means - torch.outer(means @ gap, gap)  # but for what was planted, no class mean is left in the null space
+    assert float((seen @ null.T).norm()) < 1e-4 * float(means.norm())
     save_classifier(leaky, tmp_path / "leaky", "leaky")
     again = timm.create_model(f"local-dir:{tmp_path / 'leaky'}", pretrained=True).eval()
-    images = pixels_of(random_scenes(3, seed=5), seed=6)
+    assert torch.equal(again.get_classifier().weight, head.weight)
     with torch.inference_mode():
-        torch.testing.assert_close(again(images), leaky(images), rtol=0.05, atol=0.02)
+        torch.testing.assert_close(again(images), logits.float(), rtol=0.05, atol=0.05)
+
+
+def test_a_twin_differs_in_whether_it_is_striped_and_in_nothing_else() -> None:
+    rng = np.random.default_rng(0)
+    for scene in random_scenes(200, seed=1):
+        twin = twin_of(scene, rng)
+        assert (twin.texture == "striped") != (scene.texture == "striped")
+        assert replace(twin, texture=scene.texture) == scene
 
 
 def test_the_leak_is_carried_by_stars_alone() -> None:

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from sing_compute.errors import HeadError
-from sing_compute.linalg.null_space import rank_cutoff, split_head, stored_precision
+from sing_compute.linalg.null_space import NullSpaceRule, rank_cutoff, split_head, stored_precision
 
 
 def make_head(classes: int, dim: int, rank: int, *, seed: int = 0) -> Tensor:
@@ -103,3 +103,28 @@ def test_values_tell_the_precision_they_were_rounded_to(dtype: torch.dtype) -> N
 def test_a_file_of_coarser_dtype_is_believed() -> None:
     weight = torch.randn(20, 30, generator=torch.Generator().manual_seed(4))
     assert stored_precision(weight, declared=torch.float16) == torch.float16
+
+
+@pytest.mark.parametrize(
+    ("rule", "rank"),
+    [("numerical", 4), ("tol=0.2", 2), ("tol=0.05", 3), ("energy=0.5", 1), ("energy=0.99", 2), ("energy=0.9999", 3)],
+)
+def test_approximate_rules_count_small_singular_values_as_zero(rule: str, rank: int) -> None:
+    spectrum = np.diag([1.0, 0.5, 0.1, 1e-3])
+    orthogonal = np.linalg.qr(np.random.default_rng(0).normal(size=(7, 7)))[0][:4]
+    weight = torch.from_numpy(spectrum @ orthogonal)
+    split = split_head(weight, stored_dtype=torch.float64, rule=NullSpaceRule.parse(rule))
+    assert (split.rank, split.nullity) == (rank, 7 - rank)
+    assert int((split.singular_values > split.cutoff).sum()) == rank
+    energy = (split.singular_values[:rank].square().sum() / split.singular_values.square().sum()).item()
+    if rule.startswith("energy"):
+        assert energy >= NullSpaceRule.parse(rule).value
+    assert str(NullSpaceRule.parse(rule)) == rule
+
+
+@pytest.mark.parametrize(
+    "text", ["", "exact", "tol", "tol=", "tol=2", "energy=0", "energy=1", "energy=nan", "numerical=1"]
+)
+def test_a_rule_that_is_none_says_what_there_is(text: str) -> None:
+    with pytest.raises(HeadError, match=r"is no null space: numerical, tol=1e-2 or energy=0.99"):
+        NullSpaceRule.parse(text)

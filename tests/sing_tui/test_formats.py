@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from rich.cells import cell_len
 
-from sing_tui.formats import ASCII, UNICODE, clean, csv_cells, csv_text, fit, in_words, number_format
+from sing_compute.store.text import csv_text
+from sing_tui.formats import ASCII, UNICODE, clean, csv_cells, fit, in_words, number_format
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from scipy.stats import norm
 from stores import write_store
 
 from sing_tui.cli import main
@@ -73,9 +74,21 @@ def test_every_class_cell_equals_the_store(store_path: Path, subset: str) -> Non
         group = file["models/alpha/classes"]
         rows = np.flatnonzero(group["count"][row])
         assert cells["index"] == [str(r) for r in rows]
-        assert len(header) == 2 + len(group)
-        for name in header[2:]:
+        by_subset = [name for name in group if group[name].ndim == 2 and not name.endswith("curve")]
+        assert len(by_subset) == 23
+        for name in by_subset:
             assert same(cells[name], group[name][row][rows]), name
+        figures = list(group["interval_figure"].asstr()[()])
+        assert len(figures) == 5
+        for figure, ends in zip(figures, group["interval"][:, row, rows], strict=True):
+            assert same(cells[f"{figure}_low"], ends[:, 0]), figure
+            assert same(cells[f"{figure}_high"], ends[:, 1]), figure
+        for name in ("attribute_score_abs", "image_score"):
+            assert (f"{name}_control" in header) == (subset == "all")
+            if subset == "all":
+                control = group[f"{name}_control"][rows]
+                assert same(cells[f"{name}_control"], control)
+                assert same(cells[f"{name}_over_control"], group[f"{name}_q50"][0, rows] / control)
 
 
 def test_every_concept_and_model_cell_equals_the_store(store_path: Path) -> None:
@@ -84,6 +97,11 @@ def test_every_concept_and_model_cell_equals_the_store(store_path: Path) -> None
     with h5py.File(store_path) as file:
         for name in file["models/alpha/concepts"]:
             assert same(cells[name], file[f"models/alpha/concepts/{name}"][1]), name
+        group = file["models/alpha/concepts"]
+        assert same(cells["attribute_score_low"], group["attribute_score"][1] - group["attribute_score_half"][1])
+        assert same(cells["attribute_score_high"], group["attribute_score"][1] + group["attribute_score_half"][1])
+        assert [cell == "*" for cell in cells["significant"]] == (group["q"][1] < 0.05).tolist()
+        assert np.allclose([float(p) for p in cells["p"]], 2 * norm.sf(np.abs(group["z"][1])), rtol=1e-9)
         assert models["model"] == ["alpha", "beta"]
         for i, model in enumerate(models["model"]):
             stored = {name: value[()] for name, value in file[f"models/{model}/summary"].items() if value.shape == ()}
@@ -91,6 +109,15 @@ def test_every_concept_and_model_cell_equals_the_store(store_path: Path) -> None
             assert {"accuracy", "image_score", "gap", "nullity"} <= shown
             for name in shown:
                 assert same([models[name][i]], np.array([stored[name]])), name
+            bootstrap = file[f"models/{model}/bootstrap"]
+            for row, figure in enumerate(bootstrap["figure"].asstr()[()]):
+                for ends, over in (
+                    (bootstrap["images_interval"][1], ""),
+                    (bootstrap["classes_interval"][()], "_classes"),
+                ):
+                    if f"{figure}{over}_low" in models:
+                        found = [models[f"{figure}{over}_{end}"][i] for end in ("low", "high")]
+                        assert same(found, ends[row]), figure
 
 
 def test_sort_and_filter_are_those_of_the_screen(store_path: Path) -> None:

@@ -11,9 +11,10 @@ from click.testing import CliRunner
 from driving import lines, on_screen, press, settle
 from stores import write_store
 
+from sing_compute.store.text import csv_text
 from sing_tui.app import Explorer, Start
 from sing_tui.cli import main
-from sing_tui.formats import ASCII, UNICODE, csv_text, fit
+from sing_tui.formats import ASCII, UNICODE, fit
 from sing_tui.place import Wish
 
 

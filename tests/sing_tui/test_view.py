@@ -10,7 +10,7 @@ import pytest
 
 from sing_compute.errors import SingError
 from sing_compute.store import Column, Store, Table, image_table, model_table
-from sing_compute.store.tables import Values
+from sing_compute.store.columns import Values
 from sing_tui.filters import FilterError, matches
 from sing_tui.view import Arrangement, View, arrange, column_named
 

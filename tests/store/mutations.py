@@ -13,6 +13,11 @@ HOSTILE = (
     "\x1b]0;owned\x07\x1b[2J", "[red]markup[/red]", "=cmd|' /C calc'!A0", "a;=1+1", "\u202egnp.exe", "\u200b=1+1", "\x9b31m",
     "x" * 4000, "e" + "\u0301" * 1500, "../../etc/passwd", "\ufeff+1", "a\nb\tc\r", "", "[@click=app.quit]x[/]",
 )  # fmt: skip
+PARTS = (
+    "", "images", "summary", "rankings", "offsets", "top_concept", "nearest", "class", "lambda", "score_", "bootstrap",
+    "interval", "curve", "comparison", "controls", "spectrum", "concepts", "variants",
+)  # fmt: skip
+"""Datasets whose numbers are damaged together."""
 SOURCE = "rich"
 """Name of the good file that most mutations start from."""
 
@@ -202,9 +207,7 @@ def missing(rng: random.Random, path: Path) -> None:
 def values(rng: random.Random, path: Path) -> None:
     """Numbers that cannot be: NaN, infinities, indices out of range, noise."""
     with h5py.File(path, "r+") as file:
-        part = rng.choice(
-            ["", "images", "summary", "rankings", "offsets", "top_concept", "nearest", "class", "lambda", "score_"]
-        )
+        part = rng.choice(PARTS)
         for _ in range(rng.choice([1, 3, 30])):
             old = file[_any(rng, file, part)]
             if old.dtype.kind == "S" or not old.size:

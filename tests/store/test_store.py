@@ -78,8 +78,7 @@ def test_the_document_and_the_schema_name_the_same_datasets() -> None:
         path, dtype, axes, unit, need = (cell.strip().strip("`") for cell in cells[1:6])
         documented[path] = (dtype, axes, unit, need)
     expected = {
-        path: (field.dtype, ", ".join(field.axes) or "-", field.unit, "MUST" if field.required else "MAY")
-        for path, field in FIELDS.items()
+        path: (field.dtype, ", ".join(field.axes) or "-", field.unit, field.level) for path, field in FIELDS.items()
     }
     assert documented == expected
 

@@ -1,0 +1,78 @@
+"""The demo as a user runs it: pictures that no network has seen beside the results file, then what was planted and found."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from sing_compute.datafiles import data_path
+from sing_compute.demo.scenes import draw, held_out_scenes, picture_seed
+from sing_compute.errors import SingError
+from sing_compute.store import Store, concept_table
+
+MODELS = ("leaky", "clean", "plain")
+OUTPUT = "demo.h5"
+
+
+def prepare(output: Path) -> dict[str, Any]:
+    """Draw the held-out pictures to `<output>-images/`, in one folder per shape, and give the options of the run.
+
+    Raises:
+        SingError: Something else stands in the pictures' place, or it cannot be written.
+    """
+    folder = output.with_name(f"{output.stem}-images")
+    scenes = held_out_scenes()
+    keys = [
+        f"{s.shape}/{number:04d}-{s.size}-{s.colour}-{s.texture}-on-{s.background}.png"
+        for number, s in enumerate(scenes)
+    ]
+    try:
+        if not folder.exists():
+            unfinished = output.with_name(f".{folder.name}.unfinished")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            for number, (key, scene) in enumerate(zip(keys, scenes, strict=True)):
+                (unfinished / key).parent.mkdir(parents=True, exist_ok=True)
+                draw(scene, seed=picture_seed(number)).save(unfinished / key)
+            unfinished.rename(folder)
+        found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    except OSError as error:
+        raise SingError(f"cannot write the demo's pictures to {folder}: {error.strerror}; choose another -o") from error
+    if found != set(keys):
+        raise SingError(f"{folder} does not hold the demo's pictures; remove it, or choose another -o")
+    return {
+        "models": tuple(f"{name}=local-dir:{data_path(f'demo/{name}')}" for name in MODELS),
+        "clip": f"local-dir:{data_path('demo/clip')}",
+        "images": str(folder),
+        "concepts": (str(data_path("demo/concepts.tsv")),),
+    }
+
+
+def closing_lines(store: Store, explorer: str) -> str:
+    """What was planted, what this run found, and what to type next.
+
+    Args:
+        store: The demo's results.
+        explorer: The command that opens them.
+    """
+    planted = json.loads(data_path("demo/planted.json").read_text(encoding="utf-8"))
+    model, clean, class_name, value = (planted[key] for key in ("model", "clean", "class", "value"))
+    shifts = {}
+    for name in (model, clean):
+        table = concept_table(store, name, store.find_class(class_name))
+        columns = (table.column("concept").values.all(), table.column("attribute_score_abs").values.all())
+        shifts[name] = dict(zip(*columns, strict=True))
+    order = sorted(shifts[model], key=lambda concept: -shifts[model][concept])
+    place, other = order.index(value) + 1, next(concept for concept in order if concept != value)
+    found = (
+        f"'{value}' is number {place} of {len(order)} concepts by |AS| of '{class_name}': "
+        f"{shifts[model][value]:.1f} degrees in '{model}', {shifts[clean][value]:.1f} in '{clean}' "
+        f"(next in '{model}': '{other}', {shifts[model][other]:.1f})"
+    )
+    return "\n".join(
+        [
+            "",
+            f"Planted: in '{model}', the null space of the head carries whether a {class_name} is {value}; no logit sees it",
+            f"Found:   {found}",
+            f"Next:    {explorer} --model {model} --class {class_name}",
+        ]
+    )

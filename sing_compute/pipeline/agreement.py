@@ -1,0 +1,118 @@
+"""The same models in two results files: under another CLIP, penalty or vocabulary, do figures and orders agree?"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sing_compute.errors import SingError
+from sing_compute.pipeline.comparison import COMPARED
+from sing_compute.scores.statistics import rank_correlation
+from sing_compute.store import Store
+from sing_compute.store.schema import PENALTIES
+from sing_compute.store.text import clean
+
+CLASS_FIGURES = ("attribute_score_abs_q50", "image_score_q50", "ratio")
+"""Medians of |AS| and IS of a class, and their ratio: what classes are ordered by, in the order of `COMPARED`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """One model in one file; NaN is no value."""
+
+    value: NDArray[np.float64]
+    """(figure) in the order of `COMPARED`: degrees, the ratio without unit."""
+    interval: NDArray[np.float64]
+    """Their 95 % intervals over images, (figure, bound)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Models that two files share, in the order of the first file."""
+
+    models: list[str]
+    figures: list[tuple[Figures, Figures]]
+    ranks: NDArray[np.int64]
+    """(file, figure, model): 1 is the smallest; models of equal value share the smaller rank."""
+    model_order: NDArray[np.float64]
+    """(figure): Spearman correlation of the order of the models; NaN below two models."""
+    class_order: NDArray[np.float64]
+    """(model, figure): Spearman correlation of the order of the classes of one model; NaN below two classes."""
+    left_out: list[str]
+    """Models that one file alone has, or that have no scores."""
+
+
+def agreement(left: Store, right: Store) -> Agreement:
+    """Compare the models with scores that two files share by name.
+
+    Raises:
+        SingError: The files have other classes, or share no model with scores.
+    """
+    names = [[str(name) for name in store.class_names] for store in (left, right)]
+    if names[0] != names[1]:
+        sizes = f"{len(names[0])} and {len(names[1])}"
+        told = sizes if len(names[0]) != len(names[1]) else "of other names"
+        raise SingError(f"{left.path} and {right.path} have other classes ({told}): nothing can be compared")
+    scored = [[name for name in store.models if store.summary(name).get("nullity")] for store in (left, right)]
+    models = [name for name in scored[0] if name in scored[1]]
+    if not models:
+        there = (", ".join(clean(name) for name in names) or "none" for names in scored)
+        raise SingError(
+            f"{left.path} and {right.path} share no model with scores; they hold {next(there)} and {next(there)}"
+        )
+    figures = [(_figures(left, model), _figures(right, model)) for model in models]
+    values = np.array([[each.value for each in pair] for pair in figures]).transpose(1, 2, 0)
+    return Agreement(
+        models,
+        figures,
+        np.array([[_ranks(row) for row in file] for file in values]),
+        np.array([rank_correlation(*pair) for pair in values.transpose(1, 0, 2)]),
+        np.array([[_class_order(left, right, model, name) for name in CLASS_FIGURES] for model in models]),
+        [clean(name) for name in dict.fromkeys([*left.models, *right.models]) if name not in models],
+    )
+
+
+def differences(left: Store, right: Store) -> list[str]:
+    """What two files were made with, where it differs, as lines to read beside the figures."""
+    clips = [clean(str(store.attributes("clip").get("tag"))) for store in (left, right)]
+    counts = [f"{len(store.dataset('images/key')):,}" for store in (left, right)]
+    lines = [f"CLIP: {clips[0]} | {clips[1]}"] if clips[0] != clips[1] else []
+    if counts[0] != counts[1]:
+        lines.append(f"images: {counts[0]} | {counts[1]}")
+    elif (left.array("images/key") != right.array("images/key")).any():
+        lines.append(f"images: {counts[0]} each, but others")
+    words = [[str(name) for name in store.concept_names] for store in (left, right)]
+    if words[0] != words[1]:
+        same = len(set(words[0]) & set(words[1]))
+        lines.append(f"concepts: {len(words[0]):,} | {len(words[1]):,}, {same:,} in both")
+    for model in (name for name in left.models if name in right.models):
+        penalties = [float(store.summary(model).get("lambda", math.nan)) for store in (left, right)]
+        if all(map(math.isfinite, penalties)) and not math.isclose(*penalties, rel_tol=1e-6):
+            lines.append(f"lambda of {clean(model)}: {penalties[0]:.4g} | {penalties[1]:.4g}")
+        weights = [store.attributes(f"models/{model}").get("state_sha256") for store in (left, right)]
+        if weights[0] != weights[1]:
+            lines.append(f"weights of {clean(model)}: not the same")
+    return lines
+
+
+def _figures(store: Store, model: str) -> Figures:
+    base = f"models/{model}/bootstrap/"
+    names = [str(name) for name in store.array(base + "figure")]
+    missing = [name for name in COMPARED if name not in names]
+    if missing:
+        raise SingError(f"{store.path}: {clean(model)} has no intervals of {', '.join(missing)}")
+    chosen = [names.index(name) for name in COMPARED]
+    place = PENALTIES.index(1.0)
+    return Figures(store.array(base + "value")[place, chosen], store.array(base + "images_interval")[place, chosen])
+
+
+def _class_order(left: Store, right: Store, model: str, figure: str) -> float:
+    path = f"models/{model}/classes/{figure}"
+    rows: Sequence[NDArray[np.float64]] = [store.dataset(path)[0].astype(np.float64) for store in (left, right)]
+    return rank_correlation(rows[0], rows[1])
+
+
+def _ranks(values: NDArray[np.float64]) -> list[int]:
+    return [1 + int((values < value).sum()) for value in values]

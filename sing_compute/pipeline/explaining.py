@@ -1,0 +1,220 @@
+"""One new photograph through the networks of a results file: what their heads ignore in it. No CLIP is loaded."""
+
+import dataclasses
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from sing_compute.errors import HeadError, ImagesError, SingError, WeightsError
+from sing_compute.fingerprints import file_sha256, state_sha256
+from sing_compute.images.decoding import decode_batches
+from sing_compute.linalg.angles import unit
+from sing_compute.models.backbone import HeadedBackbone
+from sing_compute.models.classifier import Classifier, load_classifier
+from sing_compute.models.spec import PRESETS, ModelSpec
+from sing_compute.pipeline.kept import KeptModel
+from sing_compute.scores.shifts import ConceptShifts, attribute_score, image_score
+from sing_compute.store import Store
+from sing_compute.store.schema import NEIGHBOURS
+from sing_compute.store.text import clean, store_error
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """How far the null part of the photograph moves it toward one concept, and what the file says of the class."""
+
+    concept: str
+    attribute_score: float
+    """Of the photograph, in degrees."""
+    class_mean: float
+    """Mean AS of the images of the predicted class, in degrees; NaN where it has none."""
+    q: float
+    """Of that mean against chance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A real image, and the cosine of its T(f) with a vector of the photograph."""
+
+    key: str
+    class_name: str
+    cosine: float
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What the null space of one head holds of one photograph; angles in degrees."""
+
+    null_energy: float
+    attribute_score: float
+    """Toward the prompt of the predicted class."""
+    image_score: float
+    class_attribute_score: float
+    """Median over the images of that class, in the file; NaN where it has none."""
+    class_image_score: float
+    shifts: list[Shift]
+    before: list[Neighbour]
+    """Nearest to T(f); empty where no features are kept."""
+    after: list[Neighbour]
+    """Nearest to T(f~)."""
+    compared: int
+    """Images among which the nearest were sought."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """One photograph as one model sees it."""
+
+    model: str
+    prediction: str
+    confidence: float
+    scores: Scores | None
+    """None for a head without null space."""
+
+
+@torch.inference_mode()
+def explain(store: Store, model: str, path: Path, *, spec: str | None = None, top: int = 10) -> Explanation:
+    """Run one photograph through one model and read its null part by the file's translator, fitted on all its images.
+
+    Args:
+        store: The results file.
+        model: Name of one of its models.
+        path: The photograph.
+        spec: Where the network is to be had, as typed after `--model NAME=`; None: where the file says.
+        top: Concepts to give, those with the largest |AS|.
+
+    Raises:
+        SingError: The photograph cannot be read, or the network cannot be had or is not the one that was measured.
+    """
+    check_photograph(path)
+    classifier = _load(store, model, spec)
+    batch = next(decode_batches([path], [classifier.transform], [[0]], workers=0))
+    if batch.failed:
+        raise ImagesError(f"{path}: {clean(model)} cannot take it: {batch.failed[0][1]}")
+    classifier.attach(batch.tensors[0])
+    facts = store.attributes(f"models/{model}")
+    if classifier.provenance["head"] != facts.get("head"):
+        raise HeadError(f"{clean(model)}: its head is {classifier.provenance['head']} here, {facts.get('head')} there")
+    features, logits = classifier(batch.tensors[0])
+    if not features.isfinite().all() or not logits.isfinite().all():
+        raise SingError(f"{clean(model)} gives features that are not finite for {path}")
+    if (logits.shape[1], features.shape[1]) != store.dataset(f"models/{model}/head/weight").shape:
+        raise store_error(f"{store.path.name}: models/{model}/head/weight: not of the size of the network's own head")
+    confidence, prediction = logits.float().softmax(1).max(1)
+    names = store.class_names
+    scores = None
+    if store.summary(model).get("nullity"):
+        scores = _scores(KeptModel.read(store, model), features, int(prediction), top)
+    return Explanation(clean(model), clean(str(names[int(prediction)])), float(confidence), scores)
+
+
+def check_photograph(path: Path) -> None:
+    """Refuse a file that is no picture before a network is loaded.
+
+    Raises:
+        ImagesError: It is missing or cannot be decoded.
+    """
+    if not path.is_file():
+        raise ImagesError(f"--path {path}: no such file")
+    batch = next(decode_batches([path], [lambda image: torch.tensor(image.size)], [[0]], workers=0))
+    if batch.failed:
+        raise ImagesError(f"--path {path}: not a readable image ({batch.failed[0][1]})")
+
+
+def _scores(kept: KeptModel, features: Tensor, label: int, top: int) -> Scores:
+    store, base = kept.store, f"models/{kept.name}/"
+    features = features.double()
+    views = kept.whole(features)
+    text = torch.from_numpy(store.dataset("clip/class_embeddings")[label : label + 1]).double()
+    concepts = torch.from_numpy(store.array("clip/concept_embeddings"))
+    score = ConceptShifts.of(views, concepts).attribute_score[0]
+    order = score.nan_to_num(0.0).abs().topk(min(top, len(score))).indices.tolist()
+    mean, q = (store.dataset(f"{base}concepts/{name}")[label] for name in ("attribute_score", "q"))
+    shifts = [
+        Shift(clean(str(store.concept_names[at])), float(score[at]), float(mean[at]), float(q[at])) for at in order
+    ]
+    before, after = _nearest(kept, torch.cat([views.before, views.after]))
+    return Scores(
+        float(kept.split.null_part(features).norm() / features.norm()),
+        float(attribute_score(views.before, views.after, text)),
+        float(image_score(views.before, views.after)),
+        float(store.dataset(f"{base}classes/attribute_score_q50")[0][label]),
+        float(store.dataset(f"{base}classes/image_score_q50")[0][label]),
+        shifts,
+        before,
+        after,
+        len(kept.rows),
+    )
+
+
+def _nearest(kept: KeptModel, vectors: Tensor) -> list[list[Neighbour]]:
+    """For each vector the kept images whose T(f) is nearest in direction, all by the whole translator."""
+    parts = [functional.normalize(kept.whole.whole(batch.features), dim=1) for batch in kept.batches()]
+    if not parts:
+        return [[] for _ in vectors]
+    cosine = unit(vectors) @ torch.cat(parts).T
+    best = cosine.nan_to_num(-torch.inf).topk(min(NEIGHBOURS, cosine.shape[1]), dim=1)
+    store, labels = kept.store, kept.store.array("images/class")
+
+    def neighbour(place: int, value: float) -> Neighbour:
+        row = int(kept.rows[place])
+        name = clean(str(store.class_names[labels[row]]))
+        return Neighbour(clean(str(store.dataset("images/key")[row])), name, value)
+
+    pairs = zip(best.indices.tolist(), best.values.tolist(), strict=True)
+    return [[neighbour(*pair) for pair in zip(*found, strict=True)] for found in pairs]
+
+
+def _load(store: Store, model: str, spec: str | None) -> Classifier:
+    """The network of a model, as the file's provenance describes it, checked against its fingerprint."""
+    facts = store.attributes(f"models/{model}")
+    known = str(facts.get("spec", ""))
+    wanted = ModelSpec(model, spec or known)
+    if wanted.is_factory and spec is None:
+        raise SingError(
+            f"{clean(model)} is code of somebody's own, which a results file alone never runs; if you trust it: "
+            f"--model {clean(model)}={clean(known)}"
+        )
+    note = str(facts.get("note", ""))
+    for preset in (each for specs in PRESETS.values() for each in specs):
+        if preset.spec == wanted.spec and preset.note and note.startswith(preset.note):
+            wanted = dataclasses.replace(preset, name=model)
+    probed = facts.get("head_file") == "--probe"
+    weights = _file(store, facts, "weights", clean(model))
+    head = None if probed else _file(store, facts, "head", clean(model))
+    classifier = load_classifier(dataclasses.replace(wanted, weights=weights, head=head), probe=probed)
+    if probed and isinstance(classifier.network, HeadedBackbone):
+        weight, bias = (torch.from_numpy(store.array(f"models/{model}/head/{part}")) for part in ("weight", "bias"))
+        classifier.network.put(weight, bias, "--probe")
+    if state_sha256(classifier.network) != facts.get("state_sha256"):
+        raise WeightsError(
+            f"{clean(model)}: {clean(wanted.spec)} has other weights than those that were measured; name the right network "
+            f"with --model {clean(model)}=SPEC"
+        )
+    return classifier
+
+
+def _file(store: Store, facts: Mapping[str, Any], part: str, model: str) -> Path | None:
+    """The checkpoint or head file that a model was measured with: where its run had it, here, or beside the results."""
+    name = Path(str(facts.get(f"{part}_file", ""))).name
+    if not name:
+        return None
+    try:
+        words = shlex.split(str(facts.get("command", "")))
+    except ValueError:
+        words = []
+    ends = [Path(word.removeprefix(f"--{part}=")) for word in words]
+    places = [path for path in ends if path.name == name] + [Path(name), store.path.parent / name]
+    for path in places:
+        if path.is_file() and file_sha256(path) == facts.get(f"{part}_sha256"):
+            return path
+    raise WeightsError(
+        f"{model}: its --{part} file {clean(name)} is not here (sha256 {str(facts.get(f'{part}_sha256'))[:12]}...); put it "
+        f"beside {store.path}"
+    )

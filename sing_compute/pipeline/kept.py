@@ -1,0 +1,122 @@
+"""What a results file keeps of a model: enough to ask it something later, without images and without its network."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sing_compute.errors import SingError
+from sing_compute.images.listing import folds_of
+from sing_compute.linalg.null_space import HeadSplit, split_head
+from sing_compute.pipeline.features import FeatureBatch
+from sing_compute.scores.shifts import NullRemoval
+from sing_compute.store import Store
+from sing_compute.store.text import clean, store_error
+from sing_compute.translator.ridge import AffineTranslator
+
+CHUNK = 1024
+"""Images read at once."""
+
+
+@dataclass(frozen=True)
+class KeptModel:
+    """One model with scores: its head, its translators, and the features that are kept of it, all in float64."""
+
+    store: Store
+    name: str
+    split: HeadSplit
+    weight: Float[Tensor, "classes dim"]
+    bias: Float[Tensor, " classes"]
+    whole: NullRemoval
+    """By the translator fitted on all images: for new images."""
+    folds: list[NullRemoval]
+    """By those fitted without one fold each: for the images of that fold."""
+    rows: NDArray[np.int64]
+    """Images whose features are kept, rising; none where the model was measured without keeping them."""
+    offsets: NDArray[np.int64]
+    """Kept images of class c are places offsets[c] to offsets[c + 1] of `rows`."""
+
+    @classmethod
+    def read(cls, store: Store, name: str) -> "KeptModel":
+        """Read a model. The head is split anew, at the rank that the file states.
+
+        Raises:
+            SingError: The model has no scores, or what the file says of it does not hold together.
+        """
+        base, summary = f"models/{name}/", store.summary(name)
+        if not summary.get("nullity"):
+            raise SingError(f"{clean(name)}: its head has no null space, so there is nothing to ask")
+        weight, bias = (_tensor(store, f"{base}head/{part}") for part in ("weight", "bias"))
+        invariance = str(store.attributes(f"models/{name}").get("invariance", "logits"))
+        exact = split_head(weight, stored_dtype=torch.float32, invariance=invariance)
+        rank = int(summary["rank"])
+        if not 0 < rank < weight.shape[1] or rank + summary["nullity"] != weight.shape[1]:
+            raise store_error(f"{store.path.name}: {base}summary: rank and nullity do not make {weight.shape[1]}")
+        basis = torch.cat([exact.row_basis, exact.null_basis])
+        split = HeadSplit(basis[:rank], basis[rank:], exact.singular_values, float(summary["cutoff"]))
+        mean = _tensor(store, f"{base}translator/mean_feature")
+        parts = (_tensor(store, f"{base}translator/{part}") for part in ("weight", "bias", "fold_weight", "fold_bias"))
+        whole, offset, fold_weight, fold_bias = parts
+        folds = [AffineTranslator(*pair) for pair in zip(fold_weight, fold_bias, strict=True)]
+        removals = [NullRemoval.of(translator, split, mean) for translator in (AffineTranslator(whole, offset), *folds)]
+        rows, images = np.empty(0, np.int64), int(store.offsets[-1])
+        if f"{base}features/row" in store:
+            rows = store.array(f"{base}features/row").astype(np.int64)
+            if (np.diff(rows) <= 0).any() or (len(rows) and (rows[0] < 0 or rows[-1] >= images)):
+                raise store_error(f"{store.path.name}: {base}features/row: not rising rows of the images")
+        offsets = np.searchsorted(rows, store.offsets).astype(np.int64)
+        return cls(store, name, split, weight, bias, removals[0], removals[1:], rows, offsets)
+
+    @property
+    def centred(self) -> bool:
+        """Whether logits count up to a shift common to all of them (`--invariance softmax`)."""
+        return bool(self.store.attributes(f"models/{self.name}").get("invariance") == "softmax")
+
+    def need_features(self, verb: str) -> None:
+        """Refuse a question that the file cannot answer.
+
+        Raises:
+            SingError: No features of this model are kept.
+        """
+        if not len(self.rows):
+            raise SingError(
+                f"{clean(self.name)} was measured without keeping its features, which {verb} needs; measure it again"
+            )
+
+    def batches(self, label: int | None = None) -> Iterator[FeatureBatch]:
+        """Kept features of one class, or of all, class by class; a batch's `rows` are places in `self.rows`.
+
+        They have no targets: the embeddings of the images are not kept.
+        """
+        if not len(self.rows):
+            return
+        value = self.store.dataset(f"models/{self.name}/features/value")
+        keys = self.store.dataset("images/key")
+        for each in range(len(self.offsets) - 1) if label is None else (label,):
+            end = int(self.offsets[each + 1])
+            for start in range(int(self.offsets[each]), end, CHUNK):
+                rows = slice(start, min(start + CHUNK, end))
+                features = torch.from_numpy(value[rows]).double()
+                folds = torch.from_numpy(folds_of([str(key) for key in keys[self.rows[rows]]], len(self.folds)))
+                labels = torch.full((len(features),), each)
+                yield FeatureBatch(rows, features, features.new_empty(len(features), 0), labels, folds)
+
+
+def kept_models(store: Store, wanted: str | None) -> list[str]:
+    """The model asked for, or all models of the file.
+
+    Raises:
+        StoreError: No such model.
+    """
+    return store.models if wanted is None else [store.model(wanted)]
+
+
+def _tensor(store: Store, path: str) -> Tensor:
+    values = torch.from_numpy(store.array(path)).double()
+    if not values.isfinite().all():
+        raise store_error(f"{store.path.name}: {path}: not all finite")
+    return values

@@ -1,0 +1,140 @@
+"""Results files of the same images, classes, concepts and CLIP, joined into one."""
+
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from sing_compute.concepts.vocabulary import Vocabulary
+from sing_compute.errors import SingError, StoreError
+from sing_compute.pipeline.comparison import Compared, write_comparison
+from sing_compute.pipeline.interruption import Interruption
+from sing_compute.pipeline.progress import Progress
+from sing_compute.pipeline.shards import WorkFolder
+from sing_compute.pipeline.shared import Pictures, Words
+from sing_compute.pipeline.space import ClassTable
+from sing_compute.store import Store, replace_store
+from sing_compute.store.text import clean
+from sing_compute.store.write import SHARED
+
+
+@dataclass(frozen=True, slots=True)
+class _Moved:
+    """One model on its way into the new file."""
+
+    store: Store
+    old: str
+    new: str
+
+
+def merge(
+    files: Sequence[Path], output: Path, progress: Progress, *, renames: Sequence[str] = (), fresh: bool = False
+) -> list[str]:
+    """Join files: their models in order, bit for bit, and the comparison of all of them; gives the models' names.
+
+    Args:
+        files: Two files or more; what models have in common is taken from the first.
+        output: The new file.
+        progress: Where an interruption is answered.
+        renames: `OLD=NEW`. Of models that share the name OLD, the last ones are renamed, in the order of the files.
+        fresh: Replace a file that is there.
+
+    Raises:
+        SingError: The files differ in what models have in common, two models share a name, or a file is in the way.
+    """
+    if len(files) < 2:
+        raise SingError("merge needs two results files or more")
+    if output.is_dir():
+        raise SingError(f"-o {output}: this is a folder; give the name of a file, e.g. {output / 'results.h5'}")
+    if output.exists() and not fresh:
+        raise SingError(f"{output} exists; --fresh replaces it")
+    with ExitStack() as stack, Interruption(progress.say) as interruption:
+        stores = [stack.enter_context(Store(file)) for file in files]
+        _check_common(stores)
+        models = _named(stores, renames)
+        work = WorkFolder(output, fresh=False, stop=interruption.check)
+        try:
+            if any(work.folder.glob("*.safetensors")) or any(work.folder.glob("*.probe")):
+                raise SingError(f"{work.folder} holds unfinished work for {output}: choose another -o")
+            with replace_store(output, scratch=work.folder) as writer:
+                writer.adopt(stores[0], SHARED)
+                for position, model in enumerate(models):
+                    work.leave_if_asked()
+                    writer.adopt(model.store, [f"models/{model.old}"], name=model.new)
+                    writer.annotate(f"models/{model.new}", {"order": position})
+                found = {model.new: Compared.read(model.store, model.old) for model in models}
+                write_comparison(writer, {name: each for name, each in found.items() if each is not None})
+        finally:
+            work.release(finished=False)
+    return [model.new for model in models]
+
+
+def _check_common(stores: Sequence[Store]) -> None:
+    """Refuse files whose models could not be compared."""
+    words, pictures = _words(stores[0]), _pictures(stores[0])
+    for other in stores[1:]:
+        differing = pictures.differing(other) + words.differing(other)
+        if differing:
+            raise StoreError(
+                f"{other.path} was made with other {', '.join(differing)} than {stores[0].path}; models of one file must "
+                "be comparable"
+            )
+
+
+def _words(store: Store) -> Words:
+    """The words of a file, as a run holds them."""
+    names, kinds, prompts = (tuple(map(str, store.array(f"concepts/{part}"))) for part in ("name", "kind", "prompt"))
+    wnids = [str(wnid) for wnid in store.array("classes/wnid")] if "classes/wnid" in store else None
+    return Words(
+        ClassTable([str(name) for name in store.class_names], wnids),
+        [str(prompt) for prompt in store.array("classes/prompt")],
+        Vocabulary(names, kinds, prompts),
+        torch.from_numpy(store.array("clip/class_embeddings")),
+        torch.from_numpy(store.array("clip/concept_embeddings")),
+        {"tag": str(store.attributes("clip").get("tag"))},
+    )
+
+
+def _pictures(store: Store) -> Pictures:
+    """The images of a file, as a run holds them."""
+    groups = None
+    if "images/group" in store:
+        names = np.append(store.array("groups/name").astype(object), "")
+        groups = [str(names[index]) for index in store.array("images/group")]
+    keys = [str(key) for key in store.array("images/key")]
+    fingerprint = str(store.attributes("images").get("fingerprint", ""))
+    return Pictures(keys, store.array("images/class"), groups, [], "", fingerprint)
+
+
+def _named(stores: Sequence[Store], renames: Sequence[str]) -> list[_Moved]:
+    """Every model of every file, under names that differ."""
+    found = [(store, name) for store in stores for name in store.models]
+    counts = Counter(name for _, name in found)
+    wanted: dict[str, list[str]] = {}
+    for rename in renames:
+        old, separator, new = rename.partition("=")
+        if not separator or clean(new) != new or not 0 < len(new.encode()) < 256 or "/" in new or new in (".", ".."):
+            raise SingError(f"--rename {clean(rename)!r}: write OLD=NEW; a name has 1 to 255 bytes and no /")
+        wanted.setdefault(old, []).append(new)
+        if len(wanted[old]) > counts[old]:
+            there = f"only {counts[old]} models are" if counts[old] else "no model is"
+            raise SingError(f"--rename {clean(rename)!r}: {there} named {clean(old)!r}")
+    models: list[_Moved] = []
+    seen: Counter[str] = Counter()
+    for store, name in found:
+        seen[name] += 1
+        turn = seen[name] - (counts[name] - len(wanted.get(name, [])))
+        models.append(_Moved(store, name, wanted[name][turn - 1] if turn > 0 else name))
+    taken: dict[str, Path] = {}
+    for model in models:
+        if model.new in taken:
+            raise SingError(
+                f"{taken[model.new]} and {model.store.path} both hold a model {model.new!r}: rename the later one with "
+                f"--rename {model.old}=NEW"
+            )
+        taken[model.new] = model.store.path
+    return models

@@ -1,0 +1,179 @@
+"""What a shift means against chance: the same scores when something else is taken away (SING, Fig. 9; reviewers' controls).
+
+Every control replaces the removed vector Pi_n f of each image by another one:
+
+- `random subspace`: the projection on a random subspace of the null space's dimension. It also takes most of the feature away,
+  so removed norm and flips stand beside it.
+- `same norm`: the projection on a random subspace that takes as much of the feature's energy as the null space does.
+- `random vector`: a fresh random direction for each image, as long as its Pi_n f.
+- `null direction`: one random direction of the null space for all images, as long as Pi_n f. No logit changes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from sing_compute.linalg.null_space import HeadSplit
+from sing_compute.scores.shifts import NullRemoval, attribute_score, image_score
+
+CONTROLS = ("null space", "random subspace", "same norm", "random vector", "null direction")
+"""The removal that is measured, then its controls."""
+PERTURBATIONS = ("null", "random", "principal")
+LENGTHS = (0.25, 0.5, 1.0, 2.0)
+"""Lengths of the perturbations, over the length of each image's own null part."""
+REFERENCE = "random vector"
+"""The control that scores are divided by: it is as long as what was removed and knows nothing of head or data."""
+
+
+def random_subspace(dim: int, size: int, generator: torch.Generator) -> Float[Tensor, "dim size"]:
+    """Orthonormal columns that span a uniformly drawn subspace."""
+    drawn = torch.randn(dim, size, generator=generator, dtype=torch.float64)
+    columns: Tensor = torch.linalg.qr(drawn)[0]
+    return columns
+
+
+def random_units(count: int, dim: int, generator: torch.Generator) -> Float[Tensor, "count dim"]:
+    """Uniformly drawn directions, one per row."""
+    return torch.nn.functional.normalize(torch.randn(count, dim, generator=generator, dtype=torch.float64), dim=1)
+
+
+@dataclass(slots=True)
+class Controls:
+    """Scores of all controls over the images of one model, batch by batch.
+
+    Args:
+        split: The head's null space.
+        weight: Head weight, for the logits.
+        bias: Head bias.
+        folds: The translators, one per fold.
+        share: Mean ||Pi_n f||^2 over mean ||f||^2, for `same norm`.
+        draws: How often each control is drawn.
+        seed: Of all draws; they are made on the CPU, so that every device sees the same.
+        centred: Measure logits minus their mean: the softmax sees no more.
+    """
+
+    split: HeadSplit
+    weight: Float[Tensor, "classes dim"]
+    bias: Float[Tensor, " classes"]
+    folds: Sequence[NullRemoval]
+    share: float
+    draws: int
+    seed: int
+    centred: bool = False
+    _generator: torch.Generator = field(init=False)
+    _scores: dict[tuple[str, int], list[Tensor]] = field(default_factory=dict)
+    _logits: dict[tuple[str, float], list[Tensor]] = field(default_factory=dict)
+    _labels: list[Tensor] = field(default_factory=list)
+    _keep: list[Tensor] = field(init=False)
+    _take: list[Tensor] = field(init=False)
+    _directions: Tensor = field(init=False)
+
+    def __post_init__(self) -> None:
+        device, dim = self.weight.device, self.weight.shape[1]
+        self._generator = torch.Generator().manual_seed(self.seed)
+        taken = min(dim, max(1, round(self.share * dim)))
+        self._keep = [random_subspace(dim, self.split.rank, self._generator).to(device) for _ in range(self.draws)]
+        self._take = [random_subspace(dim, taken, self._generator).to(device) for _ in range(self.draws)]
+        drawn = random_units(self.draws, self.split.nullity, self._generator).to(device)
+        self._directions = drawn @ self.split.null_basis.double()
+
+    def add(
+        self,
+        features: Float[Tensor, "image dim"],
+        before: Float[Tensor, "image clip"],
+        texts: Float[Tensor, "image clip"],
+        folds: Int[Tensor, " image"],
+        labels: Int[Tensor, " image"],
+    ) -> None:
+        """Add a batch of features (float64), their T(f) and the text of each image's class."""
+        null = self.split.null_part(features)
+        length = null.norm(dim=1, keepdim=True)
+        logits = features @ self.weight.double().T + self.bias.double()
+        spread = logits.amax(1) - logits.amin(1)
+        for draw in range(self.draws):
+            keep, take = self._keep[draw], self._take[draw]
+            removed = {
+                "null space": null,
+                "random subspace": features - features @ keep @ keep.T,
+                "same norm": features @ take @ take.T,
+                "random vector": length * self._units(len(features)),
+                "null direction": length * self._directions[draw],
+            }
+            for name, part in removed.items():
+                if name == "null space" and draw:
+                    continue
+                after = self._moved(before, part, folds)
+                flipped = (logits - part @ self.weight.double().T).argmax(1) != logits.argmax(1)
+                figures = [
+                    attribute_score(before, after, texts),
+                    image_score(before, after),
+                    part.norm(dim=1) / features.norm(dim=1),
+                    flipped.double(),
+                ]
+                self._scores.setdefault((name, draw), []).append(torch.stack(figures).float().cpu())
+        for kind in PERTURBATIONS:
+            direction = self._perturbation(kind, len(features))
+            change = direction @ self.weight.double().T * length
+            if self.centred:
+                change = change - change.mean(1, keepdim=True)
+            for scale in LENGTHS:
+                flipped = (logits + scale * change).argmax(1) != logits.argmax(1)
+                pair = torch.stack([scale * change.abs().mean(1) / spread, flipped.double()])
+                self._logits.setdefault((kind, scale), []).append(pair.cpu())
+        self._labels.append(labels.cpu())
+
+    def _units(self, count: int) -> Tensor:
+        return random_units(count, self.weight.shape[1], self._generator).to(self.weight.device)
+
+    def _perturbation(self, kind: str, count: int) -> Tensor:
+        drawn = self._units(count)
+        null = self.split.null_part(drawn)
+        chosen = {"null": null, "random": drawn, "principal": drawn - null}[kind]
+        return torch.nn.functional.normalize(chosen, dim=1)
+
+    def _moved(self, before: Tensor, removed: Tensor, folds: Tensor) -> Tensor:
+        after = before.clone()
+        for fold, removal in enumerate(self.folds):
+            rows = (folds == fold).nonzero().squeeze(1)
+            after[rows] -= removed[rows] @ removal.whole.weight.T
+        return after
+
+    def finish(self) -> dict[str, Float[Tensor, " control"]]:
+        """Of each control, mean over draws: medians over images, in degrees (`_std`: standard deviation over draws, n - 1)."""
+        results: dict[str, list[float]] = {}
+        for name in CONTROLS:
+            runs = [torch.cat(parts, dim=1).double() for (known, _), parts in self._scores.items() if known == name]
+            medians = torch.stack([run.abs().nanquantile(0.5, dim=1) for run in runs])
+            spread = medians.std(dim=0) if len(runs) > 1 else torch.zeros(len(medians[0]), dtype=torch.float64)
+            figures = {
+                "attribute_score_abs": medians[:, 0].mean(),
+                "attribute_score_abs_std": spread[0],
+                "image_score": medians[:, 1].mean(),
+                "image_score_std": spread[1],
+                "removed": medians[:, 2].mean(),
+                "flips": torch.stack([run[3].mean() for run in runs]).mean(),
+            }
+            for figure, value in figures.items():
+                results.setdefault(figure, []).append(float(value))
+        return {figure: torch.tensor(values, dtype=torch.float64) for figure, values in results.items()}
+
+    def validation(self) -> dict[str, Float[Tensor, "perturbation length"]]:
+        """Mean logit change over the logit spread, and share of flips, of perturbations of the same length (SING, Fig. 9)."""
+        rows = [[torch.cat(self._logits[kind, scale], dim=1) for scale in LENGTHS] for kind in PERTURBATIONS]
+        return {
+            "logit_change": torch.stack([torch.stack([cell[0].nanmean() for cell in row]) for row in rows]),
+            "flips": torch.stack([torch.stack([cell[1].mean() for cell in row]) for row in rows]),
+        }
+
+    def by_class(self, classes: int) -> dict[str, Float[Tensor, " classes"]]:
+        """Median |AS| and IS of each class under the reference control, all draws together; NaN for a class without images."""
+        runs = [torch.cat(parts, dim=1) for (name, _), parts in self._scores.items() if name == REFERENCE]
+        labels = torch.cat(self._labels)
+        result = torch.full((2, classes), torch.nan, dtype=torch.float64)
+        for label in sorted(set(labels.tolist())):
+            rows = torch.cat([run[:2, labels == label] for run in runs], dim=1).double()
+            result[:, label] = rows.abs().nanquantile(0.5, dim=1)
+        return {"attribute_score_abs_control": result[0], "image_score_control": result[1]}

@@ -1,0 +1,278 @@
+"""Bootstrap replicates of a model's figures over images and classes, paired between models. numpy only; NaN: none."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import NDArray
+
+from sing_compute.errors import SingError
+from sing_compute.scores.intervals import Intervals, t_quantile
+from sing_compute.scores.statistics import Columns
+
+REPLICATES = 2_000
+SAMPLE = 20_000
+"""Images that are resampled: all of them up to this number, else evenly spread ones."""
+SEED = 260_314_610
+"""Fixed: replicate r of every model of a store, measured in whatever run, must hold the same images."""
+FEWEST = 5
+"""Images or classes below which replicates state no interval."""
+METHOD = "expanded percentile bootstrap"
+MEDIANS = (
+    "attribute_score",
+    "attribute_score_abs",
+    "attribute_score_centred_abs",
+    "image_score",
+    "image_score_centred",
+    "null_energy",
+    "null_energy_centred",
+)
+"""Figures of a model that are medians of an image column, or of its absolute values."""
+MOST_BLOCKS = 64
+CHUNK = 2_000_000
+"""Entries of the largest temporary array."""
+
+Figures = dict[str, NDArray[np.float64]]
+
+
+@dataclass(frozen=True, slots=True)
+class Replicates:
+    """Figures of one model in every resample; replicate r of two models of a store comes from the same resample."""
+
+    names: tuple[str, ...]
+    """Figures by their store name."""
+    values: Float[np.ndarray, "replicate figure"]
+    """float32, in the figures' units; NaN where a resample has no value."""
+    units: int
+    """How many images, or classes, the figures rest on."""
+
+
+def image_replicates(
+    columns: Columns, *, replicates: int = REPLICATES, sample: int = SAMPLE, seed: int = SEED
+) -> Replicates:
+    """Medians and median IS over median |AS| in bootstrap resamples of images, paired between models (Efron 1979).
+
+    Above `sample` images, n = `sample` evenly spread ones are resampled. A resample then tells only how far the share F
+    of values at or below their median m strays, and the replicate is the quantile of all N images at the level 1/2 -
+    (F*(m) - F(m)) sqrt(n / N) (Bahadur 1966; the rescaling is that of Politis and Romano 1994). Rescaled medians,
+    theta_N + (theta*_n - theta_n) sqrt(n / N), cover .92 to .95 where these cover .94 to .96 (n = 100 of N = 400).
+
+    Args:
+        columns: Image columns by their store name, `image_score` and `attribute_score` among them; the figures are
+            those of `MEDIANS` whose column is there, and `ratio_images`, named as in `model_summary`.
+        replicates: Resamples.
+        sample: Most images that are resampled.
+        seed: Models are comparable under one seed.
+
+    Raises:
+        SingError: There is no image.
+    """
+    pooled, images = _pooled(columns), len(columns["image_score"])
+    if not images:
+        raise SingError("there is no image to resample; give images")
+    units = min(images, sample)
+    tables: dict[str, Ordered | Sampled]
+    if units == images:
+        tables = {name: Ordered.of(values, np.arange(units), units) for name, values in pooled.items()}
+    else:
+        rows = np.arange(units) * images // units
+        tables = {name: Sampled.of(values, rows) for name, values in pooled.items()}
+    return _replicates(tables, range(replicates), seed, drawn=units, units=images)
+
+
+def class_replicates(
+    offsets: NDArray[np.int64],
+    columns: Columns,
+    class_ratio: Float[np.ndarray, " class"],
+    *,
+    replicates: int = REPLICATES,
+    seed: int = SEED,
+) -> Replicates:
+    """The same figures, and the median over classes of the class ratio, in resamples of classes with all their images.
+
+    The cluster bootstrap (Davison and Hinkley 1997, 3.8): images of one class are alike, so figures vary more over
+    new classes than over new images. Every image is used; classes without images are not resampled.
+
+    Args:
+        offsets: Images of class c are rows offsets[c] to offsets[c + 1].
+        columns: As for `image_replicates`.
+        class_ratio: Median IS over median |AS| of each class.
+        replicates: Resamples.
+        seed: Models are comparable under one seed.
+
+    Raises:
+        SingError: Fewer than two classes have images.
+    """
+    sizes = np.diff(offsets)
+    filled = np.flatnonzero(sizes)
+    units = len(filled)
+    if units < 2:
+        raise SingError(f"resampling classes needs two with images, got {units}; give images of more classes")
+    owners = np.repeat(np.arange(units), sizes[filled])
+    tables: dict[str, Ordered | Sampled]
+    tables = {name: Ordered.of(values, owners, units) for name, values in _pooled(columns).items()}
+    tables["ratio_classes"] = Ordered.of(class_ratio[filled].astype(np.float64), np.arange(units), units)
+    return _replicates(tables, range(replicates), seed, drawn=units, units=units)
+
+
+def replicate_intervals(replicates: Replicates) -> Intervals:
+    """Interval of each figure, shape (figure): percentiles of its replicates, at every n >= 5 alike; NaN below.
+
+    With n images or classes the tail on each side is Phi(-t sqrt(n / (n - 1))), t the two-sided 95 % quantile with
+    n - 1 degrees of freedom, not 2.5 %: plain percentiles are too narrow by that much (Hesterberg 2015, The American
+    Statistician 69, 371). At n = 5 the tail is 0.1 %, at 50 2.1 %, and 2.5 % in the limit. Measured: .94 to .97 with 50
+    images or classes and more; with fewer, .92 to .99 over images and .90 to .99 over classes (plain: .83 to .97).
+    """
+    low, high = np.full((2, len(replicates.names)), np.nan)
+    units = replicates.units
+    if units >= FEWEST:
+        tail = NormalDist().cdf(-t_quantile(units - 1) * math.sqrt(units / (units - 1)))
+        for figure, values in enumerate(replicates.values.T.astype(np.float64)):
+            finite = values[np.isfinite(values)]
+            if len(finite):
+                low[figure], high[figure] = np.quantile(finite, (tail, 1 - tail))
+    return Intervals(low, high, METHOD)
+
+
+def share_above(
+    left: Float[np.ndarray, "replicate figure"], right: Float[np.ndarray, "replicate figure"]
+) -> Float[np.ndarray, " figure"]:
+    """Share of paired replicates in which `left` is the larger, ties half; NaN where no pair has both values.
+
+    Measured on 100 images: of the orders that 90 to 95 % of replicates agree on, 90 to 94 % are right, whether true
+    differences are as small as their standard error or ten times as large.
+    """
+    both = np.isfinite(left) & np.isfinite(right)
+    above = np.where(both, (left > right) + 0.5 * (left == right), 0.0).sum(axis=0)
+    count = both.sum(axis=0)
+    share: NDArray[np.float64] = np.where(count > 0, above / np.maximum(count, 1), np.nan)
+    return share
+
+
+def certainty(replicates: Float[np.ndarray, "model replicate"]) -> Float[np.ndarray, "model model"]:
+    """How surely one figure of each model (row) lies above that of each other (column): `share_above`, pair by pair."""
+    columns = replicates.T
+    shares = [share_above(np.broadcast_to(model[:, None], columns.shape), columns) for model in replicates]
+    found: NDArray[np.float64] = np.stack(shares)
+    return found
+
+
+def resample_weights(units: int, replicates: range, seed: int = SEED) -> Float[np.ndarray, "replicate unit"]:
+    """How often each unit is drawn in each of these replicates: a function of the arguments alone.
+
+    Built on the raw stream of PCG64, which numpy keeps the same in all versions; its distributions may change.
+    """
+    weights = np.empty((len(replicates), units))
+    for row, replicate in enumerate(replicates):
+        raw = np.random.PCG64(np.random.SeedSequence([seed, units, replicate])).random_raw(-(-units // 2))
+        halves = np.concatenate([raw >> np.uint64(32), raw & np.uint64(0xFFFFFFFF)])[:units]
+        drawn = (halves * np.uint64(units)) >> np.uint64(32)
+        weights[row] = np.bincount(drawn.astype(np.int64), minlength=units)
+    return weights
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """A column in rising order, in blocks, so that a weighted median costs a product and a look into one block."""
+
+    values: NDArray[np.float64]
+    owners: NDArray[np.int64]
+    """Which resampled unit each value belongs to."""
+    width: int
+    """Values in a block."""
+    blocks: NDArray[np.float64]
+    """How many values of each unit lie in each block: (unit, block)."""
+
+    @classmethod
+    def of(cls, values: NDArray[np.float64], owners: NDArray[np.int64], units: int) -> "Ordered":
+        """Sort a column; NaN is left out."""
+        order = np.argsort(values, kind="stable")[: np.count_nonzero(~np.isnan(values))]  # NaN sorts last
+        count = min(math.isqrt(len(order)) + 1, MOST_BLOCKS)
+        width = max(1, -(-len(order) // count))
+        cells = owners[order] * count + np.arange(len(order)) // width
+        blocks = np.bincount(cells, minlength=units * count).reshape(units, count).astype(np.float64)
+        return cls(values[order], owners[order], width, blocks)
+
+    def medians(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """For each row of weights numpy's median of the values, each taken as often as its unit's weight says."""
+        below = np.cumsum(weights @ self.blocks, axis=1)
+        medians = np.full(len(weights), np.nan)
+        some = below[:, -1] > 0
+        last = below[some, -1] - 1
+        lower, upper = (self._at(weights[some], below[some], place) for place in (last // 2, (last + 1) // 2))
+        medians[some] = (lower + upper) / 2
+        return medians
+
+    def _at(
+        self, weights: NDArray[np.float64], below: NDArray[np.float64], place: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """The value at a place, from 0, of each row's resample in rising order."""
+        block = (below <= place[:, None]).sum(axis=1)
+        before = np.where(block > 0, np.take_along_axis(below, np.maximum(block - 1, 0)[:, None], axis=1)[:, 0], 0.0)
+        inside = np.minimum(block[:, None] * self.width + np.arange(self.width), len(self.values) - 1)
+        counted = before[:, None] + np.cumsum(np.take_along_axis(weights, self.owners[inside], axis=1), axis=1)
+        found: NDArray[np.float64] = self.values[block * self.width + (counted <= place[:, None]).sum(axis=1)]
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """A column of which some rows are resampled: medians of all values, by how far resamples stray from those rows."""
+
+    values: NDArray[np.float64]
+    """All values in rising order."""
+    rows: NDArray[np.float64]
+    """(unit, 2): whether the row has a value, and whether it lies at or below the rows' median."""
+
+    @classmethod
+    def of(cls, values: NDArray[np.float64], rows: NDArray[np.int64]) -> "Sampled":
+        """Sort a column and find its rows' median; NaN is left out."""
+        part = values[rows]
+        valid = ~np.isnan(part)
+        middle = np.median(part[valid]) if valid.any() else np.nan
+        return cls(np.sort(values[~np.isnan(values)]), np.stack([valid, part <= middle], axis=1).astype(np.float64))
+
+    def medians(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Quantiles of all values at 1/2 - (F* - F) sqrt(n / N), one for each row of weights."""
+        valid, at_most = (weights @ self.rows).T
+        count, below = self.rows.sum(axis=0)
+        medians = np.full(len(weights), np.nan)
+        some = valid > 0
+        strayed = at_most[some] / valid[some] - below / max(count, 1.0)
+        level = (0.5 - strayed * math.sqrt(count / max(len(self.values), 1))).clip(0.0, 1.0)
+        place = level * (len(self.values) - 1)
+        left = place.astype(np.int64)
+        right = np.minimum(left + 1, len(self.values) - 1)
+        medians[some] = self.values[left] + (place - left) * (self.values[right] - self.values[left])
+        return medians
+
+
+def _replicates(
+    tables: Mapping[str, Ordered | Sampled], replicates: range, seed: int, *, drawn: int, units: int
+) -> Replicates:
+    """Every figure in every replicate; the weights of a chunk of replicates serve all tables."""
+    step = max(1, CHUNK // max(drawn, *(len(table.values) // MOST_BLOCKS for table in tables.values())))
+    parts: dict[str, list[NDArray[np.float64]]] = {name: [] for name in tables}
+    for start in range(0, len(replicates), step):
+        weights = resample_weights(drawn, replicates[start : start + step], seed)
+        for name, table in tables.items():
+            parts[name].append(table.medians(weights))
+    found = {name: np.concatenate(chunks) for name, chunks in parts.items()}
+    image, attribute = found["image_score"], found["attribute_score_abs"]
+    nothing = np.full_like(image, np.nan)
+    found["ratio_images"] = np.divide(image, attribute, out=nothing, where=attribute > 0)
+    return Replicates(tuple(found), np.stack(list(found.values()), axis=1).astype(np.float32), units)
+
+
+def _pooled(columns: Columns) -> Figures:
+    """Columns whose medians are figures of a model, by the figures' names."""
+    found: Figures = {}
+    for name in MEDIANS:
+        column = columns.get(name.removesuffix("_abs"))
+        if column is not None:
+            values = np.where(np.isfinite(column), column, np.nan).astype(np.float64)
+            found[name] = np.abs(values) if name.endswith("_abs") else values
+    return found

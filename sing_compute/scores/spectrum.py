@@ -1,0 +1,73 @@
+"""Semantic spectrum of a null space, without data: how far and whereto its directions move CLIP space (spec, 5)."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from sing_compute.linalg.angles import unit
+from sing_compute.linalg.null_space import HeadSplit
+from sing_compute.translator.ridge import AffineTranslator, RidgeSums
+
+
+@dataclass(frozen=True, slots=True)
+class Spectrum:
+    """Null directions by how far they move CLIP space, each with the concepts at its two ends.
+
+    The sign of a direction is free, so `toward` and `away` may change places between machines.
+    """
+
+    singular_value: Float[Tensor, " mode"]
+    """Of A Pi_n, falling; as many as can be above zero: min(clip, nullity)."""
+    toward: Int[Tensor, "mode pole"]
+    toward_cosine: Float[Tensor, "mode pole"]
+    away: Int[Tensor, "mode pole"]
+    away_cosine: Float[Tensor, "mode pole"]
+    share: float
+    """||A Pi_n||^2 / ||A||^2: of what the translator could move."""
+    share_data: float
+    """tr(A Pi_n S Pi_n A^T) / tr(A S A^T), S the features' covariance: of what it does move on these images."""
+
+
+def semantic_spectrum(
+    translator: AffineTranslator,
+    split: HeadSplit,
+    sums: RidgeSums,
+    concepts: Float[Tensor, "concept clip"],
+    *,
+    poles: int,
+) -> Spectrum:
+    """SVD of A Pi_n, its left directions named by a centred dictionary.
+
+    A direction is no feature: it is translated as A d, without the offset a, and compared with the concepts minus their mean.
+
+    Args:
+        translator: Fitted on all images.
+        split: The head's null space.
+        sums: Of all images.
+        concepts: Unit text embeddings.
+        poles: Concepts named at each end of a direction.
+    """
+    weight = translator.weight
+    null = split.null_part(weight)
+    left, values, _ = torch.linalg.svd(null, full_matrices=False)
+    modes = min(len(weight), split.nullity)
+    texts = unit((concepts - concepts.mean(0)).double())
+    cosine = (left[:, :modes].T @ texts.T).nan_to_num(0.0)
+    named = min(poles, len(concepts))
+    toward, away = cosine.topk(named, dim=1), cosine.topk(named, dim=1, largest=False)
+    covariance = sums.feature_products - sums.count * torch.outer(sums.mean_feature, sums.mean_feature)
+
+    def moved(matrix: Tensor) -> float:
+        return float(((matrix @ covariance) * matrix).sum())
+
+    return Spectrum(
+        values[:modes],
+        toward.indices,
+        toward.values,
+        away.indices,
+        away.values,
+        float(null.square().sum() / weight.square().sum()),
+        moved(null) / moved(weight),
+    )

@@ -1,0 +1,207 @@
+"""What can be asked of results files once they are there: `concepts`, `image`, `steer`, `merge` and `compare`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sing_compute.errors import SingError
+
+if TYPE_CHECKING:
+    from sing_compute.store import Store
+
+FILE = click.argument("file", type=click.Path(path_type=Path))
+CLIP = click.option(
+    "--clip",
+    metavar="NAME",
+    help="Where the file's CLIP lies: local-dir:FOLDER or ARCH/FILE.  [default: where its run had it]",
+)
+ANGLE = click.FloatRange(0, 180, min_open=True, max_open=True)
+EMBEDDINGS = click.option(
+    "--embeddings",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Stored text embeddings (.npz) instead of a CLIP.",
+)
+
+
+@click.command()
+@FILE
+@click.option("--text", "texts", multiple=True, required=True, help="The concept, in words. Repeatable.")
+@CLIP
+@EMBEDDINGS
+def concepts(file: Path, texts: tuple[str, ...], clip: str | None, embeddings: Path | None) -> None:
+    """Add concepts to a results file, from the features it keeps; no image is read.
+
+    \b
+    sing-compute concepts results.h5 --text "a striped animal" --text "snow"
+    """  # noqa: D301 -- click reads the control character itself
+    from sing_compute.pipeline.adding import add_concepts
+    from sing_compute.pipeline.answers import added_table
+    from sing_compute.pipeline.progress import Progress
+    from sing_compute.store import Store
+
+    new = add_concepts(file, texts, Progress(), clip=clip, embeddings=embeddings)
+    if not new:
+        click.echo(f"{file} is as it was: nothing new to add")
+        return
+    with Store(file) as store:
+        click.echo(added_table(store, new))
+    click.echo(f"\n{len(new)} new in {file}. AS: mean of the class it is largest for, in degrees.")
+
+
+@click.command()
+@FILE
+@click.option("--path", required=True, type=click.Path(path_type=Path), metavar="PHOTO", help="The photograph.")
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    metavar="NAME[=SPEC]",
+    help="Model of the file, and where its network is to be had. Repeatable.  [default: all]",
+)
+@click.option("--top", type=click.IntRange(1), default=10, show_default=True, help="Concepts to show.")
+def image(file: Path, path: Path, models: tuple[str, ...], top: int) -> None:
+    """Explain one new photograph: what each head ignores in it, by the file's own translator. No CLIP is loaded.
+
+    \b
+    sing-compute image results.h5 --path photo.jpg
+    sing-compute image results.h5 --path photo.jpg --model mine=module:factory
+    """  # noqa: D301
+    from sing_compute.pipeline.answers import explanation_text
+    from sing_compute.pipeline.explaining import check_photograph, explain
+    from sing_compute.store import Store
+
+    with Store(file) as store:
+        asked: dict[str, str | None] = {}
+        for model in models:
+            name, _, spec = (model, "", "") if model in store.models else model.partition("=")
+            asked[store.model(name)] = spec or None
+        check_photograph(path)
+        shown = False
+        for name, place in (asked or dict.fromkeys(store.models)).items():
+            try:
+                click.echo(explanation_text(explain(store, name, path, spec=place, top=top), path))
+                shown = True
+            except SingError as error:
+                if asked or len(store.models) == 1:
+                    raise
+                click.echo(str(error), err=True)
+        if not shown:
+            raise SingError(f"none of the networks of {file} can be had here; the lines above say why")
+
+
+@click.command()
+@FILE
+@click.option("--from", "source", metavar="CLASS", help="Class whose images are steered: name, index or WordNet id.")
+@click.option("--to", "target", metavar="CLASS|CONCEPT|TEXT", help="What they are steered toward.")
+@click.option("--angle", type=ANGLE, default=40.0, show_default=True, help="Image Score to reach, in degrees.")
+@click.option("--model", metavar="NAME", help="One model of the file.  [default: all; with --matrix the first]")
+@click.option("--csv", "table", type=click.Path(path_type=Path), metavar="OUT", help="Write a row per image.")
+@click.option("--matrix", type=click.Path(path_type=Path), metavar="OUT", help="Write every class toward every class.")
+@click.option("--force", is_flag=True, help="Replace OUT if it exists.")
+@CLIP
+@EMBEDDINGS
+def steer(file: Path, source: str | None, target: str | None, **options: Any) -> None:
+    """Steer the images of a class toward a text, by a step that no logit sees (SING, Table 1).
+
+    \b
+    sing-compute steer results.h5 --from "sports car" --to jellyfish
+    sing-compute steer results.h5 --matrix steering.csv
+    """  # noqa: D301
+    from sing_compute.store import Store
+
+    if (source is None) != (target is None) or (source is None and options["matrix"] is None):
+        raise SingError("steer needs --from CLASS and --to TEXT, or --matrix OUT.csv for all classes")
+    if options["table"] and source is None:
+        raise SingError("--csv writes the images of --from; --matrix writes all classes")
+    for path in (options["table"], options["matrix"]):
+        if path is not None and path.exists() and not options["force"]:
+            raise SingError(f"{path} exists; --force replaces it")
+    with Store(file) as store:
+        if source is not None and target is not None:
+            _steer_class(store, source, target, **options)
+        if options["matrix"] is not None:
+            _steer_matrix(store, options["model"], options["matrix"], options["angle"])
+
+
+@click.command()
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="FILE", help="The new file.")
+@click.option("--rename", "renames", multiple=True, metavar="OLD=NEW", help="Name a model anew. Repeatable.")
+@click.option("--fresh", is_flag=True, help="Replace the file if it exists.")
+def merge(files: tuple[Path, ...], output: Path, renames: tuple[str, ...], fresh: bool) -> None:
+    """Join results files of the same images, classes, concepts and CLIP into one.
+
+    \b
+    sing-compute merge a.h5 b.h5 -o both.h5
+    """  # noqa: D301
+    from sing_compute.pipeline.merging import merge as join
+    from sing_compute.pipeline.progress import Progress
+    from sing_compute.store.text import clean
+
+    names = join(files, output, Progress(), renames=renames, fresh=fresh)
+    click.echo(f"{output} is written: {len(names)} models, {', '.join(map(clean, names))}")
+
+
+@click.command()
+@click.argument("left", type=click.Path(path_type=Path))
+@click.argument("right", type=click.Path(path_type=Path))
+def compare(left: Path, right: Path) -> None:
+    """Compare the same models in two results files: under two CLIP models, two penalties or two vocabularies.
+
+    \b
+    sing-compute compare vit-l.h5 eva.h5
+    """  # noqa: D301
+    from sing_compute.pipeline.agreement import agreement, differences
+    from sing_compute.pipeline.answers import agreement_text
+    from sing_compute.store import Store
+
+    with Store(left) as first, Store(right) as second:
+        found = agreement(first, second)
+        lines = [f"A: {left}", f"B: {right}", *differences(first, second)]
+    click.echo("\n".join([*lines, "", agreement_text(found)]))
+
+
+def _steer_class(store: "Store", source: str, target: str, **options: Any) -> None:
+    from sing_compute.pipeline.answers import steering_table, write_steered
+    from sing_compute.pipeline.kept import KeptModel, kept_models
+    from sing_compute.pipeline.progress import Progress
+    from sing_compute.pipeline.steering import find_source, find_target, steer_class
+    from sing_compute.store.text import clean
+
+    label, progress = find_source(store, source), Progress()
+    wanted = kept_models(store, options["model"])
+    towards = find_target(store, target, progress, clip=options["clip"], embeddings=options["embeddings"])
+    found = []
+    for name in wanted:
+        try:
+            found.append(steer_class(KeptModel.read(store, name), label, towards, angle=options["angle"]))
+        except SingError as error:
+            if len(wanted) == 1:
+                raise
+            progress.say(str(error))
+    if not found:
+        raise SingError(f"no model of {store.path} can be steered")
+    name = clean(str(store.class_names[label]))
+    click.echo(steering_table(found, name, towards, options["angle"]))
+    if options["table"]:
+        click.echo(f"{write_steered(options['table'], found):,} rows in {options['table']}", err=True)
+
+
+def _steer_matrix(store: "Store", model: str | None, path: Path, angle: float) -> None:
+    from sing_compute.pipeline.answers import write_matrix
+    from sing_compute.pipeline.kept import KeptModel
+    from sing_compute.pipeline.progress import Progress
+    from sing_compute.pipeline.steering import steer_matrix
+    from sing_compute.store.text import clean
+
+    kept = KeptModel.read(store, store.model(model))
+    matrix = steer_matrix(kept, Progress(), angle=angle)
+    rows = write_matrix(path, matrix, store.class_names)
+    unreachable = int(matrix.unreachable.sum())
+    click.echo(f"{rows:,} pairs of classes of {clean(kept.name)} in {path}; unreachable: {unreachable:,} steps")
+
+
+VERBS = (concepts, image, steer, merge, compare)
+"""What cli.py adds to `sing-compute`."""

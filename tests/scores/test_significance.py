@@ -1,0 +1,252 @@
+"""The control against explicit features in float64; p values against scipy and against planted truth and planted nothing."""
+
+import math
+
+import numpy as np
+import pytest
+import scipy.linalg
+import scipy.stats
+import torch
+from torch import Tensor
+
+from sing_compute.errors import HeadError, SingError
+from sing_compute.linalg.null_space import HeadSplit, split_head
+from sing_compute.scores import significance as module
+from sing_compute.scores.significance import (
+    ControlScores,
+    SharedDirections,
+    SharedDirectionSums,
+    benjamini_hochberg,
+    significance,
+)
+
+FOLDS, CLIP = 3, 24
+
+
+class World:
+    """A head, a translator for each fold, features with an offset and concepts."""
+
+    def __init__(self, *, dim: int = 40, classes: int = 8, images: int = 20, concepts: int = 30) -> None:
+        rng = np.random.default_rng(0)
+        self.head = rng.normal(size=(classes, dim))
+        self.weights = rng.normal(size=(FOLDS, CLIP, dim)) / 8
+        self.bias = 2 * rng.normal(size=CLIP)
+        self.features = rng.normal(size=(images, dim)) + rng.normal(size=dim)
+        self.folds = rng.integers(FOLDS, size=images)
+        self.concepts = rng.normal(size=(concepts, CLIP))
+        basis = scipy.linalg.null_space(self.head)
+        self.projector = basis @ basis.T
+
+    @property
+    def split(self) -> HeadSplit:
+        return split_head(torch.from_numpy(self.head), stored_dtype=torch.float64)
+
+    def directions(self, draws: int, *, seed: int = 0) -> SharedDirections:
+        null_weights = [self.split.null_part(torch.from_numpy(weight)) for weight in self.weights]
+        return SharedDirections.of(self.split, null_weights, torch.from_numpy(self.concepts), draws=draws, seed=seed)
+
+    def feature_directions(self, draws: int, *, seed: int = 0) -> np.ndarray:
+        """The same draws in feature space: seen by a translator that only projects."""
+        identity = self.split.null_part(torch.eye(self.head.shape[1], dtype=torch.float64))
+        concepts = torch.ones(1, self.head.shape[1])
+        return SharedDirections.of(self.split, [identity], concepts, draws=draws, seed=seed).translated[0].numpy()
+
+    @property
+    def batch(self) -> tuple[Tensor, Tensor, Tensor]:
+        before = np.einsum("icd,id->ic", self.weights[self.folds], self.features) + self.bias
+        null_norm = np.linalg.norm(self.features @ self.projector, axis=1)
+        return torch.from_numpy(before), torch.from_numpy(null_norm), torch.from_numpy(self.folds).int()
+
+    def control(self, draws: int, *, seed: int = 0) -> ControlScores:
+        sums = SharedDirectionSums(self.directions(draws, seed=seed))
+        sums.add(*self.batch)
+        return sums.finish()
+
+    def reference(self, directions: np.ndarray, image: int) -> np.ndarray:
+        """Control AS of one image, (draw, concept): T of the feature itself and of the feature without e d."""
+        weight, feature = self.weights[self.folds[image]], self.features[image]
+        length = np.linalg.norm(self.projector @ feature)
+        before = self.angles(weight @ feature + self.bias)
+        return np.stack([before - self.angles(weight @ (feature - length * d) + self.bias) for d in directions])
+
+    def angles(self, u: np.ndarray) -> np.ndarray:
+        t, u = self.concepts / np.linalg.norm(self.concepts, axis=1, keepdims=True), u / np.linalg.norm(u)
+        return np.degrees(2 * np.arctan2(np.linalg.norm(t - u, axis=1), np.linalg.norm(t + u, axis=1)))
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return World()
+
+
+@pytest.fixture(scope="module")
+def nothing_planted() -> np.ndarray:
+    """Scores under H0, (family, draw, concept), in a null space of 62 dimensions: every draw is a fresh direction."""
+    wide = World(dim=70, images=6, concepts=40)
+    return wide.control(400 * 200).attribute_score.numpy().reshape(400, 200, 40)
+
+
+def test_control_scores_are_those_of_explicit_features(world: World) -> None:
+    found, directions = world.control(25), world.feature_directions(25)
+    scores = np.stack([world.reference(directions, image) for image in range(len(world.features))])
+    assert np.abs(scores).max() > 5
+    np.testing.assert_allclose(found.attribute_score, scores.mean(axis=0), rtol=0, atol=1e-10)
+    np.testing.assert_allclose(found.attribute_score_abs, np.abs(scores).mean(axis=0), rtol=0, atol=1e-10)
+
+
+def test_directions_are_unit_null_vectors_uniform_over_the_sphere(world: World) -> None:
+    directions = world.feature_directions(20_000)
+    assert np.abs(directions @ world.head.T).max() < 1e-12
+    np.testing.assert_allclose(np.linalg.norm(directions, axis=1), 1, rtol=1e-12)
+    nullity = world.split.nullity
+    covariance = nullity * directions.T @ directions / len(directions)
+    assert np.abs(covariance - world.projector).max() < 6 / math.sqrt(len(directions))
+    first = np.sort(directions[:, 0] ** 2 / world.projector[0, 0])
+    assert scipy.stats.kstest(first, scipy.stats.beta(0.5, (nullity - 1) / 2).cdf).pvalue > 1e-3
+
+
+def test_draws_follow_from_the_seed_and_the_null_space_alone(world: World) -> None:
+    turned = HeadSplit(world.split.row_basis.flip(0), -world.split.null_basis.flip(0), torch.ones(8), 0.0)
+    null_weight = [world.split.null_part(torch.from_numpy(world.weights[0]))]
+    concepts = torch.from_numpy(world.concepts)
+    found, again, other = (
+        SharedDirections.of(split, null_weight, concepts, draws=5, seed=seed).translated
+        for split, seed in ((world.split, 3), (turned, 3), (world.split, 4))
+    )
+    np.testing.assert_allclose(found, again, rtol=0, atol=1e-12)
+    assert float((found - other).abs().max()) > 0.1
+
+
+def test_batches_and_chunks_add_up(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = world.control(12)
+    monkeypatch.setattr(module, "CHUNK_IMAGES", 3)
+    monkeypatch.setattr(module, "CHUNK_CELLS", 90)
+    sums = SharedDirectionSums(world.directions(12))
+    for rows in torch.arange(20).split(7):
+        sums.add(*(part[rows] for part in world.batch))
+    assert sums.count == 20
+    np.testing.assert_allclose(sums.finish().attribute_score, wanted.attribute_score, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(sums.finish().attribute_score_abs, wanted.attribute_score_abs, rtol=0, atol=1e-12)
+
+
+def test_images_without_a_direction_are_left_out(world: World) -> None:
+    before, null_norm, folds = (part.clone() for part in world.batch)
+    before[3], before[5, 0], null_norm[7] = 0.0, torch.nan, torch.inf
+    sums = SharedDirectionSums(world.directions(4))
+    sums.add(before, null_norm, folds)
+    directions = world.feature_directions(4)
+    kept = [world.reference(directions, image) for image in range(20) if image not in (3, 5, 7)]
+    assert sums.count == 17
+    np.testing.assert_allclose(sums.finish().attribute_score, np.mean(kept, axis=0), rtol=0, atol=1e-10)
+    assert bool(SharedDirectionSums(world.directions(4)).finish().attribute_score.isnan().all())
+
+
+def test_angles_hold_for_concepts_at_the_images_themselves() -> None:
+    near = World()
+    near.concepts = np.concatenate([near.batch[0].numpy(), -near.batch[0].numpy()])
+    directions = near.feature_directions(6)
+    scores = np.mean([near.reference(directions, image) for image in range(20)], axis=0)
+    np.testing.assert_allclose(near.control(6).attribute_score, scores, rtol=0, atol=1e-5)
+
+
+def test_where_nothing_is_removed_there_is_nothing_to_compare_with(world: World) -> None:
+    before, null_norm, folds = world.batch
+    sums = SharedDirectionSums(world.directions(10))
+    sums.add(before, torch.zeros_like(null_norm), folds)
+    control = sums.finish().attribute_score
+    assert float(control.abs().max()) < 1e-12
+    found = significance(torch.zeros(30), control)
+    for values in (found.z, found.p_normal, found.p_empirical):
+        assert bool(values.isnan().all())
+
+
+def test_figures_are_numpys_and_scipys() -> None:
+    rng = np.random.default_rng(2)
+    control = rng.normal(size=(50, 8)) + 3
+    observed = control.mean(axis=0) + np.array([0.0, 0.5, -1.0, 2.0, -4.0, 9.0, -30.0, 36.0])
+    found = significance(torch.from_numpy(observed), torch.from_numpy(control))
+    mean, std = control.mean(axis=0), control.std(axis=0, ddof=1)
+    z = (observed - mean) / std
+    np.testing.assert_allclose(found.control_mean, mean)
+    np.testing.assert_allclose(found.control_std, std)
+    np.testing.assert_allclose(found.z, z, atol=1e-12)
+    np.testing.assert_allclose(found.p_normal, 2 * scipy.stats.norm.sf(np.abs(z)), rtol=1e-9)
+    assert float(found.p_normal.min()) > 0
+    for concept in range(8):
+        farther = sum(abs(c - mean[concept]) >= abs(observed[concept] - mean[concept]) for c in control[:, concept])
+        assert float(found.p_empirical[concept]) == pytest.approx((1 + farther) / 51)
+
+
+def test_classes_at_once_are_the_loop_over_them() -> None:
+    rng = np.random.default_rng(3)
+    observed, control = torch.from_numpy(rng.normal(size=(3, 9))), torch.from_numpy(rng.normal(size=(3, 40, 9)))
+    together = significance(observed, control)
+    for row in range(3):
+        alone = significance(observed[row], control[row])
+        for name in ("control_mean", "control_std", "z", "p_normal", "p_empirical"):
+            np.testing.assert_array_equal(getattr(together, name)[row], getattr(alone, name))
+        np.testing.assert_array_equal(benjamini_hochberg(together.p_normal)[row], benjamini_hochberg(alone.p_normal))
+
+
+def test_no_value_in_is_no_value_out() -> None:
+    rng = np.random.default_rng(4)
+    observed, control = torch.from_numpy(rng.normal(size=6)), torch.from_numpy(rng.normal(size=(30, 6)))
+    whole = significance(observed, control)
+    observed[1], control[5, 3] = torch.nan, torch.nan
+    found = significance(observed, control)
+    for name in ("z", "p_normal", "p_empirical"):
+        values = getattr(found, name)
+        assert values.isnan().tolist() == [False, True, False, True, False, False]
+        np.testing.assert_array_equal(values[[0, 2, 4, 5]], getattr(whole, name)[[0, 2, 4, 5]])
+
+
+@pytest.mark.parametrize("gaps", [False, True])
+def test_q_values_are_scipys_over_the_values_there_are(gaps: bool) -> None:
+    rng = np.random.default_rng(5)
+    p = rng.uniform(size=(4, 50)) ** 3
+    p[0, :10] = p[0, 10]
+    p[1] = 1.0
+    if gaps:
+        p[:, ::7], p[2] = np.nan, np.nan
+    found = benjamini_hochberg(torch.from_numpy(p)).numpy()
+    for row in range(4):
+        there = ~np.isnan(p[row])
+        assert np.isnan(found[row, ~there]).all()
+        if there.any():
+            np.testing.assert_allclose(found[row, there], scipy.stats.false_discovery_control(p[row, there]))
+            order = np.argsort(p[row, there])
+            assert (np.diff(found[row, there][order]) >= 0).all()
+
+
+@pytest.mark.parametrize("name", ["p_normal", "p_empirical"])
+def test_p_is_uniform_where_nothing_is_planted(nothing_planted: np.ndarray, name: str) -> None:
+    families = torch.from_numpy(nothing_planted)
+    p = getattr(significance(families[:, 0], families[:, 1:]), name)[:, 0]
+    assert scipy.stats.kstest(p.numpy(), "uniform").pvalue > 1e-3
+
+
+def test_families_with_a_false_positive_are_no_more_than_stated(nothing_planted: np.ndarray) -> None:
+    families = torch.from_numpy(nothing_planted)
+    q = benjamini_hochberg(significance(families[:, 0], families[:, 1:]).p_normal)
+    assert int((q <= 0.05).any(dim=1).sum()) <= scipy.stats.binom.ppf(0.999, 400, 0.05)
+
+
+def test_a_planted_shift_stands_out_from_the_draws() -> None:
+    wide = World(dim=300, images=20, concepts=40)
+    aimed = wide.projector @ wide.weights.mean(axis=0).T @ wide.concepts[7]
+    aimed /= np.linalg.norm(aimed)
+    observed = torch.from_numpy(np.mean([wide.reference(aimed[None], image)[0] for image in range(20)], axis=0))
+    found = significance(observed, wide.control(200).attribute_score)
+    q = benjamini_hochberg(found.p_normal)
+    assert int(found.z.abs().argmax()) == 7
+    assert abs(float(found.z[7])) > 8
+    assert float(q[7]) < 1e-12
+    assert float(found.p_empirical[7]) == pytest.approx(1 / 201)
+
+
+def test_a_head_without_null_space_and_a_single_draw_are_refused(world: World) -> None:
+    full = split_head(torch.eye(5), stored_dtype=torch.float32)
+    with pytest.raises(HeadError, match="no null space"):
+        SharedDirections.of(full, [torch.zeros(CLIP, 5)], torch.ones(1, CLIP))
+    with pytest.raises(SingError, match="at least 2"):
+        world.directions(1)
