@@ -25,15 +25,15 @@ def read_state(path: Path, *, option: str = "--weights") -> dict[str, Tensor]:
             state: dict[str, Tensor] = load_file(path)
             return state
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+    except Exception as error:  # a damaged or foreign pickle can raise anything, in words that advise to run it
+        known = isinstance(error, OSError) or path.suffix == ".safetensors"
+        reason = str(error).splitlines()[0] if known and str(error) else "damaged, or it holds objects beside tensors"
         raise WeightsError(
             f"{option} {path}: not a readable checkpoint of tensors ({reason}); save it as .safetensors"
         ) from error
-    while isinstance(content, dict) and (
-        inner := next((key for key in WRAPPERS if isinstance(content.get(key), dict)), None)
-    ):
-        content = content[inner]
+    for _ in WRAPPERS:  # no further: a pickled dict can hold itself
+        if isinstance(content, dict):
+            content = next((content[key] for key in WRAPPERS if isinstance(content.get(key), dict)), content)
     if not isinstance(content, dict) or not all(
         isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()
     ):

@@ -11,44 +11,10 @@ from numpy.typing import NDArray
 
 from sing_compute.errors import StoreError
 from sing_compute.store import gate
+from sing_compute.store.axes import DEFINED, FIXED, own_axes
 from sing_compute.store.gate import Stored
-from sing_compute.store.schema import CURVE, FIELDS, FORMAT, NEIGHBOURS, PENALTIES, SCHEMA_VERSION, TOP_CONCEPTS, Field
+from sing_compute.store.schema import FIELDS, FORMAT, SCHEMA_VERSION, Field
 from sing_compute.store.text import clean, one_line, store_error
-
-_DEFINED = {
-    "image": ("images/key", 0),
-    "skipped": ("images/skipped_key", 0),
-    "class": ("classes/name", 0),
-    "concept": ("concepts/name", 0),
-    "group": ("groups/name", 0),
-    "subset": ("subsets/name", 0),
-    "clip": ("clip/class_embeddings", 1),
-    "model": ("comparison/model", 0),
-    "dim": ("models/{model}/head/weight", 1),
-    "compared": ("comparison/figure", 0),
-    "lambda": ("models/{model}/translator/path_lambda", 0),
-    "fold": ("models/{model}/translator/fold_bias", 0),
-    "kept": ("models/{model}/features/row", 0),
-    "figure": ("models/{model}/bootstrap/figure", 0),
-    "replicate": ("models/{model}/bootstrap/classes", 1),
-    "class_figure": ("models/{model}/classes/interval_figure", 0),
-    "control": ("models/{model}/controls/name", 0),
-    "perturbation": ("models/{model}/controls/perturbation", 0),
-    "length": ("models/{model}/controls/length", 0),
-    "variant": ("models/{model}/variants/name", 0),
-    "mode": ("models/{model}/spectrum/singular_value", 0),
-    "translator": ("models/{model}/translators/kind", 0),
-}
-"""The dataset and its axis that say how long an axis is; every other dataset must agree."""
-_FIXED = {
-    "shift": TOP_CONCEPTS,
-    "pole": TOP_CONCEPTS,
-    "neighbour": NEIGHBOURS,
-    "score": 2,
-    "bound": 2,
-    "penalty": len(PENALTIES),
-    "percent": len(CURVE),
-}
 
 
 class UnknownLengthError(StoreError):
@@ -160,7 +126,9 @@ class Store:
         stored = Stored(item, path, field.dtype, field.axes, self._size)
         for axis, length in zip(field.axes, stored.shape, strict=True):
             edge = axis == "class_edge"
-            known = self._length("class" if edge else axis, path, model) + edge if axis not in _own(path) else length
+            known = (
+                self._length("class" if edge else axis, path, model) + edge if axis not in own_axes(path) else length
+            )
             if length != known:
                 raise store_error(
                     f"{path}: axis {'class' if edge else axis} has length {length - edge}, elsewhere {known - edge}"
@@ -169,11 +137,11 @@ class Store:
 
     def _length(self, axis: str, path: str, model: str) -> int:
         """How long an axis is by the dataset that defines it."""
-        if axis in _FIXED:
-            return _FIXED[axis]
+        if axis in FIXED:
+            return FIXED[axis]
         if axis == "singular_value":
             return min(self._length("class", path, model), self._length("dim", path, model))
-        owner, position = _DEFINED[axis]
+        owner, position = DEFINED[axis]
         owner = owner.format(model=model)
         try:
             found = self.examine(owner)
@@ -289,14 +257,6 @@ def _field(path: str) -> tuple[Field, str]:
     if field is None:
         raise store_error(f"{path}: is not in the schema (docs/store.md)")
     return field, model
-
-
-def _own(path: str) -> set[str]:
-    """Axes whose length a dataset defines itself."""
-    parts = path.split("/")
-    if parts[0] == "models":
-        parts[1] = "{model}"
-    return {axis for axis, (owner, _) in _DEFINED.items() if owner == "/".join(parts)}
 
 
 def _position(order: Any) -> float:

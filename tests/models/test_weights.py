@@ -147,3 +147,11 @@ def test_a_fingerprint_tells_shapes_and_dtypes_of_equal_bytes_apart() -> None:
 def test_a_files_fingerprint_is_that_of_its_bytes(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(content)
     assert file_sha256(tmp_path / "file") == hashlib.sha256(content).hexdigest()
+
+
+def test_a_dict_that_holds_itself_is_refused_and_not_followed_for_ever(tmp_path: Path) -> None:
+    circle: dict[str, object] = {}
+    circle["model"] = circle
+    torch.save(circle, tmp_path / "circle.pt")
+    with pytest.raises(WeightsError, match="holds no state dict"):
+        read_state(tmp_path / "circle.pt")
