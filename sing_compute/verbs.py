@@ -36,9 +36,9 @@ def concepts(file: Path, texts: tuple[str, ...], clip: str | None, embeddings: P
     \b
     sing-compute concepts results.h5 --text "a striped animal" --text "snow"
     """  # noqa: D301 -- click reads the control character itself
-    from sing_compute.pipeline.adding import add_concepts
-    from sing_compute.pipeline.answers import added_table
     from sing_compute.pipeline.progress import Progress
+    from sing_compute.questions.adding import add_concepts
+    from sing_compute.questions.answers import added_table
     from sing_compute.store import Store
 
     new = add_concepts(file, texts, Progress(), clip=clip, embeddings=embeddings)
@@ -68,8 +68,8 @@ def image(file: Path, path: Path, models: tuple[str, ...], top: int) -> None:
     sing-compute image results.h5 --path photo.jpg
     sing-compute image results.h5 --path photo.jpg --model mine=module:factory
     """  # noqa: D301
-    from sing_compute.pipeline.answers import explanation_text
-    from sing_compute.pipeline.explaining import check_photograph, explain
+    from sing_compute.questions.answers import explanation_text
+    from sing_compute.questions.explaining import check_photograph, explain
     from sing_compute.store import Store
 
     with Store(file) as store:
@@ -136,8 +136,8 @@ def merge(files: tuple[Path, ...], output: Path, renames: tuple[str, ...], fresh
     \b
     sing-compute merge a.h5 b.h5 -o both.h5
     """  # noqa: D301
-    from sing_compute.pipeline.merging import merge as join
     from sing_compute.pipeline.progress import Progress
+    from sing_compute.questions.merging import merge as join
     from sing_compute.store.text import clean
 
     names = join(files, output, Progress(), renames=renames, fresh=fresh)
@@ -153,8 +153,8 @@ def compare(left: Path, right: Path) -> None:
     \b
     sing-compute compare vit-l.h5 eva.h5
     """  # noqa: D301
-    from sing_compute.pipeline.agreement import agreement, differences
-    from sing_compute.pipeline.answers import agreement_text
+    from sing_compute.questions.agreement import agreement, differences
+    from sing_compute.questions.answers import agreement_text
     from sing_compute.store import Store
 
     with Store(left) as first, Store(right) as second:
@@ -164,10 +164,10 @@ def compare(left: Path, right: Path) -> None:
 
 
 def _steer_class(store: "Store", source: str, target: str, **options: Any) -> None:
-    from sing_compute.pipeline.answers import steering_table, write_steered
-    from sing_compute.pipeline.kept import KeptModel, kept_models
     from sing_compute.pipeline.progress import Progress
-    from sing_compute.pipeline.steering import find_source, find_target, steer_class
+    from sing_compute.questions.answers import steering_table, write_steered
+    from sing_compute.questions.kept import KeptModel, kept_models
+    from sing_compute.questions.steering import find_source, find_target, steer_class
     from sing_compute.store.text import clean
 
     label, progress = find_source(store, source), Progress()
@@ -190,10 +190,10 @@ def _steer_class(store: "Store", source: str, target: str, **options: Any) -> No
 
 
 def _steer_matrix(store: "Store", model: str | None, path: Path, angle: float) -> None:
-    from sing_compute.pipeline.answers import write_matrix
-    from sing_compute.pipeline.kept import KeptModel
     from sing_compute.pipeline.progress import Progress
-    from sing_compute.pipeline.steering import steer_matrix
+    from sing_compute.questions.answers import write_matrix
+    from sing_compute.questions.kept import KeptModel
+    from sing_compute.questions.steering import steer_matrix
     from sing_compute.store.text import clean
 
     kept = KeptModel.read(store, store.model(model))

@@ -12,9 +12,9 @@ import torch
 from scipy.optimize import brentq
 
 from sing_compute.errors import SingError
-from sing_compute.pipeline.kept import KeptModel
 from sing_compute.pipeline.progress import Progress
-from sing_compute.pipeline.steering import Target, find_source, find_target, steer_class, steer_matrix
+from sing_compute.questions.kept import KeptModel
+from sing_compute.questions.steering import Target, find_source, find_target, steer_class, steer_matrix
 from sing_compute.store import Store
 
 ANGLE = 30.0
@@ -167,7 +167,7 @@ def test_an_article_is_not_said_twice(store: Store, monkeypatch: pytest.MonkeyPa
         asked.extend(prompts)
         return torch.ones(1, asking.CLIP)
 
-    monkeypatch.setattr("sing_compute.pipeline.steering.text_vectors", vectors)
+    monkeypatch.setattr("sing_compute.questions.steering.text_vectors", vectors)
     find_target(store, text, Progress())
     assert asked == ["an image of a purple elephant"]
 

@@ -18,7 +18,7 @@ from sing_compute.linalg.angles import unit
 from sing_compute.models.backbone import HeadedBackbone
 from sing_compute.models.classifier import Classifier, load_classifier
 from sing_compute.models.spec import PRESETS, ModelSpec
-from sing_compute.pipeline.kept import KeptModel
+from sing_compute.questions.kept import KeptModel
 from sing_compute.scores.shifts import ConceptShifts, attribute_score, image_score
 from sing_compute.store import Store
 from sing_compute.store.schema import NEIGHBOURS

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from sing_compute.errors import SingError, StoreError
-from sing_compute.pipeline.kept import KeptModel, kept_models
+from sing_compute.questions.kept import KeptModel, kept_models
 from sing_compute.store import Store, Writer
 
 

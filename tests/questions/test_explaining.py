@@ -16,7 +16,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from sing_compute.errors import SingError
-from sing_compute.pipeline.explaining import Explanation, explain
+from sing_compute.questions.explaining import Explanation, explain
 from sing_compute.store import Store
 
 CODE = "asked_networks:"

@@ -11,9 +11,9 @@ import pytest
 from asking import LATER
 
 from sing_compute.errors import SingError
-from sing_compute.pipeline.adding import add_concepts
 from sing_compute.pipeline.progress import Progress
 from sing_compute.pipeline.shards import WorkFolder
+from sing_compute.questions.adding import add_concepts
 from sing_compute.store import Store, Writer, verify
 
 CHANGED = (
@@ -144,7 +144,7 @@ def test_the_new_file_comes_whole_or_not_at_all(folder: Path, results: Path, mon
         raise KeyboardInterrupt
 
     before = results.read_bytes()
-    monkeypatch.setattr("sing_compute.pipeline.adding._Adding._spectrum", stopped)  # the last step of a model
+    monkeypatch.setattr("sing_compute.questions.adding._Adding._spectrum", stopped)  # the last step of a model
     with pytest.raises(KeyboardInterrupt):
         add_concepts(results, LATER, Progress(), embeddings=folder / "later.npz")
     assert results.read_bytes() == before

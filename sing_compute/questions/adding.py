@@ -16,12 +16,12 @@ from sing_compute.errors import SingError
 from sing_compute.fingerprints import file_sha256
 from sing_compute.pipeline.fitting import FittedTranslator
 from sing_compute.pipeline.interruption import Interruption
-from sing_compute.pipeline.kept import KeptModel
 from sing_compute.pipeline.progress import Progress
 from sing_compute.pipeline.rows import ConceptRows, Measured
 from sing_compute.pipeline.shards import WorkFolder
-from sing_compute.pipeline.texts import text_vectors
 from sing_compute.pipeline.validity import Validity
+from sing_compute.questions.kept import KeptModel
+from sing_compute.questions.texts import text_vectors
 from sing_compute.scores.shifts import ConceptShifts, fold_views
 from sing_compute.scores.significance import SharedDirections, benjamini_hochberg
 from sing_compute.store import Store, Writer, replace_store

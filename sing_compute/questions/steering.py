@@ -15,10 +15,10 @@ from torch import Tensor
 
 from sing_compute.errors import SingError, StoreError
 from sing_compute.pipeline.features import FeatureBatch
-from sing_compute.pipeline.kept import KeptModel
 from sing_compute.pipeline.plan import CLASS_TEMPLATE
 from sing_compute.pipeline.progress import Progress
-from sing_compute.pipeline.texts import text_vectors
+from sing_compute.questions.kept import KeptModel
+from sing_compute.questions.texts import text_vectors
 from sing_compute.scores.steering import Steering, SteeringSummary, summarise
 from sing_compute.store import Store
 from sing_compute.store.text import clean, store_error

@@ -12,8 +12,8 @@ from roads import save_embeddings
 from scipy.stats import rankdata, spearmanr
 
 from sing_compute.errors import SingError
-from sing_compute.pipeline.agreement import agreement, differences
 from sing_compute.pipeline.comparison import COMPARED
+from sing_compute.questions.agreement import agreement, differences
 from sing_compute.store import Store
 
 MODELS = ("first", "second", "third", "fourth")

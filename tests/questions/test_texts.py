@@ -12,7 +12,7 @@ from roads import clip_folder, save_embeddings
 
 from sing_compute.errors import SingError
 from sing_compute.pipeline.progress import Progress
-from sing_compute.pipeline.texts import text_vectors
+from sing_compute.questions.texts import text_vectors
 from sing_compute.store import Store
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from sing_compute.errors import SingError
-from sing_compute.pipeline.merging import merge
 from sing_compute.pipeline.progress import Progress
 from sing_compute.pipeline.shards import WorkFolder
+from sing_compute.questions.merging import merge
 from sing_compute.store import Store, verify
 
 

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sing_compute.errors import SingError
-from sing_compute.pipeline.agreement import Agreement, Figures
 from sing_compute.pipeline.comparison import COMPARED
-from sing_compute.pipeline.explaining import Explanation
 from sing_compute.pipeline.report import aligned
-from sing_compute.pipeline.steering import SteeredImages, SteeringMatrix, Target
+from sing_compute.questions.agreement import Agreement, Figures
+from sing_compute.questions.explaining import Explanation
+from sing_compute.questions.steering import SteeredImages, SteeringMatrix, Target
 from sing_compute.store import Store
 from sing_compute.store.schema import SIGNIFICANT
 from sing_compute.store.text import clean, csv_text
