@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,12 +37,12 @@ class Compared:
         values: NDArray[np.float64],
         replicates: NDArray[np.float32],
         class_medians: NDArray[np.float64],
-        summary: Mapping[str, object],
+        summary: Mapping[str, Any],
     ) -> "Compared":
         """Choose the compared figures among all that have replicates, (penalty, figure, ...)."""
         chosen = [names.index(name) for name in COMPARED]
-        scores = (float(str(summary[name])) for name in ("accuracy", "zero_shot_equivalent"))
-        return cls(class_medians, values[:, chosen], replicates[:, chosen], *scores)
+        accuracy, translated = (float(summary[name]) for name in ("accuracy", "zero_shot_equivalent"))
+        return cls(class_medians, values[:, chosen], replicates[:, chosen], accuracy, translated)
 
     @classmethod
     def read(cls, store: Store, model: str) -> "Compared | None":

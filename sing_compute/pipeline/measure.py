@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import astuple
+from functools import partial
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from sing_compute.models.classifier import Classifier
 from sing_compute.pipeline.comparison import Compared
 from sing_compute.pipeline.features import FeatureBatch, ShardReader
 from sing_compute.pipeline.fitting import FittedTranslator, adopt_translator, fit_translator
-from sing_compute.pipeline.progress import Progress
+from sing_compute.pipeline.progress import Advance, Progress
 from sing_compute.pipeline.rows import ConceptRows, ImageScores, Measured
 from sing_compute.pipeline.validity import Validity, curves, null_space_variants
 from sing_compute.scores.equivalence import EquivalenceCheck
@@ -70,9 +71,11 @@ class ModelMeasurement:
         self._put(writer, "head", singular_values=split.singular_values.cpu())
         prediction = self._reader.column(f"{self._name}/prediction")
         right = prediction == against.labels
-        found = null_space_variants(
-            weight=self._weight, bias=self._bias, stored=self._stored, images=len(right), batches=self._batches()
-        )
+        with progress.task(f"{self._name}: null space rules", len(right)) as advance:
+            batches = self._batches(advance)
+            found = null_space_variants(
+                weight=self._weight, bias=self._bias, stored=self._stored, images=len(right), batches=batches
+            )
         self._put(writer, "variants", **found)
         self._put(writer, "images", prediction=prediction, confidence=self._reader.column(f"{self._name}/confidence"))
         summary: dict[str, object] = {
@@ -132,11 +135,7 @@ class ModelMeasurement:
             centred=self._invariance == "softmax",
         )
         with progress.task(f"{self._name}: controls", (4 + 2 * (len(against.masks) > 1)) * images) as advance:
-
-            def batches() -> Iterator[FeatureBatch]:
-                for batch in self._reader.batches(self._name):
-                    yield batch
-                    advance(len(batch.features))
+            batches = partial(self._batches, advance)
 
             def put(group: str, **values: object) -> None:
                 self._put(writer, group, **values)
@@ -159,9 +158,8 @@ class ModelMeasurement:
         with progress.task(f"{self._name}: translators compared", None) as advance:
 
             def batches() -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-                for batch in self._batches():
+                for batch in self._batches(advance):
                     yield batch.features, batch.targets, batch.folds
-                    advance(len(batch.features))
 
             held = next(fold for fold, sums in enumerate(fitted.fold_sums) if sums.count)
             rows = compare_translators(batches, ridge=fitted.ridge, held_fold=held, seed=self._seed)
@@ -169,18 +167,16 @@ class ModelMeasurement:
         for name in ("cosine", "mse", "r_squared", "parameters"):
             self._put(writer, "translators", **{name: [getattr(row, name) for row in rows]})
 
-    def _batches(self) -> Iterator[FeatureBatch]:
-        return self._reader.batches(self._name)
+    def _batches(self, advance: Advance) -> Iterator[FeatureBatch]:
+        """One pass over the features, which the progress bar follows."""
+        for batch in self._reader.batches(self._name):
+            yield batch
+            advance(len(batch.features))
 
     def _fit(self, images: int, progress: Progress) -> FittedTranslator:
         passes = 3 if self._ridge else 4
         with progress.task(f"{self._name}: translator", passes * images) as advance:
-
-            def batches() -> Iterator[FeatureBatch]:
-                for batch in self._reader.batches(self._name):
-                    yield batch
-                    advance(len(batch.features))
-
+            batches = partial(self._batches, advance)
             if self._translator is not None:
                 given = AffineTranslator(*(part.to(self._reader.device) for part in astuple(self._translator)))
                 return adopt_translator(batches, self.split, self._against.class_vectors, images, given)

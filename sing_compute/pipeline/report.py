@@ -43,10 +43,14 @@ COLUMNS: tuple[tuple[str, Callable[[Summary], str]], ...] = (
     ("IS", _number("image_score", 2)),
     ("IS centred", _number("image_score_centred", 2)),
     ("IS/|AS|", _number("ratio_images", 1)),
+    ("null energy", _number("null_energy", 2)),
+    ("|AS|/control", _number("attribute_score_abs_over_control", 2)),
+    ("IS/control", _number("image_score_over_control", 2)),
     ("flips", _number("flips", 0)),
 )
 NOTES = (
     "AS, |AS|, IS: medians over images, in degrees; centred: only the image's own null part removed.",
+    "null energy: median length of the null part over that of the feature; control: a random vector as long as the null part.",
     "gap: sigma_r / sigma_(r+1), inf where the head has no smaller singular value.",
     "cosine: T(f) with the image embedding, out of fold; the baseline is the mean embedding alone.",
 )
@@ -59,10 +63,7 @@ def closing_table(store: Store, models: Sequence[str], *, width: int | None = No
         summary = store.summary(model)
         rows.append([model, *(cell(summary) for _, cell in COLUMNS)])
     width = width or shutil.get_terminal_size((100, 24)).columns
-    lines = aligned(rows)
-    if len(lines[0]) > width:
-        lines = aligned([list(row) for row in zip(*rows, strict=True)])
-    return "\n".join(["", *lines, "", *(textwrap.fill(note, width) for note in NOTES)])
+    return "\n".join(["", *fitting(rows, width), "", *(textwrap.fill(note, width) for note in NOTES)])
 
 
 def aligned(rows: list[list[str]]) -> list[str]:
@@ -74,3 +75,10 @@ def aligned(rows: list[list[str]]) -> list[str]:
         ).rstrip()
         for row in rows
     ]
+
+
+def fitting(rows: list[list[str]], width: int | None = None) -> list[str]:
+    """The same, rows and columns changed over where they are wider than the terminal."""
+    lines = aligned(rows)
+    fits = len(lines[0]) <= (width or shutil.get_terminal_size((100, 24)).columns)
+    return lines if fits else aligned([list(row) for row in zip(*rows, strict=True)])

@@ -17,6 +17,9 @@ from sing_compute.store.text import clean
 CLASS_FIGURES = ("attribute_score_abs_q50", "image_score_q50", "ratio")
 """Medians of |AS| and IS of a class, and their ratio: what classes are ordered by, in the order of `COMPARED`."""
 
+BESIDE = ("nullity", "null_energy", "attribute_score_abs_over_control", "image_score_over_control", "lambda_relative")
+"""Heads differ in these, and with them all scores: no ranking is read without them (spec, 5)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Figures:
@@ -26,6 +29,8 @@ class Figures:
     """(figure) in the order of `COMPARED`: degrees, the ratio without unit."""
     interval: NDArray[np.float64]
     """Their 95 % intervals over images, (figure, bound)."""
+    beside: dict[str, float]
+    """What must be read beside a ranking, by the store names of `BESIDE`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +110,10 @@ def _figures(store: Store, model: str) -> Figures:
         raise SingError(f"{store.path}: {clean(model)} has no intervals of {', '.join(missing)}")
     chosen = [names.index(name) for name in COMPARED]
     place = PENALTIES.index(1.0)
-    return Figures(store.array(base + "value")[place, chosen], store.array(base + "images_interval")[place, chosen])
+    summary = store.summary(model)
+    beside = {name: float(summary.get(name, math.nan)) for name in BESIDE}
+    values, ends = (store.array(base + part)[place, chosen] for part in ("value", "images_interval"))
+    return Figures(values, ends, beside)
 
 
 def _class_order(left: Store, right: Store, model: str, figure: str) -> float:

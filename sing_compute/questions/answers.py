@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from sing_compute.errors import SingError
 from sing_compute.pipeline.comparison import COMPARED
-from sing_compute.pipeline.report import aligned
-from sing_compute.questions.agreement import Agreement, Figures
+from sing_compute.pipeline.report import aligned, fitting
+from sing_compute.questions.agreement import BESIDE, Agreement, Figures
 from sing_compute.questions.explaining import Explanation
 from sing_compute.questions.steering import SteeredImages, SteeringMatrix, Target
 from sing_compute.store import Store
@@ -20,6 +20,14 @@ from sing_compute.store.schema import SIGNIFICANT
 from sing_compute.store.text import clean, csv_text
 
 TITLES = {"attribute_score_abs": "|AS|", "image_score": "IS", "ratio_images": "IS/|AS|"}
+BESIDE_TITLES = (
+    ("nullity", ".0f"),
+    ("null energy", ".2f"),
+    ("|AS|/control", ".2f"),
+    ("IS/control", ".2f"),
+    ("relative lambda", ".2g"),
+)
+"""Heads and number formats of `BESIDE`."""
 Cells = Iterable[str | float | int]
 
 
@@ -180,6 +188,11 @@ def agreement_text(found: Agreement) -> str:
                 cells += [_figure(each, place, digits), str(found.ranks[file, place, row])]
             rows.append([*cells, number(found.class_order[row, place], "+.3f")])
         lines += [*aligned(rows), f"order of models: {number(found.model_order[place], '+.3f')}", ""]
+    rows = [["beside any ranking", *(f"{title} {file}" for title, _ in BESIDE_TITLES for file in "AB")]]
+    for model, pair in zip(found.models, found.figures, strict=True):
+        formats = zip(BESIDE, BESIDE_TITLES, strict=True)
+        rows.append([clean(model), *(number(each.beside[name], spec) for name, (_, spec) in formats for each in pair)])
+    lines += [*fitting(rows), ""]
     lines.append("Medians over images with 95 % intervals, in degrees (IS/|AS| without unit); rank 1 is the smallest.")
     lines.append("Orders: Spearman correlation between the files; of the classes by their medians.")
     if found.left_out:

@@ -13,7 +13,7 @@ from scipy.stats import rankdata, spearmanr
 
 from sing_compute.errors import SingError
 from sing_compute.pipeline.comparison import COMPARED
-from sing_compute.questions.agreement import agreement, differences
+from sing_compute.questions.agreement import BESIDE, agreement, differences
 from sing_compute.store import Store
 
 MODELS = ("first", "second", "third", "fourth")
@@ -53,6 +53,7 @@ def test_figures_and_orders_are_those_of_the_files(pair: tuple[Path, Path]) -> N
                 assert (each.interval == ends[[names.index(figure) for figure in COMPARED]]).all()
                 assert (each.interval[:, 0] < each.value).all()
                 assert (each.interval[:, 1] > each.value).all()
+                assert each.beside == {name: store.summary(MODELS[row])[name] for name in BESIDE}
         assert (found.ranks == rankdata(values, axis=-1)).all()
         wanted = [spearmanr(values[0, place], values[1, place]).statistic for place in range(3)]
         assert np.abs(found.model_order - wanted).max() < 1e-9
