@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 from sing_compute.store import Store
-from sing_tui.app import Explorer, Start
-from sing_tui.place import Wish
+from sing_tui.app import Explorer
+from sing_tui.start import Start, Wish
 
 SIZE = (120, 32)
 

@@ -170,7 +170,7 @@ def cli(context: click.Context, /, demo: bool, debug: bool, **options: Any) -> N
 def verify(file: Path) -> None:
     """Check a results file: its structure, and every invariant of the method that the file itself can show."""
     from sing_compute.store import Store
-    from sing_compute.store import verify as check
+    from sing_compute.store.verify import verify as check
 
     with Store(file) as store:
         problems, checks = check(store)

@@ -1,16 +1,16 @@
 """Results as pandas DataFrames, for notebooks. The tables are those of the explorer and of its CSV export."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sing_compute.store import Column, Store, Table, class_table, concept_table, image_table, model_table
+from sing_compute.store import Column, Store, Table, class_table, concept_table, image_table, model_table, models_beside
 from sing_compute.store.text import clean
 
 
@@ -73,6 +73,23 @@ class Results:
         """
         index = None if class_ is None else self._store.find_class(class_)
         return _frame(image_table(self._store, self._store.model(model), index), "image")
+
+    def beside(
+        self,
+        measure: str,
+        *,
+        by: Literal["classes", "concepts", "images"] = "classes",
+        class_: str | int | None = None,
+        models: Sequence[str] | None = None,
+    ) -> pd.DataFrame:
+        """One column of a table for several models (None: all), differences to the first and changes of rank.
+
+        Raises:
+            StoreError: Fewer than two models, no such model, class or column, or a model without it.
+        """
+        store, index = self._store, None if class_ is None else self._store.find_class(class_)
+        table = models_beside(store, by, measure, store.models if models is None else models, class_index=index)
+        return _frame(table, {"classes": "index", "concepts": "concept", "images": "image"}[by])
 
     def provenance(self, model: str | None = None) -> dict[str, Any]:
         """Where the numbers of a model come from: tag, weights, versions, settings, command."""

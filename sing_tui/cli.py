@@ -1,14 +1,17 @@
-"""`sing-tui FILE`: check the arguments, then the screen, or with --csv the same table without one."""
+"""`sing-tui FILE`: check the arguments, then the screen, or with --csv or --json the same table without one."""
 
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
 from sing_compute.errors import SingError
+from sing_tui.start import LEVELS, Start, Wish
 
+PICTURES = ("scatter", "ratios", "distributions", "strings", "validation", "spectrum", "parts")
+GRAPHICS = ("kitty", "sixel", "cells", "ask")
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
@@ -16,29 +19,48 @@ _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--model", help="Start at this model's classes.")
 @click.option("--class", "class_name", metavar="CLASS", help="Start at this class: its name, index or WordNet id.")
+@click.option("--concept", metavar="CONCEPT", help="Start at one concept in all classes: its name or index.")
 @click.option("--subset", help="Images that the class table counts: all, right, wrong, group:NAME.")
 @click.option(
-    "--table", type=click.Choice(["models", "classes", "concepts", "images"]), help="The table to show or write."
+    "--table", type=click.Choice(LEVELS), help="The table to show or write; with --class, models of that class."
 )
-@click.option("--sort", metavar="COLUMN", help="Sort by this column: numbers from the largest, text from A.")
+@click.option("--compare", metavar="COLUMN", help="Models side by side in this column, the others against --model.")
+@click.option(
+    "--with-model", "with_models", metavar="MODEL", multiple=True, help="Compare with this model; all if not given."
+)
+@click.option(
+    "--with-class", "with_classes", metavar="CLASS", multiple=True, help="Compare concepts of --class with this one."
+)
+@click.option(
+    "--sort", metavar="COLUMN", help="Sort by it: numbers from the largest, text from A; - for the file's order."
+)
 @click.option("--reverse", is_flag=True, help="Sort the other way round.")
 @click.option(
     "--filter", "filter_text", metavar="EXPR", default="", help="Rows to keep: 'is > 20 and abs(as) < 3', or a word."
 )
+@click.option("--columns", metavar="A,B,...", default="", help="Columns to show or write; all if not given.")
+@click.option("--row", type=click.IntRange(1), default=1, help="Put the cursor on this line.")
+@click.option("--picture", type=click.Choice(PICTURES), help="Start with this picture, or write its numbers.")
 @click.option(
-    "--csv", "csv_path", metavar="PATH", help="No screen: write the table as CSV to PATH, or - for standard output."
+    "--csv", "csv_path", metavar="PATH", help="No screen: write the table as CSV to PATH, - for standard output."
 )
-@click.option("--force", is_flag=True, help="With --csv: replace PATH if it exists.")
+@click.option("--json", "json_path", metavar="PATH", help="No screen: the same as JSON, one object a row.")
+@click.option("--force", is_flag=True, help="With --csv or --json: replace PATH if it exists.")
+@click.option("--images", type=click.Path(path_type=Path), help="Folder of the photographs on this machine.")
+@click.option("--graphics", type=click.Choice(GRAPHICS), help="How photographs are drawn; ask: what the terminal says.")
+@click.option("--theme", help="Colours: textual-dark, textual-light, ansi-dark, ansi-light, nord ...")
 @click.option("--ascii", "ascii_only", is_flag=True, help="Paint with ASCII characters alone.")
 @click.option("--no-mouse", is_flag=True, help="Leave the mouse to the terminal.")
+@click.option("--no-state", is_flag=True, help="Neither take up the last place nor remember this one.")
 @click.option("--debug", is_flag=True, help="Show the whole traceback of an error.")
 def main(debug: bool, **options: Any) -> None:
     """Explore a results file of sing-compute: models, classes, concepts, images. Press ? there for help."""
     try:
-        if options["csv_path"] is None:
-            _screen(**options)
+        start = _start(options)
+        if options["csv_path"] is not None or options["json_path"] is not None:
+            _headless(options["file"], start, options["csv_path"], options["json_path"], force=options["force"])
         else:
-            _headless(**options)
+            _screen(options["file"], start, options)
     except BrokenPipeError:
         # the reader (head, less) has seen enough; Python would complain once more when it flushes at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -55,57 +77,89 @@ def _fail(error: object) -> None:
     raise SystemExit(2)
 
 
-def _headless(
-    file: Path, model: str | None, class_name: str | None, subset: str | None, table: Any, sort: str | None,
-    reverse: bool, filter_text: str, csv_path: str, force: bool, **_: Any,
-) -> None:  # fmt: skip
+def _start(options: dict[str, Any]) -> Start:
+    names = ("table", "model", "class_name", "subset", "concept", "compare", "with_models", "with_classes")
+    columns = tuple(name.strip() for name in options["columns"].split(",") if name.strip())
+    return Start(
+        Wish(**{name: options[name] for name in names}),
+        options["filter_text"],
+        options["sort"],
+        options["reverse"],
+        options["row"],
+        columns,
+        options["picture"],
+    )
+
+
+def _headless(file: Path, start: Start, csv_path: str | None, json_path: str | None, *, force: bool) -> None:
     from sing_compute.store import Store
     from sing_tui.export import save, write_rows
-    from sing_tui.place import Wish, find_place, open_table
-    from sing_tui.view import Arrangement, arrange, column_named, first_direction
+    from sing_tui.opening import headless_view
 
+    if csv_path is not None and json_path is not None:
+        raise SingError("one of --csv and --json at a time")
+    form: Literal["csv", "json"] = "csv" if json_path is None else "json"
+    path = csv_path or json_path or "-"
     with Store(file) as store:
-        found = open_table(store, find_place(store, Wish(table, model, class_name, subset)))
-        wanted = Arrangement(filter_text)
-        if sort is not None:
-            column = column_named(found, sort)
-            wanted = Arrangement(filter_text, column.name, first_direction(column) != reverse)
-        view = arrange(found, wanted)
-        if csv_path == "-":
+        view, columns = headless_view(store, start)
+        if path == "-":
             sys.stdout.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]
-            write_rows(view, sys.stdout)
+            write_rows(view, sys.stdout, form=form, columns=columns)
             sys.stdout.flush()
             return
-        target = Path(csv_path)
+        target = Path(path)
         if target.exists() and not force:
             raise SingError(f"{target} exists; --force replaces it")
-        count = save(view, target, replace=force)
+        count = save(view, target, replace=force, columns=columns, form=form)
         click.echo(f"{count:,} rows in {target}", err=True)
 
 
-def _screen(
-    file: Path, model: str | None, class_name: str | None, subset: str | None, table: Any, sort: str | None,
-    reverse: bool, filter_text: str, ascii_only: bool, no_mouse: bool, **_: Any,
-) -> None:  # fmt: skip
-    _check_file(file)
+def _screen(file: Path, start: Start, options: dict[str, Any]) -> None:
     if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         raise SingError("this is no terminal; for the table itself use: sing-tui FILE --table models --csv -")
     if os.environ.get("TERM", "") in ("", "dumb"):
         raise SingError("this terminal cannot place text (TERM=dumb); use: sing-tui FILE --table models --csv -")
-    from sing_tui.app import Explorer, Start
-    from sing_tui.place import Wish
+    _check_file(file)
+    from sing_tui.actions import NAMES
+    from sing_tui.app import THEMES, Explorer
+    from sing_tui.settings import config_path, read_config, read_state, state_path
 
-    ascii_only = ascii_only or "utf" not in (sys.stdout.encoding or "").lower()
-    start = Start(Wish(table, model, class_name, subset), filter_text, sort, reverse)
-    explorer = Explorer(file, start, ascii_only=ascii_only)
-    explorer.run(mouse=not no_mouse)
+    config = read_config(config_path(os.environ), NAMES)
+    memory = None if options["no_state"] else state_path(os.environ)
+    theme = options["theme"] or config.theme or (None if memory is None else read_state(memory).theme)
+    if theme is not None and theme not in THEMES:
+        raise SingError(f"no theme {theme!r}; there are: {', '.join(THEMES)}")
+    explorer = Explorer(
+        file,
+        start,
+        ascii_only=options["ascii_only"] or bool(config.ascii) or "utf" not in (sys.stdout.encoding or "").lower(),
+        theme=theme,
+        images=options["images"] or config.images,
+        graphics=_graphics(options["graphics"] or config.graphics),
+        keys=config.keys,
+        memory=memory,
+    )
+    explorer.run(mouse=not options["no_mouse"] and config.mouse is not False)
     if explorer.failure is not None:
         raise explorer.failure
+
+
+def _graphics(wanted: str | None) -> Literal["auto", "kitty", "sixel", "cells"]:
+    """How photographs are drawn: as told, as the terminal answers, or as its environment says."""
+    if wanted not in (None, *GRAPHICS):
+        raise SingError(f"graphics is one of {', '.join(GRAPHICS)}, not {wanted!r}")
+    if wanted == "ask":
+        from sing_tui.photos import ask_terminal
+
+        return ask_terminal(sys.stdin.fileno(), sys.stdout.fileno(), timeout=0.5)
+    return wanted or "auto"  # type: ignore[return-value]
 
 
 def _check_file(file: Path) -> None:
     """A first look that needs no h5py, so that the screen can be painted before the file is opened."""
     if not file.is_file():
+        if (file.with_name(file.name + ".work") / "progress.json").is_file():
+            return  # a run is at work on it; the screen waits with it
         raise SingError(f"{file} does not exist; sing-compute writes such a file (-o {file.name})")
     with open(file, "rb") as opened:
         head = opened.read(8)

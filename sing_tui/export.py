@@ -1,52 +1,262 @@
-"""A view as CSV: every column in full precision, written under another name and renamed. No Textual, no pandas."""
+"""Rows of a view as CSV or JSON, in full precision and a piece at a time; the file appears only when it is whole. No Textual."""
 
-import csv
+import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from sing_compute.errors import SingError
-from sing_compute.store.text import clean
+from sing_compute.store import Column, Table
+from sing_compute.store.columns import Values
+from sing_compute.store.gate import Stored
+from sing_compute.store.text import clean, csv_text
 from sing_tui.formats import csv_cells
-from sing_tui.view import View
+from sing_tui.view import View, arrange
 
-_CHUNK = 16384
+Form = Literal["csv", "json"]
+Scope = Literal["marked", "shown", "table"]
+Progress = Callable[[int], None]
+
+_READ = 2**16
+"""Rows that are read at once: rows in the order of a sort are picked from the whole file each time."""
+_WRITTEN = 2**12
+"""Rows that are turned into text at once."""
+_BLOCK = 2**21
+"""Bytes of one column that rows are picked from at once."""
 
 
-def write_rows(view: View, target: IO[str], *, progress: Callable[[int], None] | None = None) -> int:
-    """Write header and rows of a view to an open text file; returns the number of rows."""
-    writer = csv.writer(target, lineterminator="\n")
-    writer.writerow([column.name for column in view.table.columns])
-    for low in range(0, len(view), _CHUNK):
-        rows = view.order[low : low + _CHUNK]
-        writer.writerows(zip(*(csv_cells(column.values.take(rows)) for column in view.table.columns), strict=True))
-        if progress is not None:
-            progress(low + len(rows))
+class Cancelled(SingError):  # noqa: N818
+    """The user stopped an export; no file was written."""
+
+
+def scoped(view: View, scope: Scope, marks: Collection[int] = ()) -> View:
+    """The rows to export: those marked, those shown, or the whole table in the order of the sort.
+
+    `marks` are row numbers of the table: those the view shows come first, in its order, then those its filter hides.
+    """
+    if scope == "shown":
+        return view
+    if scope == "table":
+        return view if len(view) == view.table.length else arrange(view.table, replace(view.arrangement, filter=""))
+    marked = np.array(sorted(row for row in marks if 0 <= row < view.table.length), view.order.dtype)
+    shown = view.order[np.isin(view.order, marked)]
+    return replace(view, order=np.concatenate([shown, marked[~np.isin(marked, shown)]]))
+
+
+def write_rows(
+    view: View,
+    target: IO[str],
+    *,
+    form: Form = "csv",
+    columns: Sequence[str] | None = None,
+    progress: Progress | None = None,
+) -> int:
+    """Write a view to an open text file, all columns or those named; returns the number of rows.
+
+    CSV has a line of names first. JSON is a list of objects, one a line. NaN is an empty cell or null. `progress` is told the
+    number of rows written so far and may raise `Cancelled`.
+    """
+    chosen = _chosen(view.table, columns)
+    writers = [_Writer.of(column.values, form) for column in chosen]
+    lines = _csv_lines if form == "csv" else _json_lines
+    opening, join, closing = lines([column.name for column in chosen])
+    target.write(opening)
+    step = max(_WRITTEN, min(_READ, _BLOCK * 16 // max(writer.bytes_per_row for writer in writers)))
+    for low in range(0, len(view), step):
+        rows = view.order[low : low + step].astype(np.int64)
+        read = [writer.read(rows) for writer in writers]
+        for start in range(0, len(rows), _WRITTEN):
+            cells = [writer.cells(part[start : start + _WRITTEN]) for writer, part in zip(writers, read, strict=True)]
+            target.write(join(cells, low + start == 0))
+            if progress is not None:
+                progress(low + min(start + _WRITTEN, len(rows)))
+    target.write(closing)
     return len(view)
 
 
-def save(view: View, path: Path, *, replace: bool = False) -> int:
+def save(
+    view: View, path: Path, *, replace: bool = False, columns: Sequence[str] | None = None, progress: Progress | None = None,
+    form: Form | None = None,
+) -> int:  # fmt: skip
     """Write a view to a file that appears under its name only when it is whole; returns the number of rows.
+
+    Without `form`, a name that ends in .json is written as JSON and any other as CSV.
 
     Raises:
         SingError: The file exists and `replace` is False, or it cannot be written; what stood there is untouched.
+        Cancelled: `progress` raised it; likewise.
     """
-    if path.exists() and not replace:
-        raise SingError(f"{path} exists")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    form = form or form_of(path)
+    temporary: Path | None = None
     try:
-        with open(temporary, "x", newline="", encoding="utf-8") as target:
-            count = write_rows(view, target)
+        _refuse(path, replace)
+        hidden = path.with_name(f".sing-tui-{os.urandom(6).hex()}.tmp")
+        with open(hidden, "x", newline="", encoding="utf-8") as target:
+            temporary = hidden
+            rows = write_rows(view, target, form=form, columns=columns, progress=progress)
+        _refuse(path, replace)
         os.replace(temporary, path)
     except OSError as error:
         raise SingError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
-        temporary.unlink(missing_ok=True)
-    return count
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+    return rows
+
+
+def _refuse(path: Path, replace: bool) -> None:
+    if path.is_dir():
+        raise SingError(f"cannot write {path}: it is a folder; give the name of a file")
+    if not path.parent.is_dir():
+        raise SingError(f"cannot write {path}: there is no folder {path.parent}")
+    if path.exists() and not replace:
+        raise SingError(f"{path} exists")
+    if path.exists() and not path.is_file():
+        raise SingError(f"cannot write {path}: it is no plain file")
+
+
+def form_of(path: Path) -> Form:
+    """The form of a file by its name."""
+    return "json" if path.suffix.lower() == ".json" else "csv"
 
 
 def file_name(*parts: str) -> str:
     """A file name from parts of a place: no separators, no leading dot, nothing a shell stumbles over."""
     kept = ("".join(c if c.isalnum() or c in "._" else "_" for c in clean(part)).strip("._")[:60] for part in parts)
     return "-".join(part for part in kept if part) + ".csv"
+
+
+def _chosen(table: Table, columns: Sequence[str] | None) -> Sequence[Column]:
+    if columns is not None and not columns:
+        raise SingError("no column is chosen; choose one at least")
+    return table.columns if columns is None else [table.column(name) for name in columns]
+
+
+Join = Callable[[list[list[str]], bool], str]
+"""The lines of a piece from its cells, column by column; told whether it is the first piece."""
+
+
+def _csv_lines(names: list[str]) -> tuple[str, Join, str]:
+    """What stands first, how pieces follow, what stands last."""
+
+    def join(cells: list[list[str]], first: bool) -> str:
+        if len(cells) == 1:  # readers skip a line that is quite empty
+            cells = [[cell or '""' for cell in cells[0]]]
+        return "\n".join(map(",".join, zip(*cells, strict=True))) + "\n"
+
+    return ",".join(map(_csv_cell, names)) + "\n", join, ""
+
+
+def _json_lines(names: list[str]) -> tuple[str, Join, str]:
+    """What stands first, how pieces follow, what stands last."""
+    template = "{" + ", ".join(json.dumps(name, ensure_ascii=False).replace("%", "%%") + ": %s" for name in names) + "}"
+
+    def join(cells: list[list[str]], first: bool) -> str:
+        return ("\n" if first else ",\n") + ",\n".join([template % row for row in zip(*cells, strict=True)])
+
+    return "[", join, "\n]\n"
+
+
+def _csv_cell(text: str) -> str:
+    harmless = csv_text(text)
+    return '"' + harmless.replace('"', '""') + '"' if "," in harmless or '"' in harmless else harmless
+
+
+def _json_cell(text: str) -> str:
+    return json.dumps(clean(text), ensure_ascii=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """One column on its way to text: numbers, stored indices into names, or text."""
+
+    values: Values
+    form: Form
+    cell: Callable[[str], str]
+    names: NDArray[np.object_] | None
+    """Cells of the names that stored indices point to, and behind them the one of no name."""
+
+    @classmethod
+    def of(cls, values: Values, form: Form) -> "_Writer":
+        cell = _csv_cell if form == "csv" else _json_cell
+        if values.names is None:
+            return cls(values, form, cell, None)
+        names = np.empty(len(values.names) + 1, np.object_)
+        names[:] = [*(cell(str(name)) for name in values.names), cell("")]
+        return cls(values, form, cell, names)
+
+    @property
+    def bytes_per_row(self) -> int:
+        source = self.values.source
+        cells = int(np.prod(source.shape[1:])) if isinstance(source, Stored) else 1
+        return max(1, source.dtype.itemsize * cells)
+
+    def read(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """Numbers, indices or text of these rows, in their order; stored text as bytes."""
+        values, source = replace(self.values, names=None), self.values.source
+        if isinstance(source, np.ndarray):
+            return values.take(rows)
+        low, high = int(rows.min()), int(rows.max()) + 1
+        if values.start + high > len(source):
+            raise SingError(f"a column ends at row {len(source):,} of {values.start + high:,}; the file is damaged")
+        found: NDArray[Any] | None = None
+        step = max(1, _BLOCK // self.bytes_per_row)
+        for first in range(low, high, step):
+            last = min(first + step, high)
+            here = np.flatnonzero((rows >= first) & (rows < last))
+            if len(here):
+                stored_text = isinstance(source, Stored) and source.dtype.kind == "S"
+                part = replace(values, start=values.start + first, stop=values.start + last)
+                block = values.encoded(first, last) if stored_text else part.all()
+                found = np.empty(len(rows), block.dtype) if found is None else found
+                found[here] = block[rows[here] - first]
+        return np.empty(0) if found is None else found
+
+    def cells(self, read: NDArray[Any]) -> list[str]:
+        """What was read, as it stands in the file written."""
+        if self.names is not None:
+            known = (read >= 0) & (read < len(self.names) - 1)
+            texts: list[str] = self.names[np.where(known, read, len(self.names) - 1)].tolist()
+            return texts
+        if read.dtype.kind == "S":
+            return _stored_text(read, self.form, self.cell)
+        if read.dtype.kind not in "fiu":
+            return [self.cell(str(text)) for text in read]
+        numbers = csv_cells(read)
+        finite = self.form == "csv" or np.isfinite(read).all()
+        return numbers if finite else [_JSON_NUMBERS.get(text, text) for text in numbers]
+
+
+_JSON_NUMBERS = {"": "null", "inf": '"inf"', "-inf": '"-inf"'}
+_NOT_PLAIN = {
+    form: np.array([(byte < 32 and byte != 0) or byte >= 127 or byte in held for byte in range(256)])
+    for form, held in (("csv", b',";'), ("json", b'"\\'))
+}
+"""Bytes that keep a text from being written as it stands: whatever is not ASCII is looked at character by character."""
+_NOT_FIRST = np.array([byte in b"=+-@ " for byte in range(256)])
+
+
+def _stored_text(read: NDArray[Any], form: Form, cell: Callable[[str], str]) -> list[str]:
+    """Cells of text in bytes: those with nothing suspicious in them, which is nearly all, together."""
+    encoded = read.tolist()
+    letters = np.ascontiguousarray(read).view(np.uint8).reshape(len(read), read.dtype.itemsize)
+    suspicious: NDArray[np.bool_] = np.any(_NOT_PLAIN[form][letters], axis=1)
+    if form == "csv":
+        suspicious |= _NOT_FIRST[letters[:, 0]]
+    if b"\0" in b"\n".join(encoded):
+        suspicious[:] = True
+    awkward = np.flatnonzero(suspicious).tolist()
+    written = [cell(encoded[row].decode("utf-8", "replace")) for row in awkward]
+    for row in awkward:
+        encoded[row] = b""
+    texts = b"\n".join(encoded).decode("ascii").split("\n")
+    if form == "json":
+        texts = ['"' + text + '"' for text in texts]
+    for row, text in zip(awkward, written, strict=True):
+        texts[row] = text
+    return texts

@@ -5,13 +5,14 @@ function of the table's columns to a mask; nothing of the text is ever executed.
 """
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from sing_compute.errors import SingError
 from sing_compute.store import Column, Table
-from sing_tui.search import Mask, aliases, contains, text_mask
+from sing_tui.search import Mask, Stop, aliases, contains, text_mask
 
 Numbers = Any
 """A column's numbers or one number."""
@@ -26,18 +27,19 @@ _FUNCTION = re.compile(r"(abs|not)\b", re.IGNORECASE)
 
 
 class FilterError(SingError):
-    """A filter that cannot be read; `position` is where reading stopped."""
+    """A filter that cannot be read; `message` says why, `position` where reading stopped."""
 
     def __init__(self, message: str, position: int) -> None:
         super().__init__(f"{message} (at character {position + 1})")
-        self.position = position
+        self.message, self.position = message, position
 
 
-def matches(table: Table, text: str) -> Mask:
+def matches(table: Table, text: str, stop: Stop | None = None) -> Mask:
     """Which rows pass the filter.
 
     Raises:
         FilterError: The filter cannot be read; the message says where and why.
+        Overtaken: `stop` said that nobody waits for the answer any more.
     """
     if not text.strip():
         return np.ones(table.length, dtype=bool)
@@ -48,19 +50,29 @@ def matches(table: Table, text: str) -> Mask:
             raise FilterError(
                 f'compare {name} with something, as in {name} > 3; the word itself would be "{name}"', len(text)
             )
-        return contains(table, text)
+        return contains(table, text, stop=stop)
     try:
         with np.errstate(all="ignore"):
-            return _Parser(table, text.rstrip()).parse()
+            return _Parser(table, text.rstrip(), stop).parse()
     except RecursionError:
         raise FilterError("too many brackets", 0) from None
+
+
+def check(table: Table, text: str) -> None:
+    """Read a filter without looking at any row of the table.
+
+    Raises:
+        FilterError: The filter cannot be read.
+    """
+    empty = [replace(column, values=replace(column.values, stop=column.values.start)) for column in table.columns]
+    matches(Table(table.kind, empty, 0), text)
 
 
 class _Parser:
     """Reads one filter from left to right and evaluates as it goes."""
 
-    def __init__(self, table: Table, text: str) -> None:
-        self.table, self.text, self.at = table, text, 0
+    def __init__(self, table: Table, text: str, stop: Stop | None) -> None:
+        self.table, self.text, self.at, self.stop = table, text, 0, stop
         named = aliases(table)
         self.names = sorted(named.items(), key=lambda item: -len(item[0]))
 
@@ -169,7 +181,7 @@ class _Parser:
         start, wanted = self.at, self.phrase()
         if not wanted and "~" in operator:
             raise self.error(f"what should {column.name} contain?", start)
-        return text_mask(column, {"=": "==", "!=": "!="}.get(operator, operator), wanted)
+        return text_mask(column, {"=": "==", "!=": "!="}.get(operator, operator), wanted, stop=self.stop)
 
     def phrase(self) -> str:
         """A quoted text, or the words up to the next and, or, bracket or the end."""
@@ -197,11 +209,11 @@ class _Parser:
             return False
         column = self.column()
         self.at = start
-        return column is None and not _NUMBER.fullmatch(words)
+        return (column is None or column.is_text) and not _NUMBER.fullmatch(words)
 
     def words(self, start: int) -> Mask:
         self.at = start
-        return contains(self.table, self.phrase())
+        return contains(self.table, self.phrase(), stop=self.stop)
 
     def column(self) -> Column | None:
         self.skip()

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,7 @@ class Glyphs:
     before: str
     after: str
     bar: str
+    mark: str
     density: str
     """From nothing to most."""
     ascii_only: bool
@@ -45,17 +47,85 @@ class Glyphs:
         return cleaned if not self.ascii_only or cleaned.isascii() else cleaned.encode("ascii", "replace").decode()
 
 
-UNICODE = Glyphs("▲", "▼", "‹", "›", "…", "∞", "°", "›", "·", "→", "─", "○", "●", "█", " ▁▂▃▄▅▆▇█", False)
-ASCII = Glyphs("^", "v", "<", ">", "~", "inf", "deg", ">", "|", "->", "-", "o", "*", "#", " .:-=+*#%@", True)
+UNICODE = Glyphs("▲", "▼", "‹", "›", "…", "∞", "°", "›", "·", "→", "─", "○", "●", "█", "•", " ▁▂▃▄▅▆▇█", False)
+ASCII = Glyphs("^", "v", "<", ">", "~", "inf", "deg", ">", "|", "->", "-", "o", "*", "#", "*", " .:-=+*#%@", True)
 
 
 def csv_cells(values: NDArray[Any]) -> list[str]:
     """Cells of one column in full: the shortest text that reads back to the same bits, nothing for NaN."""
+    if values.dtype == np.float32:
+        return _short_decimals(values)
     if values.dtype.kind == "f":
-        return ["" if cell == "nan" else cell for cell in values.astype(np.str_).tolist()]
+        texts = map(repr, values.tolist()) if values.dtype == np.float64 else values.astype(np.str_).tolist()
+        return ["" if cell == "nan" else cell for cell in texts]
     if values.dtype.kind in "iu":
-        return [str(cell) for cell in values.tolist()]
+        return list(map(str, values.tolist()))
     return [csv_text(str(cell)) for cell in values]
+
+
+_PLAIN = (1e-4, 1e6)
+"""Sizes of float32 numbers that six digits before the point and twelve behind it always hold."""
+_TENS = 10 ** np.arange(13)
+
+
+def _short_decimals(values: NDArray[np.float32]) -> list[str]:
+    """The shortest decimals of float32 numbers, digits written for all of them at once, in fours.
+
+    Numbers of other sizes than `_PLAIN`, zero, NaN and infinity are left to numpy's own, slower writing.
+    """
+    sizes = np.abs(values)
+    plain = (sizes > _PLAIN[0]) & (sizes < _PLAIN[1])
+    whole = _scaled(np.where(plain, sizes, np.float32(1)))
+    leading, in_full, trailing = _fours()
+    cells = np.empty((len(values), 6), np.uint32)
+    nothing_behind = np.ones(len(values), bool)
+    for place in (5, 4, 3):
+        whole, digits = np.divmod(whole, 10_000)
+        cells[:, place] = np.where(nothing_behind, trailing[digits], in_full[digits])
+        nothing_behind &= digits == 0
+    signs = cells.view(np.uint8).reshape(len(values), 24)
+    signs[nothing_behind, 12] = ord("0")
+    high, low = np.divmod(whole, 10_000)
+    cells[:, 0] = leading[high]
+    cells[:, 1] = np.where(high == 0, leading[low], in_full[low])
+    signs[whole == 0, 7] = ord("0")
+    cells[:, 2] = 0
+    signs[:, 8] = ord(".")
+    signs[:, 0] = ord("\n")
+    signs[values < 0, 1] = ord("-")
+    texts = cells.tobytes().translate(None, b"\0").decode("ascii").split("\n")[1:]
+    others = np.flatnonzero(~plain)
+    for row, text in zip(others.tolist(), values[others].astype(np.str_).tolist(), strict=True):
+        texts[row] = "" if text == "nan" else text
+    return texts
+
+
+def _scaled(sizes: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Numbers of `_PLAIN` size times 10^12, rounded to the fewest digits (6 to 9) that read back to the same float32."""
+    found, rows = np.empty(len(sizes), np.int64), np.arange(len(sizes))
+    exact = sizes.astype(np.float64)
+    before_point = np.floor(np.log10(exact)).astype(np.int64) + 1
+    for digits in range(6, 10):
+        decimals = digits - before_point
+        scale = _TENS[decimals].astype(np.float64)
+        rounded = np.rint(exact * scale)
+        found[rows] = rounded.astype(np.int64) * _TENS[12 - decimals]
+        longer = (rounded / scale).astype(np.float32) != sizes
+        rows, sizes, exact, before_point = rows[longer], sizes[longer], exact[longer], before_point[longer]
+    return found
+
+
+@cache
+def _fours() -> tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint32]]:
+    """The four digits of 0 to 9999 as bytes: NUL for leading zeros, in full, NUL for trailing zeros."""
+    texts = [f"{number:04d}" for number in range(10_000)]
+    parts = (
+        [text.lstrip("0").rjust(4, "\0") for text in texts],
+        texts,
+        [text.rstrip("0").ljust(4, "\0") for text in texts],
+    )
+    leading, in_full, trailing = (np.frombuffer("".join(part).encode("ascii"), np.uint32) for part in parts)
+    return leading, in_full, trailing
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +138,22 @@ class NumberFormat:
 
 
 def number_format(name: str, unit: str, glyphs: Glyphs = UNICODE) -> NumberFormat:
-    """The format of a column by its name and stored unit: angles, shares, counts, ratios of any size."""
+    """The format of a column by its name and stored unit: angles, shares, counts, ratios of any size.
+
+    Columns that stand side by side are named MEASURE.WHOSE, MEASURE.WHOSE.difference and MEASURE.WHOSE.rank_change.
+    """
+    measure, _, whose = name.partition(".")
+    if whose.endswith(".rank_change"):
+        return NumberFormat(_fixed("+.0f", glyphs), 5, "")
+    if measure == "value":
+        return NumberFormat(_guard(lambda value: f"{value:.6g}", glyphs), 9, "")
+    if whose.endswith(".difference"):
+        known = number_format(measure, unit, glyphs)
+        return NumberFormat(
+            lambda value: ("+" if value > 0 else "") + known.write(value).lstrip("+"), known.width, known.unit
+        )
+    if whose:
+        return number_format(measure, unit, glyphs)
     if unit == "degree":
         signed = name.startswith("attribute_score") and "_abs" not in name and not name.endswith(_UNSIGNED)
         return NumberFormat(_fixed("+.2f" if signed else ".2f", glyphs), 7, glyphs.degree)

@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 from sing_compute.errors import SingError
 from sing_compute.store import Column, Table
+from sing_compute.store.order import sorting
 from sing_tui.filters import matches
-from sing_tui.search import aliases, contains
+from sing_tui.search import Stop, aliases, contains
 
-Rows = NDArray[np.int64]
+Rows = NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Arrangement:
     descending: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class View:
     """A table, an arrangement and the rows that follow from both: `order[i]` is the table's row on line i."""
 
@@ -51,36 +52,55 @@ class View:
         found = np.flatnonzero(ids == identity)
         return int(found[0]) if len(found) else None
 
-    def find(self, words: str, line: int, step: int) -> int | None:
-        """The next line after (step 1) or before (step -1) `line` with these words in a text column, going round."""
-        lines = np.flatnonzero(contains(self.table, words)[self.order])
-        if not len(lines):
-            return None
-        ahead = lines[lines > line] if step > 0 else lines[lines < line]
-        if step > 0:
-            return int(ahead[0] if len(ahead) else lines[0])
-        return int(ahead[-1] if len(ahead) else lines[-1])
+    def matches(self, words: str, stop: Stop | None = None) -> Rows:
+        """The lines with these words in a text column.
+
+        Raises:
+            Overtaken: `stop` said that nobody waits for the answer any more.
+        """
+        return np.flatnonzero(contains(self.table, words, stop=stop)[self.order]).astype(np.int32)
 
 
-def arrange(table: Table, wanted: Arrangement) -> View:
+def next_line(lines: Rows, line: int, step: int) -> int | None:
+    """The next of these lines after (step 1) or before (step -1) another one, going round; None if there is none."""
+    if not len(lines):
+        return None
+    if step > 0:
+        ahead = lines[lines > line]
+        return int(ahead[0] if len(ahead) else lines[0])
+    behind = lines[lines < line]
+    return int(behind[-1] if len(behind) else lines[-1])
+
+
+def arrange(table: Table, wanted: Arrangement, stop: Stop | None = None) -> View:
     """The view of a table under an arrangement. A sort column that this table lacks leaves the order of the file.
+
+    `image_score` also means the first of the columns `image_score.MODEL` that stand side by side, and the other way round.
+
+    Equal values keep the order of the file (falling through a stored ranking they stand turned round), missing ones stand last.
 
     Raises:
         FilterError: The filter cannot be read.
+        Overtaken: `stop` said that nobody waits for this view any more.
     """
-    mask = matches(table, wanted.filter) if wanted.filter.strip() else None
-    column = next((column for column in table.columns if column.name == wanted.sort), None)
+    mask = matches(table, wanted.filter, stop) if wanted.filter.strip() else None
+    column = _sorted_by(table, wanted.sort) if wanted.sort else None
+    rows = np.arange(table.length, dtype=np.int32) if mask is None else np.flatnonzero(mask).astype(np.int32)
     if column is None:
-        wanted = replace(wanted, sort="", descending=False)
-        order = np.arange(table.length) if mask is None else np.flatnonzero(mask)
-        return View(table, wanted, order.astype(np.int64))
-    ranking = table.rankings.get(column.name)
-    if ranking is not None:
-        order = _stored_order(ranking[()], column.values.all(), wanted.descending)
-        return View(table, wanted, order if mask is None else order[mask[order]])
-    rows = np.arange(table.length) if mask is None else np.flatnonzero(mask)
-    keys = _keys(column)[rows]
-    return View(table, wanted, rows[np.argsort(-keys if wanted.descending else keys, kind="stable")].astype(np.int64))
+        return View(table, replace(wanted, sort="", descending=False), rows)
+    wanted = replace(wanted, sort=column.name)
+    if column.name in table.rankings:
+        order = _ranked(table.rankings[column.name][()], column, descending=wanted.descending)
+        if order is not None:
+            return View(table, wanted, order if mask is None else order[mask[order]])
+    return View(table, wanted, rows[sorting(_keys(column)[rows], descending=wanted.descending)])
+
+
+def _sorted_by(table: Table, name: str) -> Column | None:
+    measure = name.partition(".")[0]
+    exact = [column for column in table.columns if column.name == name]
+    near = [column for column in table.columns if column.name.partition(".")[0] == measure]
+    return next(iter(exact + near), None)
 
 
 def column_named(table: Table, name: str) -> Column:
@@ -101,33 +121,36 @@ def first_direction(column: Column) -> bool:
     return not column.is_text
 
 
+def _ranked(rising: Rows, column: Column, *, descending: bool) -> Rows | None:
+    """The order that a stored ranking gives, equal values turned round where numbers fall; None if it is no order of the rows."""
+    if len(rising) != len(column.values) or not len(rising) or rising.min() < 0 or rising.max() >= len(rising):
+        return None
+    if (np.bincount(rising, minlength=len(rising)) != 1).any():
+        return None
+    if not descending:
+        return rising
+    low, high = 0, len(rising)  # the first missing value: they stand last
+    while low < high:
+        middle = (low + high) // 2
+        missing = bool(np.isnan(column.values.take(rising[middle : middle + 1])[0]))
+        low, high = (low, middle) if missing else (middle + 1, high)
+    return np.concatenate([rising[:low][::-1], rising[low:]])
+
+
 def _keys(column: Column) -> NDArray[Any]:
-    """Numbers that sort like the column: text without regard to case, NaN as NaN (numpy puts it last either way)."""
+    """Numbers that sort like the column: text without regard to the case of ASCII letters."""
     values = column.values
     if values.names is not None and len(values.names):
         codes = values.codes()
         rank = np.unique(np.char.lower(values.names.astype(np.str_)), return_inverse=True)[1] + 1
         return np.where(codes >= 0, rank[np.maximum(codes, 0)], 0)
-    cells = values.all()
-    if cells.dtype.kind in "fi":
-        return cells
-    return np.unique(np.char.lower(cells.astype(np.str_)), return_inverse=True)[1]
-
-
-def _stored_order(rising: NDArray[Any], values: NDArray[Any], descending: bool) -> Rows:
-    """The order a stable sort would give, from the stored rising order, without sorting."""
-    order = rising.astype(np.int64)
-    inside = len(order) == len(values) and not (len(order) and (order.min() < 0 or order.max() >= len(values)))
-    if not inside or (np.bincount(order, minlength=len(values)) != 1).any():
-        raise SingError("the stored ranking does not fit its table; the file is damaged")
-    if not descending:
-        return order
-    known = int(np.count_nonzero(~np.isnan(values)))
-    order[:known] = order[:known][::-1]
-    if known > 1:  # equal values now stand in reverse: turn each run of them round again
-        sorted_values = values[order[:known]]
-        starts = np.flatnonzero(np.r_[True, sorted_values[1:] != sorted_values[:-1]])
-        ends = np.r_[starts[1:], known] - 1
-        run = np.repeat(np.arange(len(starts)), ends - starts + 1)
-        order[:known] = order[:known][starts[run] + ends[run] - np.arange(known)]
-    return order
+    if not column.is_text:
+        return values.all()
+    texts = values.encoded(0, len(values))
+    texts = np.frombuffer(texts.tobytes().lower(), dtype=texts.dtype)
+    order = np.argsort(texts, kind="stable")
+    new = np.ones(len(order), dtype=np.int32)
+    new[:1], new[1:] = 0, texts[order[1:]] != texts[order[:-1]]
+    ranks = np.empty(len(order), dtype=np.int32)
+    ranks[order] = np.cumsum(new)
+    return ranks

@@ -16,7 +16,8 @@ from sklearn.linear_model import Ridge
 
 import sing_compute
 from sing_compute.images.listing import folds_of
-from sing_compute.store import Store, verify
+from sing_compute.store import Store
+from sing_compute.store.verify import verify
 
 MODELS = ("resnet20", "resnet56")
 

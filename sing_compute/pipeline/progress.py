@@ -1,13 +1,18 @@
-"""What a run says while it works: a bar with rate and time left on a terminal, plain lines anywhere else."""
+"""What a run says while it works: a bar on a terminal, plain lines anywhere else, and a file for the explorer to read."""
 
+import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 Advance = Callable[[int], None]
 LINE_SECONDS = 10.0
 """Shortest time between two plain progress lines."""
+FILE_SECONDS = 1.0
+"""Shortest time between two states in the file, apart from the first and the last of a task."""
 
 
 class Progress:
@@ -15,16 +20,40 @@ class Progress:
 
     def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()
+        self._file: _StateFile | None = None
 
     def say(self, text: str) -> None:
         """One line."""
         print(text, file=sys.stderr, flush=True)
 
     @contextmanager
+    def kept_in(self, path: Path, command: str) -> Iterator[None]:
+        """While the block runs, the state of the task in work stands in this file too; only a killed process leaves it."""
+        self._file = _StateFile(path, command)
+        try:
+            self._file.write("starting", 0, None, 0.0)
+            yield
+        finally:
+            self._file.remove()
+            self._file = None
+
+    @contextmanager
     def task(self, title: str, total: int | None) -> Iterator[Advance]:
         """A piece of work, of known size or not; call what is given with the number of items done."""
-        yield from self._bar(title, total) if self._terminal else self._lines(title, total)
+        shown = self._bar if self._terminal else self._lines
+        with shown(title, total) as show:
+            if self._file is None:
+                yield show
+                return
+            with self._file.task(title, total) as note:
 
+                def advance(count: int) -> None:
+                    show(count)
+                    note(count)
+
+                yield advance
+
+    @contextmanager
     def _bar(self, title: str, total: int | None) -> Iterator[Advance]:
         from rich.console import Console
         from rich.progress import (
@@ -55,6 +84,7 @@ class Progress:
 
             yield advance
 
+    @contextmanager
     def _lines(self, title: str, total: int | None) -> Iterator[Advance]:
         start = last = time.monotonic()
         done, share = 0, f" of {total:,}" if total else ""
@@ -72,6 +102,46 @@ class Progress:
         yield advance
         seconds = time.monotonic() - start
         self.say(f"{title}: {done:,}{share} in {seconds:.1f} s ({done / max(seconds, 1e-9):.1f}/s)")
+
+
+class _StateFile:
+    """One JSON file with the state of the task in work, replaced in one step; where it cannot be written it is left alone."""
+
+    def __init__(self, path: Path, command: str) -> None:
+        self._path, self._temporary = path, path.with_suffix(".tmp")
+        self._run = {"started": time.time(), "pid": os.getpid(), "host": os.uname().nodename, "command": command}
+
+    @contextmanager
+    def task(self, title: str, total: int | None) -> Iterator[Advance]:
+        """What `Progress.task` gives, for the file."""
+        start = last = time.monotonic()
+        done = 0
+        self.write(title, done, total, 0.0)
+
+        def advance(count: int) -> None:
+            nonlocal done, last
+            done += count
+            if (now := time.monotonic()) - last >= FILE_SECONDS:
+                last = now
+                self.write(title, done, total, now - start)
+
+        yield advance
+        self.write(title, done, total, time.monotonic() - start)
+
+    def write(self, title: str, done: int, total: int | None, seconds: float) -> None:
+        """Put the state of a task that began so long ago in place: `rate` is items a second, moments are Unix times."""
+        now = time.time()
+        state = {"version": 1, "task": title, "done": done, "total": total, "rate": done / max(seconds, 1e-9)}
+        text = json.dumps(state | {"task_started": now - seconds, "written": now} | self._run)
+        with suppress(OSError):
+            self._temporary.write_text(text)
+            self._temporary.replace(self._path)
+
+    def remove(self) -> None:
+        """Take the file away."""
+        for path in (self._path, self._temporary):
+            with suppress(OSError):
+                path.unlink()
 
 
 def _clock(seconds: float) -> str:

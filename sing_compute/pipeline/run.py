@@ -46,7 +46,8 @@ def run(plan: Plan, progress: Progress) -> list[str]:
         work = WorkFolder(plan.output, fresh=plan.fresh, stop=interruption.check)
         finished = False
         try:
-            _Run(plan, work, progress).go()
+            with progress.kept_in(work.progress_file, plan.command):
+                _Run(plan, work, progress).go()
             finished = True
         finally:
             work.release(finished=finished)

@@ -39,6 +39,8 @@ class WorkFolder:
         """Take the folder beside `output`; `stop` is called wherever the run may be left without losing work."""
         self._stop = stop
         self.folder = output.with_name(output.name + ".work")
+        self.progress_file = self.folder / "progress.json"
+        """Where a run says how far it is; it holds no work, so nothing here depends on it."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:

@@ -1,8 +1,9 @@
 """What a table is made of: columns of equal length over lazily read values. Building one reads nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,14 +11,77 @@ from numpy.typing import NDArray
 from sing_compute.errors import StoreError
 from sing_compute.store.gate import Stored
 
-Rows = NDArray[np.int64]
+Rows = NDArray[np.integer[Any]]
+Cells = NDArray[Any]
+
+
+class Source(Protocol):
+    """Where cells come from: an array, a dataset, or a computation. Indexed by an array of rows or a slice."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the cells."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Any, /) -> Any: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """Cells that are read or worked out together when one of them is first asked for, and kept."""
+
+    length: int
+    load: Callable[[], NDArray[Any]]
+
+    @cached_property
+    def cells(self) -> NDArray[Any]:
+        """Every cell."""
+        return self.load()
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether asking for a cell costs nothing any more."""
+        return "cells" in self.__dict__
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the cells."""
+        return self.cells.dtype
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, rows: Any, /) -> NDArray[Any]:
+        return np.asarray(self.cells[rows])
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """Numbers that are worked out for the rows asked for (an array of rows or a slice), and forgotten."""
+
+    length: int
+    cells: Callable[[Any], NDArray[Any]]
+    needs: tuple[Loaded, ...] = ()
+    """What has to be loaded as a whole first."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the cells."""
+        return self.cells(np.zeros(0, dtype=np.int64)).dtype
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, rows: Any, /) -> NDArray[Any]:
+        return self.cells(rows)
 
 
 @dataclass(frozen=True, slots=True)
 class Values:
     """A run of stored or computed values, read by row; `names` turns stored indices into text, others into the empty text."""
 
-    source: NDArray[Any] | Stored
+    source: Source
     start: int = 0
     stop: int | None = None
     names: NDArray[Any] | None = None
@@ -38,6 +102,20 @@ class Values:
     def codes(self) -> NDArray[Any]:
         """Every stored index into `names`; -1 for those that no name belongs to."""
         return self._known(self._read(slice(self.start, self.start + len(self))))
+
+    @property
+    def waits_for(self) -> tuple[Loaded, ...]:
+        """What must be loaded as a whole before the first cell can be told; on a million rows that takes a tenth of a second."""
+        source = self.source
+        parts = source.needs if isinstance(source, Computed) else (source,) if isinstance(source, Loaded) else ()
+        return tuple(part for part in parts if not part.is_loaded)
+
+    def encoded(self, low: int, high: int) -> NDArray[Any]:
+        """Text of rows low to high as bytes of fixed length: stored text is not decoded, which costs ten times its reading."""
+        if isinstance(self.source, Stored) and self.names is None and self.part is None:
+            return self.source.encoded(self.start + low, min(self.start + high, self.start + len(self)))
+        cells = self.take(np.arange(low, min(high, len(self))))
+        return np.char.encode(cells.astype(np.str_), "utf-8")
 
     def _read(self, rows: Any) -> NDArray[Any]:
         return np.asarray(self.source[rows] if self.part is None else self.source[rows, self.part])
@@ -93,6 +171,27 @@ class Table:
             if column.name == name:
                 return column
         raise StoreError(f"no column {name!r}; this table has: {', '.join(c.name for c in self.columns)}")
+
+
+def text_column(name: str, title: str, description: str, values: Cells) -> Column:
+    """A column of text."""
+    return Column(name, title, "text", description, Values(values))
+
+
+def bounded(column: Column, ends: Mapping[str, Cells | Sequence[Source]], over: str = "") -> list[Column]:
+    """A column and the columns of its interval's two ends; `over` says what was resampled if not images."""
+    if column.name not in ends:
+        return [column]
+    found = []
+    for k, (end, side) in enumerate((("low", "lower"), ("high", "upper"))):
+        name, title = (
+            f"{column.name}_{over}_{end}".replace("__", "_"),
+            f"{column.title} {over} {end}".replace("  ", " "),
+        )
+        text = f"{side} end of the 95 % interval{f' over {over}' if over else ''} of: {column.description}"
+        found.append(Column(name, title, column.unit, text, Values(ends[column.name][k])))
+    names = (found[0].name, found[1].name)
+    return [Column(column.name, column.title, column.unit, column.description, column.values, names), *found]
 
 
 def _listed(lines: str) -> tuple[tuple[str, str], ...]:

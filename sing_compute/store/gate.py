@@ -206,6 +206,11 @@ class Stored:
                 return _decoded(self._read(int(rows), int(rows) + 1)[(0, *rest)])
             return _decoded(raw[(slice(None), *rest)])
 
+    def encoded(self, start: int, stop: int) -> NDArray[Any]:
+        """Rows start to stop as they stand in the file: text as UTF-8 bytes of fixed length, not decoded."""
+        with reading(self.path):
+            return self._read(*slice(start, stop).indices(len(self)))
+
     def _within(self, low: int, high: int) -> None:
         if low < 0 or high >= len(self):
             raise store_error(f"{self.path}: has no row {low if low < 0 else high}")

@@ -1,32 +1,29 @@
-"""The tables people read: models, classes, concepts of a class, images. The screen, CSV export and DataFrames all draw them.
+"""The tables people read: models, classes, images. The screen, CSV export and DataFrames all draw them.
 
 A table is a list of columns over lazily read values; building one reads no image column. What a file lacks is a column less.
 """
 
-import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Collection
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sing_compute.store.columns import CLASSES, CONCEPTS, IMAGES, MODELS, Column, Table, Values
+from sing_compute.store.columns import CLASSES, IMAGES, MODELS, Cells, Column, Table, Values, bounded, text_column
 from sing_compute.store.read import Store
-from sing_compute.store.schema import FIELDS, PENALTIES, RANKED, SIGNIFICANT
+from sing_compute.store.schema import FIELDS, PENALTIES, RANKED
 from sing_compute.store.text import store_error
 
 CHOSEN = PENALTIES.index(1.0)
 """Where the chosen penalty stands among those that models are compared at."""
 ORDERED_BY = "ratio_images"
 """The figure that models are placed by."""
-Cells = NDArray[Any]
 
 
 def model_table(store: Store) -> Table:
     """One row per model: the summary figures, most wanted first. A figure that a model lacks is NaN (or absent throughout)."""
     summaries = [store.summary(model) for model in store.models]
     images, classes = (_model_intervals(store, name) for name in ("images_interval", "classes_interval"))
-    columns = [_text("model", "model", "model of this file", np.array(store.models, dtype=np.str_))]
+    columns = [text_column("model", "model", "model of this file", np.array(store.models, dtype=np.str_))]
     for name, title in MODELS:
         if any(name in summary for summary in summaries):
             known = FIELDS[f"models/{{model}}/summary/{name}"]
@@ -35,17 +32,21 @@ def model_table(store: Store) -> Table:
                 [summary.get(name, np.nan) for summary in summaries], dtype=np.int64 if whole else np.float64
             )
             over, ends = ("", images) if name in images else ("classes", classes)
-            columns += _bounded(Column(name, title, known.unit, known.description, Values(cells)), ends, over)
+            columns += bounded(Column(name, title, known.unit, known.description, Values(cells)), ends, over)
         if name == ORDERED_BY:
             columns += _places(store)
     for column in tuple(columns):
         if column.name in images:
-            columns += _bounded(column, classes, "classes")[1:]
+            columns += bounded(column, classes, "classes")[1:]
     return Table("models", columns, len(summaries))
 
 
-def class_table(store: Store, model: str, subset: str = "all", *, empty: bool = False) -> Table:
+def class_table(
+    store: Store, model: str, subset: str = "all", *, empty: bool = False, only: Collection[str] | None = None
+) -> Table:
     """One row per class with images in the subset (`empty=True`: every class). Controls are of all images of a class.
+
+    `only`: of the columns behind class and index, these alone; the others are not read.
 
     Raises:
         StoreError: No such model or subset.
@@ -60,60 +61,33 @@ def class_table(store: Store, model: str, subset: str = "all", *, empty: bool = 
     ends: dict[str, Cells] = {}
     if base + "interval_figure" in store and base + "interval" in store:
         stored = store.dataset(base + "interval")
-        ends = {str(name): stored[k][row][ids] for k, name in enumerate(store.array(base + "interval_figure"))}
-    controls = _class_controls(store, base, ids) if subset == "all" else {}
-    columns = [_text("class", "class", FIELDS["classes/name"].description, store.class_names[ids])]
+        figures = enumerate(map(str, store.array(base + "interval_figure")))
+        ends = {name: stored[k][row][ids].T for k, name in figures if only is None or name in only}
+    controls = _class_controls(store, base, ids, only) if subset == "all" else {}
+    columns = [text_column("class", "class", FIELDS["classes/name"].description, store.class_names[ids])]
     for name, title in CLASSES:
         if name == "index":
             columns.append(Column("index", "index", "index", "position in the model's output", Values(ids)))
-            if "classes/wnid" in store:
+            if (only is None or "wnid" in only) and "classes/wnid" in store:
                 text = FIELDS["classes/wnid"].description
-                columns.append(_text("wnid", "wnid", text, store.array("classes/wnid")[ids]))
+                columns.append(text_column("wnid", "wnid", text, store.array("classes/wnid")[ids]))
+        elif only is not None and name not in only:
+            continue
         elif name in controls:
             columns.append(Column(name, title, *controls[name]))
         elif base + name in store and not name.endswith("control"):
             known = FIELDS[f"models/{{model}}/classes/{name}"]
             cells = store.dataset(base + name)[row][ids]
-            columns += _bounded(Column(name, title, known.unit, known.description, Values(cells)), ends)
+            columns += bounded(Column(name, title, known.unit, known.description, Values(cells)), ends)
     return Table("classes", columns, len(ids), ids)
 
 
-def concept_table(store: Store, model: str, class_index: int) -> Table:
-    """One row per concept: how the removal of the null part moves the images of one class, and whether chance would, too.
-
-    Raises:
-        StoreError: No such model or class, or the model has no scores.
-    """
-    model = store.model(model)
-    base = f"models/{model}/concepts/"
-    names = [path.rpartition("/")[2] for path in FIELDS if path.startswith("models/{model}/concepts/")]
-    matrix = {name: store.dataset(base + name)[class_index] for name in names if base + name in store}
-    if not matrix:
-        raise store_error(f"{model} has no concept shifts: its head has no null space")
-    ends: dict[str, Cells] = {}
-    with np.errstate(all="ignore"):
-        if {"attribute_score", "attribute_score_centred"} <= matrix.keys():
-            matrix["attribute_score_common"] = matrix["attribute_score"] - matrix["attribute_score_centred"]
-        if {"attribute_score", "attribute_score_half"} <= matrix.keys():
-            score, half = matrix["attribute_score"], matrix["attribute_score_half"]
-            ends["attribute_score"] = np.stack([score - half, score + half], axis=-1)
-        if "z" in matrix:
-            matrix["p"] = np.array([math.erfc(abs(z) / math.sqrt(2)) for z in matrix["z"].tolist()])
-        if "q" in matrix:
-            matrix["significant"] = np.where(matrix["q"] < SIGNIFICANT, "*", "")
-    columns = [_text("concept", "concept", FIELDS["concepts/name"].description, store.concept_names)]
-    for name, title in CONCEPTS:
-        if name == "kind":
-            columns.append(_text("kind", "kind", FIELDS["concepts/kind"].description, store.array("concepts/kind")))
-        elif name in matrix:
-            known = FIELDS.get(f"models/{{model}}/concepts/{name}")
-            told = (known.unit, known.description) if known else _COMPUTED[name]
-            columns += _bounded(Column(name, title, *told, Values(matrix[name])), ends)
-    return Table("concepts", columns, len(store.concept_names), np.arange(len(store.concept_names)))
-
-
-def image_table(store: Store, model: str, class_index: int | None = None) -> Table:
+def image_table(
+    store: Store, model: str, class_index: int | None = None, *, only: Collection[str] | None = None
+) -> Table:
     """One row per image of a class, or of the whole file for None; columns are read as they are asked for.
+
+    `only`: of the columns behind image and class, these alone.
 
     Raises:
         StoreError: No such model or class.
@@ -124,6 +98,9 @@ def image_table(store: Store, model: str, class_index: int | None = None) -> Tab
         start, stop = int(store.offsets[class_index]), int(store.offsets[class_index + 1])
     base = f"models/{model}/images/"
 
+    def wanted(name: str) -> bool:
+        return only is None or name in only
+
     def stored(path: str, names: Cells | None = None, part: int | None = None) -> Values:
         return Values(store.dataset(path), start, stop, names, part)
 
@@ -131,50 +108,31 @@ def image_table(store: Store, model: str, class_index: int | None = None) -> Tab
     columns = [Column("image", "image", "text", FIELDS["images/key"].description, stored("images/key"))]
     text = FIELDS["images/class"].description
     columns.append(Column("class", "class", "text", text, stored("images/class", classes)))
-    text = FIELDS["models/{model}/images/prediction"].description
-    columns.append(Column("prediction", "prediction", "text", text, stored(base + "prediction", classes)))
+    if wanted("prediction"):
+        text = FIELDS["models/{model}/images/prediction"].description
+        columns.append(Column("prediction", "prediction", "text", text, stored(base + "prediction", classes)))
     for name, title in IMAGES:
-        if base + name in store:
+        if wanted(name) and base + name in store:
             known = FIELDS[f"models/{{model}}/images/{name}"]
             columns.append(Column(name, title, known.unit, known.description, stored(base + name)))
-    if base + "top_concept" in store and base + "top_concept_score" in store:
+    if (wanted("top_concept") or wanted("top_concept_score")) and all(base + name in store for name in _TOP):
         names = store.concept_names
         text = "concept with the largest |AS|"
         columns.append(Column("top_concept", "top concept", "text", text, stored(base + "top_concept", names, 0)))
         shift = stored(base + "top_concept_score", None, 0)
         columns.append(Column("top_concept_score", "its AS", "degree", "AS of that concept", shift))
-    if "images/group" in store and "groups/name" in store:
+    if wanted("group") and "images/group" in store and "groups/name" in store:
         groups = stored("images/group", store.array("groups/name"))
         columns.append(Column("group", "group", "text", FIELDS["images/group"].description, groups))
     rankings = {}
     if class_index is None:
-        paths = {name: f"models/{model}/rankings/{name}" for name in RANKED}
+        paths = {name: f"models/{model}/rankings/{name}" for name in RANKED if wanted(name)}
         rankings = {name: store.dataset(path) for name, path in paths.items() if path in store}
-    return Table("images", columns, stop - start, np.arange(start, stop), rankings)
-
-
-def _text(name: str, title: str, description: str, values: Cells) -> Column:
-    return Column(name, title, "text", description, Values(values))
-
-
-def _bounded(column: Column, ends: Mapping[str, Cells], over: str = "") -> list[Column]:
-    """A column and the columns of its interval's ends, (row, bound); `over` says what was resampled if not images."""
-    if column.name not in ends:
-        return [column]
-    found = []
-    for k, (end, side) in enumerate((("low", "lower"), ("high", "upper"))):
-        name, title = (
-            f"{column.name}_{over}_{end}".replace("__", "_"),
-            f"{column.title} {over} {end}".replace("  ", " "),
-        )
-        text = f"{side} end of the 95 % interval{f' over {over}' if over else ''} of: {column.description}"
-        found.append(Column(name, title, column.unit, text, Values(ends[column.name][..., k])))
-    names = (found[0].name, found[1].name)
-    return [Column(column.name, column.title, column.unit, column.description, column.values, names), *found]
+    return Table("images", columns, stop - start, None if class_index is None else np.arange(start, stop), rankings)
 
 
 def _model_intervals(store: Store, name: str) -> dict[str, Cells]:
-    """Intervals at the chosen penalty by figure, (model, bound); NaN for models that have none, absent if none has one."""
+    """Intervals at the chosen penalty by figure, (bound, model); NaN for models that have none, absent if none has one."""
     found: dict[str, Cells] = {}
     for row, model in enumerate(store.models):
         base = f"models/{model}/bootstrap/"
@@ -183,7 +141,7 @@ def _model_intervals(store: Store, name: str) -> dict[str, Cells]:
             bounds = bounds[CHOSEN] if bounds.ndim == 3 else bounds
             for figure, pair in zip(store.array(base + "figure"), bounds, strict=True):
                 found.setdefault(str(figure), np.full((len(store.models), 2), np.nan))[row] = pair
-    return {figure: pairs for figure, pairs in found.items() if not np.isnan(pairs).all()}
+    return {figure: pairs.T for figure, pairs in found.items() if not np.isnan(pairs).all()}
 
 
 def places(store: Store) -> tuple[list[str], NDArray[np.float64], NDArray[np.float64]] | None:
@@ -234,14 +192,17 @@ def _at(scale: float) -> str:
     return "at the chosen lambda" if scale == 1 else f"at {scale:g} lambda; below one half the order is turned round"
 
 
-def _class_controls(store: Store, base: str, ids: NDArray[np.int64]) -> dict[str, tuple[str, str, Values]]:
+def _class_controls(
+    store: Store, base: str, ids: NDArray[np.int64], only: Collection[str] | None
+) -> dict[str, tuple[str, str, Values]]:
     """The scores of each class when a random vector of the same length is removed, and the measured ones over them.
 
     Gives unit, description and values by column name.
     """
     found: dict[str, tuple[str, str, Values]] = {}
     for name in ("attribute_score_abs", "image_score"):
-        if f"{base}{name}_control" in store and f"{base}{name}_q50" in store:
+        asked = only is None or not {f"{name}_control", f"{name}_over_control"}.isdisjoint(only)
+        if asked and f"{base}{name}_control" in store and f"{base}{name}_q50" in store:
             known = FIELDS[f"models/{{model}}/classes/{name}_control"]
             control = store.dataset(f"{base}{name}_control")[ids]
             found[f"{name}_control"] = known.unit, known.description, Values(control)
@@ -252,14 +213,9 @@ def _class_controls(store: Store, base: str, ids: NDArray[np.int64]) -> dict[str
     return found
 
 
+_TOP = ("top_concept", "top_concept_score")
 _ABOVE = {
     0.1: ("above_next_tenth", "above next /10"),
     1.0: ("above_next", "above next"),
     10.0: ("above_next_tenfold", "above next x10"),
 }
-_COMPUTED = {
-    "attribute_score_common": ("degree", "the part of AS that the mean null feature explains: AS minus centred AS"),
-    "p": ("1", "two-sided normal tail of z"),
-    "significant": ("text", f"* where q < {SIGNIFICANT}"),
-}
-"""Unit and meaning of concept columns that follow from stored ones."""

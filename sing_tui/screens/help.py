@@ -1,8 +1,17 @@
-"""Help: the keys of the screen below, from its bindings, and what each of its columns means, from the file's schema."""
+"""Help: the keys of the screen below, from its bindings, and what each of its columns means, from the file's schema.
 
-from typing import TYPE_CHECKING
+What is typed narrows it, so that no letter moves here; the arrows scroll.
+"""
+
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
 
 if TYPE_CHECKING:
     from sing_tui.screens.table import TableScreen
@@ -16,26 +25,82 @@ _FILTER_HELP = (
     "is_centred > 3           columns by title or by name",
     "accuracy < 90%           shares also as percent",
 )
+Group = tuple[str, list[tuple[str, ...]]]
+"""A heading and its entries; an entry is one line or more that stay together."""
 
 
-def help_text(about: "TableScreen") -> Text:
+def help_groups(about: "TableScreen") -> list[Group]:
     """Keys, filters and columns of a table screen."""
-    glyphs = about.explorer.glyphs
-    text = Text()
-    text.append(f"{about.place.level}: keys and columns", style="bold")
-    text.append("    j k scroll, Esc closes\n")
-    groups: dict[str, list[str]] = {}
+    groups: dict[str, list[tuple[str, ...]]] = {}
     for keys, binding in about.key_list():
-        groups.setdefault(binding.tooltip, []).append(f"  {keys:<13} {binding.description}\n")
-    for group, lines in groups.items():
-        text.append(f"\n{group}\n", style="bold")
-        text.append("".join(lines))
-    text.append("\nfilters\n", style="bold")
-    text.append("".join(f"  {line}\n" for line in _FILTER_HELP))
+        groups.setdefault(binding.tooltip, []).append((f"  {keys:<13} {binding.description}",))
+    groups["filters"] = [(f"  {line}",) for line in _FILTER_HELP]
     if about.view is not None:
-        text.append("\ncolumns\n", style="bold")
+        entries = groups.setdefault("columns", [])
         for column in about.view.table.columns:
             unit = "" if column.unit in ("text", "1") else f" [{column.unit}]"
-            text.append(f"  {glyphs.text(column.title)}", style="bold")
-            text.append(f"  {column.name}{unit}\n      {glyphs.text(column.description)}\n")
-    return text
+            title, description = about.glyphs.text(column.title), about.glyphs.text(column.description)
+            entries.append((f"  {title}  {about.glyphs.text(column.name)}{unit}", f"      {description}"))
+    return list(groups.items())
+
+
+class HelpScreen(ModalScreen[None]):
+    """The help of a table screen."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,f1,enter", "dismiss", "close"),
+        Binding("down,ctrl+n", "scroll(1)", "down", show=False),
+        Binding("up,ctrl+p", "scroll(-1)", "up", show=False),
+        Binding("pagedown,ctrl+f", "scroll(10)", "page down", show=False),
+        Binding("pageup,ctrl+b", "scroll(-10)", "page up", show=False),
+    ]
+    DEFAULT_CSS = """
+    HelpScreen { align: center middle; }
+    HelpScreen > Vertical { width: 90%; max-width: 110; height: 90%; padding: 0 1; background: $surface; border: round $primary; }
+    HelpScreen.ascii > Vertical { border: ascii $primary; }
+    HelpScreen Input, HelpScreen Input:focus { height: 1; border: none; padding: 0 1; background: $boost; }
+    HelpScreen VerticalScroll { scrollbar-size: 0 0; height: 1fr; }
+    HelpScreen Static { width: 1fr; height: auto; padding: 0 1; }
+    """
+
+    def __init__(self, about: "TableScreen") -> None:
+        super().__init__(classes="ascii" if about.glyphs.ascii_only else "")
+        self.title_line = f"{about.place.level}: keys and columns    type to narrow, arrows scroll, Esc closes"
+        self.groups = help_groups(about)
+
+    def compose(self) -> ComposeResult:
+        """The parts, from top to bottom."""
+        with Vertical():
+            yield Input(placeholder="type to narrow", compact=True)
+            with VerticalScroll(can_focus=False):
+                yield Static(self.text(""), markup=False)
+
+    def on_mount(self) -> None:
+        """Start once the parts exist."""
+        self.query_one(Input).cursor_blink = False
+
+    def text(self, typed: str) -> Text:
+        """The entries that hold every typed word."""
+        words = typed.lower().split()
+        text = Text(f"{self.title_line}\n", style="bold")
+        for heading, entries in self.groups:
+            kept = [entry for entry in entries if all(word in " ".join((heading, *entry)).lower() for word in words)]
+            if kept:
+                text.append(f"\n{heading}\n", style="bold")
+                text.append("".join(f"{line}\n" for entry in kept for line in entry), style="not bold")
+        return text
+
+    @on(Input.Changed)
+    def narrow(self, event: Input.Changed) -> None:
+        """Keep what holds every typed word."""
+        self.query_one(Static).update(self.text(event.value))
+        self.query_one(VerticalScroll).scroll_home(animate=False)
+
+    @on(Input.Submitted)
+    def close(self) -> None:
+        """Enter closes."""
+        self.dismiss()
+
+    def action_scroll(self, lines: int) -> None:
+        """Scroll by lines."""
+        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)

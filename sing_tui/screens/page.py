@@ -1,5 +1,6 @@
 """Showing the table of a place, whatever the level: reading it off the main thread, arranging it, drawing what surrounds it."""
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Literal, cast
 
 from textual import on, work
@@ -8,14 +9,21 @@ from textual.containers import Horizontal
 from textual.message import Message
 from textual.screen import Screen
 from textual.timer import Timer
+from textual.worker import get_current_worker
 
 from sing_compute.errors import SingError
+from sing_compute.store import Store
+from sing_compute.store.columns import Loaded
 from sing_tui.details import Detail, detail_of
 from sing_tui.filters import FilterError
-from sing_tui.place import FIRST_ARRANGEMENT, Level, Place, class_title, open_table
+from sing_tui.formats import Glyphs
+from sing_tui.place import FIRST_ARRANGEMENT, Place, class_title, concept_title, open_table
 from sing_tui.screens.spoken import in_one_line, spoken
+from sing_tui.search import Overtaken
+from sing_tui.start import Level
 from sing_tui.view import Arrangement, View, arrange
-from sing_tui.widgets.detail import DetailPane, Mode
+from sing_tui.widgets.columns import AT_ONCE
+from sing_tui.widgets.detail import DetailPane, Mode, Painted
 from sing_tui.widgets.lines import KeyLine, TextLine, TypingLine
 from sing_tui.widgets.score_table import ScoreTable
 
@@ -25,6 +33,12 @@ if TYPE_CHECKING:
 WIDE = 100
 """From so many columns on the details stand beside the table."""
 _DEBOUNCE = 0.08
+_PATIENCE = 0.15
+"""Seconds after which the screen says that it is at work."""
+
+
+Wanted = tuple[Place, View, int, str | None, Mode]
+"""What details are read for: the table, the line, the picture, and what comes first."""
 
 
 class Page(Screen[Place]):
@@ -34,6 +48,8 @@ class Page(Screen[Place]):
     """What fills the screen."""
     beside = True
     """Whether details stand beside the table where there is room."""
+    picture: str | None = None
+    """The picture of the gallery that fills the screen; None for the row's own."""
 
     DEFAULT_CSS = """
     Page { background: $background; layout: vertical; overflow: hidden; }
@@ -47,29 +63,68 @@ class Page(Screen[Place]):
             super().__init__()
             self.place, self.view, self.note, self.select = place, view, note, select
 
+    class Arranged(Message):
+        """The table at hand was sorted or filtered beside the screen."""
+
+        def __init__(self, old: View, view: View, line: int) -> None:
+            super().__init__()
+            self.old, self.view, self.line = old, view, line
+
+    class Failed(Message):
+        """Work beside the screen came to nothing."""
+
+        def __init__(self, problem: str) -> None:
+            super().__init__()
+            self.problem = problem
+
     class DetailRead(Message):
         """Details of a line were read."""
 
-        def __init__(self, wanted: tuple[Place, View, int], detail: Detail) -> None:
+        def __init__(self, wanted: Wanted, detail: Detail, painted: Painted) -> None:
             super().__init__()
-            self.wanted, self.detail = wanted, detail
+            self.wanted, self.detail, self.painted = wanted, detail, painted
 
-    def __init__(self, place: Place, *, arrangement: Arrangement | None = None, select: int | None = None) -> None:
+    def __init__(
+        self,
+        place: Place,
+        *,
+        arrangement: Arrangement | None = None,
+        select: int | None = None,
+        line: int | None = None,
+        columns: Mapping[Level, tuple[str, ...]] | None = None,
+    ) -> None:
         super().__init__()
         self.place = place
         self.arrangements: dict[Level, Arrangement] = dict(FIRST_ARRANGEMENT)
         if arrangement is not None:
             self.arrangements[place.level] = arrangement
+        self.columns: dict[Level, tuple[str, ...]] = dict(columns or {})
+        """Names of the columns that were chosen for a level; all where it is not named."""
         self.view: View | None = None
-        self.select = select
+        self.select, self._line = select, line
+        self.marks: set[int] = set()
+        """Models, classes, concepts or images that were marked."""
+        self._marked_at: tuple[object, ...] = ()
         self.stale = False
-        self.message = self.problem = self._note = ""
+        self.message = self.problem = self.note = ""
+        self._loading: list[Loaded] = []
         self._timer: Timer | None = None
+        self._patience: Timer | None = None
 
     @property
     def explorer(self) -> "Explorer":
         """The app this screen belongs to."""
         return cast("Explorer", self.app)
+
+    @property
+    def store(self) -> Store:
+        """The file, which is open before there is a page."""
+        return cast("Store", self.explorer.store)
+
+    @property
+    def glyphs(self) -> Glyphs:
+        """The signs that are not letters."""
+        return self.explorer.glyphs
 
     @property
     def wide(self) -> bool:
@@ -93,7 +148,7 @@ class Page(Screen[Place]):
 
     def compose(self) -> ComposeResult:
         """The parts, from top to bottom."""
-        glyphs = self.explorer.glyphs
+        glyphs = self.glyphs
         yield TextLine(glyphs, id="place", classes="place")
         with Horizontal(id="body"):
             yield ScoreTable(glyphs)
@@ -107,10 +162,7 @@ class Page(Screen[Place]):
         self.table.focus()
         self.draw_place()
         self.show_keys()
-        if self.explorer.store is None:
-            self.table.note = f"opening {self.explorer.glyphs.text(self.explorer.path.name)} ..."
-        else:
-            self.load(self.select)
+        self.load(self.select)
 
     def on_resize(self) -> None:
         """Fit what is painted to the new size."""
@@ -118,8 +170,18 @@ class Page(Screen[Place]):
 
     def on_screen_resume(self) -> None:
         """Read the table again if the file was opened anew."""
-        if self.stale and self.explorer.store is not None:
+        if self.stale:
             self.load(self.identity)
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether the user is doing nothing that a new table would break off."""
+        return not self.query_one(TypingLine).purpose
+
+    @property
+    def subject(self) -> int | None:
+        """What the pictures are about; figures of models are about none of them."""
+        return None if self.place.level == "models" and self.place.beside is not None else self.identity
 
     @property
     def identity(self) -> int | None:
@@ -134,18 +196,18 @@ class Page(Screen[Place]):
 
     @work(thread=True, exclusive=True, group="view")
     def _read_view(self, place: Place, wanted: Arrangement, select: int | None) -> None:
-        store = self.explorer.store
-        if store is None:
-            return
+        stop = overtaken()
         try:
-            table = open_table(store, place)
+            table = open_table(self.store, place)
             try:
-                found, note = arrange(table, wanted), ""
+                found, note = arrange(table, wanted, stop), ""
+            except Overtaken:
+                return
             except FilterError as error:
-                found = arrange(table, Arrangement("", wanted.sort, wanted.descending))
+                found = arrange(table, Arrangement("", wanted.sort, wanted.descending), stop)
                 note = f"filter dropped: {error}"
             except SingError as error:
-                found, note = arrange(table, Arrangement()), f"in the order of the file: {error}"
+                found, note = arrange(table, Arrangement(), stop), f"in the order of the file: {error}"
             self.post_message(self.ViewRead(place, found, note, select))
         except Exception as error:  # a reader that dies takes the screen with it; a damaged file must not
             self.post_message(self.ViewRead(place, None, in_one_line(error), select))
@@ -155,31 +217,96 @@ class Page(Screen[Place]):
         """Draw a table that was read, unless the user has gone on in the meantime."""
         if message.place != self.place:
             return
-        self.view = message.view
+        self.view, self._loading = message.view, []
+        self._forget_marks()
         if message.view is None:
-            self.table.show(None, note=self.explorer.glyphs.text(message.note))
+            self.table.show(None, note=self.glyphs.text(message.note))
         else:
             self.arrangements[self.place.level] = message.view.arrangement
             line = None if message.select is None else message.view.line_of_identity(message.select)
-            self.table.show(message.view, line=line or 0, note="no rows")
-            self._note = message.note
+            line, self._line = self._line if line is None else line, None
+            self.table.show(message.view, line=line or 0, note="no rows", columns=self.chosen_columns)
+            self.note = message.note or self.note
+        self.done()
         self.lay_out()
         self.show_keys()
 
+    def _forget_marks(self) -> None:
+        """Drop the marks where the rows are other things now: another level, or the images of another class."""
+        place = self.place
+        here = (
+            place.level,
+            place.beside is not None and place.level == "models",
+            place.level == "images" and place.class_index,
+        )
+        if here != self._marked_at:
+            self.marks, self._marked_at = set(), here
+            self.table.marks = self.marks
+
+    @property
+    def chosen_columns(self) -> tuple[str, ...]:
+        """The columns to paint; empty for all, as in tables that stand side by side."""
+        return () if self.place.beside is not None else self.columns.get(self.place.level, ())
+
     @spoken
     def rearrange(self, wanted: Arrangement) -> None:
-        """Filter and sort the table at hand anew; the cursor stays on its item.
+        """Filter and sort the table at hand anew, a large one beside the screen; the cursor stays on its item.
 
         Raises:
             FilterError: The filter cannot be read; nothing has changed then.
         """
         if self.view is None:
             return
-        old, line = self.view, self.table.cursor
-        self.view = arrange(old.table, wanted)
+        self.arrangements[self.place.level] = wanted
+        if self.view.table.length <= AT_ONCE:
+            self.show_arranged(self.Arranged(self.view, arrange(self.view.table, wanted), self.table.cursor))
+        else:
+            self.at_work("sorting" if wanted.filter == self.view.arrangement.filter else "filtering")
+            self._arrange(self.view, wanted, self.table.cursor)
+
+    @work(thread=True, exclusive=True, group="view")
+    def _arrange(self, old: View, wanted: Arrangement, line: int) -> None:
+        try:
+            self.post_message(self.Arranged(old, arrange(old.table, wanted, overtaken()), line))
+        except Overtaken:
+            pass
+        except Exception as error:
+            self.post_message(self.Failed(in_one_line(error)))
+
+    @on(Arranged)
+    def show_arranged(self, message: Arranged) -> None:
+        """Draw the table in its new order, unless another table stands there now."""
+        if message.old is not self.view:
+            return
+        old, self.view = message.old, message.view
         self.arrangements[self.place.level] = self.view.arrangement
-        kept = self.view.line_of(int(old.order[line])) if len(old) else None
-        self.table.show(self.view, line=line if kept is None else kept, note="no row passes the filter: Esc clears it")
+        kept = self.view.line_of(int(old.order[message.line])) if len(old) else None
+        line = message.line if kept is None else kept
+        note = "no row passes the filter: Esc clears it"
+        self.table.show(self.view, line=line, note=note, columns=self.chosen_columns)
+        self.done()
+        self.draw_status()
+
+    @on(Failed)
+    def work_failed(self, message: Failed) -> None:
+        """Say why work beside the screen came to nothing; the table stays as it was."""
+        if self.view is not None:
+            self.arrangements[self.place.level] = self.view.arrangement
+        self.done()
+        self.say(message.problem)
+
+    def at_work(self, what: str) -> None:
+        """Say soon what is being done, unless it is done by then."""
+        self.done()
+        self._patience = self.set_timer(_PATIENCE, lambda: self.say(f"{what} ..."))
+
+    def done(self) -> None:
+        """What was being done is done."""
+        if self._patience is not None:
+            self._patience.stop()
+            self._patience = None
+        if self.message.endswith(" ..."):
+            self.message = ""
 
     def lay_out(self) -> None:
         """Share the screen between table and details."""
@@ -200,22 +327,23 @@ class Page(Screen[Place]):
         """The keys in the lowest line; a screen with keys says which."""
 
     def draw_place(self) -> None:
-        """The line at the top: file, model, class, table."""
+        """The line at the top: file, model, class, table; and at the right what happens to the file."""
         explorer, place = self.explorer, self.place
-        glyphs = explorer.glyphs
         parts = [explorer.path.name, place.model]
-        if place.class_index is not None and explorer.store is not None:
-            parts.append(class_title(explorer.store, place.class_index))
-        level: str = place.level
-        if level == "classes" and place.subset != "all":
-            level = f"classes ({place.subset} images)"
-        parts.append("all images" if level == "images" and place.class_index is None else level)
-        crumbs = f" {glyphs.crumb} ".join(glyphs.text(part) for part in parts if part)
-        self.query_one("#place", TextLine).write(crumbs, "file changed: R reads it again " if explorer.changed else "")
+        if place.concept is not None:
+            parts.append(concept_title(self.store, place.concept))
+        if place.class_index is not None:
+            parts.append(class_title(self.store, place.class_index))
+        parts.append(_title(place))
+        crumbs = f" {self.glyphs.crumb} ".join(self.glyphs.text(part) for part in parts if part)
+        right = "file changed: R reads it again " if explorer.changed else ""
+        if explorer.running is not None:
+            right = f"sing-compute: {explorer.running.line(self.glyphs)} "
+        self.query_one("#place", TextLine).write(crumbs, right)
 
     def draw_status(self) -> None:
         """The line at the bottom: the row and how many there are, sort, filter; or what went wrong."""
-        line, glyphs = self.query_one("#status", TextLine), self.explorer.glyphs
+        line, glyphs = self.query_one("#status", TextLine), self.glyphs
         line.set_class(bool(self.problem), "problem")
         if self.problem or self.message or self.view is None:
             line.write(glyphs.text(self.problem or self.message))
@@ -226,6 +354,8 @@ class Page(Screen[Place]):
             parts = [f"{len(view):,} of {view.table.length:,} rows"]
         elif view.arrangement.filter:
             parts[0] += f" (filtered from {view.table.length:,})"
+        if self.marks:
+            parts.append(f"{len(self.marks):,} marked")
         if view.arrangement.sort:
             arrow = glyphs.falling if view.arrangement.descending else glyphs.rising
             parts.append(f"sort {view.table.column(view.arrangement.sort).title} {arrow}")
@@ -241,9 +371,26 @@ class Page(Screen[Place]):
     @on(ScoreTable.Moved)
     def moved(self) -> None:
         """Keep status and details up with the cursor."""
-        self.message, self._note = self._note, ""
+        self.message, self.note = self.note, ""
         self.draw_status()
         self.want_detail()
+
+    @on(ScoreTable.Wanting)
+    def load_cells(self, message: ScoreTable.Wanting) -> None:
+        """Load beside the screen what cells in sight wait for."""
+        new = [part for part in message.parts if part not in self._loading]
+        if new:
+            self._loading += new
+            self._load_cells(new)
+
+    @work(thread=True, group="cells")
+    def _load_cells(self, parts: list[Loaded]) -> None:
+        try:
+            for part in parts:
+                part.cells  # noqa: B018
+            self.app.call_from_thread(self.table.refresh)
+        except Exception as error:
+            self.post_message(self.Failed(in_one_line(error)))
 
     @on(ScoreTable.Failed)
     def failed(self, message: ScoreTable.Failed) -> None:
@@ -265,22 +412,47 @@ class Page(Screen[Place]):
     def _read_detail_now(self) -> None:
         self._timer = None
         if self.view is not None and len(self.view):
-            self._read_detail(self.place, self.view, self.table.cursor)
+            wanted = (self.place, self.view, self.table.cursor, self.picture, self.pane_mode)
+            self._read_detail(self.query_one(DetailPane), wanted, self.subject)
 
     @work(thread=True, exclusive=True, group="detail")
-    def _read_detail(self, place: Place, view: View, line: int) -> None:
-        store = self.explorer.store
-        if store is None:
-            return
+    def _read_detail(self, pane: DetailPane, wanted: Wanted, subject: int | None) -> None:
+        place, view, line, picture, mode = wanted
         try:
-            detail = detail_of(store, place, view, line, self.explorer.glyphs)
+            if picture is None:
+                detail = detail_of(self.store, place, view, line, self.glyphs)
+            else:
+                from sing_tui.gallery import exhibit
+
+                shown = exhibit(self.store, place.plain, picture, identity=subject, glyphs=self.glyphs)
+                detail = Detail(shown.title, reading=shown.reading, picture=shown.picture)
         except Exception as error:
             detail = Detail("details", reading=in_one_line(error))
-        self.post_message(self.DetailRead((place, view, line), detail))
+        if not get_current_worker().is_cancelled and pane.is_attached:
+            self.post_message(self.DetailRead(wanted, detail, pane.paint(detail, mode)))
 
     @on(DetailRead)
     def show_detail(self, message: DetailRead) -> None:
         """Draw details, unless the cursor has moved on."""
-        place, view, line = message.wanted
-        if place == self.place and view is self.view and line == self.table.cursor:
-            self.query_one(DetailPane).show(message.detail, mode=self.pane_mode)
+        if message.wanted == (self.place, self.view, self.table.cursor, self.picture, self.pane_mode):
+            self.query_one(DetailPane).show(message.detail, mode=self.pane_mode, painted=message.painted)
+
+
+def _title(place: Place) -> str:
+    """What table a place shows, in a few words."""
+    level: str = place.level
+    beside = place.beside
+    if beside is not None:
+        count = len(beside.models) or len(beside.classes)
+        what = "models" if beside.models else "classes"
+        return f"{beside.measure or 'figures'} of {count} {what}" + (f", by {level}" if beside.measure else "")
+    if level == "images" and place.class_index is None:
+        return "all images"
+    shown = f" ({place.subset} images)" if level in ("classes", "models") and place.subset != "all" else ""
+    return level + shown
+
+
+def overtaken() -> Callable[[], bool]:
+    """Whether the work of this thread is wanted no more."""
+    worker = get_current_worker()
+    return lambda: worker.is_cancelled

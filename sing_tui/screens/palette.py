@@ -1,4 +1,7 @@
-"""The palette: every command of the screen below by name, from its bindings, and the themes. Type to narrow, Enter runs."""
+"""The palette: every command of the screen below by name, from its bindings, and the themes. Type to narrow, Enter runs.
+
+A number goes to that line.
+"""
 
 from typing import TYPE_CHECKING, ClassVar
 
@@ -11,10 +14,12 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
+from sing_tui.app import THEMES
+
 if TYPE_CHECKING:
     from sing_tui.screens.table import TableScreen
 
-_THEMES = ("textual-dark", "textual-light", "nord", "gruvbox", "solarized-light", "ansi-dark", "ansi-light")
+_LINE = "line"
 
 
 class Palette(ModalScreen[str | None]):
@@ -38,16 +43,16 @@ class Palette(ModalScreen[str | None]):
     def __init__(self, about: "TableScreen") -> None:
         super().__init__(classes="ascii" if about.explorer.glyphs.ascii_only else "")
         self.commands = [
-            (f"{keys:<13} {binding.description}", binding.action)
+            (f"{keys:<13} {binding.id}: {binding.description}", binding.action)
             for keys, binding in about.key_list()
             if binding.action != "palette" and not binding.action.startswith(("move", "turn"))
         ]
-        self.commands += [(f"{'':13} theme {name}", f"app.theme_named('{name}')") for name in _THEMES]
+        self.commands += [(f"{'':13} theme {name}", f"app.theme_named('{name}')") for name in THEMES]
 
     def compose(self) -> ComposeResult:
         """The parts, from top to bottom."""
         with Vertical():
-            yield Input(placeholder="type a command", compact=True)
+            yield Input(placeholder="a command, or the number of a line", compact=True)
             yield OptionList()
 
     def on_mount(self) -> None:
@@ -64,6 +69,8 @@ class Palette(ModalScreen[str | None]):
     def _narrow(self, typed: str) -> None:
         words, options = typed.lower().split(), self.query_one(OptionList)
         options.clear_options()
+        if typed.strip().isdecimal():
+            options.add_option(Option(Content(f"{'':13} go to line {typed.strip()}"), id=_LINE))
         for position, (text, _) in enumerate(self.commands):
             if all(word in text.lower() for word in words):
                 options.add_option(Option(Content(text), id=str(position)))
@@ -80,5 +87,7 @@ class Palette(ModalScreen[str | None]):
     def run(self) -> None:
         """Hand back the highlighted command."""
         options = self.query_one(OptionList)
-        if options.highlighted is not None:
-            self.dismiss(self.commands[int(options.get_option_at_index(options.highlighted).id or 0)][1])
+        if options.highlighted is None:
+            return
+        chosen = options.get_option_at_index(options.highlighted).id or "0"
+        self.dismiss(self.query_one(Input).value.strip() if chosen == _LINE else self.commands[int(chosen)][1])

@@ -1,4 +1,4 @@
-"""A sheet of text over a table screen, to scroll through and close."""
+"""A sheet of text over a table screen, to scroll through and close; a long one can be narrowed by typing."""
 
 from typing import ClassVar
 

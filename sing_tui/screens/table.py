@@ -1,23 +1,26 @@
 """The table screen: what every key does, and the way from place to place."""
 
 from dataclasses import replace
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from textual import on
 from textual.binding import Binding, BindingType
 
-from sing_compute.store.text import clean
 from sing_tui.actions import BINDINGS, applies, key_name
-from sing_tui.place import Level, Place, measured_classes
+from sing_tui.place import Place, measured_classes
 from sing_tui.screens.spoken import spoken
-from sing_tui.screens.typed import TypingPage
+from sing_tui.screens.taken import TakingPage
+from sing_tui.start import Level
 from sing_tui.view import Arrangement, first_direction
 from sing_tui.widgets.detail import DetailPane
 from sing_tui.widgets.lines import KeyLine, TypingLine
 from sing_tui.widgets.score_table import ScoreTable
 
+if TYPE_CHECKING:
+    from sing_tui.finder import Hit
 
-class TableScreen(TypingPage):
+
+class TableScreen(TakingPage):
     """A table of any level, with all its keys (listed in `actions`)."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*BINDINGS]
@@ -29,22 +32,24 @@ class TableScreen(TypingPage):
             shown = [below.view.identity(line) for line in range(len(below.view))]
             if below.place.model == self.place.model and self.place.class_index in shown:
                 return shown
-        return measured_classes(self.explorer.store) if self.explorer.store is not None else []
+        return measured_classes(self.store)
 
-    def enter(self, place: Place) -> None:
+    def enter(self, place: Place, *, select: int | None = None) -> None:
         """Open a place above this one; coming back, this screen follows where the user went there."""
-        self.app.push_screen(TableScreen(place), self.follow)
+        self.app.push_screen(TableScreen(place, select=select, columns=self.columns), self.follow)
 
     def follow(self, place: Place | None) -> None:
         """Take over model and class from the screen that was just left."""
-        store = self.explorer.store
-        if place is None or store is None:
+        store = self.store
+        if place is None:
             return
-        if self.place.level == "models":
+        if place.concept is not None and self.place.level == "concepts":
+            wanted: int | None = place.concept
+        elif self.place.level == "models":
             wanted = store.models.index(place.model) if place.model in store.models else None
         else:
             wanted = place.class_index
-            if place.model != self.place.model:
+            if place.level != "models" and place.model != self.place.model:
                 self.place = self.place.to("classes", model=place.model)
                 self.load(wanted)
                 return
@@ -58,9 +63,13 @@ class TableScreen(TypingPage):
         return applies(written, self.place.level)
 
     def key_list(self) -> list[tuple[str, Binding]]:
-        """The keys that work at this level and what they do, in the order of the bindings."""
+        """The keys that work at this level and what they do; the user's own where there are some."""
+        keys = self.explorer.keys
         found = [binding for binding in BINDINGS if applies(binding.action, self.place.level)]
-        return [(" ".join(key_name(key) for key in binding.key.split(",")), binding) for binding in found]
+        return [
+            (" ".join(key_name(key.strip()) for key in keys.get(binding.id or "", binding.key).split(",")), binding)
+            for binding in found
+        ]
 
     def show_keys(self) -> None:
         """Offer the most useful keys in the lowest line."""
@@ -68,10 +77,10 @@ class TableScreen(TypingPage):
         self.query_one(KeyLine).offer(
             tuple(
                 (
-                    binding.key_display or binding.key,
+                    keys.partition(" ")[0] if binding.id in self.explorer.keys else binding.key_display or binding.key,
                     "quit" if binding.action == "leave" and root else binding.description,
                 )
-                for _, binding in self.key_list()
+                for keys, binding in self.key_list()
                 if binding.show
             )
         )
@@ -98,31 +107,35 @@ class TableScreen(TypingPage):
     @on(ScoreTable.Chosen)
     def action_choose(self) -> None:
         """Open what the cursor stands on: a model, a class; the details of a concept or an image."""
-        identity, store = self.identity, self.explorer.store
-        if identity is None or store is None:
+        identity, place = self.identity, self.place
+        if identity is None:
             return
-        if self.place.level == "models":
-            self.enter(self.place.to("classes", model=store.models[identity]))
-        elif self.place.level == "classes":
-            self.enter(self.place.to("concepts", class_index=identity))
+        if place.level == "models" and place.beside is not None:
+            self.action_details()
+        elif place.level == "models":
+            model = self.store.models[identity]
+            level: Level = "classes" if place.class_index is None else "concepts"
+            self.enter(Place(level, model, place.class_index))
+        elif place.level == "classes":
+            self.enter(place.to("concepts", class_index=identity))
         else:
             self.action_details()
 
     def action_swap(self, level: Level) -> None:
         """Go to the images or the concepts of what the cursor or the screen is about."""
-        identity, store = self.identity, self.explorer.store
-        if store is None:
-            return
-        if self.place.level == "models":
+        identity, place = self.identity, self.place
+        if place.level == "models":
+            if place.beside is not None:
+                self.say("these are figures of models: go back and open one")
+            elif identity is not None:
+                self.enter(Place("images", self.store.models[identity], place.class_index))
+        elif place.level == "classes":
             if identity is not None:
-                self.enter(self.place.to("images", model=store.models[identity]))
-        elif self.place.level == "classes":
-            if identity is not None:
-                self.enter(self.place.to("images", class_index=identity))
-        elif self.place.class_index is None:
+                self.enter(place.to("images", class_index=identity))
+        elif place.class_index is None:
             self.say("concepts are shown for one class: go back and open a class")
         else:
-            self.place = self.place.to(level, class_index=self.place.class_index)
+            self.place = place.to(level, class_index=place.class_index)
             self.load()
 
     @spoken
@@ -130,44 +143,50 @@ class TableScreen(TypingPage):
         """Show the next or previous class in place; filter and sort stay."""
         classes, current = self.classes_around(), self.place.class_index
         if current is None or not classes:
-            self.say("these are the images of all classes: there is no next class")
+            self.say("this table is of all classes: there is no next class")
             return
         at = classes.index(current) if current in classes else -step
         if not 0 <= at + step < len(classes):
             self.say("this is the last class" if step > 0 else "this is the first class")
             return
-        self.place = replace(self.place, class_index=classes[at + step])
-        self.load(self.identity if self.place.level == "concepts" else None)
+        beside = self.place.beside
+        if beside is not None and beside.classes:
+            beside = replace(beside, classes=(classes[at + step], *beside.classes[1:]))
+        self.place = replace(self.place, class_index=classes[at + step], beside=beside)
+        self.load(self.identity if self.place.level != "images" else None)
 
     def action_step_model(self, step: int) -> None:
         """Show the next or previous model in place."""
-        store = self.explorer.store
-        if store is None or self.place.model not in store.models:
+        models, beside = self.store.models, self.place.beside
+        if self.place.model not in models:
             return
-        if len(store.models) == 1:
+        if len(models) == 1:
             self.say("this file holds one model")
             return
-        at = (store.models.index(self.place.model) + step) % len(store.models)
-        self.place = replace(self.place, model=store.models[at])
+        model = models[(models.index(self.place.model) + step) % len(models)]
+        if beside is not None and beside.models:
+            beside = replace(beside, models=(model, *(name for name in beside.models if name != model)))
+        self.place = replace(self.place, model=model, beside=beside)
         self.load(self.identity)
 
     @spoken
     def action_subset(self) -> None:
         """Count the next subset of images."""
-        if self.explorer.store is not None:
-            subsets = self.explorer.store.subsets
-            at = subsets.index(self.place.subset) if self.place.subset in subsets else -1
-            self.place = replace(self.place, subset=subsets[(at + 1) % len(subsets)])
-            self.load(self.identity)
+        subsets = self.store.subsets
+        at = subsets.index(self.place.subset) if self.place.subset in subsets else -1
+        self.place = replace(self.place, subset=subsets[(at + 1) % len(subsets)])
+        self.load(self.identity)
 
     def action_back(self) -> None:
-        """Close one layer: what is typed, the plot, the filter, then the screen."""
+        """Close one layer: what is typed, the plot, the filter, what stands beside, then the screen."""
         if self.query_one(TypingLine).purpose:
             self.give_up_typing()
         elif self.body != "table":
             self.show_body("table")
         elif self.arrangement.filter:
             self.action_clear()
+        elif self.place.beside is not None and self.place.level != "models" and not self.place.beside.classes:
+            self.stand_alone()
         else:
             self.action_up()
 
@@ -178,10 +197,10 @@ class TableScreen(TypingPage):
         elif len(self.app.screen_stack) > 2:
             self.dismiss(self.place)
 
-    def action_leave(self) -> None:
+    async def action_leave(self) -> None:
         """Back to the level above; at the first one, quit."""
         if self.body == "table" and len(self.app.screen_stack) <= 2:
-            self.app.exit()
+            await self.app.action_quit()
         else:
             self.action_up()
 
@@ -228,25 +247,51 @@ class TableScreen(TypingPage):
             self.show_body("table")
 
     def action_plot(self) -> None:
-        """Give the whole screen to the plot, or back to the table."""
-        self.show_body("table" if self.body == "plot" else "plot")
+        """Give the whole screen to the picture of the row, or back to the table."""
+        self.show_picture(None)
+
+    def action_exhibit(self, name: str) -> None:
+        """Give the whole screen to a picture of the gallery, or back to the table."""
+        self.show_picture(name)
+
+    def show_picture(self, name: str | None) -> None:
+        """Fill the screen with a picture; the one that is there already gives way to the table."""
+        same = self.body == "plot" and self.picture == name
+        self.picture = name
+        if self.body != "table":
+            self.query_one(DetailPane).show(None, mode="plot")
+        self.show_body("table" if same else "plot")
 
     def show_body(self, body: Literal["table", "detail", "plot"]) -> None:
         """Fill the screen with the table, the details or the plot."""
         self.body = body
+        if body != "plot":
+            self.picture = None
         self.lay_out()
         if body == "table":
             self.table.focus()
 
-    @spoken
-    def action_copy(self) -> None:
-        """Send the row to the terminal's clipboard."""
-        if self.view is None or not len(self.view):
+    def action_finder(self) -> None:
+        """Find classes, concepts, images and models by name, index or WordNet id."""
+        from sing_tui.finder import Finder
+        from sing_tui.screens.finder import FinderScreen
+
+        self.app.push_screen(FinderScreen(Finder(self.store), glyphs=self.glyphs), self.go_to_hit)
+
+    def go_to_hit(self, hit: "Hit | None") -> None:
+        """Go where a hit stands: classes of a model, concepts of a class, a concept in all classes, an image in its class."""
+        if hit is None:
             return
-        row = self.view.order[self.table.cursor : self.table.cursor + 1]
-        text = "\t".join(clean(str(column.values.take(row)[0])) for column in self.view.table.columns)
-        self.app.copy_to_clipboard(text)
-        self.say(f"copied {len(text.encode())} bytes through the terminal (OSC 52); if nothing arrives, use e")
+        model = self.place.model or self.store.model(None)
+        if hit.kind == "model":
+            self.enter(Place("classes", self.store.models[hit.identity]))
+        elif hit.kind == "class":
+            self.enter(Place("concepts", model, hit.identity))
+        elif hit.kind == "concept":
+            self.enter(Place("classes", model, concept=hit.identity))
+        else:
+            index = int(self.store.offsets.searchsorted(hit.identity, side="right")) - 1
+            self.enter(Place("images", model, index), select=hit.identity)
 
     def action_reload(self) -> None:
         """Open the file again."""
@@ -254,10 +299,9 @@ class TableScreen(TypingPage):
 
     def action_help(self) -> None:
         """Show keys and columns."""
-        from sing_tui.screens.help import help_text
-        from sing_tui.screens.sheet import Sheet
+        from sing_tui.screens.help import HelpScreen
 
-        self.app.push_screen(Sheet(help_text(self), ascii_only=self.explorer.glyphs.ascii_only))
+        self.app.push_screen(HelpScreen(self))
 
     @spoken
     def action_words(self) -> None:
@@ -271,7 +315,7 @@ class TableScreen(TypingPage):
         rows, chosen = told(self.view, self.table.cursor), self.table.columns[self.table.column].name
         rows.sort(key=lambda row: row.column.name != chosen)
         first = self.view.table.columns[0].values.take(self.view.order[self.table.cursor : self.table.cursor + 1])[0]
-        glyphs = self.explorer.glyphs
+        glyphs = self.glyphs
         self.app.push_screen(Sheet(word_text(str(first), rows, glyphs), ascii_only=glyphs.ascii_only))
 
     def action_palette(self) -> None:
@@ -282,5 +326,9 @@ class TableScreen(TypingPage):
 
     async def run_command(self, action: str | None) -> None:
         """Run what was chosen in the palette."""
-        if action is not None:
+        if action is None:
+            return
+        if action.isdecimal():
+            self.table.go(int(action) - 1)
+        else:
             await self.run_action(action)

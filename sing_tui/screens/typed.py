@@ -1,22 +1,18 @@
-"""What is typed into a table screen: a filter, words to find, the name of a file to export to."""
+"""What is typed into a table screen: a filter, words to find."""
 
 from dataclasses import replace
-from pathlib import Path
 
 from textual import on, work
+from textual.message import Message
 from textual.widgets import Input
 
-from sing_compute.errors import SingError
-from sing_tui.export import file_name, save
-from sing_tui.filters import FilterError
-from sing_tui.place import class_title
-from sing_tui.screens.page import Page
-from sing_tui.screens.spoken import spoken
-from sing_tui.view import Arrangement, View
-from sing_tui.widgets.lines import KeyLine, TypingLine
-
-LIVE = 200_000
-"""Tables up to so many rows are filtered and searched while the user types; larger ones with Enter."""
+from sing_tui.filters import FilterError, check
+from sing_tui.screens.page import Page, overtaken
+from sing_tui.screens.spoken import in_one_line, spoken
+from sing_tui.search import Overtaken
+from sing_tui.view import Arrangement, Rows, View, next_line
+from sing_tui.widgets.columns import AT_ONCE
+from sing_tui.widgets.lines import KeyLine, TextLine, TypingLine
 
 
 class TypingPage(Page):
@@ -26,8 +22,15 @@ class TypingPage(Page):
     """What was last looked for."""
     before: tuple[Arrangement, int] = (Arrangement(), 0)
     """Arrangement and line to return to when typing is given up."""
-    replacing: Path | None = None
-    """The existing file that one more Enter replaces."""
+    _matching: tuple[View, str, Rows] | None = None
+    """The lines that were found last, so that the next match is not looked for again."""
+
+    class Matched(Message):
+        """Lines with the words that were looked for; the jump goes from `line` by `step`."""
+
+        def __init__(self, view: View, words: str, lines: Rows, line: int, step: int) -> None:
+            super().__init__()
+            self.view, self.words, self.lines, self.line, self.step = view, words, lines, line, step
 
     def action_find(self) -> None:
         """Look for words, going to the first match with every letter."""
@@ -37,41 +40,60 @@ class TypingPage(Page):
         """Type a filter; its count changes with every letter."""
         self.start_typing("filter", self.arrangement.filter)
 
-    @spoken
     def action_again(self, step: int) -> None:
         """Go to the next or previous match."""
         if not self.words:
             self.say("nothing was looked for yet: / starts")
         elif self.view is not None:
-            self.jump(self.view.find(self.words, self.table.cursor, step))
+            self.jump(self.words, self.table.cursor, step)
 
-    def jump(self, line: int | None) -> None:
+    @spoken
+    def jump(self, words: str, line: int, step: int) -> None:
+        """Go to the next line with these words, searching a large table beside the screen."""
+        view = self.view
+        if view is None:
+            return
+        known = self._matching
+        if known is not None and known[0] is view and known[1] == words:
+            self.arrive(self.Matched(view, words, known[2], line, step))
+        elif view.table.length <= AT_ONCE:
+            self.arrive(self.Matched(view, words, view.matches(words), line, step))
+        else:
+            self.at_work("searching")
+            self._search(view, words, line, step)
+
+    @work(thread=True, exclusive=True, group="find")
+    def _search(self, view: View, words: str, line: int, step: int) -> None:
+        try:
+            self.post_message(self.Matched(view, words, view.matches(words, overtaken()), line, step))
+        except Overtaken:
+            pass
+        except Exception as error:
+            self.post_message(self.Failed(in_one_line(error)))
+
+    @on(Matched)
+    def arrive(self, message: Matched) -> None:
         """Go to what was found."""
+        self.done()
+        if message.view is not self.view or message.words != self.words:
+            return
+        self._matching = (message.view, message.words, message.lines)
+        line = next_line(message.lines, message.line, message.step)
         if line is None:
             self.say(f"nothing contains {self.words!r}")
-        else:
-            self.table.go(line)
-            self.say("")
-
-    def action_export(self) -> None:
-        """Ask for a file name and write what is shown."""
-        if self.view is None:
             return
-        explorer, place = self.explorer, self.place
-        name = ""
-        if place.class_index is not None and explorer.store is not None:
-            name = class_title(explorer.store, place.class_index)
-        subset = place.subset if place.level == "classes" and place.subset != "all" else ""
-        self.start_typing("export", file_name(explorer.path.stem, place.model, name, subset, place.level))
-        self.say(f"CSV of these {len(self.view):,} rows, all columns, full precision: Enter writes, Esc cancels")
+        self.table.go(line)
+        place = int(message.lines.searchsorted(line)) + 1
+        self.say(f"match {place:,} of {len(message.lines):,} for {self.glyphs.text(self.words)}: n next, N previous")
 
     def start_typing(self, purpose: str, value: str) -> None:
         """Open the typing line."""
         if self.view is None:
             return
-        self.before, self.replacing = (self.arrangement, self.table.cursor), None
+        self.before = (self.arrangement, self.table.cursor)
         self.query_one(TypingLine).ask(purpose, value)
         self.query_one(KeyLine).offer((("enter", purpose), ("esc", "cancel")))
+        self.draw_status()
 
     def type_ahead(self, character: str) -> bool:
         """Take a letter that reached the screen although the typing line is open; whether it is open."""
@@ -80,11 +102,10 @@ class TypingPage(Page):
     def give_up_typing(self) -> None:
         """Close the typing line and go back to how things stood before."""
         purpose, (wanted, line) = self.query_one(TypingLine).purpose, self.before
+        self.stop_typing()
         if purpose == "filter" and wanted != self.arrangement:
             self.rearrange(wanted)
-        if purpose != "export":
-            self.table.go(line)
-        self.stop_typing()
+        self.table.go(line)
 
     def stop_typing(self) -> None:
         """Close the typing line."""
@@ -96,35 +117,45 @@ class TypingPage(Page):
 
     @on(Input.Changed)
     def typed(self, event: Input.Changed) -> None:
-        """Find or filter with every letter, as long as the table is small enough for it."""
+        """Find or filter with every letter."""
         purpose = self.query_one(TypingLine).purpose
-        self.replacing = None
-        if self.view is None or purpose == "export" or self.view.table.length > LIVE:
-            return
         if purpose == "filter":
             self.filter_by(event.value)
         elif purpose == "find":
             self.find_first(event.value)
 
     def filter_by(self, text: str) -> bool:
-        """Filter, or say what is wrong with the filter; whether it was right."""
+        """Filter, or say what is wrong with the filter, under the place where reading stopped; whether it was right."""
+        if self.view is None:
+            return False
         try:
-            self.rearrange(replace(self.arrangement, filter=text.strip()))
+            check(self.view.table, text.strip())
         except FilterError as error:
             if self.arrangement != self.before[0]:
                 self.rearrange(self.before[0])
-            self.problem = str(error)
-            self.draw_status()
+            self.point_out(error, len(text) - len(text.lstrip()))
             return False
         self.problem = ""
+        if text.strip() != self.arrangement.filter:
+            self.rearrange(replace(self.arrangement, filter=text.strip()))
+        self.draw_status()
         return True
 
-    @spoken
+    def point_out(self, error: FilterError, indent: int) -> None:
+        """An error with a mark under the character it is about: the status stands below the line that is typed into."""
+        at = self.query_one(TypingLine).column_of(indent + error.position) - 1
+        message, room = self.glyphs.text(error.message), self.query_one("#status", TextLine).size.width - 2
+        if at + 2 + len(message) <= room or at < len(message) + 1:
+            self.problem = " " * max(0, min(at, room - len(message) - 2)) + f"^ {message}"
+        else:
+            self.problem = f"{message} ^".rjust(at + 1)
+        self.draw_status()
+
     def find_first(self, words: str) -> None:
         """Go to the first match from where the search began."""
         self.words = words.strip()
-        if self.words and self.view is not None:
-            self.jump(self.view.find(self.words, self.before[1] - 1, 1))
+        if self.words:
+            self.jump(self.words, self.before[1] - 1, 1)
 
     @on(Input.Submitted)
     def submitted(self, event: Input.Submitted) -> None:
@@ -136,21 +167,3 @@ class TypingPage(Page):
         elif purpose == "find":
             self.stop_typing()
             self.find_first(event.value)
-        elif purpose == "export" and self.view is not None and event.value.strip():
-            path = Path(event.value.strip()).expanduser()
-            if path.exists() and path != self.replacing:
-                self.replacing = path
-                self.say(f"{path} exists: Enter again replaces it, or give another name")
-                return
-            self.stop_typing()
-            self.say(f"writing {path} ...")
-            self.write_csv(self.view, path, path == self.replacing)
-
-    @work(thread=True, group="export")
-    def write_csv(self, view: View, path: Path, replace_it: bool) -> None:
-        """Write a view in the background, then say how it went."""
-        try:
-            text = f"{save(view, path, replace=replace_it):,} rows in {path.absolute()}"
-        except SingError as error:
-            text = str(error)
-        self.app.call_from_thread(self.say, text)

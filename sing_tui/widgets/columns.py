@@ -8,9 +8,12 @@ from numpy.typing import NDArray
 
 from sing_compute.errors import SingError
 from sing_compute.store import Column
+from sing_compute.store.columns import Loaded
 from sing_tui.formats import Glyphs, NumberFormat, fit, number_format, widest
 from sing_tui.view import View
 
+AT_ONCE = 50_000
+"""Tables up to so many rows are worked out between two keys; larger ones beside the screen, which goes on answering."""
 _BLOCK = 64
 _KEPT_BLOCKS = 256
 _SAMPLE = 4096
@@ -55,13 +58,13 @@ class Layout:
         return fit(fit(text, self.parts[0], glyphs, right=True) + ("" if y else " [95%]"), self.width, glyphs)
 
 
-def lay_out(view: View, glyphs: Glyphs, room: int) -> list[Layout]:
-    """Widths for all columns; text takes at most a share of the room (cells across), the first column most of all."""
+def lay_out(view: View, glyphs: Glyphs, room: int, chosen: tuple[str, ...] = ()) -> list[Layout]:
+    """Widths for all columns, or the first and those that were chosen; text takes a share of the room (cells across) at most."""
     layouts = []
     known = {column.name: column for column in view.table.columns}
     folded = {name for column in view.table.columns for name in column.interval or ()}
     for position, column in enumerate(view.table.columns):
-        if column.name in folded:
+        if column.name in folded or (chosen and position and column.name not in chosen):
             continue
         number = None if column.is_text else number_format(column.name, column.unit, glyphs)
         title = _two_lines(glyphs.text(column.title), "" if number is None else number.unit)
@@ -117,10 +120,16 @@ class CellText:
         self._blocks: OrderedDict[tuple[int, int], list[str]] = OrderedDict()
         self.problem = ""
         """Why cells could not be read, if some could not; they show a -."""
+        self.waiting: list[Loaded] = []
+        """What has to be loaded before some cells can be painted; a thread does it, and they show three dots meanwhile."""
 
     def cell(self, column: int, line: int) -> str:
         """The text of one cell, as wide as its column."""
         number, offset = divmod(line, _BLOCK)
+        waits = self._layouts[column].column.values.waits_for if self._view.table.length > AT_ONCE else ()
+        if waits:
+            self.waiting += [part for part in waits if part not in self.waiting]
+            return fit(self._glyphs.ellipsis, self._layouts[column].width, self._glyphs, right=True)
         block = self._blocks.get((column, number))
         if block is None:
             rows = self._view.order[number * _BLOCK : (number + 1) * _BLOCK]

@@ -2,13 +2,13 @@
 
 import textwrap
 from itertools import zip_longest
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -20,6 +20,14 @@ from sing_tui.plots import draw
 Mode = Literal["beside", "detail", "plot"]
 _PICTURE = 0.4
 """Share of the height that is kept free for a picture beside a table."""
+
+
+class Painted(NamedTuple):
+    """Details as lines of a size; so many lines of facts found no room."""
+
+    size: Size
+    strips: list[Strip]
+    hidden: int
 
 
 class DetailPane(Widget):
@@ -47,16 +55,21 @@ class DetailPane(Widget):
         """Lines of facts above those in sight, and below them."""
         self._strips: list[Strip] | None = None
 
-    def show(self, detail: Detail | None, *, mode: Mode) -> None:
-        """Show other details, or the same ones in another mode."""
+    def show(self, detail: Detail | None, *, mode: Mode, painted: Painted | None = None) -> None:
+        """Show other details, or the same ones in another mode; `painted` is what `paint` made of them beside the screen."""
         if detail is not self.detail or mode != self.mode:
             self._first = 0
             old, self.detail, self.mode = self._strips, detail, mode
-            if old is None or detail is None or not self.display:
+            if detail is None or not self.display:
                 self._strips = None
                 self.refresh()
                 return
-            self._strips = self._compose_lines(self.size.width, self.size.height)
+            if painted is None or painted.size != self.size:
+                painted = self.paint(detail, mode)
+            self._strips, self._hidden = painted.strips, painted.hidden
+            if old is None:
+                self.refresh()
+                return
             blank = Strip.blank(self.size.width, self._style("text"))
             for y, (before, after) in enumerate(zip_longest(old, self._strips, fillvalue=blank)):
                 if before != after:  # only lines that changed go over the wire
@@ -80,42 +93,42 @@ class DetailPane(Widget):
 
     def render_line(self, y: int) -> Strip:
         """Paint one line (Textual asks for those that changed)."""
+        if self._strips is None and self.detail is not None:
+            painted = self.paint(self.detail, self.mode)
+            self._strips, self._hidden = painted.strips, painted.hidden
         if self._strips is None:
-            self._strips = self._compose_lines(self.size.width, self.size.height)
+            return Strip.blank(self.size.width, self._style("text"))
         return self._strips[y] if y < len(self._strips) else Strip.blank(self.size.width, self._style("text"))
 
-    def _compose_lines(self, width: int, height: int) -> list[Strip]:
-        if self.detail is None:
-            return []
+    def paint(self, detail: Detail, mode: Mode) -> Painted:
+        """The lines of these details in the present size. A picture can take a tenth of a second: a thread may call this."""
+        size, hidden = self.size, 0
+        width, height = size
         glyphs, text, room = self.glyphs, self._style("text"), max(1, width - 2)
-        strips = [Strip([Segment(fit(" " + glyphs.text(self.detail.title), width, glyphs), self._style("title"))])]
-        wrapped = textwrap.wrap(glyphs.text(self.detail.reading), room)
+        strips = [Strip([Segment(fit(" " + glyphs.text(detail.title), width, glyphs), self._style("title"))])]
+        wrapped = textwrap.wrap(glyphs.text(detail.reading), room)
         reading = [Strip([Segment(fit(" " + line, width, glyphs), text)]) for line in wrapped]
-        drawn = draw(self.detail.strip, room, height, glyphs) if self.detail.strip is not None else []
+        drawn = draw(detail.strip, room, height, glyphs) if detail.strip is not None else []
         strip = [self._strip_of(line, width, text) for line in drawn]
         blank = Strip.blank(width, text)
-        if self.mode != "plot":
-            facts = self._facts(self.detail.facts, width)[self._first :]
-            wanted = (
-                int(_PICTURE * height) + len(reading) + len(strip)
-                if self.mode == "beside" and self.detail.picture
-                else 0
-            )
+        if mode != "plot":
+            facts = self._facts(detail.facts, width)[self._first :]
+            wanted = int(_PICTURE * height) + len(reading) + len(strip) if mode == "beside" and detail.picture else 0
             free = max(3, height - 2 - max(wanted, len(reading) + len(strip)))
-            self._hidden = max(0, len(facts) - free)
-            if self._hidden:
+            hidden = max(0, len(facts) - free)
+            if hidden:
                 more = fit(
-                    f" {glyphs.ellipsis} {len(facts) - free + 1} more lines: {'d' if self.mode == 'beside' else 'pgdn'}",
+                    f" {glyphs.ellipsis} {len(facts) - free + 1} more lines: {'d' if mode == 'beside' else 'pgdn'}",
                     width,
                     glyphs,
                 )
                 facts = [*facts[: free - 1], Strip([Segment(more, self._style("label"))])]
             strips += [*facts, blank]
         strips += reading + strip
-        if self.detail.picture is not None:
-            drawn = draw(self.detail.picture, room, height - len(strips), glyphs)
+        if detail.picture is not None:
+            drawn = draw(detail.picture, room, height - len(strips), glyphs)
             strips += [self._strip_of(line, width, text) for line in drawn]
-        return strips[:height]
+        return Painted(size, strips[:height], hidden)
 
     def _facts(self, facts: tuple[Fact, ...], width: int) -> list[Strip]:
         """The facts in two columns if they fit side by side, else in one."""

@@ -117,6 +117,11 @@ class TypingLine(Horizontal):
         self.purpose = purpose
         self.screen.set_focus(field)  # at once: what is typed next must not go to the table
 
+    def column_of(self, position: int) -> int:
+        """The column of the screen in which a character of the typed text stands."""
+        field = self.query_one(Input)
+        return field.region.x + cell_len(field.value[:position]) - int(field.scroll_offset.x)
+
     def type_ahead(self, character: str) -> bool:
         """Add a letter that was sent before the line had the focus; whether the line is open."""
         if self.purpose:

@@ -17,6 +17,7 @@ from textual.widget import Widget
 
 from sing_compute.errors import SingError
 from sing_compute.store import Column
+from sing_compute.store.columns import Loaded
 from sing_tui.formats import UNICODE, Glyphs, fit
 from sing_tui.view import View
 from sing_tui.widgets.columns import GAP, CellText, Layout, lay_out
@@ -57,6 +58,13 @@ class ScoreTable(Widget, can_focus=True):
             super().__init__()
             self.problem = problem
 
+    class Wanting(Message):
+        """Cells in sight wait for something that takes a while to load; whoever loads it repaints."""
+
+        def __init__(self, parts: list[Loaded]) -> None:
+            super().__init__()
+            self.parts = parts
+
     class SortAsked(Message):
         """The header of the cursor column was clicked."""
 
@@ -67,14 +75,21 @@ class ScoreTable(Widget, can_focus=True):
         self.note = ""
         """One line shown where there are no rows."""
         self.cursor = self.top = self.column = self._left = 0
+        self.marks: set[int] = set()
+        """What is marked: models, classes, concepts or images by index."""
+        self._chosen: tuple[str, ...] = ()
         self._layouts: list[Layout] = []
         self._text: CellText | None = None
 
-    def show(self, view: View | None, *, line: int = 0, note: str = "") -> None:
-        """Put a view on the screen with the cursor on a line; None and a note where there is nothing to show."""
-        same_columns = self.view is not None and view is not None and _names(self.view) == _names(view)
-        self.view, self.note = view, note
+    def show(self, view: View | None, *, line: int = 0, note: str = "", columns: tuple[str, ...] = ()) -> None:
+        """Put a view on the screen with the cursor on a line; None and a note where there is nothing to show.
+
+        `columns` names those to paint; all are painted where it is empty.
+        """
+        before = [layout.column.name for layout in self._layouts]
+        self.view, self.note, self._chosen = view, note, columns
         self._measure()
+        same_columns = before == [layout.column.name for layout in self._layouts]
         if not same_columns:
             sort = view.arrangement.sort if view is not None else ""
             self.column = next((k for k, layout in enumerate(self._layouts) if layout.holds(sort)), 0)
@@ -122,8 +137,8 @@ class ScoreTable(Widget, can_focus=True):
         if self._follow():
             self.refresh()
         else:
-            self._repaint(old)
-            self._repaint(self.cursor)
+            self.repaint(old)
+            self.repaint(self.cursor)
         self.post_message(self.Moved())
 
     def turn(self, share: float) -> None:
@@ -159,10 +174,16 @@ class ScoreTable(Widget, can_focus=True):
         line = self.top + y - self.header_height
         if line >= self.lines or self._text is None:
             return Strip.blank(width, self._style("row"))
-        text = " " + GAP.join(self._text.cell(column, line) for column in self._columns_in_sight())
+        marked = bool(self.marks) and self.view.identity(line) in self.marks
+        text = (self.glyphs.mark if marked else " ") + GAP.join(
+            self._text.cell(column, line) for column in self._columns_in_sight()
+        )
         if self._text.problem:
             self.post_message(self.Failed(self._text.problem))
             self._text.problem = ""
+        if self._text.waiting:
+            self.post_message(self.Wanting(self._text.waiting))
+            self._text.waiting = []
         return _strip(fit(text, width, self.glyphs), self._style("cursor" if line == self.cursor else "row"))
 
     def _header(self, y: int, width: int) -> Strip:
@@ -207,7 +228,7 @@ class ScoreTable(Widget, can_focus=True):
             self._layouts, self._text = [], None
         else:
             try:
-                self._layouts = lay_out(self.view, self.glyphs, max(30, self.size.width or 80))
+                self._layouts = lay_out(self.view, self.glyphs, max(30, self.size.width or 80), self._chosen)
             except SingError as error:
                 self.view, self.note, self._layouts, self._text = None, self.glyphs.text(error), [], None
                 return
@@ -221,7 +242,8 @@ class ScoreTable(Widget, can_focus=True):
         moved, self.top = top != self.top, top
         return moved
 
-    def _repaint(self, line: int) -> None:
+    def repaint(self, line: int) -> None:
+        """Paint one line anew."""
         y = line - self.top + self.header_height
         if self.header_height <= y < self.size.height:
             self.refresh(Region(0, y, self.size.width, 1))
@@ -259,10 +281,6 @@ class ScoreTable(Widget, can_focus=True):
     def on_mouse_scroll_up(self) -> None:
         """Scroll with the wheel."""
         self.move(-3)
-
-
-def _names(view: View) -> list[str]:
-    return [column.name for column in view.table.columns]
 
 
 def _strip(text: str, style: Style) -> Strip:

@@ -22,7 +22,7 @@ from sing_compute.pipeline.progress import Progress
 from sing_compute.pipeline.run import run
 from sing_compute.pipeline.sources import imagenette_images
 from sing_compute.store import Store
-from sing_compute.store import verify as check
+from sing_compute.store.verify import verify as check
 
 CLASSES = ("ant", "bee", "cat")
 PER_CLASS, WIDTH = 15, 64

@@ -14,7 +14,8 @@ from sing_compute.errors import SingError
 from sing_compute.pipeline.progress import Progress
 from sing_compute.pipeline.shards import WorkFolder
 from sing_compute.questions.adding import add_concepts
-from sing_compute.store import Store, Writer, verify
+from sing_compute.store import Store, Writer
+from sing_compute.store.verify import verify
 
 CHANGED = (
     "concepts/",

@@ -13,7 +13,8 @@ from sing_compute.errors import SingError
 from sing_compute.pipeline.progress import Progress
 from sing_compute.pipeline.shards import WorkFolder
 from sing_compute.questions.merging import merge
-from sing_compute.store import Store, verify
+from sing_compute.store import Store
+from sing_compute.store.verify import verify
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,12 @@ from driving import lines, on_screen, press, settle
 from stores import write_store
 
 from sing_compute.store import Store, class_table, model_table
-from sing_tui.app import Explorer, Start
+from sing_tui.app import Explorer
 from sing_tui.details import detail_of
 from sing_tui.formats import ASCII, UNICODE
 from sing_tui.pictures import Violins
-from sing_tui.place import Place, Wish
+from sing_tui.place import Place
+from sing_tui.start import Start, Wish
 from sing_tui.view import Arrangement, arrange
 from sing_tui.widgets.columns import CellText, lay_out
 from sing_tui.widgets.detail import DetailPane

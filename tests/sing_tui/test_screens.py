@@ -1,6 +1,5 @@
 """Every key on every screen, driven by Textual's pilot."""
 
-import csv
 import shutil
 from pathlib import Path
 
@@ -12,9 +11,10 @@ from textual.widgets import Input
 
 from sing_compute.store import Store
 from sing_tui.actions import BINDINGS, applies
-from sing_tui.app import Explorer, Start, choose_theme
-from sing_tui.place import LEVELS, Place, Wish
+from sing_tui.app import Explorer, choose_theme
+from sing_tui.place import Place
 from sing_tui.screens.table import TableScreen
+from sing_tui.start import LEVELS, Start, Wish
 from sing_tui.widgets.detail import DetailPane
 from sing_tui.widgets.lines import TypingLine
 
@@ -182,7 +182,9 @@ async def test_the_filter_counts_while_typing_and_escape_gives_up_one_layer(stor
         await press(pilot, "enter")
         assert f"(filtered from {whole:,})" in status(app)
         await press(pilot, "ampersand", *" and (")
-        assert "at character" in status(app)
+        typed = screen.query_one(Input)
+        line = next(line for line in lines(app) if "a condition was expected here" in line)
+        assert line.index("^") == typed.region.x + len(typed.value)
         await press(pilot, "enter")
         assert screen.query_one(TypingLine).purpose == "filter"
         await press(pilot, "escape")
@@ -222,7 +224,7 @@ async def test_letters_typed_into_a_line_fire_no_key(store_path: Path) -> None:
         await settle(pilot)
         screen = app.screen
         letters = "qQsreicdpvnNGghjklyR?:f&/Fow[]{}"
-        for purpose in ("f", "slash", "e"):
+        for purpose in ("f", "slash"):
             await press(pilot, purpose)
             screen.query_one(Input).value = ""
             await press(pilot, *letters)
@@ -306,72 +308,29 @@ async def test_the_details_say_what_the_store_says(store_path: Path) -> None:
             assert f"concept {store.dataset('models/alpha/images/top_concept')[row][0]}" in text
 
 
-async def test_export_writes_what_is_shown_and_asks_before_it_replaces(
-    store_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    app = Explorer(store_path, Start(Wish(class_name="cat", table="images"), "as > 0", "image_score", True))
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await press(pilot, "e")
-        assert app.screen.query_one(Input).value == "results-alpha-cat-images.csv"
-        await press(pilot, "enter")
-        await settle(pilot)
-        shown, said = first_cells(app), status(app)
-        target = tmp_path / "results-alpha-cat-images.csv"
-        assert said.startswith(f"{len(shown)} rows in ")
-        rows = list(csv.DictReader(target.read_text().splitlines()))
-        assert [row["image"] for row in rows] == shown
-        scores = [float(row["image_score"]) for row in rows]
-        assert scores == sorted(scores)
-        assert all(float(row["attribute_score"]) > 0 for row in rows)
-        target.write_text("mine")
-        await press(pilot, "e", "enter")
-        assert "exists" in status(app)
-        assert target.read_text() == "mine"
-        await press(pilot, "enter")
-        await settle(pilot)
-        assert len(target.read_text().splitlines()) == len(shown) + 1
-        await press(pilot, "e")
-        app.screen.query_one(Input).value = "/no/such/folder/x.csv"
-        await press(pilot, "enter")
-        await settle(pilot)
-        assert "cannot write" in status(app)
-    assert [path.name for path in tmp_path.iterdir()] == [target.name]
-
-
-async def test_a_row_is_copied_without_control_characters(awkward_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    copied: list[str] = []
-    monkeypatch.setattr(Explorer, "copy_to_clipboard", lambda self, text: copied.append(text))
-    app = Explorer(awkward_path, Start(Wish(model="a")))
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await press(pilot, "down", "down", "down", "y")
-        names = [column.name for column in app.screen.view.table.columns]
-        row = dict(zip(names, copied[0].split("\t"), strict=True))
-        assert (row["class"], row["index"], row["count"]) == ("bell[31m tabend", "3", "5")
-        assert "OSC 52" in status(app)
-
-
 @pytest.mark.parametrize("level", LEVELS)
-async def test_help_lists_every_key_of_the_level_and_every_column(store_path: Path, level: str) -> None:
+async def test_help_lists_every_key_of_the_level_and_every_column_and_narrows(store_path: Path, level: str) -> None:
     app = Explorer(store_path, AT[level])
     async with app.run_test(size=(100, 30)) as pilot:
         await settle(pilot)
         screen = app.screen
         await press(pilot, "question_mark")
-        text = str(app.screen.text)
+        text = str(app.screen.text(""))
         for binding in BINDINGS:
             assert (f" {binding.description}\n" in text) == applies(binding.action, level) or binding.description in (
-                "images", "concepts", "subset",
+                "images", "concepts",
             )  # fmt: skip
         for column in screen.view.table.columns:
             assert column.name in text
             assert column.description in text
         assert "keys and columns" in on_screen(app)
-        await press(pilot, "G", "g", "j", "k", "pagedown", "pageup", "escape")
+        await press(pilot, "pagedown", "pageup", "down", "up", *"last line")
+        kept = [line for line in on_screen(app).splitlines() if "last line" in line or "next page" in line]
+        assert any("G" in line for line in kept)
+        assert not any("next page" in line for line in kept)
+        await press(pilot, "enter")
         assert app.screen is screen
-        await press(pilot, "f1", "q")
+        await press(pilot, "f1", "escape")
         assert app.screen is screen
 
 
@@ -388,21 +347,27 @@ async def test_the_palette_runs_commands_by_name(store_path: Path, key: str) -> 
         assert isinstance(app.screen, TableScreen)
 
 
-async def test_reload_shows_the_new_file_and_keeps_the_place(tmp_path: Path) -> None:
+async def test_a_new_file_is_taken_up_and_the_place_is_kept(tmp_path: Path) -> None:
     path = write_store(tmp_path / "live.h5")
     app = Explorer(path, Start(Wish(class_name="cat", table="images")))
     async with app.run_test(size=(120, 24)) as pilot:
         await settle(pilot)
-        assert app.screen.table.lines == 30
+        await press(pilot, "f", *"is > 10", "enter", "down", "down")
+        arrangement = app.screen.arrangement
         write_store(path, images_per_class=(35, 12, 1, 0), models=("alpha", "beta", "gamma"))
-        await press(pilot, "i")
+        await press(pilot, "slash")
+        app.look()
         await settle(pilot)
         assert "R reads it again" in lines(app)[0]
-        await press(pilot, "i", "R")
+        assert app.screen.view.table.length == 30
+        await press(pilot, "escape")
+        app.look()
         await settle(pilot)
+        assert app.screen.view.table.length == 35
         assert app.screen.place == Place("images", "alpha", 0)
-        assert app.screen.table.lines == 35
-        await press(pilot, "q", "q")
+        assert app.screen.arrangement == arrangement
+        assert "R reads it again" not in lines(app)[0]
+        await press(pilot, "F", "q", "q")
         await settle(pilot)
         assert first_cells(app) == ["alpha", "beta", "gamma"]
         path.unlink()
@@ -462,7 +427,7 @@ async def test_the_first_frame_is_painted_before_the_file_is_opened(
     store_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frames: list[str] = []
-    monkeypatch.setattr("sing_tui.app.Store", lambda path: (frames.append(on_screen(app)), Store(path))[1])
+    monkeypatch.setattr("sing_tui.opening.Store", lambda path: (frames.append(on_screen(app)), Store(path))[1])
     app = Explorer(store_path)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)

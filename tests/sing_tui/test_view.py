@@ -1,18 +1,15 @@
 """Filter, sort and find against plain Python on the same rows."""
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-import h5py
 import numpy as np
 import pytest
 
 from sing_compute.errors import SingError
 from sing_compute.store import Column, Store, Table, image_table, model_table
 from sing_compute.store.columns import Values
-from sing_tui.filters import FilterError, matches
-from sing_tui.view import Arrangement, View, arrange, column_named
+from sing_tui.filters import FilterError, check, matches
+from sing_tui.view import Arrangement, View, arrange, column_named, next_line, sorting
 
 ROWS = [
     ("great white shark", 3.0, 21.5, 0.9, 4),
@@ -64,6 +61,7 @@ def table() -> Table:
         ("  cat  ", lambda c, *_: "cat" in c.lower()),
         ("dog or class ~ ow", lambda c, *_: "dog" in c or "ow" in c),
         ('"accuracy"', lambda *_: False),
+        ("class cat or is > 20", lambda c, a, i, *_: i > 20),
         ("", lambda *_: True),
     ],
 )
@@ -116,9 +114,10 @@ def test_filter_and_sort_together_keep_the_sort_of_the_whole(table: Table) -> No
 
 def test_find_goes_round_both_ways(table: Table) -> None:
     view = arrange(table, Arrangement())
-    assert [view.find("cat", line, 1) for line in (-1, 1, 2, 5)] == [1, 2, 1, 1]
-    assert [view.find("cat", line, -1) for line in (5, 2, 1, 0)] == [2, 1, 2, 2]
-    assert view.find("zebra", 0, 1) is None
+    lines = view.matches("cat")
+    assert [next_line(lines, line, 1) for line in (-1, 1, 2, 5)] == [1, 2, 1, 1]
+    assert [next_line(lines, line, -1) for line in (5, 2, 1, 0)] == [2, 1, 2, 2]
+    assert next_line(view.matches("zebra"), 0, 1) is None
 
 
 def test_column_named_takes_name_and_title_and_lists_what_there_is(table: Table) -> None:
@@ -127,30 +126,26 @@ def test_column_named_takes_name_and_title_and_lists_what_there_is(table: Table)
         column_named(table, "nothing")
 
 
-@contextmanager
-def in_memory(ranking) -> Iterator[dict[str, h5py.Dataset]]:
-    with h5py.File("ranking.h5", "w", driver="core", backing_store=False) as file:
-        yield {"attribute_score": file.create_dataset("r", data=np.asarray(ranking, dtype=np.int32))}
-
-
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int16, np.int32, np.int64, np.uint8])
 @pytest.mark.parametrize("descending", [False, True])
-@pytest.mark.parametrize("text", ["", "as > 0"])
-def test_a_stored_ranking_gives_the_order_of_a_stable_sort(descending: bool, text: str) -> None:
+def test_sorting_numbers_of_any_kind_is_a_stable_sort(dtype: type, descending: bool) -> None:
     rng = np.random.default_rng(3)
-    scores = rng.integers(0, 9, 200).astype(np.float32)
-    scores[rng.random(200) < 0.1] = np.nan
-    columns = [Column("attribute_score", "AS", "degree", "", Values(scores))]
-    sorted_by_numpy = arrange(Table("images", columns, 200), Arrangement(text, "attribute_score", descending))
-    with in_memory(np.argsort(scores, kind="stable")) as ranking:
-        ranked = arrange(Table("images", columns, 200, None, ranking), Arrangement(text, "attribute_score", descending))
-    assert ranked.order.tolist() == sorted_by_numpy.order.tolist()
+    keys = rng.integers(-9, 9, 500).astype(dtype)
+    if np.dtype(dtype).kind == "f":
+        keys = keys / dtype(3) * rng.choice([1, -1], 500).astype(dtype)  # zeros of both signs
+        keys[:3], keys[rng.random(500) < 0.1] = [np.inf, -np.inf, np.finfo(dtype).tiny], np.nan
+    else:
+        keys[:2] = np.iinfo(dtype).min, np.iinfo(dtype).max
+    cells = keys.tolist()
+    known = [row for row in range(500) if cells[row] == cells[row]]
+    expected = sorted(known, key=lambda row: cells[row], reverse=descending)
+    assert sorting(keys, descending=descending).tolist() == expected + [row for row in range(500) if row not in known]
 
 
-def test_a_damaged_ranking_is_an_error_and_not_a_crash() -> None:
-    columns = [Column("attribute_score", "AS", "degree", "", Values(np.arange(3.0)))]
-    for ranking in ([0, 1], [0, 1, 9], [0, 1, -1]):
-        with in_memory(ranking) as stored, pytest.raises(SingError, match="damaged"):
-            arrange(Table("images", columns, 3, None, stored), Arrangement("", "attribute_score"))
+def test_a_filter_is_checked_without_looking_at_a_row(table: Table) -> None:
+    check(table, "is > 20 and class ~ cat or white")
+    with pytest.raises(FilterError, match="no column 'wrong'"):
+        check(table, "wrong > 3")
 
 
 def test_text_columns_of_stored_indices_filter_and_sort_like_their_names(store: Store) -> None:

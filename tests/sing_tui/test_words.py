@@ -11,9 +11,9 @@ from stores import write_store
 
 from sing_compute.store import FIELDS, Store, Table, class_table, concept_table, image_table, model_table
 from sing_compute.store.columns import CLASSES, CONCEPTS, IMAGES, MODELS
-from sing_tui.app import Explorer, Start
+from sing_tui.app import Explorer
 from sing_tui.formats import ASCII
-from sing_tui.place import LEVELS, Wish
+from sing_tui.start import LEVELS, Start, Wish
 from sing_tui.view import Arrangement, arrange
 from sing_tui.words import told, word_text, words
 

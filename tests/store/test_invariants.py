@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from stores import write_store
 
-from sing_compute.store import Store, replace_store, verify
+from sing_compute.store import Store, replace_store
 from sing_compute.store.invariants import REFERENCE
+from sing_compute.store.verify import verify
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from sing_compute.store import (
     image_table,
     model_table,
     replace_store,
-    verify,
 )
+from sing_compute.store.verify import verify
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "store.md"
 

@@ -13,8 +13,9 @@ from stores import write_store
 
 import sing_compute
 from sing_compute.errors import StoreError
-from sing_compute.store import Store, class_table, concept_table, image_table, model_table, replace_store, verify
+from sing_compute.store import Store, class_table, concept_table, image_table, model_table, replace_store
 from sing_compute.store.chunks import _unlzf
+from sing_compute.store.verify import verify
 
 FILES = 200
 

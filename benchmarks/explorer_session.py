@@ -1,0 +1,84 @@
+"""Sessions of the real sing-tui in a pseudo-terminal, started at a table of a store, with nothing remembered from others."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from explorer_facts import Facts
+from terminal import Terminal
+
+SIZES = ((80, 24), (200, 50))
+Level = Literal["models", "classes", "concepts", "images"]
+LEVELS: tuple[Level, ...] = ("models", "classes", "concepts", "images")
+REST = {80: 0.05, 200: 0.25}
+"""Seconds without output after which a key has done everything; beside wide tables details follow later."""
+ANSI = {"NO_COLOR": "1"}
+"""What makes the explorer choose the terminal's own colours."""
+
+
+def named(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What is measured on, and how thoroughly."""
+
+    facts: Facts
+    scratch: Path
+    quick: bool = False
+    size_of_empty: int = 0
+    """Resident bytes of an empty Textual app."""
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def count(self, full: int, quick: int) -> int:
+        return quick if self.quick else full
+
+    def command(self, *options: str) -> list[str]:
+        """The explorer on the store."""
+        script = Path(sys.executable).with_name("sing-tui")
+        program = [str(script)] if script.exists() else [sys.executable, "-m", "sing_tui"]
+        return [*program, os.fspath(self.facts.path), *options]
+
+    def options(self, level: Level, about: int | None = None) -> list[str]:
+        """What starts the explorer at a level; images are those of all classes, unless a class is given."""
+        if level == "models":
+            return ["--table", level]
+        about = self.facts.classes[0] if level == "concepts" and about is None else about
+        return ["--table", level, "--model", self.facts.model, *([] if about is None else ["--class", str(about)])]
+
+    def terminal(
+        self, *options: str, size: tuple[int, int] = SIZES[0], theme: Mapping[str, str] | None = None
+    ) -> Terminal:
+        return Terminal(self.command(*options), size=size, environment=self.environment | dict(theme or {}), limit=60)
+
+    @contextmanager
+    def at(
+        self,
+        level: Level,
+        *,
+        about: int | None = None,
+        size: tuple[int, int] = SIZES[0],
+        theme: Mapping[str, str] | None = None,
+    ) -> Iterator[Terminal]:
+        """A session that shows the rows of a level and rests."""
+        with self.terminal(*self.options(level, about), size=size, theme=theme) as app:
+            word = "all images" if level == "images" and about is None else level
+            app.wait_for(word)  # tables below this one may be painted before it
+            app.wait_for(" 1 of ", since=app.output.index(word.encode()))
+            app.wait_quiet(0.3)
+            yield app
+
+
+def isolated(scratch: Path) -> dict[str, str]:
+    """Folders of settings and state that hold nothing but that the first hint was seen."""
+    folders = {name: str(scratch / name.lower()) for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME")}
+    state = Path(folders["XDG_STATE_HOME"]) / "sing-tui" / "state.json"
+    state.parent.mkdir(parents=True, exist_ok=True)
+    state.write_text(json.dumps({"version": 1, "hint_seen": True, "places": {}}))
+    return folders

@@ -1,0 +1,87 @@
+"""Copying to the clipboard of the machine where the user sits, over SSH and out of tmux; a file holds the same text."""
+
+import base64
+import os
+import re
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+MOST = 74_994
+"""Bytes of the longest text that is sent: many terminals cut what is longer than 100,000 signs once encoded."""
+FILE = "clipboard.txt"
+_PATIENCE = 2.0
+"""Seconds that tmux has to take a text."""
+_SCREEN_CHUNK = 240
+"""GNU screen passes on strings up to 256 bytes."""
+
+
+def copy(text: str, *, write: Callable[[str], None], environ: Mapping[str, str], folder: Path) -> str:
+    """Send a text to the user's clipboard, keep it in a file of `folder` too, and say in one line what was done.
+
+    `write` takes escape sequences to the terminal. A terminal does not answer, so what went to it is "sent", not "copied".
+    """
+    data = text.encode("utf-8", "replace")
+    size = f"{len(data):,} byte{'s' if len(data) != 1 else ''}"
+    problem = _save(data, folder)
+    place = _shown(folder / FILE, environ)
+    if len(data) > MOST:
+        long = f"{size} are too many for a terminal's clipboard (at most {MOST:,})"
+        return (
+            f"not copied: {long}, and {place} cannot be written: {problem}"
+            if problem
+            else f"{long}: they are in {place}"
+        )
+    if "TMUX" in environ and _tmux_takes(data, environ):
+        done = f"copied {size} (tmux)"
+    else:
+        write(_osc52(data, environ))
+        done = f"sent {size} to the terminal (OSC 52)"
+    return f"{done}; {place} cannot be written: {problem}" if problem else f"{done}; also in {place}"
+
+
+def through_tmux(sequences: str) -> str:
+    """Sequences wrapped so that tmux hands them to the terminal outside (its option allow-passthrough must be on)."""
+    parts = re.split(r"(?<=\x1b\\)", sequences)
+    return "".join("\x1bPtmux;" + part.replace("\x1b", "\x1b\x1b") + "\x1b\\" for part in parts if part)
+
+
+def _tmux_takes(data: bytes, environ: Mapping[str, str]) -> bool:
+    """Whether tmux has put it into a buffer and, -w, on to the clipboard outside; before 3.2 it knows no -w."""
+    try:
+        done = subprocess.run(
+            ["tmux", "load-buffer", "-w", "-"], input=data, capture_output=True, timeout=_PATIENCE, env=dict(environ)
+        )
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return False
+    return done.returncode == 0
+
+
+def _osc52(data: bytes, environ: Mapping[str, str]) -> str:
+    """The sequence that terminals take into the clipboard, wrapped for what stands between them and this program."""
+    sequence = f"\x1b]52;c;{base64.b64encode(data).decode()}\x07"
+    if "TMUX" in environ:  # a tmux that cannot be reached: it takes one or the other, by version and settings
+        return sequence + through_tmux(sequence)
+    if "STY" in environ:
+        chunks = range(0, len(sequence), _SCREEN_CHUNK)
+        return "".join(f"\x1bP{sequence[start : start + _SCREEN_CHUNK]}\x1b\\" for start in chunks)
+    return sequence
+
+
+def _save(data: bytes, folder: Path) -> str:
+    """Put it into the file, for its owner's eyes alone and in one step; what went wrong, or nothing."""
+    scratch = folder / f".{FILE}.{os.getpid()}"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        scratch.unlink(missing_ok=True)
+        with open(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as opened:
+            opened.write(data)
+        os.replace(scratch, folder / FILE)
+    except OSError as error:
+        return error.strerror or type(error).__name__
+    return ""
+
+
+def _shown(path: Path, environ: Mapping[str, str]) -> str:
+    home = environ.get("HOME", "")
+    return f"~/{path.relative_to(home)}" if home not in ("", "/") and path.is_relative_to(home) else str(path)

@@ -1,0 +1,1 @@
+"""What each of the paper's pictures reads, draws and says."""

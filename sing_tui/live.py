@@ -1,0 +1,103 @@
+"""How far a `sing-compute` that is writing a results file has come, from the state it leaves beside the file. No Textual."""
+
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sing_compute.store.text import one_line
+from sing_tui.formats import Glyphs
+
+SILENT_SECONDS = 60.0
+"""A run on another machine that has said nothing for so long is no longer taken for one that goes on."""
+_MOST_BYTES = 65_536
+_MOST = 2**53
+_MOST_SECONDS = 365 * 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The task in work, and how many of its items are done."""
+
+    task: str
+    done: int
+    total: int | None
+    """None where nobody knows."""
+    rate: float
+    """Items a second since the task began."""
+    seconds_left: float | None
+    """Of this task, not of the run; None where it cannot be told."""
+    stale: bool
+    """Its process is gone, or nothing was heard from another machine for a minute."""
+
+    def line(self, glyphs: Glyphs) -> str:
+        """Task, share and time left in one line of any length."""
+        amount = f" {100 * self.done // self.total}%" if self.total else f" {self.done:,}" if self.done else ""
+        if self.stale:
+            rest = ", stalled"
+        elif self.seconds_left:
+            rest = f", {_clock(self.seconds_left)} left"
+        else:
+            rest = f", {self.rate:,.0f}/s" if self.done and not self.total else ""
+        return f"{glyphs.text(self.task)}{amount}{rest}"
+
+
+def running(file: Path) -> Running | None:
+    """What the run that writes this results file says of itself; None where there is none, or nothing readable of it."""
+    try:
+        path = file.with_name(file.name + ".work") / "progress.json"
+        if not path.is_file():  # nor a pipe, which would be waited for
+            return None
+        with path.open("rb") as stream:
+            content = stream.read(_MOST_BYTES + 1)
+        return _read(json.loads(content)) if len(content) <= _MOST_BYTES else None
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return None
+
+
+def _read(state: Any) -> Running | None:
+    if state["version"] != 1 or not isinstance(state["task"], str) or not isinstance(state["host"], str):
+        return None
+    done, pid = _count(state["done"]), _count(state["pid"])
+    total = None if state["total"] is None else _count(state["total"])
+    rate, written = _number(state["rate"]), _number(state["written"])
+    if total is not None:
+        done = min(done, total)
+    left = (total - done) / rate if total and done and rate else None
+    here = state["host"] == os.uname().nodename
+    stale = not _lives(pid) if here else time.time() - written > SILENT_SECONDS
+    known = None if left is None or left > _MOST_SECONDS else left
+    return Running(one_line(state["task"]), done, total or None, rate, known, stale)
+
+
+def _count(value: object) -> int:
+    if type(value) is int and 0 <= value <= _MOST:
+        return value
+    raise ValueError("no count")
+
+
+def _number(value: object) -> float:
+    if type(value) in (int, float) and 0 <= value <= _MOST:  # type: ignore[operator]
+        return float(value)  # type: ignore[arg-type]
+    raise ValueError("no number")
+
+
+def _lives(pid: int) -> bool:
+    """Whether this machine has such a process, of whomever."""
+    if not pid:
+        return False
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,0 +1,398 @@
+"""The finder finds what it says, best first, and its screen shows and hands back what was found."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Event
+
+import h5py
+import numpy as np
+import pytest
+from rich.cells import cell_len
+from stores import write_store
+from textual.app import App
+from textual.events import Key
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from sing_compute.errors import SingError
+from sing_compute.store import Store
+from sing_tui import finder
+from sing_tui.finder import Finder, Found, Hit, Word
+from sing_tui.formats import ASCII, UNICODE, Glyphs
+from sing_tui.screens.finder import FinderScreen, HitList, emphasised, summary
+from sing_tui.search import Overtaken
+from sing_tui.widgets.lines import TextLine
+
+NAMES = ("tiger cat", "cat", "great white shark", "tiger shark", "catamaran", "wildcat", "コネコ", "Crane", "crane")
+WNIDS = [f"n{2000000 + 111 * row:08d}" for row in range(len(NAMES))]
+
+
+@pytest.fixture(scope="module")
+def named_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("finder") / "named.h5"
+    write_store(path, class_names=NAMES, images_per_class=(12,) * len(NAMES), concepts=20, models=("vit", "resnet50"))
+    with h5py.File(path, "r+") as file:
+        kind = h5py.string_dtype("utf-8", 9)
+        file["classes"].create_dataset("wnid", data=np.array([wnid.encode() for wnid in WNIDS], dtype=kind), dtype=kind)
+    return path
+
+
+@pytest.fixture
+def named(named_path: Path) -> Iterator[Finder]:
+    with Store(named_path) as store:
+        yield Finder(store)
+
+
+def of(found: Found, kind: str) -> list[str]:
+    return [hit.text for hit in found.hits if hit.kind == kind]
+
+
+def is_subsequence(word: str, text: str) -> bool:
+    letters = iter(text)
+    return all(letter in letters for letter in word)
+
+
+def test_better_matches_come_first(named: Finder) -> None:
+    found = named.find("cat")
+    assert of(found, "class") == ["cat", "tiger cat", "catamaran", "wildcat"]
+    assert found.hits[0].positions == (0, 1, 2)
+    assert next(hit for hit in found.hits if hit.text == "wildcat").positions == (4, 5, 6)
+    kinds = [hit.kind for hit in found.hits]
+    assert kinds == sorted(kinds, key=lambda kind: kind == "image")  # names before images
+
+
+def test_scores_fall_from_the_whole_text_to_scattered_letters() -> None:
+    texts = ["red fox", "a red fox", "red foxes", "a red foxtrot", "hatred foxes", "xredx fxox", "roe deer forms ox"]
+    scores = [match[0] for text in texts if (match := Word("red fox").match(text))]
+    assert len(scores) == len(texts)
+    assert scores == sorted(scores, reverse=True)
+    assert len(set(scores)) == len(scores)
+    (fronts, places), (scattered, _) = Word("gws").match("great white shark"), Word("gws").match("begin wastes")
+    assert fronts > scattered
+    assert places == (0, 6, 12)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_word_matches_exactly_the_texts_that_hold_its_letters_in_order(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    for _ in range(500):
+        text = "".join(rng.choice(list("ab[ -^]\\ネ"), rng.integers(0, 12)))
+        word = "".join(rng.choice(list("ab[-^]\\ネ"), rng.integers(1, 4)))
+        match = Word(word).match(text)
+        assert (match is not None) == is_subsequence(word, text)
+        if match is not None:
+            assert list(match[1]) == sorted(set(match[1]))
+            assert "".join(text[place] for place in match[1]) == word
+
+
+def test_words_match_in_any_order_and_all_of_them(named: Finder) -> None:
+    for words in ("shark tiger", "tiger shark", " tiger  shark ", "shrk tgr"):
+        assert of(named.find(words), "class") == ["tiger shark"]
+    assert named.find("tiger zebra").hits == []
+    found = named.find("00040 white")
+    assert [(hit.kind, hit.text) for hit in found.hits] == []
+    found = named.find("00030 white")
+    assert [(hit.kind, hit.text) for hit in found.hits] == [("image", "great white shark/00030.png")]
+
+
+def test_case_counts_only_if_a_capital_is_typed(named: Finder) -> None:
+    assert sorted(of(named.find("crane"), "class")) == ["Crane", "crane"]
+    assert of(named.find("Crane"), "class") == ["Crane"]
+    assert named.find("Crane").counts["image"] == 12
+    assert named.find("crane").counts["image"] == 24
+
+
+def test_an_index_finds_what_has_it(named: Finder) -> None:
+    for words in ("2", "index 2"):
+        first = [(hit.kind, hit.identity) for hit in named.find(words).hits[:3]]
+        assert first == [("class", 2), ("concept", 2), ("image", 2)]
+    assert next((hit.kind, hit.identity) for hit in named.find("image 50").hits) == ("image", 50)
+    assert ("image", 108) not in [(hit.kind, hit.identity) for hit in named.find("108").hits]  # there are 108: 0 to 107
+    assert len([hit for hit in named.find("50").hits if (hit.kind, hit.identity) == ("image", 50)]) == 1
+
+
+def test_the_name_of_a_kind_stands_for_all_of_it(named: Finder) -> None:
+    found = named.find("class shark")
+    assert {hit.kind for hit in found.hits} == {"class"}
+    assert len(found.hits) == 2
+    assert named.find("image").counts["image"] == 108
+    assert named.find("model").counts["model"] == 2
+
+
+def test_a_wordnet_id_finds_its_class(named: Finder) -> None:
+    found = named.find(WNIDS[3].upper())
+    assert [(hit.text, hit.extra, hit.score) for hit in found.hits] == [("tiger shark", f"3 {WNIDS[3]}", finder.NUMBER)]
+    assert named.find("n02000").counts["class"] == len(NAMES)
+    assert named.find(f"{WNIDS[3]} cat").hits == []
+
+
+@pytest.mark.parametrize("words", ["cat", "png", "CAT", "ネコ", "0004 .png", "1", "e"])
+def test_images_are_counted_and_listed_as_python_finds_them(named: Finder, words: str) -> None:
+    keys = [str(key) for key in named.store.array("images/key")]
+    fits = [
+        row
+        for row, key in enumerate(keys)
+        if all(word in (key if word != word.lower() else key.lower()) for word in words.split())
+    ]
+    found = named.find(words, limit=1000)
+    rows = [hit.identity for hit in found.hits if hit.kind == "image"]
+    assert found.counts["image"] == len(set(fits) | ({int(words)} if words.isdecimal() else set()))
+    assert sorted(rows) == sorted(set(fits) | ({int(words)} if words.isdecimal() else set()))
+    for hit in found.hits:
+        if hit.kind == "image":
+            assert hit.text == keys[hit.identity]
+            label = named.store.array("images/class")[hit.identity]
+            assert hit.extra == f"{hit.identity} {NAMES[label]}"
+            assert words.isdecimal() or {hit.text[place].lower() for place in hit.positions} <= set(words.lower())
+
+
+def test_no_more_hits_than_wanted_but_all_are_counted(named: Finder) -> None:
+    found = named.find("a", limit=7)
+    assert len(found.hits) == 7
+    assert found.counts["class"] == sum("a" in name for name in NAMES)
+    assert found.hits == named.find("a", limit=1000).hits[:7]
+
+
+def test_nothing_typed_finds_nothing(named: Finder) -> None:
+    assert named.find("  ") == Found([], dict.fromkeys(finder.KINDS, 0))
+
+
+def test_a_search_ends_when_nobody_waits_for_it(named: Finder) -> None:
+    with pytest.raises(Overtaken):
+        named.find("cat", stop=lambda: True)
+
+
+def test_a_hostile_name_takes_no_longer_than_its_length() -> None:
+    word, text = Word("ab" * 12 + "c"), "ab" * 2000
+    begun = time.process_time()
+    assert word.match(text) is None
+    assert word.match(text + "c") is not None
+    assert time.process_time() - begun < 0.5  # the ways to place these letters are more than 10^50
+
+
+def test_what_a_file_lacks_is_an_error_in_one_line(named_path: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.h5"
+    broken.write_bytes(named_path.read_bytes())
+    with h5py.File(broken, "r+") as file:
+        del file["images/key"]
+    with Store(broken) as store, pytest.raises(SingError, match="images/key"):
+        Finder(store).find("cat")
+
+
+def test_the_count_line_says_what_there_is() -> None:
+    hits = [Hit("class", 0, "a", "", (), 1.0)]
+    counts = {"class": 1, "concept": 12, "model": 0, "image": 1204}
+    assert summary(Found(hits, counts)) == "1 class, 12 concepts, 1,204 images, the first 1 shown"
+    assert summary(Found(hits, {"class": 1})) == "1 class"
+    assert summary(Found([], {"class": 0})) == "nothing found"
+
+
+@pytest.mark.parametrize("glyphs", [UNICODE, ASCII])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "plain name",
+        "ネコ科の動物たち",
+        "bell\x07\x1b[31m end",
+        "👩\u200d👩\u200d👧 e\u0301 🇯🇵 ☁\ufe0f",
+        "long " * 30,
+        "",
+    ],
+)
+def test_emphasis_fills_its_width_and_marks_the_matched_letters(text: str, glyphs: Glyphs) -> None:
+    for width in (0, 1, 2, 5, 8, 24, 200):
+        for places in ((), (0,), (len(text) - 1,), tuple(range(len(text)))):
+            parts = emphasised(Hit("image", 0, text, "", places, 1.0), width, glyphs)
+            shown = "".join(part for part, _ in parts)
+            assert sum(cell_len(part) for part, _ in parts) == width
+            assert "\x1b" not in shown
+            assert not glyphs.ascii_only or shown.isascii()
+    marked = emphasised(Hit("class", 0, "be\x07ll end", "", (5, 6), 1.0), 12, glyphs)
+    assert marked == [("bell", False), (" e", True), ("nd    ", False)]
+    sign = glyphs.ellipsis
+    assert emphasised(Hit("image", 0, "x" * 30 + "cat", "", (30, 31, 32), 1.0), 6, glyphs) == [
+        (sign + "xx", False),
+        ("cat", True),
+    ]
+    assert emphasised(Hit("image", 0, "cat" + "x" * 30, "", (0, 1, 2), 1.0), 6, glyphs) == [
+        ("cat", True),
+        ("xx" + sign, False),
+    ]
+
+
+class Host(App[None]):
+    """An app that shows nothing but the finder and keeps what it hands back."""
+
+    ENABLE_COMMAND_PALETTE = False
+
+    def __init__(self, finder: Finder, glyphs: Glyphs = UNICODE) -> None:
+        super().__init__()
+        self.finder, self.glyphs = finder, glyphs
+        self.chosen: list[Hit | None] = []
+
+    def on_mount(self) -> None:
+        self.push_screen(FinderScreen(self.finder, glyphs=self.glyphs), self.chosen.append)
+
+
+def drive(
+    finder: Finder, act: Callable[[Pilot, FinderScreen], object], size: tuple[int, int] = (80, 24), glyphs=UNICODE
+) -> list[Hit | None]:
+    app = Host(finder, glyphs)
+
+    async def run() -> None:
+        async with app.run_test(size=size) as pilot:
+            await pilot.pause(0.01)
+            await act(pilot, app.screen)
+            await pilot.pause(0.01)
+
+    asyncio.run(run())
+    return app.chosen
+
+
+async def until(pilot: Pilot, true: Callable[[], bool]) -> None:
+    for _ in range(500):
+        if true():
+            break
+        await asyncio.sleep(0.01)
+    assert true()
+    await pilot.pause(0.01)
+
+
+async def enter_text(pilot: Pilot, screen: FinderScreen, text: str) -> None:
+    screen.query_one(Input).value = text
+    await pilot.pause(0.01)
+    await until(pilot, lambda: screen.answered == screen.generation)
+
+
+async def press(pilot: Pilot, *keys: str) -> None:
+    for key in keys:
+        pilot.app.post_message(Key(key, None))
+        await pilot.pause(0.01)
+
+
+def painted(screen: FinderScreen) -> list[str]:
+    return ["".join(segment.text for segment in strip) for strip in screen._compositor.render_strips()]
+
+
+@pytest.mark.parametrize(("size", "glyphs"), [((80, 24), UNICODE), ((40, 10), ASCII), ((200, 50), UNICODE)])
+def test_the_screen_shows_hits_and_hands_back_the_chosen_one(
+    named: Finder, size: tuple[int, int], glyphs: Glyphs
+) -> None:
+    async def act(pilot: Pilot, screen: FinderScreen) -> None:
+        await enter_text(pilot, screen, "cat")
+        lines = painted(screen)
+        assert any("class" in line and "tiger cat" in line for line in lines)
+        assert any("4 classes" in line and "48 images" in line for line in lines)
+        assert not glyphs.ascii_only or all(line.isascii() for line in lines)
+        assert all(cell_len(line) == size[0] for line in lines)
+        await press(pilot, "down", "ctrl+n", "up", "ctrl+n", "ctrl+p", "enter")
+
+    assert drive(named, act, size, glyphs) == [named.find("cat").hits[1]]
+
+
+def test_the_matched_letters_are_bold_and_underlined(named: Finder) -> None:
+    async def act(pilot: Pilot, screen: FinderScreen) -> None:
+        await enter_text(pilot, screen, "gws")
+        strip = screen.query_one(HitList).render_line(0)
+        marked = [segment.text for segment in strip if segment.style and segment.style.bold and segment.style.underline]
+        assert marked == ["g", "w", "s"]
+
+    drive(named, act)
+
+
+def test_the_cursor_scrolls_through_all_hits_and_goes_round(named: Finder) -> None:
+    async def act(pilot: Pilot, screen: FinderScreen) -> None:
+        await enter_text(pilot, screen, "cat")
+        hits = screen.query_one(HitList)
+        last = len(hits.hits) - 1
+        await press(pilot, "up")
+        assert hits.cursor == last
+        assert hits.hits[last].text in painted(screen)[hits.region.bottom - 1]
+        await press(pilot, "down", "pagedown", "pagedown")
+        assert hits.cursor == 20
+        assert any(hits.hits[20].text in line for line in painted(screen))
+        await press(pilot, "pageup", "pageup", "pageup", "pageup")
+        assert hits.cursor == hits.top == 0
+        await pilot.click(HitList, offset=(5, 2))
+
+    assert drive(named, act) == [named.find("cat").hits[2]]
+
+
+def test_escape_hands_back_nothing_and_enter_needs_a_hit(named: Finder) -> None:
+    async def act(pilot: Pilot, screen: FinderScreen) -> None:
+        await enter_text(pilot, screen, "no such thing")
+        assert any("nothing found" in line for line in painted(screen))
+        await press(pilot, "down", "enter")
+        assert screen.is_current
+        await press(pilot, "escape")
+
+    assert drive(named, act) == [None]
+
+
+class Slow:
+    """A finder that answers only when it is let, and remembers which searches it gave up."""
+
+    def __init__(self) -> None:
+        self.free = Event()
+        self.given_up: list[str] = []
+
+    def find(self, words: str, *, limit: int = 100, stop: Callable[[], bool] | None = None) -> Found:
+        while not self.free.wait(0.005):
+            if stop is not None and stop():
+                self.given_up.append(words)
+                raise Overtaken
+        return Found([Hit("class", 0, words, "0", (), 1.0)], {"class": 1})
+
+
+def test_a_newer_letter_ends_the_search_and_enter_waits_for_the_answer() -> None:
+    slow = Slow()
+
+    async def act(pilot: Pilot, screen: FinderScreen) -> None:
+        for text in ("o", "ow", "owl"):
+            screen.query_one(Input).value = text
+            await pilot.pause(0.01)
+        await until(pilot, lambda: slow.given_up[-1:] == ["ow"])
+        await press(pilot, "enter")
+        assert screen.is_current
+        slow.free.set()
+        await until(pilot, lambda: not screen.is_current)
+
+    assert [hit.text for hit in drive(slow, act) if hit] == ["owl"]
+    assert set(slow.given_up) == {"o", "ow"}
+
+
+def test_an_answer_that_comes_too_late_is_dropped(named: Finder) -> None:
+    async def act(pilot: Pilot, screen: FinderScreen) -> None:
+        await enter_text(pilot, screen, "cat")
+        late = Found([Hit("class", 0, "too late", "0", (), 1.0)], {"class": 1})
+        screen.post_message(FinderScreen.Answered(screen.generation - 1, late))
+        await pilot.pause(0.01)
+        assert screen.query_one(HitList).hits == named.find("cat").hits
+
+    drive(named, act)
+
+
+def test_a_damaged_file_becomes_one_line_and_awkward_text_stays_harmless(awkward_path: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.h5"
+    broken.write_bytes(awkward_path.read_bytes())
+    with h5py.File(broken, "r+") as file:
+        del file["images/key"]
+
+    async def act(pilot: Pilot, screen: FinderScreen) -> None:
+        await enter_text(pilot, screen, "e")
+        assert "images/key" in screen.query_one(TextLine).left
+
+    async def look(pilot: Pilot, screen: FinderScreen) -> None:
+        for text in ("bell", "ネコ", "red", "owl", "=1", "long"):
+            await enter_text(pilot, screen, text)
+            assert screen.query_one(HitList).hits
+            lines = painted(screen)
+            assert all(cell_len(line) == 40 for line in lines)
+            assert not any("\x1b" in line or "\x07" in line for line in lines)
+
+    with Store(broken) as store:
+        drive(Finder(store), act)
+    with Store(awkward_path) as store:
+        drive(Finder(store), look, (40, 10))

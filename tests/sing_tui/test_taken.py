@@ -1,0 +1,227 @@
+"""What is taken away: the file that the screen writes, the command that reopens the view, and that both are the same rows."""
+
+import csv
+import json
+import shlex
+from pathlib import Path
+from time import sleep
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from driving import burst, lines, press, settle
+
+from sing_compute.store import Store
+from sing_tui.app import Explorer
+from sing_tui.cli import main
+from sing_tui.screens.export import ExportScreen
+from sing_tui.screens.sheet import Sheet
+from sing_tui.start import Start, Wish
+
+pytestmark = pytest.mark.asyncio
+
+
+def status(app: Explorer) -> str:
+    return app.screen.query_one("#status").left
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.delenv("TMUX", raising=False)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+
+
+async def link(app: Explorer, pilot) -> str:
+    """The command that the key L says."""
+    await press(pilot, "L")
+    assert isinstance(app.screen, Sheet)
+    text = str(app.screen.text).split("\n", 1)[0]
+    await press(pilot, "escape")
+    return text
+
+
+async def exported(app: Explorer, pilot) -> bytes:
+    """What `e` and Enter write."""
+    await press(pilot, "e")
+    assert isinstance(app.screen, ExportScreen)
+    await press(pilot, "enter")
+    await settle(pilot)
+    path = next(Path().iterdir())
+    written = path.read_bytes()
+    path.unlink()
+    return written
+
+
+VIEWS = {
+    "models": (),
+    "models sorted": ("right", "right", "s"),
+    "classes": ("enter",),
+    "classes filtered": ("enter", "f", *"accuracy < 90%", "enter", "s"),
+    "wrong images": ("enter", "v", "v"),
+    "concepts": ("enter", "enter"),
+    "concepts in the order of the file": ("enter", "enter", "o"),
+    "concepts turned round": ("enter", "enter", "r", "f", *"kind = colour", "enter"),
+    "images of a class": ("enter", "down", "i"),
+    "all images": ("i",),
+    "figures": ("equals_sign",),
+    "classes of two models": ("enter", "right", "right", "equals_sign"),
+    "concepts of two models": ("enter", "enter", "equals_sign"),
+    "images of two models": ("i", "equals_sign"),
+    "concepts in another column": ("enter", "enter", "equals_sign", "full_stop"),
+    "concepts of two classes": ("enter", "space", "space", "equals_sign"),
+    "one class in all models": ("enter", "down", "a"),
+    "one concept in all classes": ("enter", "enter", "down", "a", "right_parenthesis"),
+    "numbers of a picture": ("2",),
+    "numbers of a class's picture": ("enter", "enter", "4"),
+}
+
+
+@pytest.mark.parametrize("keys", VIEWS.values(), ids=VIEWS.keys())
+async def test_the_link_reopens_the_view_and_its_headless_twin_writes_the_same_bytes(
+    store_path: Path, keys: tuple[str, ...]
+) -> None:
+    app = Explorer(store_path)
+    async with app.run_test(size=(120, 30)) as pilot:
+        await settle(pilot)
+        for key in keys:
+            await press(pilot, key)
+        await settle(pilot)
+        place, arrangement, picture = app.screen.place, app.screen.arrangement, app.screen.picture
+        command = await link(app, pilot)
+        written = await exported(app, pilot)
+        assert written.count(b"\n") > 1
+    words = shlex.split(command)
+    assert words[:2] == ["sing-tui", str(store_path)]
+    for option, form in (("--csv", "csv"), ("--json", "json")):
+        done = CliRunner().invoke(main, [*words[1:], option, "-"])
+        assert done.exit_code == 0, done.output
+        if form == "csv":
+            assert done.stdout_bytes == written
+            rows = list(csv.reader(written.decode().splitlines()))
+        else:
+            cells = json.loads(done.stdout)
+            assert [list(row) for row in cells] == [rows[0]] * (len(rows) - 1)
+    parsed: dict = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sing_tui.cli._screen", lambda file, start, options: parsed.update(start=start))
+        assert CliRunner().invoke(main, words[1:]).exit_code == 0
+    again = Explorer(store_path, parsed["start"])
+    async with again.run_test(size=(120, 30)) as pilot:
+        await settle(pilot)
+        assert (again.screen.place, again.screen.picture) == (place, picture)
+        if picture is None:
+            assert again.screen.arrangement == arrangement
+
+
+async def test_marked_rows_the_filtered_view_and_the_whole_table_are_three_files(store_path: Path) -> None:
+    app = Explorer(store_path, Start(Wish(class_name="cat", table="images"), "as > 0"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        shown = [str(cell) for cell in app.screen.view.table.columns[0].values.take(app.screen.view.order)]
+        await press(pilot, "space", "down", "space")
+        assert "2 marked" in status(app)
+        assert [line[0] for line in lines(app)[3:6]] == ["•", " ", "•"]
+        for steps, expected in ((0, [shown[0], shown[2]]), (1, shown), (2, None)):
+            await press(pilot, "e")
+            screen = app.screen
+            await press(pilot, "up", "up", "up", *["right"] * steps)
+            assert screen is app.screen
+            await press(pilot, "enter")
+            await settle(pilot)
+            path = next(Path().iterdir())
+            cells = [row["image"] for row in csv.DictReader(path.read_text().splitlines())]
+            assert cells == expected if expected is not None else len(cells) == 30
+            path.unlink()
+        await press(pilot, "u", "down")
+        assert "marked" not in status(app)
+        assert not app.screen.marks
+
+
+async def test_an_existing_file_is_replaced_only_when_that_is_said_once_more(store_path: Path) -> None:
+    app = Explorer(store_path, Start(Wish(model="alpha")))
+    target = Path("results-alpha-classes.csv")
+    target.write_text("mine")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "e", "enter")
+        await settle(pilot)
+        assert target.read_text() == "mine"
+        assert "exists" in " ".join(lines(app))
+        await press(pilot, "enter")
+        await settle(pilot)
+        assert target.read_text().startswith("class,")
+        assert status(app).startswith("3 rows in ")
+
+
+async def test_a_running_export_says_how_far_it_is_and_ctrl_c_leaves_nothing(
+    store_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached: list[int] = []
+
+    def slow(view, path, *, replace, columns, progress):
+        rows = 0
+        while rows < 10_000_000:
+            rows += 1
+            sleep(0.001)
+            progress(rows)
+            reached[:] = [rows]
+        return rows
+
+    monkeypatch.setattr("sing_tui.screens.taken.save", slow)
+    monkeypatch.setattr("sing_tui.screens.taken._SAID_SECONDS", 0.0)
+    app = Explorer(store_path, Start(Wish(model="alpha")))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        burst("e", "enter", app=app)
+        for _ in range(200):
+            await pilot.pause(0.01)
+            if reached and "rows, ^c cancels" in status(app):
+                break
+        assert "rows, ^c cancels" in status(app)
+        burst("Q", app=app)
+        await pilot.pause(0.2)
+        assert "quit once more" in status(app) or app.screen.writing
+        assert app._exit is False
+        burst("ctrl+c", app=app)
+        await settle(pilot)
+        assert status(app).startswith("cancelled")
+        assert not app.screen.writing
+    assert list(Path().iterdir()) == []
+
+
+async def test_chosen_columns_are_painted_and_exported(store_path: Path) -> None:
+    app = Explorer(store_path, Start(Wish(model="alpha"), columns=("image_score_q50", "accuracy")))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert [column.name for column in app.screen.table.columns] == ["class", "image_score_q50", "accuracy"]
+        await press(pilot, "asterisk", "a", "enter")
+        assert len(app.screen.table.columns) > 10
+        await press(pilot, "asterisk", "n", "down", "space", "enter")
+        assert [column.name for column in app.screen.table.columns] == ["class", "attribute_score_q50"]
+        await press(pilot, "e", "up", "up", "right", "enter")
+        await settle(pilot)
+        header = next(Path().iterdir()).read_text().splitlines()[0]
+        assert header == "class,attribute_score_q50"
+
+
+async def test_a_row_and_a_path_are_copied_without_control_characters(awkward_path: Path, tmp_path: Path) -> None:
+    app = Explorer(awkward_path, Start(Wish(model="a")), images=Path("/photos"))
+    kept = tmp_path / "state" / "sing-tui" / "clipboard.txt"
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "down", "down", "down", "y")
+        await settle(pilot)
+        names = [column.name for column in app.screen.view.table.columns]
+        row = dict(zip(names, kept.read_text().split("\t"), strict=True))
+        assert (row["class"], row["index"], row["count"]) == ("bell[31m tabend", "3", "5")
+        assert "clipboard.txt" in status(app)
+        await press(pilot, "i", "o", "Y")
+        await settle(pilot)
+        with Store(awkward_path) as store:
+            first = store.offsets[3]
+            key = str(store.array("images/key")[first]).replace("\x07", "").replace("\x1b", "").replace("\t", "")
+        assert kept.read_text() == f"/photos/{key}"
+        assert np.isscalar(first)

@@ -1,0 +1,142 @@
+"""The real program in a pseudo-terminal: bytes, frames, imports, what of a file's text gets out, the terminal afterwards."""
+
+import json
+import re
+import sys
+import termios
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from stores import write_store
+from terminal import Terminal
+
+from sing_compute.store import Store
+
+ANSI = {"NO_COLOR": "1"}
+SEQUENCES = {
+    rb"\x1b\[[0-9;]*m": "colour",
+    rb"\x1b\[\d+;\d+H": "place",
+    rb"\x1b\[\?\d+[hl]|\x1b\[\?\d+\$p": "mode",
+    rb"\x1b\[>\d+u|\x1b\[<u": "keyboard",
+    rb"\x1b\]22;[a-z]*\x07": "pointer",
+    rb"\r\n": "line",
+}
+"""All that Textual writes besides text."""
+
+
+@contextmanager
+def running(
+    path: Path, folder: Path, *options: str, theme: dict[str, str] | None = None, status: str = " 1 of "
+) -> Iterator[Terminal]:
+    """The explorer at rest on a file, remembering nothing, once it has said this (tables below are painted before)."""
+    state = folder / "state" / "sing-tui" / "state.json"
+    state.parent.mkdir(parents=True, exist_ok=True)
+    state.write_text(json.dumps({"version": 1, "hint_seen": True, "places": {}}))
+    own = {"XDG_CONFIG_HOME": str(folder / "config"), "XDG_STATE_HOME": str(folder / "state")}
+    command = [sys.executable, "-m", "sing_tui", str(path), *options]
+    with Terminal(command, size=(80, 24), environment=own | (theme or {})) as app:
+        app.wait_for(status)
+        app.wait_quiet(0.2)
+        yield app
+
+
+@pytest.fixture(scope="module")
+def long_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file whose image table fills many screens."""
+    return write_store(tmp_path_factory.mktemp("long") / "long.h5", models=("alpha",), images_per_class=(300, 12, 1, 0))
+
+
+def bytes_of_down(app: Terminal, line: int) -> int:
+    """Bytes until the key has led to this line and the status says so."""
+    since = app.here
+    app.send("j")
+    app.wait_for(f" {line} of ", since=since)
+    app.wait_quiet(0.05)
+    return app.here - since
+
+
+@pytest.mark.parametrize(("theme", "cursor", "row"), [({}, 400, 4000), (ANSI, 300, 2800)], ids=["default", "ansi"])
+def test_keys_stay_within_their_bytes(
+    long_path: Path, tmp_path: Path, theme: dict[str, str], cursor: int, row: int
+) -> None:
+    with running(long_path, tmp_path, "--class", "cat", "--table", "images", theme=theme, status=" 1 of 300") as app:
+        moved = [bytes_of_down(app, line) for line in range(2, 6)]
+        app.send("j" * 24)
+        app.wait_for(" 29 of ")
+        app.wait_quiet(0.2)
+        scrolled = [bytes_of_down(app, line) for line in range(30, 34)]
+    assert 0 < max(moved) <= cursor
+    assert cursor < min(scrolled)
+    assert max(scrolled) <= row
+
+
+def test_without_colour_nothing_but_emphasis_is_sent(store_path: Path, tmp_path: Path) -> None:
+    with running(store_path, tmp_path, "--model", "alpha", theme=ANSI) as app:
+        app.press("down", pause=0.1, limit=5)
+        sent = b";".join(re.findall(rb"\x1b\[([0-9;]*)m", bytes(app.output))).split(b";")
+    assert set(sent) <= {
+        b"",
+        *b"0 1 2 3 4 7 39 49".split(),
+    }  # bold, faint, italic, underline, reverse, the terminal's own
+    assert b"7" in sent  # the cursor is seen all the same
+
+
+def test_a_burst_of_keys_is_answered_in_few_frames(long_path: Path, tmp_path: Path) -> None:
+    with running(long_path, tmp_path, "--class", "cat", "--table", "images", status=" 1 of 300") as app:
+        since, frames = app.here, len(app.frames)
+        app.send("j" * 60)
+        app.wait_for(" 61 of 300", since=since)
+        app.wait_quiet(0.1)
+    assert len(app.frames) - frames <= 12
+    assert app.here - since <= 12 * 4000
+
+
+def test_rows_are_shown_before_anything_heavy_is_imported(store_path: Path, tmp_path: Path) -> None:
+    listing = tmp_path / "imports.txt"
+    told = f"import atexit, sys; atexit.register(lambda: open({str(listing)!r}, 'w').write(' '.join(sys.modules)))"
+    (tmp_path / "sitecustomize.py").write_text(told)
+    with running(store_path, tmp_path, "--model", "alpha", theme={"PYTHONPATH": str(tmp_path)}) as app:
+        app.press("down", pause=0.1, limit=5)
+        assert any(line.startswith(" cat ") for line in app.screen())
+        app.send("Q")
+        assert app.wait_end() == 0
+    loaded = {name.partition(".")[0] for name in listing.read_text().split()}
+    assert {"textual", "h5py"} <= loaded
+    assert loaded.isdisjoint({"torch", "pandas", "PIL", "plotext", "textual_plotext", "timm", "open_clip", "scipy"})
+
+
+@pytest.mark.parametrize("options", [("--model", "a"), ("--class", "3", "--model", "a", "--table", "images")])
+def test_text_of_a_file_never_reaches_the_terminal_raw(
+    awkward_path: Path, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    with Store(awkward_path) as store:
+        names = [str(name) for name in store.class_names]
+    assert any("\x1b[31m" in name and "\x07" in name and "\t" in name for name in names)
+    with running(awkward_path, tmp_path, *options) as app:
+        for key in ("down", "down", "down", "d", "escape", "x", "escape", "p"):
+            app.press(key, pause=0.1)
+        shown, output = app.text(), bytes(app.output)
+    assert "bell" in shown
+    for name in names:
+        for piece in re.findall(r"[\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]+", name):
+            assert piece.encode() not in output
+    rest = re.sub(b"|".join(SEQUENCES), b"", output).decode()  # it is UTF-8 throughout
+    assert not re.search(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", rest)
+
+
+def test_quitting_leaves_the_terminal_as_it_was(store_path: Path, tmp_path: Path) -> None:
+    with running(store_path, tmp_path) as app:
+        during, since = app.settings(), app.here
+        app.send("Q")
+        assert app.wait_end() == 0
+        after, output = app.settings(), bytes(app.output)
+    assert not during & (termios.ECHO | termios.ICANON)
+    assert after & termios.ECHO
+    assert after & termios.ICANON
+    switched = dict(re.findall(rb"\x1b\[\?(\d+)([hl])", output))  # the last word on every mode
+    for mode in (b"1049", b"1000", b"1003", b"1006", b"1004", b"2004"):  # other screen, mouse, focus, paste
+        assert switched[mode] == b"l"
+    assert switched[b"25"] == b"h"  # the cursor is seen again
+    assert b"Traceback" not in output[since:]
