@@ -62,7 +62,8 @@ def test_keys_stay_within_their_bytes(
     long_path: Path, tmp_path: Path, theme: dict[str, str], cursor: int, row: int
 ) -> None:
     with running(long_path, tmp_path, "--class", "cat", "--table", "images", theme=theme, status=" 1 of 300") as app:
-        moved = [bytes_of_down(app, line) for line in range(2, 6)]
+        bytes_of_down(app, 2)  # may meet the last frame of the start
+        moved = [bytes_of_down(app, line) for line in range(3, 6)]
         app.send("j" * 24)
         app.wait_for(" 29 of ")
         app.wait_quiet(0.2)
