@@ -12,6 +12,8 @@ from sing_tui.start import LEVELS, Start, Wish
 
 PICTURES = ("scatter", "ratios", "distributions", "strings", "validation", "spectrum", "parts")
 GRAPHICS = ("kitty", "sixel", "cells", "ask")
+_MMAP_THRESHOLD = -3
+"""The parameter's number in glibc's malloc.h."""
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
@@ -139,9 +141,25 @@ def _screen(file: Path, start: Start, options: dict[str, Any]) -> None:
         keys=config.keys,
         memory=memory,
     )
+    sys.setswitchinterval(0.0005)  # what reads beside the screen leaves the keys a tenth of Python's usual wait
+    _give_back_memory()
     explorer.run(mouse=not options["no_mouse"] and config.mouse is not False)
     if explorer.failure is not None:
         raise explorer.failure
+
+
+def _give_back_memory() -> None:
+    """Let the columns of a large file go back to the system as soon as they are done with, where the C library is glibc.
+
+    Left alone, it raises the size from which it does so with every column that is freed, and keeps tens of megabytes.
+    """
+    if sys.platform == "linux":
+        import ctypes
+
+        try:
+            ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, 2**20)
+        except (AttributeError, OSError):
+            pass  # another C library: it frees as it likes
 
 
 def _graphics(wanted: str | None) -> Literal["auto", "kitty", "sixel", "cells"]:

@@ -125,7 +125,9 @@ def _ranked(rising: Rows, column: Column, *, descending: bool) -> Rows | None:
     """The order that a stored ranking gives, equal values turned round where numbers fall; None if it is no order of the rows."""
     if len(rising) != len(column.values) or not len(rising) or rising.min() < 0 or rising.max() >= len(rising):
         return None
-    if (np.bincount(rising, minlength=len(rising)) != 1).any():
+    seen = np.zeros(len(rising), dtype=bool)
+    seen[rising] = True
+    if not seen.all():
         return None
     if not descending:
         return rising
@@ -134,7 +136,7 @@ def _ranked(rising: Rows, column: Column, *, descending: bool) -> Rows | None:
         middle = (low + high) // 2
         missing = bool(np.isnan(column.values.take(rising[middle : middle + 1])[0]))
         low, high = (low, middle) if missing else (middle + 1, high)
-    return np.concatenate([rising[:low][::-1], rising[low:]])
+    return rising[::-1] if low == len(rising) else np.concatenate([rising[:low][::-1], rising[low:]])
 
 
 def _keys(column: Column) -> NDArray[Any]:

@@ -116,11 +116,14 @@ class Store:
         Raises:
             StoreError: What stands there is not what the schema says; the message begins with the path.
         """
-        if path not in self._known:
-            field, model = _field(path)
-            item = gate.find(self._root, path)
-            self._known[path] = None if item is None else self._checked(item, path, field, model)
-        return self._known[path]
+        if path in self._known:
+            return self._known[path]
+        field, model = _field(path)
+        item = gate.find(self._root, path)
+        found = None if item is None else self._checked(item, path, field, model)
+        if field.axes:  # an open dataset takes HDF5 some 20 kB, and single numbers are many
+            self._known[path] = found
+        return found
 
     def _checked(self, item: Any, path: str, field: Field, model: str) -> Stored:
         stored = Stored(item, path, field.dtype, field.axes, self._size)

@@ -1,6 +1,7 @@
 """Showing the table of a place, whatever the level: reading it off the main thread, arranging it, drawing what surrounds it."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Literal, cast
 
 from textual import on, work
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 WIDE = 100
 """From so many columns on the details stand beside the table."""
 _DEBOUNCE = 0.08
+_IDLE = 0.5
+"""Seconds after which nothing else is likely to be done."""
 _PATIENCE = 0.15
 """Seconds after which the screen says that it is at work."""
 
@@ -163,6 +166,13 @@ class Page(Screen[Place]):
         self.draw_place()
         self.show_keys()
         self.load(self.select)
+        if self.wide:  # pictures will stand beside the table
+            self.set_timer(_IDLE, self._warm_up)
+
+    @work(thread=True, group="warm up")
+    def _warm_up(self) -> None:
+        """Import what draws pictures before the first one is asked for."""
+        import textual_plotext.plot  # noqa: F401
 
     def on_resize(self) -> None:
         """Fit what is painted to the new size."""
@@ -191,7 +201,7 @@ class Page(Screen[Place]):
     def load(self, select: int | None = None) -> None:
         """Read the table of the present place, then put the cursor on the item `select`."""
         self.stale = False
-        self.draw_place()
+        self.at_work("reading")
         self._read_view(self.place, self.arrangement, select)
 
     @work(thread=True, exclusive=True, group="view")
@@ -217,6 +227,8 @@ class Page(Screen[Place]):
         """Draw a table that was read, unless the user has gone on in the meantime."""
         if message.place != self.place:
             return
+        self.done()
+        self.draw_place()
         self.view, self._loading = message.view, []
         self._forget_marks()
         if message.view is None:
@@ -227,7 +239,6 @@ class Page(Screen[Place]):
             line, self._line = self._line if line is None else line, None
             self.table.show(message.view, line=line or 0, note="no rows", columns=self.chosen_columns)
             self.note = message.note or self.note
-        self.done()
         self.lay_out()
         self.show_keys()
 
@@ -298,7 +309,11 @@ class Page(Screen[Place]):
     def at_work(self, what: str) -> None:
         """Say soon what is being done, unless it is done by then."""
         self.done()
-        self._patience = self.set_timer(_PATIENCE, lambda: self.say(f"{what} ..."))
+        self._patience = self.set_timer(_PATIENCE, partial(self._still_at_work, what))
+
+    def _still_at_work(self, what: str) -> None:
+        self.draw_place()
+        self.say(f"{what} ...")
 
     def done(self) -> None:
         """What was being done is done."""

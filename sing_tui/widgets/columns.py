@@ -14,9 +14,9 @@ from sing_tui.view import View
 
 AT_ONCE = 50_000
 """Tables up to so many rows are worked out between two keys; larger ones beside the screen, which goes on answering."""
-_BLOCK = 64
-_KEPT_BLOCKS = 256
-_SAMPLE = 4096
+_BLOCK = 32
+_KEPT_BLOCKS = 512
+_SAMPLE = 256
 _MOST = 12
 """Cells for one number: a damaged file may hold any."""
 GAP = "  "

@@ -87,8 +87,11 @@ class ScoreTable(Widget, can_focus=True):
         `columns` names those to paint; all are painted where it is empty.
         """
         before = [layout.column.name for layout in self._layouts]
+        rearranged = (
+            self.view is not None and view is not None and view.table is self.view.table and columns == self._chosen
+        )
         self.view, self.note, self._chosen = view, note, columns
-        self._measure()
+        self._measure(again=not rearranged)
         same_columns = before == [layout.column.name for layout in self._layouts]
         if not same_columns:
             sort = view.arrangement.sort if view is not None else ""
@@ -223,12 +226,13 @@ class ScoreTable(Widget, can_focus=True):
         while self.column > 0 and self.column not in self._columns_in_sight() and self._left < self.column:
             self._left += 1
 
-    def _measure(self) -> None:
+    def _measure(self, *, again: bool = True) -> None:
         if self.view is None:
             self._layouts, self._text = [], None
         else:
             try:
-                self._layouts = lay_out(self.view, self.glyphs, max(30, self.size.width or 80), self._chosen)
+                if again:
+                    self._layouts = lay_out(self.view, self.glyphs, max(30, self.size.width or 80), self._chosen)
             except SingError as error:
                 self.view, self.note, self._layouts, self._text = None, self.glyphs.text(error), [], None
                 return
