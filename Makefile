@@ -11,7 +11,7 @@ demo: $(READY)
 	$(BIN)/sing-compute --demo
 
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -1,10 +1,13 @@
 """The application: paints a first frame, then imports what it needs, opens the file, holds it, and watches it for changes."""
 
+import asyncio
 import os
+import signal
+import sys
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from textual import events, work
 from textual.app import App, ComposeResult
@@ -18,6 +21,7 @@ from sing_tui.start import Start
 
 if TYPE_CHECKING:
     from sing_compute.store import Store
+    from sing_tui.finder import Finder
     from sing_tui.formats import Glyphs
     from sing_tui.live import Running
     from sing_tui.opening import Opened
@@ -26,6 +30,9 @@ if TYPE_CHECKING:
 
 THEMES = ("textual-dark", "textual-light", "nord", "gruvbox", "solarized-light", "ansi-dark", "ansi-light")
 """The themes that are offered; any other of Textual's would do, too."""
+_NEVER_LATE = ("Q", "ctrl+q", "ctrl+c", "escape")
+"""Keys that do not wait for a table."""
+_HELD = 200
 WATCH_SECONDS = 2.0
 """How often the file and a run that writes it are looked at."""
 
@@ -67,6 +74,10 @@ class Explorer(App[None]):
     ENABLE_COMMAND_PALETTE = False
     """Textual's own palette paints signs that plain terminals lack; ours is `screens.palette`."""
     TITLE = "sing-tui"
+    CSS = """
+    Input:ansi > .input--cursor, OptionList:ansi > .option-list--option-highlighted { text-style: reverse; }
+    """
+    """Where no colour shows the cursor of a typing line or the chosen command, this does."""
 
     def __init__(
         self,
@@ -92,6 +103,9 @@ class Explorer(App[None]):
         """The run that is writing this file."""
         self.remembered: State | None = None
         self._opened: tuple[int, int] | None = None
+        self._refused: tuple[int, int] | None = None
+        self._held: list[events.Event] = []
+        self._finder: tuple[Store, Finder] | None = None
         self.changed = False
         """Whether the file on disk is another one than the file that is open."""
         self.theme = theme or choose_theme(self.console.color_system, "NO_COLOR" in os.environ)
@@ -118,11 +132,23 @@ class Explorer(App[None]):
         self.set_keymap(self.keys)
         self.call_after_refresh(self.open_file)
         self.set_interval(WATCH_SECONDS, self.look)
+        if not self.is_headless and sys.platform != "win32":
+            for number in (signal.SIGHUP, signal.SIGTERM):
+                asyncio.get_running_loop().add_signal_handler(number, self.hang_up)
 
     def on_unmount(self) -> None:
         """Release the file."""
         if self.store is not None:
             self.store.close()
+
+    @property
+    def finder(self) -> "Finder":
+        """What finds things in the open file by name; it reads the names once."""
+        from sing_tui.finder import Finder
+
+        if self.store is not None and (self._finder is None or self._finder[0] is not self.store):
+            self._finder = (self.store, Finder(self.store))
+        return cast("tuple[Store, Finder]", self._finder)[1]
 
     @property
     def tables(self) -> "list[TableScreen]":
@@ -187,7 +213,7 @@ class Explorer(App[None]):
 
         now = running(self.path)
         stamp = _stamp(self.path)
-        changed = self._opened is not None and stamp is not None and stamp != self._opened
+        changed = self._opened is not None and stamp != self._opened
         self.call_from_thread(self._looked, now, changed)
 
     def _looked(self, now: "Running | None", changed: bool) -> None:
@@ -200,7 +226,9 @@ class Explorer(App[None]):
                 self.screen.say(self._waiting(now))
             return
         top = self.screen
-        if changed and top in self.tables and self.tables[-1].at_rest:
+        stamp = _stamp(self.path)
+        if changed and stamp not in (None, self._refused) and top in self.tables and self.tables[-1].at_rest:
+            self._refused = stamp  # until it was opened: a damaged file is complained of once
             self.open_file(again=True)
         elif moved and self.tables:
             self.tables[-1].draw_place()
@@ -209,6 +237,20 @@ class Explorer(App[None]):
         if now is None or now.stale:
             return f"{self.path.name} is not there yet and no run is at work on it; q leaves"
         return f"sing-compute is at work on {self.path.name}: {now.line(self.glyphs)}"
+
+    async def on_event(self, event: events.Event) -> None:
+        """Keys that come before a new table is there wait for it: over a slow link Enter and `f cat` arrive as one piece."""
+        top = self.tables[-1:] if isinstance(event, events.Key) and event.key not in _NEVER_LATE else []
+        if top and top[0] is self.screen and top[0].is_new and len(self._held) < _HELD:
+            self._held.append(event)
+        else:
+            await super().on_event(event)
+
+    def let_go(self) -> None:
+        """The table is there: the keys that waited for it take effect."""
+        held, self._held = self._held, []
+        for event in held:
+            self.post_message(event)
 
     def on_key(self, event: events.Key) -> None:
         """Letters typed ahead of the typing line still belong into it: over a slow link `/zebra` arrives as one piece."""
@@ -234,6 +276,13 @@ class Explorer(App[None]):
         """Leave, and remember the place; a running export is asked about first."""
         if self.tables and self.tables[-1].holds_back():
             return
+        self.remember()
+        self.exit()
+
+    def hang_up(self) -> None:
+        """The connection is cut, or the system ends the program: give up an export, keep the place, leave."""
+        for screen in self.tables:
+            screen.give_up_export()
         self.remember()
         self.exit()
 

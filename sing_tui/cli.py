@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -134,7 +135,7 @@ def _screen(file: Path, start: Start, options: dict[str, Any]) -> None:
     explorer = Explorer(
         file,
         start,
-        ascii_only=options["ascii_only"] or bool(config.ascii) or "utf" not in (sys.stdout.encoding or "").lower(),
+        ascii_only=options["ascii_only"] or bool(config.ascii) or not _takes_unicode(),
         theme=theme,
         images=options["images"] or config.images,
         graphics=_graphics(options["graphics"] or config.graphics),
@@ -148,6 +149,12 @@ def _screen(file: Path, start: Start, options: dict[str, Any]) -> None:
         raise explorer.failure
 
 
+def _takes_unicode() -> bool:
+    """Whether the locale is one of UTF-8. Python writes UTF-8 in the C locale, too, where terminals may not read it."""
+    locale = next((os.environ[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if os.environ.get(name)), "")
+    return "utf" in (locale or sys.stdout.encoding or "").lower()
+
+
 def _give_back_memory() -> None:
     """Let the columns of a large file go back to the system as soon as they are done with, where the C library is glibc.
 
@@ -156,10 +163,8 @@ def _give_back_memory() -> None:
     if sys.platform == "linux":
         import ctypes
 
-        try:
+        with suppress(AttributeError, OSError):  # another C library frees as it likes
             ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, 2**20)
-        except (AttributeError, OSError):
-            pass  # another C library: it frees as it likes
 
 
 def _graphics(wanted: str | None) -> Literal["auto", "kitty", "sixel", "cells"]:

@@ -36,7 +36,7 @@ def copy(text: str, *, write: Callable[[str], None], environ: Mapping[str, str],
         done = f"copied {size} (tmux)"
     else:
         write(_osc52(data, environ))
-        done = f"sent {size} to the terminal (OSC 52)"
+        done = f"sent {size} (OSC 52)"
     return f"{done}; {place} cannot be written: {problem}" if problem else f"{done}; also in {place}"
 
 

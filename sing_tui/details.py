@@ -3,16 +3,18 @@
 Reads one class of one image column at most, except for the models' scatter, which takes an even sample.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sing_compute.store import FIELDS, Store
+from sing_compute.store.schema import SIGNIFICANT
 from sing_tui.evidence import Fact, evidence
 from sing_tui.formats import UNICODE, Glyphs, in_words, number_format, with_interval
 from sing_tui.pictures import Bars, Histogram, Picture, Scatter, Strings, Violins, drawable
-from sing_tui.place import Place
+from sing_tui.place import Beside, Place, class_title
 from sing_tui.view import View
 
 _SAMPLE = 2000
@@ -61,6 +63,8 @@ def detail_of(store: Store, place: Place, view: View, line: int, glyphs: Glyphs 
         StoreError: The file lacks something that its schema promises.
     """
     identity = view.identity(line)
+    if place.beside is not None:
+        return _compared(store, place, place.beside, view, line, glyphs)
     if place.level == "models":
         return _model(store, view, line, glyphs)
     if place.level == "classes":
@@ -68,6 +72,28 @@ def detail_of(store: Store, place: Place, view: View, line: int, glyphs: Glyphs 
     if place.level == "concepts":
         return _concept(store, view, line, identity, glyphs)
     return _image(store, place, view, line, identity, glyphs)
+
+
+def _compared(store: Store, place: Place, beside: Beside, view: View, line: int, glyphs: Glyphs) -> Detail:
+    """What stands side by side in one row, as facts and as bars."""
+    ends = {end for column in view.table.columns for end in column.interval or ()}
+    numbers = [column for column in view.table.columns if not column.is_text and column.name not in ends]
+    facts = _row(view, line, tuple(column.name for column in view.table.columns[1:]), glyphs, left_out=ends)
+    row = view.order[line : line + 1]
+    title = str(view.table.columns[0].values.take(row)[0])
+    sides = [column for column in numbers if column.name.count(".") == 1]
+    labels = [*beside.models, *(class_title(store, index) for index in beside.classes)]
+    values = [float(column.values.take(row)[0]) for column in sides]
+    known = [k for k, value in enumerate(values) if np.isfinite(value)]
+    if len(labels) != len(sides) or not known:
+        return Detail(title, tuple(facts))
+    least, most = min(known, key=values.__getitem__), max(known, key=values.__getitem__)
+    write = number_format(sides[0].name, sides[0].unit, glyphs).write
+    reading = (
+        f"Largest in {glyphs.text(labels[most])} ({write(values[most])}), smallest in {glyphs.text(labels[least])} "
+        f"({write(values[least])}); the others against {glyphs.text(labels[0])}."
+    )
+    return Detail(title, tuple(facts), reading, Bars(tuple(labels), tuple(values)))
 
 
 def _model(store: Store, view: View, line: int, glyphs: Glyphs) -> Detail:
@@ -172,19 +198,22 @@ def _class_order(store: Store, model: str) -> list[Fact]:
     )
 
 
-def _row(view: View, line: int, names: tuple[str, ...], glyphs: Glyphs) -> list[Fact]:
+def _row(
+    view: View, line: int, names: tuple[str, ...], glyphs: Glyphs, *, left_out: Collection[str] = ()
+) -> list[Fact]:
     """Cells of one row by column name, with units and intervals; columns that the table lacks are left out."""
     facts = []
     known = {column.name: column.values for column in view.table.columns}
     row = view.order[line : line + 1]
     for column in view.table.columns:
-        if column.name in names:
+        if column.name in names and column.name not in left_out:
             value, ends = column.values.take(row)[0], (np.nan, np.nan)
             if column.interval is not None and set(column.interval) <= known.keys():
                 low, high = (float(known[end].take(row)[0]) for end in column.interval)
                 ends = (low, high)
             text = str(value) if column.is_text else with_interval(column.name, column.unit, float(value), ends, glyphs)
-            facts.append((column.title, text))
+            mark = column.name == "significant"
+            facts.append((f"q < {SIGNIFICANT:g}", "yes" if text else "no") if mark else (column.title, text))
     return facts
 
 

@@ -6,6 +6,7 @@ function of the table's columns to a mask; nothing of the text is ever executed.
 
 import re
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -273,7 +274,9 @@ class _Parser:
         word = re.match(r"[^\s<>=!~()+*/]*", self.text[start:]).group()  # type: ignore[union-attr]
         if not word:
             raise self.error("a number or a column was expected here", start)
-        raise self.error(f"no column {word!r}; there are: {', '.join(c.name for c in self.table.columns)}", start)
+        near = get_close_matches(word.lower(), [name.lower() for name, _ in self.names], n=1)
+        hint = f" (is {near[0]} meant?)" if near else ""
+        raise self.error(f"no column {word!r}{hint}; there are: {', '.join(c.name for c in self.table.columns)}", start)
 
     def close(self) -> None:
         if not self.accept(")"):

@@ -146,7 +146,7 @@ def number_format(name: str, unit: str, glyphs: Glyphs = UNICODE) -> NumberForma
     if whose.endswith(".rank_change"):
         return NumberFormat(_fixed("+.0f", glyphs), 5, "")
     if measure == "value":
-        return NumberFormat(_guard(lambda value: f"{value:.6g}", glyphs), 9, "")
+        return NumberFormat(_guard(_figure, glyphs), 9, "")
     if whose.endswith(".difference"):
         known = number_format(measure, unit, glyphs)
         return NumberFormat(
@@ -200,6 +200,13 @@ def _any_size(glyphs: Glyphs) -> Callable[[float], str]:
         return f"{value:,.0f}" if size >= 1000 else f"{value:#.3g}".removesuffix(".")
 
     return _guard(write, glyphs)
+
+
+def _figure(value: float) -> str:
+    """A figure of any kind: counts in full, others to four digits."""
+    if value == int(value) and abs(value) < 1e9:
+        return f"{value:,.0f}"
+    return f"{value:.3f}" if 1 <= abs(value) < 1000 else f"{value:.4g}"
 
 
 def in_words(name: str, unit: str, value: float, glyphs: Glyphs = UNICODE) -> str:

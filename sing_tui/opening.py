@@ -17,7 +17,7 @@ from sing_tui.view import Arrangement, View, arrange, column_named
 if TYPE_CHECKING:
     from sing_tui.screens.table import TableScreen
 
-HINT = "first time here? Enter opens, Esc goes back, t finds anything, ? lists every key"
+HINT = "new here? Enter opens, Esc goes back, t finds, ? lists every key"
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,7 +145,8 @@ class Violins:
         lines = []
         for label, curve in zip(self.labels, self.curves, strict=True):
             low, high = float(curve[0]), float(curve[-1])
-            lines.append(f"{label:<{label_width}} {low:+8.2f} {hill(curve, low, high, room, glyphs)} {high:+8.2f}")
+            ends = [f"{end:+8.2f}" if low < 0 else f"{end:8.2f}" for end in (low, high)]
+            lines.append(f"{label:<{label_width}} {ends[0]} {hill(curve, low, high, room, glyphs)} {ends[1]}")
         return lines
 
 

@@ -19,7 +19,7 @@ from sing_compute.store import (
     models_beside,
 )
 from sing_tui.start import Level, Wish
-from sing_tui.view import Arrangement
+from sing_tui.view import Arrangement, column_named
 
 FIRST_ARRANGEMENT: dict[Level, Arrangement] = {
     "models": Arrangement(),
@@ -109,7 +109,7 @@ def _level(wish: Wish) -> Level:
 def _beside(store: Store, place: Place, wish: Wish) -> Beside:
     if place.concept is not None or (place.level == "models" and place.class_index is not None):
         raise SingError("--compare needs a table of its own: leave out --concept, or --class with --table models")
-    measure = MEASURE[place.level] if not wish.compare else wish.compare
+    measure = MEASURE[place.level] if not wish.compare else column_named(open_table(store, place), wish.compare).name
     if wish.with_classes:
         if place.level != "concepts" or place.class_index is None or wish.with_models:
             raise SingError("--with-class compares the concepts of classes: add --class NAME, and no --with-model")

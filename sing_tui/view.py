@@ -25,7 +25,7 @@ class Arrangement:
     descending: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)  # Textual writes out what a thread is given
 class View:
     """A table, an arrangement and the rows that follow from both: `order[i]` is the table's row on line i."""
 
@@ -85,15 +85,19 @@ def arrange(table: Table, wanted: Arrangement, stop: Stop | None = None) -> View
     """
     mask = matches(table, wanted.filter, stop) if wanted.filter.strip() else None
     column = _sorted_by(table, wanted.sort) if wanted.sort else None
-    rows = np.arange(table.length, dtype=np.int32) if mask is None else np.flatnonzero(mask).astype(np.int32)
+    rows = None if mask is None else np.flatnonzero(mask).astype(np.int32)
     if column is None:
+        rows = np.arange(table.length, dtype=np.int32) if rows is None else rows
         return View(table, replace(wanted, sort="", descending=False), rows)
     wanted = replace(wanted, sort=column.name)
     if column.name in table.rankings:
         order = _ranked(table.rankings[column.name][()], column, descending=wanted.descending)
         if order is not None:
             return View(table, wanted, order if mask is None else order[mask[order]])
-    return View(table, wanted, rows[sorting(_keys(column)[rows], descending=wanted.descending)])
+    keys = _keys(column)
+    if rows is None:
+        return View(table, wanted, sorting(keys, descending=wanted.descending))
+    return View(table, wanted, rows[sorting(keys[rows], descending=wanted.descending)])
 
 
 def _sorted_by(table: Table, name: str) -> Column | None:

@@ -98,7 +98,7 @@ def word_text(title: str, rows: list[Told], glyphs: Glyphs) -> Text:
     for row in rows:
         word = row.word
         text.append(f"\n{glyphs.text(row.column.title)}", style="bold")
-        text.append(f"  {row.column.name}\n")
+        text.append(f"  {row.column.name}\n" if row.column.name != row.column.title else "\n")
         for line in textwrap.wrap(row.value, _WIDTH):
             text.append(f"  {glyphs.text(line)}\n", style="bold")
         source = f"Defined: {word.source}" if word.source else ""

@@ -119,6 +119,8 @@ def figures_beside(store: Store, models: Sequence[str]) -> Table:
     known = {column.name: column for column in table.columns}
     ends = {f"{name}_{over}{end}" for name in known for over in ("", "classes_") for end in ("low", "high")}
     figures = [column for column in table.columns if not column.is_text and column.name not in ends]
+    if not figures:
+        raise store_error(f"{store.path.name}: its models have no figures to compare")
     nowhere = np.full(table.length, np.nan)
     sides = [_figure(column.values.all() for column in figures)]
     for k in (0, 1):
@@ -138,7 +140,7 @@ def figures_beside(store: Store, models: Sequence[str]) -> Table:
         if position:
             change = Values(_difference(value, Values(sides[0][:, rows[0]]), slice(None)))
             text = f"figure of {label} minus that of {names[0]}, in the unit of its row"
-            differences.append(Column(f"{name}.difference", f"+{label}", "1", text, change))
+            differences.append(Column(f"{name}.difference", f"diff {label}", "1", text, change))
     words = text_column("name", "name", "column of the model table", np.array([c.name for c in figures], np.str_))
     return Table("figures", [*columns, *differences, words], len(figures), np.arange(len(figures)))
 
@@ -241,14 +243,14 @@ def _side_by_side(sides: Sequence[_Side], measure: str) -> Table:
             continue
         change = Computed(plain.length, partial(_difference, column.values, first.values))
         text = f"{side.label} minus {sides[0].label}: {column.description}"
-        differences.append(Column(f"{name}.difference", f"+{title}", column.unit, text, Values(change)))
+        differences.append(Column(f"{name}.difference", f"diff {title}", column.unit, text, Values(change)))
         ranks = Loaded(plain.length, partial(_ranks, column.values))
         moved = Computed(plain.length, partial(_rank_change, first_ranks, ranks), (first_ranks, ranks))
         text = (
             f"places by which {side.label} ranks a row higher than {sides[0].label}; rank 1 is the largest value, "
             f"equal values share the smaller rank"
         )
-        changes.append(Column(f"{name}.rank_change", f"+rank {side.label}", "count", text, Values(moved)))
+        changes.append(Column(f"{name}.rank_change", f"rank change {side.label}", "count", text, Values(moved)))
     naming = [plain.column(name) for name in _NAMING[plain.kind]]
     return Table(plain.kind, [*naming, *values, *differences, *changes], plain.length, plain.ids, orders)
 

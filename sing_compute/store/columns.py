@@ -27,7 +27,7 @@ class Source(Protocol):
     def __getitem__(self, rows: Any, /) -> Any: ...
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Loaded:
     """Cells that are read or worked out together when one of them is first asked for, and kept."""
 
@@ -289,10 +289,11 @@ attribute_score_half | AS half
 """)
 IMAGES = _listed("""
 attribute_score | AS
-attribute_score_centred | AS centred
 image_score | IS
-image_score_centred | IS centred
+prediction | prediction
 confidence | confidence
+attribute_score_centred | AS centred
+image_score_centred | IS centred
 null_energy | null energy
 null_energy_centred | null energy centred
 class_angle | class angle

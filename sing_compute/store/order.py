@@ -13,21 +13,30 @@ def sorting(keys: NDArray[Any], *, descending: bool = False) -> NDArray[np.int32
     instructions, which took 14 ms for 1.28 million where a stable argsort took 134.
     """
     if keys.dtype.kind == "f" and keys.dtype.itemsize <= 4:
-        bits = (keys.astype(np.float32) + np.float32(0)).view(np.int32)  # + 0: one zero, not two
-        high = np.where(bits < 0, ~bits, bits ^ np.int32(-(2**31))).view(np.uint32)
         missing = np.isnan(keys)
+        bits = keys.astype(np.float32)
+        with np.errstate(invalid="ignore"):  # a file may hold signalling NaN
+            bits += np.float32(0)  # one zero, not two
+        high = bits.view(np.int32)
+        turn = high >> 31  # all bits of a negative number are turned round, of others the sign alone
+        turn |= np.int32(-(2**31))
+        high ^= turn
+        del turn
     elif keys.dtype.kind in "iu" and (not len(keys) or -(2**31) <= keys.min() <= keys.max() < 2**31):
-        high, missing = keys.astype(np.int32).view(np.uint32) ^ np.uint32(2**31), None
+        missing = None
+        high = keys.astype(np.int32)
+        high ^= np.int32(-(2**31))
     else:
         if descending:
             keys = -keys.astype(np.float64)
         return np.argsort(keys, kind="stable").astype(np.int32)
     if descending:
-        high = ~high
+        np.invert(high, out=high)
     if missing is not None:
-        high[missing] = np.uint32(2**32 - 1)
-    joined = high.astype(np.uint64)
-    joined <<= np.uint64(32)
-    joined |= np.arange(len(keys), dtype=np.uint64)
+        high[missing] = -1
+    joined = np.empty(len(keys), dtype="<u8")
+    parts = joined.view("<u4").reshape(-1, 2)  # the low half first
+    parts[:, 0] = np.arange(len(keys), dtype=np.uint32)
+    parts[:, 1] = high.view(np.uint32)
     joined.sort()
-    return joined.astype(np.uint32).view(np.int32)
+    return parts[:, 0].astype(np.int32)

@@ -108,13 +108,11 @@ def image_table(
     columns = [Column("image", "image", "text", FIELDS["images/key"].description, stored("images/key"))]
     text = FIELDS["images/class"].description
     columns.append(Column("class", "class", "text", text, stored("images/class", classes)))
-    if wanted("prediction"):
-        text = FIELDS["models/{model}/images/prediction"].description
-        columns.append(Column("prediction", "prediction", "text", text, stored(base + "prediction", classes)))
     for name, title in IMAGES:
         if wanted(name) and base + name in store:
             known = FIELDS[f"models/{{model}}/images/{name}"]
-            columns.append(Column(name, title, known.unit, known.description, stored(base + name)))
+            names, unit = (classes, "text") if name == "prediction" else (None, known.unit)
+            columns.append(Column(name, title, unit, known.description, stored(base + name, names)))
     if (wanted("top_concept") or wanted("top_concept_score")) and all(base + name in store for name in _TOP):
         names = store.concept_names
         text = "concept with the largest |AS|"

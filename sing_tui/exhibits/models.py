@@ -93,7 +93,8 @@ def ratios(about: Subject) -> Shown:
             if np.isfinite(pair).all():
                 reading += f", over {over} {write(pair[0])} to {write(pair[1])}"
         below = [model for k, model in enumerate(models) if k > chosen and images[k][1] < images[chosen][0]]
-        reading += f"; the intervals of {len(below)} of the {len(models) - chosen - 1} below it end under its own. "
+        rest = len(models) - chosen - 1
+        reading += f"; the intervals of {len(below)} of the {rest} below it end under its own. " if rest else ". "
     reading += (
         "[ ] 95% interval over images, ( ) over classes. High: images move far, but hardly toward or from their class."
     )

@@ -3,7 +3,11 @@
 from dataclasses import replace
 
 from sing_tui.place import MEASURE, Beside, Place
+from sing_tui.screens.spoken import spoken
 from sing_tui.screens.typed import TypingPage
+
+_NO_MEASURE = ("index", "count")
+"""Numbers that are the same in every model."""
 
 
 class ComparePage(TypingPage):
@@ -32,6 +36,7 @@ class ComparePage(TypingPage):
         chosen = [store.models[k] for k in sorted(marks) if k < len(store.models)] if len(marks) > 1 else store.models
         return (first, *(name for name in chosen if name != first))
 
+    @spoken
     def action_beside(self) -> None:
         """Put models, or the marked classes, side by side in the column under the cursor; once more goes back."""
         place, store = self.place, self.store
@@ -69,7 +74,7 @@ class ComparePage(TypingPage):
         if not columns or columns[self.table.column].is_text:
             return ""
         name = columns[self.table.column].name
-        return "" if name == "index" else name
+        return "" if name in _NO_MEASURE else name
 
     def stand_alone(self) -> None:
         """Back to the plain table; a screen that was opened for the comparison closes."""
@@ -78,21 +83,24 @@ class ComparePage(TypingPage):
             return
         self.go_to(self.place.plain)
 
+    @spoken
     def action_measure(self, step: int) -> None:
         """Compare in the next or previous numeric column of the plain table."""
         beside = self.place.beside
         if beside is None or not beside.measure:
-            self.say("nothing stands side by side here: = puts models beside one another")
+            here = "nothing stands side by side here: = puts models beside one another"
+            self.say(here if beside is None else "all figures of these models stand here already")
             return
         from sing_tui.place import open_table
 
-        plain = open_table(self.store, replace(self.place.plain, class_index=self.place.class_index))
-        names = [column.name for column in plain.columns if not column.is_text and column.name != "index"]
+        plain = open_table(self.store, self.place.plain)
+        names = [column.name for column in plain.columns if not column.is_text and column.name not in _NO_MEASURE]
         ends = {end for column in plain.columns for end in column.interval or ()}
         names = [name for name in names if name not in ends]
         at = (names.index(beside.measure) + step) % len(names) if beside.measure in names else 0
         self.stand_beside(names[at], beside)
 
+    @spoken
     def action_across(self) -> None:
         """One class in all models, or one concept in all classes."""
         identity, place = self.identity, self.place
@@ -100,12 +108,14 @@ class ComparePage(TypingPage):
             return
         if place.level == "classes":
             if place.concept is not None:
-                self.enter(place.to("concepts", class_index=identity))
+                self.enter(place.to("concepts", class_index=identity), select=place.concept)
             else:
-                self.enter(Place("models", place.model, identity, place.subset))
+                here = self.store.models.index(place.model) if place.model in self.store.models else None
+                self.enter(Place("models", "", identity, place.subset), select=here)
         elif place.level == "concepts":
-            self.enter(Place("classes", place.model, concept=identity))
+            self.enter(Place("classes", place.model, concept=identity), select=place.class_index)
 
+    @spoken
     def action_step_concept(self, step: int) -> None:
         """The next or previous concept in place."""
         if self.place.level == "concepts":
@@ -126,6 +136,6 @@ class ComparePage(TypingPage):
         self.place = place
         self.load(self.identity if same else None)
 
-    def enter(self, place: Place) -> None:
-        """Open a place above this one."""
+    def enter(self, place: Place, *, select: int | None = None) -> None:
+        """Open a place above this one, the cursor on an item."""
         raise NotImplementedError

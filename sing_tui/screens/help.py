@@ -65,7 +65,7 @@ class HelpScreen(ModalScreen[None]):
 
     def __init__(self, about: "TableScreen") -> None:
         super().__init__(classes="ascii" if about.glyphs.ascii_only else "")
-        self.title_line = f"{about.place.level}: keys and columns    type to narrow, arrows scroll, Esc closes"
+        self.title_line = f"{about.place.level}: keys and columns; arrows scroll, Esc closes"
         self.groups = help_groups(about)
 
     def compose(self) -> ComposeResult:

@@ -14,7 +14,7 @@ from textual.worker import get_current_worker
 
 from sing_compute.errors import SingError
 from sing_compute.store import Store
-from sing_compute.store.columns import Loaded
+from sing_compute.store.columns import CLASSES, CONCEPTS, IMAGES, Loaded
 from sing_tui.details import Detail, detail_of
 from sing_tui.filters import FilterError
 from sing_tui.formats import Glyphs
@@ -40,6 +40,7 @@ _PATIENCE = 0.15
 """Seconds after which the screen says that it is at work."""
 
 
+_TITLES = dict(CLASSES + CONCEPTS + IMAGES)
 Wanted = tuple[Place, View, int, str | None, Mode]
 """What details are read for: the table, the line, the picture, and what comes first."""
 
@@ -67,11 +68,11 @@ class Page(Screen[Place]):
             self.place, self.view, self.note, self.select = place, view, note, select
 
     class Arranged(Message):
-        """The table at hand was sorted or filtered beside the screen."""
+        """The table at hand was sorted or filtered as `wanted`; the cursor goes to the row `kept`, where it is shown."""
 
-        def __init__(self, old: View, view: View, line: int) -> None:
+        def __init__(self, wanted: Arrangement, view: View, line: int, kept: int | None) -> None:
             super().__init__()
-            self.old, self.view, self.line = old, view, line
+            self.wanted, self.view, self.line, self.kept = wanted, view, line, kept
 
     class Failed(Message):
         """Work beside the screen came to nothing."""
@@ -111,6 +112,8 @@ class Page(Screen[Place]):
         self.stale = False
         self.message = self.problem = self.note = ""
         self._loading: list[Loaded] = []
+        self._reading = False
+        """Whether the table of another place is on its way."""
         self._timer: Timer | None = None
         self._patience: Timer | None = None
 
@@ -184,6 +187,11 @@ class Page(Screen[Place]):
             self.load(self.identity)
 
     @property
+    def is_new(self) -> bool:
+        """Whether the first table of this page is still being read."""
+        return self.view is None and self._reading
+
+    @property
     def at_rest(self) -> bool:
         """Whether the user is doing nothing that a new table would break off."""
         return not self.query_one(TypingLine).purpose
@@ -200,7 +208,7 @@ class Page(Screen[Place]):
 
     def load(self, select: int | None = None) -> None:
         """Read the table of the present place, then put the cursor on the item `select`."""
-        self.stale = False
+        self.stale, self.select, self._reading = False, select, True
         self.at_work("reading")
         self._read_view(self.place, self.arrangement, select)
 
@@ -228,6 +236,7 @@ class Page(Screen[Place]):
         if message.place != self.place:
             return
         self.done()
+        self._reading = False
         self.draw_place()
         self.view, self._loading = message.view, []
         self._forget_marks()
@@ -241,6 +250,7 @@ class Page(Screen[Place]):
             self.note = message.note or self.note
         self.lay_out()
         self.show_keys()
+        self.explorer.let_go()
 
     def _forget_marks(self) -> None:
         """Drop the marks where the rows are other things now: another level, or the images of another class."""
@@ -260,8 +270,8 @@ class Page(Screen[Place]):
         return () if self.place.beside is not None else self.columns.get(self.place.level, ())
 
     @spoken
-    def rearrange(self, wanted: Arrangement) -> None:
-        """Filter and sort the table at hand anew, a large one beside the screen; the cursor stays on its item.
+    def rearrange(self, wanted: Arrangement, row: int | None = None) -> None:
+        """Filter and sort the table at hand anew, a large one beside the screen; the cursor stays on its item, or goes to `row`.
 
         Raises:
             FilterError: The filter cannot be read; nothing has changed then.
@@ -269,16 +279,21 @@ class Page(Screen[Place]):
         if self.view is None:
             return
         self.arrangements[self.place.level] = wanted
-        if self.view.table.length <= AT_ONCE:
-            self.show_arranged(self.Arranged(self.view, arrange(self.view.table, wanted), self.table.cursor))
+        line = self.table.cursor
+        if row is None and len(self.view):
+            row = int(self.view.order[line])
+        if self._reading:
+            self.load(self.select)
+        elif self.view.table.length <= AT_ONCE:
+            self.show_arranged(self.Arranged(wanted, arrange(self.view.table, wanted), line, row))
         else:
             self.at_work("sorting" if wanted.filter == self.view.arrangement.filter else "filtering")
-            self._arrange(self.view, wanted, self.table.cursor)
+            self._arrange(self.view, wanted, line, row)
 
     @work(thread=True, exclusive=True, group="view")
-    def _arrange(self, old: View, wanted: Arrangement, line: int) -> None:
+    def _arrange(self, old: View, wanted: Arrangement, line: int, row: int | None) -> None:
         try:
-            self.post_message(self.Arranged(old, arrange(old.table, wanted, overtaken()), line))
+            self.post_message(self.Arranged(wanted, arrange(old.table, wanted, overtaken()), line, row))
         except Overtaken:
             pass
         except Exception as error:
@@ -286,12 +301,12 @@ class Page(Screen[Place]):
 
     @on(Arranged)
     def show_arranged(self, message: Arranged) -> None:
-        """Draw the table in its new order, unless another table stands there now."""
-        if message.old is not self.view:
+        """Draw the table in its new order, unless another table stands there now or another order is wanted by now."""
+        if self.view is None or message.view.table is not self.view.table or message.wanted is not self.arrangement:
             return
-        old, self.view = message.old, message.view
+        self.view = message.view
         self.arrangements[self.place.level] = self.view.arrangement
-        kept = self.view.line_of(int(old.order[message.line])) if len(old) else None
+        kept = None if message.kept is None else self.view.line_of(message.kept)
         line = message.line if kept is None else kept
         note = "no row passes the filter: Esc clears it"
         self.table.show(self.view, line=line, note=note, columns=self.chosen_columns)
@@ -351,7 +366,9 @@ class Page(Screen[Place]):
             parts.append(class_title(self.store, place.class_index))
         parts.append(_title(place))
         crumbs = f" {self.glyphs.crumb} ".join(self.glyphs.text(part) for part in parts if part)
-        right = "file changed: R reads it again " if explorer.changed else ""
+        right = ""
+        if explorer.changed:
+            right = "file changed: R reads it again " if explorer.path.exists() else "file is gone "
         if explorer.running is not None:
             right = f"sing-compute: {explorer.running.line(self.glyphs)} "
         self.query_one("#place", TextLine).write(crumbs, right)
@@ -459,8 +476,8 @@ def _title(place: Place) -> str:
     beside = place.beside
     if beside is not None:
         count = len(beside.models) or len(beside.classes)
-        what = "models" if beside.models else "classes"
-        return f"{beside.measure or 'figures'} of {count} {what}" + (f", by {level}" if beside.measure else "")
+        of = f"of {count} {'models' if beside.models else 'classes'}"
+        return f"{_TITLES.get(beside.measure, beside.measure)} {of}, by {level}" if beside.measure else f"figures {of}"
     if level == "images" and place.class_index is None:
         return "all images"
     shown = f" ({place.subset} images)" if level in ("classes", "models") and place.subset != "all" else ""

@@ -272,6 +272,7 @@ class PhotoScreen(ModalScreen[None]):
         width, height = layout.small
         if not width:
             return
+        height = 0 if main.note else height  # where one image cannot be shown, the others are named
         near = []
         for name, _ in NEAREST:
             shown = []

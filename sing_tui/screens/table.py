@@ -30,7 +30,7 @@ class TableScreen(TakingPage):
         below = self.app.screen_stack[-2] if len(self.app.screen_stack) > 1 else None
         if isinstance(below, TableScreen) and below.place.level == "classes" and below.view is not None:
             shown = [below.view.identity(line) for line in range(len(below.view))]
-            if below.place.model == self.place.model and self.place.class_index in shown:
+            if self.place.model in ("", below.place.model) and self.place.class_index in shown:
                 return shown
         return measured_classes(self.store)
 
@@ -39,20 +39,21 @@ class TableScreen(TakingPage):
         self.app.push_screen(TableScreen(place, select=select, columns=self.columns), self.follow)
 
     def follow(self, place: Place | None) -> None:
-        """Take over model and class from the screen that was just left."""
-        store = self.store
+        """Take over model, class and concept from the screen that was just left, where they are rows of this one."""
+        here, models = self.place, self.store.models
         if place is None:
             return
-        if place.concept is not None and self.place.level == "concepts":
-            wanted: int | None = place.concept
-        elif self.place.level == "models":
-            wanted = store.models.index(place.model) if place.model in store.models else None
-        else:
+        wanted: int | None = None
+        if here.level == "models" and here.beside is None:
+            wanted = models.index(place.model) if place.model in models else None
+        elif here.level == "classes":
             wanted = place.class_index
-            if place.level != "models" and place.model != self.place.model:
-                self.place = self.place.to("classes", model=place.model)
+            if place.level in ("concepts", "images") and place.model != here.model:
+                self.place = _of_model(here, place.model)
                 self.load(wanted)
                 return
+        elif here.level == "concepts":
+            wanted = place.concept
         line = None if wanted is None or self.view is None else self.view.line_of_identity(wanted)
         if line is not None:
             self.table.go(line)
@@ -73,6 +74,10 @@ class TableScreen(TakingPage):
 
     def show_keys(self) -> None:
         """Offer the most useful keys in the lowest line."""
+        if self.body != "table":
+            keys = (("esc", "back to the table"), ("j k", "other rows"), ("1-7", "pictures"), ("e", "export"))
+            self.query_one(KeyLine).offer((*keys, ("?", "help")))
+            return
         root = len(self.app.screen_stack) <= 2
         self.query_one(KeyLine).offer(
             tuple(
@@ -105,6 +110,7 @@ class TableScreen(TakingPage):
         self.table.move_column(step)
 
     @on(ScoreTable.Chosen)
+    @spoken
     def action_choose(self) -> None:
         """Open what the cursor stands on: a model, a class; the details of a concept or an image."""
         identity, place = self.identity, self.place
@@ -117,10 +123,11 @@ class TableScreen(TakingPage):
             level: Level = "classes" if place.class_index is None else "concepts"
             self.enter(Place(level, model, place.class_index))
         elif place.level == "classes":
-            self.enter(place.to("concepts", class_index=identity))
+            self.enter(place.to("concepts", class_index=identity), select=place.concept)
         else:
             self.action_details()
 
+    @spoken
     def action_swap(self, level: Level) -> None:
         """Go to the images or the concepts of what the cursor or the screen is about."""
         identity, place = self.identity, self.place
@@ -141,7 +148,9 @@ class TableScreen(TakingPage):
     @spoken
     def action_step_class(self, step: int) -> None:
         """Show the next or previous class in place; filter and sort stay."""
-        classes, current = self.classes_around(), self.place.class_index
+        current, beside = self.place.class_index, self.place.beside
+        others = () if beside is None else beside.classes[1:]
+        classes = [index for index in self.classes_around() if index not in others]
         if current is None or not classes:
             self.say("this table is of all classes: there is no next class")
             return
@@ -149,24 +158,22 @@ class TableScreen(TakingPage):
         if not 0 <= at + step < len(classes):
             self.say("this is the last class" if step > 0 else "this is the first class")
             return
-        beside = self.place.beside
         if beside is not None and beside.classes:
-            beside = replace(beside, classes=(classes[at + step], *beside.classes[1:]))
+            beside = replace(beside, classes=(classes[at + step], *others))
         self.place = replace(self.place, class_index=classes[at + step], beside=beside)
         self.load(self.identity if self.place.level != "images" else None)
 
+    @spoken
     def action_step_model(self, step: int) -> None:
         """Show the next or previous model in place."""
-        models, beside = self.store.models, self.place.beside
+        models = self.store.models
         if self.place.model not in models:
             return
         if len(models) == 1:
             self.say("this file holds one model")
             return
         model = models[(models.index(self.place.model) + step) % len(models)]
-        if beside is not None and beside.models:
-            beside = replace(beside, models=(model, *(name for name in beside.models if name != model)))
-        self.place = replace(self.place, model=model, beside=beside)
+        self.place = _of_model(self.place, model)
         self.load(self.identity)
 
     @spoken
@@ -268,16 +275,17 @@ class TableScreen(TakingPage):
         if body != "plot":
             self.picture = None
         self.lay_out()
+        self.show_keys()
         if body == "table":
             self.table.focus()
 
     def action_finder(self) -> None:
         """Find classes, concepts, images and models by name, index or WordNet id."""
-        from sing_tui.finder import Finder
         from sing_tui.screens.finder import FinderScreen
 
-        self.app.push_screen(FinderScreen(Finder(self.store), glyphs=self.glyphs), self.go_to_hit)
+        self.app.push_screen(FinderScreen(self.explorer.finder, glyphs=self.glyphs), self.go_to_hit)
 
+    @spoken
     def go_to_hit(self, hit: "Hit | None") -> None:
         """Go where a hit stands: classes of a model, concepts of a class, a concept in all classes, an image in its class."""
         if hit is None:
@@ -332,3 +340,11 @@ class TableScreen(TakingPage):
             self.table.go(int(action) - 1)
         else:
             await self.run_action(action)
+
+
+def _of_model(place: Place, model: str) -> Place:
+    """The same table of another model; what stands side by side is compared with it."""
+    beside = place.beside
+    if beside is not None and beside.models:
+        beside = replace(beside, models=(model, *(name for name in beside.models if name != model)))
+    return replace(place, model=model, beside=beside)

@@ -111,7 +111,8 @@ class TakingPage(ComparePage):
         """Say how far an export has come."""
         if message.over:
             self.writing = ""
-        self.say(self.glyphs.text(message.text))
+        if message.over or not self._asked_to_quit:  # the question stays until it is answered
+            self.say(self.glyphs.text(message.text))
 
     def action_cancel(self) -> None:
         """Stop a running export; nothing of it stays."""
@@ -119,6 +120,10 @@ class TakingPage(ComparePage):
             self._cancelled = True
         else:
             self.say("Q quits")
+
+    def give_up_export(self) -> None:
+        """Have a running export stop at its next piece."""
+        self._cancelled = True
 
     def holds_back(self) -> bool:
         """Whether quitting would break off an export, about which the user has not been asked yet."""
@@ -133,6 +138,7 @@ class TakingPage(ComparePage):
     def action_copy(self) -> None:
         """Copy the row, tab between cells."""
         if self.view is None or not len(self.view):
+            self.say("there is no row here yet")
             return
         row = self.view.order[self.table.cursor : self.table.cursor + 1]
         self.copy("\t".join(clean(str(column.values.take(row)[0])) for column in self.view.table.columns))

@@ -7,6 +7,7 @@ from textual.message import Message
 from textual.widgets import Input
 
 from sing_tui.filters import FilterError, check
+from sing_tui.formats import fit
 from sing_tui.screens.page import Page, overtaken
 from sing_tui.screens.spoken import in_one_line, spoken
 from sing_tui.search import Overtaken
@@ -22,6 +23,7 @@ class TypingPage(Page):
     """What was last looked for."""
     before: tuple[Arrangement, int] = (Arrangement(), 0)
     """Arrangement and line to return to when typing is given up."""
+    _view_before: View | None = None
     _matching: tuple[View, str, Rows] | None = None
     """The lines that were found last, so that the next match is not looked for again."""
 
@@ -65,7 +67,10 @@ class TypingPage(Page):
     @work(thread=True, exclusive=True, group="find")
     def _search(self, view: View, words: str, line: int, step: int) -> None:
         try:
-            self.post_message(self.Matched(view, words, view.matches(words, overtaken()), line, step))
+            stop = overtaken()
+            lines = view.matches(words, stop)
+            if not stop():
+                self.post_message(self.Matched(view, words, lines, line, step))
         except Overtaken:
             pass
         except Exception as error:
@@ -82,15 +87,19 @@ class TypingPage(Page):
         if line is None:
             self.say(f"nothing contains {self.words!r}")
             return
-        self.table.go(line)
         place = int(message.lines.searchsorted(line)) + 1
-        self.say(f"match {place:,} of {len(message.lines):,} for {self.glyphs.text(self.words)}: n next, N previous")
+        text = f"match {place:,} of {len(message.lines):,} for {self.glyphs.text(self.words)}: n next, N previous"
+        if line == self.table.cursor:
+            self.say(text)
+        else:
+            self.note = text  # said once the cursor has moved
+            self.table.go(line)
 
     def start_typing(self, purpose: str, value: str) -> None:
         """Open the typing line."""
         if self.view is None:
             return
-        self.before = (self.arrangement, self.table.cursor)
+        self.before, self._view_before = (self.arrangement, self.table.cursor), self.view
         self.query_one(TypingLine).ask(purpose, value)
         self.query_one(KeyLine).offer((("enter", purpose), ("esc", "cancel")))
         self.draw_status()
@@ -103,9 +112,13 @@ class TypingPage(Page):
         """Close the typing line and go back to how things stood before."""
         purpose, (wanted, line) = self.query_one(TypingLine).purpose, self.before
         self.stop_typing()
-        if purpose == "filter" and wanted != self.arrangement:
-            self.rearrange(wanted)
-        self.table.go(line)
+        self.done()
+        before = self._view_before
+        if purpose == "filter" and before is not None and (wanted != self.arrangement or self.view is not before):
+            self.rearrange(wanted, int(before.order[line]) if len(before) else None)
+        else:
+            self.workers.cancel_group(self, "find")
+            self.table.go(line)
 
     def stop_typing(self) -> None:
         """Close the typing line."""
@@ -145,10 +158,11 @@ class TypingPage(Page):
         """An error with a mark under the character it is about: the status stands below the line that is typed into."""
         at = self.query_one(TypingLine).column_of(indent + error.position) - 1
         message, room = self.glyphs.text(error.message), self.query_one("#status", TextLine).size.width - 2
-        if at + 2 + len(message) <= room or at < len(message) + 1:
-            self.problem = " " * max(0, min(at, room - len(message) - 2)) + f"^ {message}"
+        behind, before = room - at - 2, at - 1
+        if len(message) <= behind or behind >= before:
+            self.problem = " " * max(0, at) + f"^ {fit(message, max(1, behind), self.glyphs)}"
         else:
-            self.problem = f"{message} ^".rjust(at + 1)
+            self.problem = f"{fit(message, before, self.glyphs).rstrip()} ^".rjust(at + 1)
         self.draw_status()
 
     def find_first(self, words: str) -> None:

@@ -17,6 +17,9 @@ AT_ONCE = 50_000
 _BLOCK = 32
 _KEPT_BLOCKS = 512
 _SAMPLE = 256
+_NAME = 12
+"""Cells for the name of a model or class over its column."""
+_ROOMY = 100
 _MOST = 12
 """Cells for one number: a damaged file may hold any."""
 GAP = "  "
@@ -30,7 +33,7 @@ class Layout:
     number: NumberFormat | None
     """None for text."""
     title: tuple[str, str]
-    """The title on two lines; the unit takes the second one where the title leaves it free."""
+    """The title on two lines; the unit takes the second one where the title leaves it free, else it ends the first."""
     width: int
     ends: tuple[Column, Column] | None = None
     """The columns of the 95 % interval that is written beside the value."""
@@ -69,16 +72,26 @@ def lay_out(view: View, glyphs: Glyphs, room: int, chosen: tuple[str, ...] = ())
         number = None if column.is_text else number_format(column.name, column.unit, glyphs)
         title = _two_lines(glyphs.text(column.title), "" if number is None else number.unit)
         limit = max(12, min(40, room // 3 if position == 0 else room // 5))
-        if number is not None and column.interval is not None and set(column.interval) <= known.keys():
+        beside = "." in column.name
+        if (
+            number is not None
+            and column.interval is not None
+            and set(column.interval) <= known.keys()
+            and not (beside and room < _ROOMY)  # several values tell more there than their intervals
+        ):
             low, high = (known[name] for name in column.interval)
             value, *sides = (_measured(part, number) for part in (column, low, high))
-            value = max(value, len(title[0]) + 1, len(title[1]))
+            value = max(value, *(min(len(part) + 1, _NAME if beside else 99) for part in title))
             parts = (value, *sides) if max(sides) > 1 else (value, 0, 0)
             width = value + (sum(sides) + 4 if max(sides) > 1 else 0)
             layouts.append(Layout(column, number, title, width, (low, high), parts))  # type: ignore[arg-type]
             continue
-        needed = _number_width(column, number) if number is not None else _text_width(column, limit, glyphs)
-        layouts.append(Layout(column, number, title, max(needed, len(title[0]) + 1, len(title[1]) + 1)))
+        if number is None:
+            needed = _text_width(column, limit, glyphs)
+        else:
+            needed = _measured(column, number) if column.name.startswith("value.") else _number_width(column, number)
+        heads = (min(len(part) + 1, _NAME if beside else 99) for part in title)
+        layouts.append(Layout(column, number, title, max(needed, *heads)))
     return layouts
 
 
@@ -86,7 +99,7 @@ def _two_lines(title: str, unit: str) -> tuple[str, str]:
     if len(title) <= 9 or " " not in title:
         return (title, unit)
     first, _, rest = title.rpartition(" ")
-    return (first, rest)
+    return (f"{first} {unit}".rstrip(), rest)
 
 
 def _number_width(column: Column, number: NumberFormat) -> int:
@@ -102,7 +115,7 @@ def _measured(column: Column, number: NumberFormat) -> int:
     values = values[np.isfinite(values) & (values != 0)]
     if not len(values):
         return 1
-    extremes = (values.min(), values.max(), values[np.abs(values).argmin()])
+    extremes = values if len(values) <= _SAMPLE else (values.min(), values.max(), values[np.abs(values).argmin()])
     return min(_MOST, max(len(number.write(float(value))) for value in (*extremes, 0)))
 
 

@@ -85,6 +85,7 @@ class DetailPane(Widget):
     def on_resize(self) -> None:
         """Fit what is painted to the new size."""
         self._strips, self._first = None, 0
+        self.refresh()
 
     def notify_style_update(self) -> None:
         """Paint anew in the colours of another theme."""
@@ -110,10 +111,12 @@ class DetailPane(Widget):
         reading = [Strip([Segment(fit(" " + line, width, glyphs), text)]) for line in wrapped]
         drawn = draw(detail.strip, room, height, glyphs) if detail.strip is not None else []
         strip = [self._strip_of(line, width, text) for line in drawn]
-        blank = Strip.blank(width, text)
+        blank, picture = Strip.blank(width, text), detail.picture
         if mode != "plot":
             facts = self._facts(detail.facts, width)[self._first :]
             wanted = int(_PICTURE * height) + len(reading) + len(strip) if mode == "beside" and detail.picture else 0
+            if mode == "detail" and detail.picture is not None and len(facts) > height - 8 - len(reading):
+                reading, strip, picture = [], [], None  # it has a key of its own, and no room here
             free = max(3, height - 2 - max(wanted, len(reading) + len(strip)))
             hidden = max(0, len(facts) - free)
             if hidden:
@@ -125,8 +128,8 @@ class DetailPane(Widget):
                 facts = [*facts[: free - 1], Strip([Segment(more, self._style("label"))])]
             strips += [*facts, blank]
         strips += reading + strip
-        if detail.picture is not None:
-            drawn = draw(detail.picture, room, height - len(strips), glyphs)
+        if picture is not None:
+            drawn = draw(picture, room, height - len(strips), glyphs)
             strips += [self._strip_of(line, width, text) for line in drawn]
         return Painted(size, strips[:height], hidden)
 
@@ -138,7 +141,7 @@ class DetailPane(Widget):
         widths = [[max((cell_len(fact[i]) for fact in column), default=0) for i in (0, 1)] for column in columns]
         spare = width - sum(map(sum, widths))
         if spare < 0:
-            label_width = min(width // 2, max((cell_len(label) for label, _ in texts), default=0))
+            label_width = min(2 * width // 5, max((cell_len(label) for label, _ in texts), default=0))
             columns, widths, tall = [texts], [[label_width, width - label_width]], len(texts)
         else:
             widths[0][1] += spare // 2

@@ -86,6 +86,10 @@ def _width(pair: tuple[str, str]) -> int:
     return cell_len(pair[0]) + cell_len(pair[1]) + 3
 
 
+_PURPOSE = 9
+"""Cells before the text that is typed."""
+
+
 class TypingLine(Horizontal):
     """The line in which a filter, a search or a file name is typed; hidden until it is asked for."""
 
@@ -120,7 +124,7 @@ class TypingLine(Horizontal):
     def column_of(self, position: int) -> int:
         """The column of the screen in which a character of the typed text stands."""
         field = self.query_one(Input)
-        return field.region.x + cell_len(field.value[:position]) - int(field.scroll_offset.x)
+        return max(field.region.x, _PURPOSE) + cell_len(field.value[:position]) - int(field.scroll_offset.x)
 
     def type_ahead(self, character: str) -> bool:
         """Add a letter that was sent before the line had the focus; whether the line is open."""

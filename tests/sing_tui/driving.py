@@ -5,6 +5,7 @@ import asyncio
 from textual.events import Key
 from textual.keys import _character_to_key
 from textual.pilot import Pilot
+from textual.worker import WorkerCancelled
 
 from sing_tui.app import Explorer
 
@@ -16,15 +17,24 @@ async def settle(pilot: Pilot, *, details: bool = True) -> None:
         await asyncio.sleep(0.01)
     for _ in range(4):  # a key goes through app, widget, screen and back
         await pilot._wait_for_screen()
-    await app.workers.wait_for_complete()
+    await workers_done(app)
     for _ in range(3):
         await pilot._wait_for_screen()
     if details and app.failure is None:
         while app.workers or getattr(app.screen, "_timer", None) is not None:
-            await app.workers.wait_for_complete()
+            await workers_done(app)
             await asyncio.sleep(0.01)
         await pilot.pause()
         await pilot.pause(0.02)
+
+
+async def workers_done(app: Explorer) -> None:
+    """Wait for the threads at work; one that a later key made superfluous counts as done."""
+    while True:
+        try:
+            return await app.workers.wait_for_complete()
+        except WorkerCancelled:
+            await asyncio.sleep(0.01)
 
 
 async def press(pilot: Pilot, *keys: str) -> None:

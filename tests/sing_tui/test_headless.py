@@ -201,7 +201,7 @@ def test_a_reader_that_stops_early_is_no_error(tmp_path: Path) -> None:
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
     assert done.stderr == ""
     assert done.stdout.splitlines()[2] == "0"
-    assert done.stdout.startswith("image,class,prediction")
+    assert done.stdout.startswith("image,class,attribute_score,image_score,prediction")
 
 
 def test_the_headless_way_loads_nothing_heavy(store_path: Path, tmp_path: Path) -> None:

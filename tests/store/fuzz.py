@@ -25,6 +25,7 @@ HERE = Path(__file__).resolve()
 sys.path[:0] = [str(HERE.parent), str(HERE.parents[1] / "sing_tui"), str(HERE.parents[2] / "benchmarks")]
 PATIENCE = 10
 """Seconds that one file may take in one of its readers."""
+PICTURES = ("scatter", "ratios", "distributions", "strings", "validation", "spectrum", "parts")
 SCREENS = 8
 """Every so many files are shown on a screen, too."""
 MEMORY = 3 * 2**30
@@ -47,7 +48,18 @@ def harmless(text: str, where: str) -> None:
 
 def read_tables(path: Path, rng: random.Random) -> None:
     """Every table with every column, through the store's own interface."""
-    from sing_compute.store import Store, class_table, concept_table, image_table, model_table
+    from sing_compute.store import (
+        Store,
+        class_across_models,
+        class_table,
+        classes_beside,
+        concept_across_classes,
+        concept_table,
+        figures_beside,
+        image_table,
+        model_table,
+        models_beside,
+    )
 
     with Store(path) as store:
         tries = [lambda: model_table(store), lambda: store.offsets, lambda: store.find_class("dog")]
@@ -56,6 +68,15 @@ def read_tables(path: Path, rng: random.Random) -> None:
             tries += [lambda m=model, c=c: concept_table(store, m, c) for c in (0, 2)]
             tries += [lambda m=model: image_table(store, m), lambda m=model: image_table(store, m, 1)]
             tries += [lambda m=model: store.attributes(f"models/{m}"), lambda m=model: store.summary(m)]
+        pair = ["alpha", "beta"]
+        tries += [lambda: figures_beside(store, pair), lambda: class_across_models(store, 0, "wrong")]
+        tries += [lambda: concept_across_classes(store, "alpha", 1), lambda: classes_beside(store, "beta", "z", (0, 1))]
+        tries += [
+            lambda: models_beside(store, "classes", "ratio", pair),
+            lambda: models_beside(store, "images", "cosine", pair),
+        ]
+        tries += [lambda: models_beside(store, "concepts", "attribute_score", pair, class_index=0)]
+        tries += [lambda name=name: shown(store, rng, name).table for name in PICTURES]
         for make in tries:
             table = attempt(make)
             for column in getattr(table, "columns", ()):
@@ -63,6 +84,21 @@ def read_tables(path: Path, rng: random.Random) -> None:
                 expect(whole is None or len(whole) == table.length, f"{table.kind} {column.name}: length")
                 some = attempt(lambda c=column, t=table: c.values.take(rows_of(rng, t.length)))
                 expect(some is None or len(some) <= 8, f"{table.kind} {column.name}")
+
+
+def shown(store, rng: random.Random, name: str):
+    """A picture of the gallery, drawn."""
+    from sing_tui.formats import ASCII, UNICODE
+    from sing_tui.gallery import exhibit
+    from sing_tui.place import Place
+    from sing_tui.plots import draw
+
+    place = rng.choice([Place(), Place("classes", "alpha"), Place("concepts", "beta", 0), Place("images", "alpha", 1)])
+    glyphs = rng.choice([ASCII, UNICODE])
+    found = exhibit(store, place, name, identity=rng.choice([None, 0, 1]), glyphs=glyphs)
+    for line in draw(found.picture, 76, 16, glyphs):
+        harmless(line.plain, f"picture {name}")
+    return found
 
 
 def rows_of(rng: random.Random, length: int):
@@ -141,53 +177,16 @@ def explore(path: Path, rng: random.Random) -> None:
     from driving import lines, press, settle
     from textual.worker import WorkerCancelled
 
+    from sing_compute.errors import SingError
     from sing_tui.app import Explorer
 
     async def walk() -> None:
         app = Explorer(path, ascii_only=rng.random() < 0.2)
         async with app.run_test(size=rng.choice([(80, 24), (120, 40)])) as pilot:
             await settle(pilot)
-            around = [
-                "d",
-                "p",
-                "j",
-                "s",
-                "r",
-                "v",
-                "]",
-                "}",
-                "i",
-                "enter",
-                "escape",
-                "G",
-                "right",
-                "R",
-                "y",
-                "n",
-                "o",
-                "?",
-                "escape",
-            ]
-            keys = [
-                "d",
-                "p",
-                "escape",
-                "enter",
-                "p",
-                "escape",
-                "v",
-                "enter",
-                "p",
-                "escape",
-                "i",
-                "d",
-                "]",
-                "s",
-                "q",
-                "q",
-                "i",
-            ]
-            for key in [*keys, *rng.choices(around, k=12)]:
+            around = [*"dpjsrv]}iGRyno=a.,1234567 u)x?t", "enter", "escape", "right", "escape", "escape"]
+            keys = ["d", "p", "escape", "enter", "p", "escape", "v", "enter", "p", "escape", *"id]sqqi"]
+            for key in [*keys, *rng.choices(around, k=16)]:
                 if app.failure is not None or app._exit:
                     break
                 with contextlib.suppress(WorkerCancelled):  # a reader that a later key made superfluous
@@ -197,7 +196,10 @@ def explore(path: Path, rng: random.Random) -> None:
             attempt(lambda: (_ for _ in ()).throw(app.failure))
         expect(app.return_code in (0, None) or app.failure is not None, f"return code {app.return_code}")
 
-    asyncio.run(walk())
+    try:
+        asyncio.run(walk())
+    except SingError as error:
+        raise Broken("the screen ended with an error that is a line elsewhere") from error
 
 
 def sources(folder: Path) -> dict[str, bytes]:
@@ -265,6 +267,7 @@ def work(first: int, last: int, screens: int) -> None:
     warnings.simplefilter("error")
     warnings.filterwarnings("ignore", category=ResourceWarning)
     with tempfile.TemporaryDirectory() as folder:
+        os.environ["XDG_STATE_HOME"] = os.environ["XDG_CONFIG_HOME"] = folder
         source = sources(Path(folder))
         for seed in range(first, last):
             print(f"seed {seed}", flush=True)

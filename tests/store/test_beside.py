@@ -82,7 +82,7 @@ def test_images_of_models_stand_side_by_side(store: Store) -> None:
     ]  # fmt: skip
     assert (table.kind, table.length) == ("images", len(stored["alpha"]))
     assert table.column("image_score.beta").title == "IS beta"
-    assert table.column("image_score.beta.difference").title == "+IS beta"
+    assert table.column("image_score.beta.difference").title == "diff IS beta"
     assert table.column("image_score.beta.difference").unit == "degree"
     assert table.column("image_score.beta.rank_change").unit == "count"
     for model in MODELS:

@@ -1,0 +1,726 @@
+"""Marks, what stands side by side, pictures over a table, and large tables that are worked out beside the screen."""
+
+import re
+import textwrap
+from pathlib import Path
+from threading import Event
+
+import numpy as np
+import pytest
+from driving import burst, lines, on_screen, press, settle
+from stores import write_store
+
+from sing_compute.store import Store
+from sing_tui.app import Explorer
+from sing_tui.gallery import EXHIBITS
+from sing_tui.place import Beside, Place
+from sing_tui.screens import page
+from sing_tui.start import LEVELS, Start, Wish
+from sing_tui.view import View, arrange
+from sing_tui.widgets.detail import DetailPane
+
+pytestmark = pytest.mark.asyncio
+
+MODELS = ("alpha", "beta", "gamma")
+SIZE = (99, 30)
+"""Room for all columns that are compared, and none for details beside them."""
+AT = {
+    "models": Start(),
+    "classes": Start(Wish(model="alpha")),
+    "concepts": Start(Wish(class_name="cat")),
+    "images": Start(Wish(class_name="cat", table="images")),
+}
+
+
+@pytest.fixture(scope="module")
+def three_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("three") / "three.h5"
+    return write_store(
+        path, models=MODELS, class_names=("cat", "dog", "owl", "empty"), images_per_class=(9, 7, 5, 0), concepts=24
+    )
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Details are read sooner."""
+    monkeypatch.setattr(page, "_DEBOUNCE", 0.03)
+
+
+def status(app: Explorer) -> str:
+    return app.screen.query_one("#status").left
+
+
+def shown(app: Explorer, name: str) -> list[np.ndarray | str]:
+    """Whole columns of the screen's table whose names end so, in the order of the file."""
+    found = [column for column in app.screen.view.table.columns if column.name.endswith(name)]
+    return [column.values.all() for column in found]
+
+
+def marked(app: Explorer) -> list[str]:
+    """The first words of the lines that bear a mark."""
+    sign = app.glyphs.mark
+    return [line[1:].split("  ")[0].strip() for line in lines(app)[3:-2] if line.startswith(sign)]
+
+
+def numbers(app: Explorer, name: str) -> list[float]:
+    """The numbers of the painted row of that name, without intervals."""
+    line = next(line for line in lines(app)[3:-2] if re.match(rf".{re.escape(name)}(?!\S)", line))
+    return [float(cell) for cell in re.sub(r"\[.*?\]", "", line[1 + len(name) :]).split() if not cell.isalpha()]
+
+
+def places(values: np.ndarray) -> np.ndarray:
+    """Ranks by the definition: 1 and how many are larger."""
+    return 1 + (values[None, :] > values[:, None]).sum(axis=1)
+
+
+# marks
+
+
+@pytest.mark.parametrize("ascii_only", [False, True])
+async def test_space_marks_and_steps_down_and_u_clears(three_path: Path, ascii_only: bool) -> None:
+    app = Explorer(three_path, AT["concepts"], ascii_only=ascii_only)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "o", "g", "space", "down", "space")
+        assert marked(app) == ["concept 0", "concept 2"]
+        assert app.screen.table.cursor == 3
+        assert "2 marked" in status(app)
+        await press(pilot, "up", "space")
+        assert marked(app) == ["concept 0"]
+        await press(pilot, "G", "space")
+        assert app.screen.table.cursor == 23
+        assert app.screen.marks == {0, 23}
+        assert "2 marked" in status(app)
+        await press(pilot, "u")
+        assert marked(app) == []
+        assert "marked" not in status(app)
+        assert not ascii_only or on_screen(app).isascii()
+
+
+async def test_marks_stay_with_their_rows_through_sort_filter_and_another_class(three_path: Path) -> None:
+    app = Explorer(three_path, AT["concepts"])
+    async with app.run_test(size=(80, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "o", "g", "space", "down", "space", "right", "s", "s")
+        assert sorted(marked(app)) == ["concept 0", "concept 2"]
+        await press(pilot, "f", *'concept = "concept 2"', "enter")
+        assert marked(app) == ["concept 2"]
+        await press(pilot, "F", "right_square_bracket")
+        assert app.screen.place.class_index == 1
+        assert sorted(marked(app)) == ["concept 0", "concept 2"]
+        await press(pilot, "right_curly_bracket", "equals_sign")
+        assert sorted(marked(app)) == ["concept 0", "concept 2"]
+        await press(pilot, "equals_sign", "i")
+        assert app.screen.place.level == "images"
+        assert marked(app) == []
+        await press(pilot, "space", "right_square_bracket")
+        assert app.screen.place.class_index == 2
+        assert marked(app) == []
+
+
+# side by side
+
+
+@pytest.mark.parametrize(
+    ("level", "measure", "paths"),
+    [
+        ("classes", "attribute_score_mean", ("classes/attribute_score_mean",) * 2),
+        ("concepts", "attribute_score", ("concepts/attribute_score",) * 2),
+        ("images", "image_score", ("images/image_score",) * 2),
+    ],
+)
+async def test_values_differences_and_places_are_those_of_the_file(
+    three_path: Path, level: str, measure: str, paths: tuple[str, str]
+) -> None:
+    begin = Start(Wish(table=level, class_name="dog" if level != "classes" else None, compare=measure))
+    with Store(three_path) as store:
+        low, high = store.offsets[1:3]
+
+        def stored(model: str) -> np.ndarray:
+            if measure == "attribute_score_mean":
+                score = store.array(f"models/{model}/images/attribute_score").astype(float)
+                return np.array([score[a:b].mean() for a, b in zip(store.offsets[:3], store.offsets[1:4], strict=True)])
+            whole = store.array(f"models/{model}/{paths[0]}")
+            return (whole[1] if level == "concepts" else whole[low:high]).astype(float)
+
+        known = [stored(model) for model in MODELS]
+        names = {
+            "classes": store.class_names,
+            "concepts": store.concept_names,
+            "images": store.array("images/key")[low:high],
+        }[level]
+    app = Explorer(three_path, begin)
+    async with app.run_test(size=(220, 40)) as pilot:
+        await settle(pilot)
+        await press(pilot, "d", "d", "o")
+        await settle(pilot)
+        for model, values in zip(MODELS, known, strict=True):
+            np.testing.assert_allclose(shown(app, f"{measure}.{model}")[0], values, rtol=2e-5, atol=1e-6)
+        for model, values in zip(MODELS[1:], known[1:], strict=True):
+            difference, moved = shown(app, f".{model}.difference")[0], shown(app, f".{model}.rank_change")[0]
+            np.testing.assert_allclose(difference, values - known[0], rtol=1e-4, atol=1e-5)
+            assert (moved == places(known[0]) - places(values)).all()
+        for row, name in enumerate(names[: len(known[0])]):
+            first, second, third = (values[row] for values in known)
+            expected = [first, second, third, second - first, third - first]
+            expected += [places(known[0])[row] - places(values)[row] for values in known[1:]]
+            painted = numbers(app, str(name))
+            assert painted[-7:] == pytest.approx(expected, abs=0.0051)
+
+
+async def test_marked_models_are_compared_and_all_where_fewer_than_two_are_marked(three_path: Path) -> None:
+    app = Explorer(three_path)
+    async with app.run_test(size=SIZE) as pilot:
+        await settle(pilot)
+        await press(pilot, "down", "space", "space", "equals_sign")  # beta and gamma are marked
+        assert app.screen.place.beside == Beside("", ("gamma", "beta"))
+        await press(pilot, "equals_sign", "g", "equals_sign")
+        assert app.screen.place.beside.models == ("alpha", "beta", "gamma")
+        await press(pilot, "escape", "down", "enter", "equals_sign")
+        assert app.screen.place.beside.models == ("beta", "gamma")
+        await press(pilot, "right_curly_bracket")  # the next model stands first, the others stay
+        assert app.screen.place.beside.models == ("gamma", "beta")
+        await press(pilot, "h", "u", "enter", "equals_sign")
+        assert app.screen.place.beside.models == ("gamma", "alpha", "beta")
+        await press(pilot, "h", "space", "equals_sign")
+        assert len(app.screen.place.beside.models) == 3
+
+
+async def test_figures_stand_beside_one_another_with_intervals_and_differences(three_path: Path) -> None:
+    app = Explorer(three_path)
+    async with app.run_test(size=SIZE) as pilot:
+        await settle(pilot)
+        await press(pilot, "down", "equals_sign")
+        assert app.screen.place == Place("models", "beta", beside=Beside("", ("beta", "alpha", "gamma")))
+        assert "figures of 3 models" in lines(app)[0]
+        with Store(three_path) as store:
+            figures = [store.summary(model) for model in ("beta", "alpha", "gamma")]
+        names = app.screen.view.table.column("name").values.all().tolist()
+        for name in ("image_score", "nullity", "null_energy", "r_squared", "flips"):
+            row = names.index(name)
+            values = [shown(app, f"value.{model}")[0][row] for model in ("beta", "alpha", "gamma")]
+            assert values == pytest.approx([float(figure[name]) for figure in figures])
+            for model, value in zip(("alpha", "gamma"), values[1:], strict=True):
+                assert shown(app, f".{model}.difference")[0][row] == pytest.approx(value - values[0])
+        line = next(line for line in lines(app) if line.startswith(" IS "))
+        assert f" {figures[1]['image_score']:.3f} " in line
+        await press(pilot, "enter")
+        assert app.screen.body == "detail"
+        await press(pilot, "escape", "i")
+        assert "figures of models" in status(app)
+        await press(pilot, "full_stop")
+        assert "all figures of these models stand here already" in status(app)
+        await press(pilot, "escape")
+        assert app.screen.place == Place()
+        assert app.screen.identity == 1
+
+
+@pytest.mark.parametrize("key", ["equals_sign", "escape"])
+@pytest.mark.parametrize("level", ["classes", "concepts", "images"])
+async def test_one_layer_back_is_the_plain_table_with_the_same_row_and_sort(
+    three_path: Path, level: str, key: str
+) -> None:
+    app = Explorer(three_path, AT[level])
+    async with app.run_test(size=SIZE) as pilot:
+        await settle(pilot)
+        screen, plain = app.screen, app.screen.place
+        await press(pilot, "down", "right", "right", "s")
+        item, measure = screen.identity, screen.arrangement.sort
+        await press(pilot, "equals_sign")
+        assert app.screen is screen
+        assert screen.place.beside == Beside(measure, MODELS)
+        assert (screen.identity, screen.arrangement.sort) == (item, f"{measure}.alpha")
+        await press(pilot, key)
+        assert app.screen is screen
+        assert (screen.place, screen.identity, screen.arrangement.sort) == (plain, item, measure)
+
+
+@pytest.mark.parametrize("level", ["classes", "concepts", "images"])
+async def test_full_stop_and_comma_go_through_every_numeric_column_and_back(three_path: Path, level: str) -> None:
+    app = Explorer(three_path, AT[level])
+    async with app.run_test(size=SIZE) as pilot:
+        await settle(pilot)
+        plain = app.screen.view.table
+        ends = {end for column in plain.columns for end in column.interval or ()}
+        names = [c.name for c in plain.columns if not c.is_text and c.name not in {"index", "count", *ends}]
+        await press(pilot, "equals_sign")
+        first = names.index(app.screen.place.beside.measure)
+        seen = []
+        for step in range(len(names)):
+            await press(pilot, "full_stop")
+            seen.append(app.screen.place.beside.measure)
+            assert app.screen.view is not None, seen
+            assert app.screen.view.table.column(f"{seen[-1]}.beta.difference").unit
+            assert seen[-1] == names[(first + step + 1) % len(names)]
+        await press(pilot, "comma", "comma")
+        assert app.screen.place.beside.measure == seen[-3]
+
+
+async def test_two_classes_of_one_model_by_their_concepts(three_path: Path) -> None:
+    app = Explorer(three_path, AT["classes"])
+    async with app.run_test(size=SIZE) as pilot:
+        await settle(pilot)
+        below = app.screen
+        await press(pilot, "down", "space", "space", "equals_sign")
+        assert app.screen.place == Place("concepts", "alpha", 1, beside=Beside("attribute_score", classes=(1, 2)))
+        assert "AS of 2 classes, by concepts" in lines(app)[0]
+        with Store(three_path) as store:
+            score = store.array("models/beta/concepts/attribute_score").astype(float)
+        await press(pilot, "right_curly_bracket")
+        assert app.screen.place.model == "beta"
+        assert shown(app, "attribute_score.dog")[0] == pytest.approx(score[1], abs=1e-6)
+        assert shown(app, "owl.difference")[0] == pytest.approx(score[2] - score[1], abs=1e-6)
+        assert (shown(app, "owl.rank_change")[0] == places(score[1]) - places(score[2])).all()
+        await press(pilot, "left_square_bracket")
+        assert app.screen.place.beside.classes == (0, 2)
+        assert shown(app, "owl.difference")[0] == pytest.approx(score[2] - score[0], abs=1e-6)
+        await press(pilot, "right_square_bracket", "right_square_bracket")  # owl stands there already
+        assert app.screen.place.beside.classes == (1, 2)
+        assert "last class" in status(app)
+        await press(pilot, "full_stop")
+        assert app.screen.place.beside == Beside("attribute_score_abs", classes=(1, 2))
+        await press(pilot, "escape")
+        assert app.screen is below
+        assert (below.place, below.identity, below.marks) == (Place("classes", "beta"), 1, {1, 2})
+        await press(pilot, "equals_sign", "equals_sign")
+        assert app.screen is below
+
+
+async def test_model_class_and_concept_step_in_place_and_the_comparison_stays(three_path: Path) -> None:
+    app = Explorer(three_path, AT["concepts"])
+    async with app.run_test(size=SIZE) as pilot:
+        await settle(pilot)
+        await press(pilot, "equals_sign", "down")
+        item, measure = app.screen.identity, app.screen.place.beside.measure
+        for key, class_index, models in (
+            ("right_square_bracket", 1, MODELS),
+            ("right_curly_bracket", 1, ("beta", "alpha", "gamma")),
+            ("left_square_bracket", 0, ("beta", "alpha", "gamma")),
+            ("left_curly_bracket", 0, ("alpha", "beta", "gamma")),
+        ):
+            await press(pilot, key)
+            assert app.screen.place == Place("concepts", models[0], class_index, beside=Beside(measure, models))
+            assert app.screen.identity == item
+            with Store(three_path) as store:
+                known = store.array(f"models/{models[1]}/concepts/{measure}")[class_index]
+                assert shown(app, f"{measure}.{models[1]}")[0] == pytest.approx(known)
+        line = app.screen.table.cursor
+        await press(pilot, "right_parenthesis")
+        assert app.screen.table.cursor == line + 1
+        await press(pilot, "left_parenthesis", "left_parenthesis")
+        assert app.screen.table.cursor == line - 1
+
+
+async def test_sorting_and_filtering_by_what_is_compared(three_path: Path) -> None:
+    app = Explorer(three_path, AT["concepts"])
+    with Store(three_path) as store:
+        one, two = (
+            store.array(f"models/{model}/concepts/attribute_score_abs")[0].astype(float) for model in MODELS[:2]
+        )
+    async with app.run_test(size=SIZE) as pilot:
+        await settle(pilot)
+        screen = app.screen
+        await press(pilot, "equals_sign")
+        names = [column.name for column in screen.table.columns]
+        screen.table.move_column(names.index("attribute_score_abs.beta.difference") - screen.table.column)
+        await press(pilot, "s")
+        assert [screen.view.identity(k) for k in range(24)] == np.argsort(one - two, kind="stable").tolist()
+        assert f"sort {screen.table.columns[screen.table.column].title} ▼" in status(app)
+        await press(pilot, "r")
+        assert [screen.view.identity(k) for k in range(24)] == np.argsort(two - one, kind="stable").tolist()
+        screen.table.move_column(names.index("attribute_score_abs.gamma.rank_change") - screen.table.column)
+        await press(pilot, "s")
+        moved = shown(app, "gamma.rank_change")[0][screen.view.order]
+        assert moved.tolist() == sorted(moved.tolist(), reverse=True)
+        for text, mask in (
+            ("attribute_score_abs.beta.difference > 0.2", two - one > 0.2),
+            ("attribute_score_abs.alpha > 2 * attribute_score_abs.beta", one > 2 * two),
+            ("abs(attribute_score_abs.beta.rank_change) <= 3", abs(places(one) - places(two)) <= 3),
+        ):
+            await press(pilot, "f")
+            screen.query_one("Input").value = text
+            await press(pilot, "enter")
+            assert sorted(screen.view.order.tolist()) == np.flatnonzero(mask).tolist(), text
+            assert 0 < len(screen.view) < 24
+        await press(pilot, "escape", "escape")
+        assert screen.place.beside is None
+
+
+async def test_where_nothing_can_be_compared_a_line_says_so(bare_path: Path, store_path: Path) -> None:
+    app = Explorer(bare_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "equals_sign")
+        assert "this file holds one model" in status(app)
+        await press(pilot, "enter", "equals_sign")
+        assert "this file holds one model; mark two classes" in status(app)
+        await press(pilot, "right_curly_bracket")
+        assert "this file holds one model" in status(app)
+        await press(pilot, "space", "space", "equals_sign")
+        assert app.screen.place.beside.classes == (0, 1)
+        assert app.screen.view is None
+        assert "no concept shifts" in on_screen(app)
+        await press(pilot, "full_stop", "right_square_bracket", "s", "space", "escape")
+        assert app.screen.place == Place("classes", "vgg")
+    app = Explorer(store_path, Start(Wish(class_name="empty", compare="attribute_score")))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+    assert "no image of empty was measured" in str(app.failure)
+
+
+# one class or one concept across the file
+
+
+async def test_one_class_in_all_models_and_back(three_path: Path) -> None:
+    app = Explorer(three_path, Start(Wish(model="beta")))
+    async with app.run_test(size=SIZE) as pilot:
+        await settle(pilot)
+        below = app.screen
+        await press(pilot, "down", "a")
+        assert (app.screen.place.level, app.screen.place.class_index, app.screen.identity) == ("models", 1, 1)
+        with Store(three_path) as store:
+            low, high = store.offsets[1:3]
+            for model in MODELS:
+                median = np.median(store.array(f"models/{model}/images/image_score")[low:high])
+                assert f"{median:.2f}" in next(line for line in lines(app) if line.startswith(f" {model} "))
+        await press(pilot, "equals_sign")
+        assert "stand below one another" in status(app)
+        await press(pilot, "right_square_bracket")
+        assert app.screen.place.class_index == 2
+        await press(pilot, "down", "enter")
+        assert app.screen.place == Place("concepts", "gamma", 2)
+        await press(pilot, "escape")
+        assert (app.screen.place.class_index, app.screen.identity) == (2, 2)
+        await press(pilot, "escape")
+        assert app.screen is below
+        assert (below.place, below.identity) == (Place("classes", "beta"), 2)
+
+
+async def test_one_concept_in_all_classes_and_back(three_path: Path) -> None:
+    app = Explorer(three_path, Start(Wish(model="beta", class_name="dog")))
+    async with app.run_test(size=SIZE) as pilot:
+        await settle(pilot)
+        below = app.screen
+        await press(pilot, "o", "G", "up", "a")
+        assert app.screen.place == Place("classes", "beta", concept=22)
+        assert app.screen.identity == 1  # on the class that one came from
+        with Store(three_path) as store:
+            score = store.array("models/beta/concepts/attribute_score")
+        for name, value in zip(("cat", "dog", "owl"), score[:3, 22], strict=True):
+            assert numbers(app, name)[1] == pytest.approx(value, abs=0.0051)
+        await press(pilot, "equals_sign")
+        assert "one concept is shown in all classes" in status(app)
+        await press(pilot, "right_parenthesis", "right_parenthesis")
+        assert app.screen.place.concept == 23
+        assert "last concept" in status(app)
+        assert numbers(app, "owl")[1] == pytest.approx(score[2, 23], abs=0.0051)
+        await press(pilot, "down", "enter")
+        assert app.screen.place == Place("concepts", "beta", 2)
+        assert app.screen.identity == 23  # the concept is found again
+        await press(pilot, "right_curly_bracket", "escape")
+        assert app.screen.place == Place("classes", "gamma", concept=23)
+        await press(pilot, "left_curly_bracket", "escape")
+        assert app.screen is below
+        assert (below.place, below.identity) == (Place("concepts", "beta", 1), 23)
+
+
+async def test_coming_back_from_a_class_of_a_comparison_the_comparison_stays(three_path: Path) -> None:
+    app = Explorer(three_path, AT["classes"])
+    async with app.run_test(size=SIZE) as pilot:
+        await settle(pilot)
+        await press(pilot, "equals_sign", "down", "enter", "right_curly_bracket", "escape")
+        place = app.screen.place
+        assert (place.level, place.model, place.beside.models) == ("classes", "beta", ("beta", "alpha", "gamma"))
+        assert app.screen.identity == 1
+
+
+# pictures
+
+
+@pytest.mark.parametrize(
+    ("level", "size", "ascii_only"),
+    [
+        *((level, (80, 24), level == "classes") for level in LEVELS),
+        ("concepts", (80, 24), True),
+        *((level, (40, 10), level != "images") for level in LEVELS),
+    ],
+)
+async def test_every_picture_at_every_level_fits_and_its_key_closes_it(
+    three_path: Path, level: str, size: tuple[int, int], ascii_only: bool
+) -> None:
+    app = Explorer(three_path, AT[level], ascii_only=ascii_only)
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        pane = app.screen.query_one(DetailPane)
+        for known in EXHIBITS:
+            await press(pilot, known.key)
+            await settle(pilot)
+            assert (app.screen.body, app.screen.picture) == ("plot", known.name)
+            detail = pane.detail
+            assert detail.picture is not None, detail.reading
+            text = " ".join(on_screen(app).split())
+            start = " ".join(detail.reading.split()[:8])
+            assert start in text, (start, text)
+            if size == (80, 24):
+                assert " ".join(detail.reading.split()[-4:]) in text  # the whole reading, and a picture below it
+                told = len(textwrap.wrap(detail.reading, 78))
+                assert sum(bool(line.strip()) for line in lines(app)[2:-2]) >= told + 4, known.name
+            assert {strip.cell_length for strip in app.screen._compositor.render_strips()} == {size[0]}
+            assert not ascii_only or text.isascii(), [c for c in text if not c.isascii()]
+            await press(pilot, known.key)
+            assert app.screen.body == "table"
+            assert not pane.display
+        await press(pilot, "1", "2")  # another picture's key goes there at once
+        assert (app.screen.body, app.screen.picture) == ("plot", "ratios")
+        await press(pilot, "escape")
+        assert app.screen.body == "table"
+
+
+@pytest.mark.parametrize(
+    ("level", "picture", "titled"),
+    [
+        ("models", "6", "Singular values: {model}"),
+        ("classes", "4", "{name}: angle to concepts"),
+        ("concepts", "4", "{name} ("),
+        ("images", "1", "AS and IS of alpha"),
+    ],
+)
+async def test_under_a_picture_the_cursor_goes_on_and_the_picture_follows(
+    three_path: Path, level: str, picture: str, titled: str
+) -> None:
+    app = Explorer(three_path, AT[level])
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, picture)
+        for key in ("down", "j", "up"):
+            line = app.screen.table.cursor
+            await press(pilot, key)
+            await settle(pilot)
+            assert app.screen.table.cursor == line + (-1 if key == "up" else 1)
+            k = app.screen.identity
+            name = {"classes": ("cat", "dog", "owl")[k % 3], "concepts": f"concept {k}"}.get(level, "")
+            wanted = titled.format(name=name, model=MODELS[k % 3])
+            assert wanted in " ".join(on_screen(app).split())
+
+
+async def test_classes_and_models_step_with_a_picture_open(three_path: Path) -> None:
+    app = Explorer(three_path, AT["concepts"])
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "4")
+        for key, title in (
+            ("right_square_bracket", "dog: angle to concepts, alpha"),
+            ("right_curly_bracket", "dog: angle to concepts, beta"),
+            ("left_square_bracket", "cat: angle to concepts, beta"),
+        ):
+            await press(pilot, key)
+            await settle(pilot)
+            assert app.screen.body == "plot"
+            assert title in lines(app)[1]
+        await press(pilot, "4")
+        assert app.screen.place == Place("concepts", "beta", 0)
+
+
+async def test_pictures_of_one_class_in_all_models_follow_the_cursor(three_path: Path) -> None:
+    app = Explorer(three_path, AT["classes"])
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "a", "6")
+        await settle(pilot)
+        assert "Singular values: alpha" in lines(app)[1]
+        await press(pilot, "down")
+        await settle(pilot)
+        assert "Singular values: beta" in lines(app)[1]
+
+
+async def test_pictures_over_figures_and_over_two_classes_have_a_reading(three_path: Path) -> None:
+    for keys in (("equals_sign",), ("enter", "space", "space", "equals_sign")):
+        app = Explorer(three_path)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settle(pilot)
+            await press(pilot, *keys)
+            for known in EXHIBITS:
+                await press(pilot, known.key)
+                await settle(pilot)
+                detail = app.screen.query_one(DetailPane).detail
+                assert detail.picture is not None, (keys, known.name, detail.reading)
+                await press(pilot, known.key)
+
+
+# large tables
+
+
+@pytest.fixture
+def large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables of more than five rows are worked out beside the screen."""
+    for module in ("widgets.columns", "screens.page", "screens.typed"):
+        monkeypatch.setattr(f"sing_tui.{module}.AT_ONCE", 5)
+
+
+async def until(pilot, what) -> None:
+    for _ in range(300):
+        if what():
+            return
+        await pilot.pause(0.01)
+    raise AssertionError("waited in vain")
+
+
+async def test_places_are_worked_out_beside_the_screen_which_shows_dots_meanwhile(
+    three_path: Path, large: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sing_compute.store import beside
+
+    gate, real = Event(), beside._ranks
+    monkeypatch.setattr(beside, "_ranks", lambda values: (gate.wait(5), real(values))[1])
+    app = Explorer(three_path, AT["images"])
+    async with app.run_test(size=(140, 30)) as pilot:
+        await settle(pilot)
+        await press(pilot, "d", "d")
+        await settle(pilot)
+        burst("equals_sign", app=app)
+        await until(pilot, lambda: app.screen.place.beside and "rank" in on_screen(app))
+        row = next(line for line in lines(app) if line.startswith(" cat/"))
+        assert row.rstrip().endswith("…")
+        await press_only(pilot, "down")
+        assert app.screen.table.cursor == 1  # it goes on answering
+        gate.set()
+        await settle(pilot)
+        assert not any("…" in line for line in lines(app)[3:-2])
+        values = [shown(app, f"image_score.{model}")[0] for model in MODELS]
+        line = app.screen.view.order[1]
+        expected = [places(values[0])[line] - places(other)[line] for other in values[1:]]
+        key = str(app.screen.view.table.columns[0].values.all()[line])
+        assert numbers(app, key)[-2:] == expected
+
+
+async def press_only(pilot, *keys: str) -> None:
+    """Press keys without waiting for what works beside the screen."""
+    burst(*keys, app=pilot.app)
+    await pilot.pause(0.05)
+
+
+async def played(path: Path, keys: tuple[tuple[str, ...], ...]) -> list[tuple]:
+    """Rows, cursor and status after each group of keys."""
+    app, seen = Explorer(path, Start(Wish(table="images"))), []
+    async with app.run_test(size=SIZE) as pilot:
+        await settle(pilot)
+        for group in keys:
+            await press(pilot, *group)
+            await settle(pilot)
+            seen.append((app.screen.view.order.tolist(), app.screen.table.cursor, status(app)))
+    return seen
+
+
+async def test_large_tables_sort_filter_and_find_like_small_ones(
+    three_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = (
+        ("right", "right", "s"),
+        ("r", "down", "down"),
+        ("equals_sign",),
+        (*["right"] * 8, "s"),
+        ("equals_sign", "f", *"class = dog"),
+        ("enter", "down"),
+        ("f", *["backspace"] * 3, *"cat", "enter"),
+        ("f",),
+        (*" x and (",),
+        ("escape",),
+        ("F", "slash", *"dog"),
+        ("enter", "n"),
+        ("N",),
+        ("slash", *"owl/00020"),
+        ("escape",),
+        ("o",),
+        ("f", *"zzz", "enter"),
+        ("escape",),
+    )
+    small = await played(three_path, keys)
+    for module in ("widgets.columns", "screens.page", "screens.typed"):
+        monkeypatch.setattr(f"sing_tui.{module}.AT_ONCE", 5)
+    for group, before, after in zip(keys, small, await played(three_path, keys), strict=True):
+        assert after == before, group
+    assert [len(rows) for rows, *_ in small[4:7]] == [7, 7, 9]
+
+
+async def test_a_newer_filter_overtakes_an_older_one(
+    three_path: Path, large: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, held = Event(), []
+
+    def slow(table, wanted, stop=None) -> View:
+        if wanted.filter == "dog":
+            held.append(wanted.filter)
+            gate.wait(5)
+        return arrange(table, wanted, stop)
+
+    monkeypatch.setattr(page, "arrange", slow)
+    app = Explorer(three_path, Start(Wish(table="images")))
+    async with app.run_test(size=SIZE) as pilot:
+        await settle(pilot)
+        burst("f", *"dog", app=app)
+        await until(pilot, lambda: held)
+        for key in ("backspace", "backspace", "backspace", *"owl"):
+            burst(key, app=app)  # one at a time: sent together, Textual's Input takes letters before other keys
+            await pilot.pause(0.02)
+        await until(pilot, lambda: app.screen.view.arrangement.filter == "owl")
+        gate.set()
+        await settle(pilot)
+        texts = [column.values.all() for column in app.screen.view.table.columns if column.is_text]
+        expected = [row for row in range(21) if any("owl" in str(cells[row]) for cells in texts)]
+        assert sorted(app.screen.view.order.tolist()) == expected
+        assert app.screen.arrangement.filter == app.screen.view.arrangement.filter == "owl"
+        await press(pilot, "enter")
+        assert "filter owl" in status(app)
+
+
+async def test_an_answer_that_comes_just_before_a_newer_one_does_not_push_it_out(three_path: Path, large: None) -> None:
+    app = Explorer(three_path, Start(Wish(table="images")))
+    async with app.run_test(size=SIZE) as pilot:
+        await settle(pilot)
+        screen = app.screen
+        table, first = screen.view.table, screen.arrangement
+        from dataclasses import replace
+
+        older, newer = replace(first, filter="dog"), replace(first, filter="owl")
+        screen.arrangements["images"] = newer
+        for wanted in (older, newer):  # both were under way when the first answer arrived
+            screen.post_message(screen.Arranged(wanted, arrange(table, wanted), 0, None))
+        await settle(pilot)
+        assert screen.view.arrangement.filter == screen.arrangement.filter == "owl"
+
+
+async def test_a_sort_that_is_asked_for_while_another_table_is_read_is_kept(three_path: Path) -> None:
+    app = Explorer(three_path, AT["concepts"])
+    async with app.run_test(size=SIZE) as pilot:
+        await settle(pilot)
+        await press(pilot, "o", "down", "right", "right")
+        item, measure = app.screen.identity, app.screen.table.columns[app.screen.table.column].name
+        for key, model in (("right_curly_bracket", "beta"), ("right_curly_bracket", "gamma")):
+            burst(key, "s", app=app)
+            await settle(pilot)
+            assert app.screen.place.model == model
+            assert app.screen.arrangement.sort == measure
+            with Store(three_path) as store:
+                score = store.array(f"models/{model}/concepts/{measure}")[0]
+            shown_scores = app.screen.view.table.column(measure).values.take(app.screen.view.order)
+            assert shown_scores.tolist() == sorted(score.tolist(), reverse=app.screen.arrangement.descending)
+            assert app.screen.identity == item
+
+
+async def test_a_search_that_was_given_up_moves_nothing(
+    three_path: Path, large: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, real = Event(), View.matches
+    monkeypatch.setattr(View, "matches", lambda view, words, stop=None: (gate.wait(5), real(view, words, stop))[1])
+    app = Explorer(three_path, Start(Wish(table="images")))
+    async with app.run_test(size=SIZE) as pilot:
+        await settle(pilot)
+        await press(pilot, "down")
+        burst("slash", *"owl/00020", app=app)
+        await pilot.pause(0.1)
+        burst("escape", app=app)
+        await pilot.pause(0.1)
+        gate.set()
+        await settle(pilot)
+        assert app.screen.table.cursor == 1
+        assert "2 of 21" in status(app)
