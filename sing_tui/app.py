@@ -74,10 +74,8 @@ class Explorer(App[None]):
     ENABLE_COMMAND_PALETTE = False
     """Textual's own palette paints signs that plain terminals lack; ours is `screens.palette`."""
     TITLE = "sing-tui"
-    CSS = """
-    Input:ansi > .input--cursor, OptionList:ansi > .option-list--option-highlighted { text-style: reverse; }
-    """
-    """Where no colour shows the cursor of a typing line or the chosen command, this does."""
+    CSS = "Input:ansi > .input--cursor { text-style: reverse; }"
+    """Where no colour shows the cursor of a typing line, this does."""
 
     def __init__(
         self,

@@ -42,6 +42,7 @@ class Palette(ModalScreen[str | None]):
 
     def __init__(self, about: "TableScreen") -> None:
         super().__init__(classes="ascii" if about.explorer.glyphs.ascii_only else "")
+        self.pointer = about.glyphs.right
         self.commands = [
             (f"{keys:<13} {binding.id}: {binding.description}", binding.action)
             for keys, binding in about.key_list()
@@ -70,10 +71,10 @@ class Palette(ModalScreen[str | None]):
         words, options = typed.lower().split(), self.query_one(OptionList)
         options.clear_options()
         if typed.strip().isdecimal():
-            options.add_option(Option(Content(f"{'':13} go to line {typed.strip()}"), id=_LINE))
+            options.add_option(Option(Content(f"  {'':13} go to line {typed.strip()}"), id=_LINE))
         for position, (text, _) in enumerate(self.commands):
             if all(word in text.lower() for word in words):
-                options.add_option(Option(Content(text), id=str(position)))
+                options.add_option(Option(Content(f"  {text}"), id=str(position)))
         options.highlighted = 0 if options.option_count else None
 
     def action_step(self, step: int) -> None:
@@ -81,6 +82,15 @@ class Palette(ModalScreen[str | None]):
         options = self.query_one(OptionList)
         if options.option_count:
             options.highlighted = ((options.highlighted or 0) + step) % options.option_count
+
+    @on(OptionList.OptionHighlighted)
+    def point(self) -> None:
+        """Put a sign before the command that Enter runs: not every terminal shows it by colour."""
+        options = self.query_one(OptionList)
+        for position, option in enumerate(options.options):
+            sign = self.pointer if position == options.highlighted else " "
+            if str(option.prompt)[:1] != sign:
+                options.replace_option_prompt_at_index(position, Content(sign + str(option.prompt)[1:]))
 
     @on(Input.Submitted)
     @on(OptionList.OptionSelected)
