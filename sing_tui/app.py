@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from sing_tui.live import Running
     from sing_tui.opening import Opened
     from sing_tui.screens.table import TableScreen
-    from sing_tui.settings import State
 
 THEMES = ("textual-dark", "textual-light", "nord", "gruvbox", "solarized-light", "ansi-dark", "ansi-light")
 """The themes that are offered; any other of Textual's would do, too."""
@@ -99,7 +98,6 @@ class Explorer(App[None]):
         """Why the file could not be shown at all; the command line reports it."""
         self.running: Running | None = None
         """The run that is writing this file."""
-        self.remembered: State | None = None
         self._opened: tuple[int, int] | None = None
         self._refused: tuple[int, int] | None = None
         self._held: list[events.Event] = []
@@ -192,7 +190,6 @@ class Explorer(App[None]):
                 screen.stale = True
             tables[-1].load(tables[-1].identity)
             return
-        self.remembered = found.state
         for step in found.steps:
             below = self.tables[-1:]
             screen = TableScreen(

@@ -41,7 +41,6 @@ class Opened:
     """Columns chosen for the table of a level."""
     picture: str | None = None
     hint: str = ""
-    state: State = field(default_factory=State)
 
 
 def anew(path: Path) -> Opened:
@@ -66,11 +65,11 @@ def first(path: Path, start: Start, memory: Path | None) -> Opened:
     if kept is not None:
         try:
             steps, columns = _steps(store, kept)
-            return Opened(store, steps, columns, kept.picture, hint, state)
+            return Opened(store, steps, columns, kept.picture, hint)
         except SingError:
             pass  # the file has changed since
     steps, columns = _steps(store, start)
-    return Opened(store, steps, columns, start.picture, hint, state)
+    return Opened(store, steps, columns, start.picture, hint)
 
 
 def headless_view(store: Store, start: Start) -> tuple[View, tuple[str, ...] | None]:

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+_CHUNK = 2**16
+
 
 def sorting(keys: NDArray[Any], *, descending: bool = False) -> NDArray[np.int32]:
     """Positions in the order of the keys (item), equal ones in their own order, NaN last whether numbers rise or fall.
@@ -12,31 +14,37 @@ def sorting(keys: NDArray[Any], *, descending: bool = False) -> NDArray[np.int32
     Keys of 32 bits are sorted together with their positions as one number of 64 bits: numpy sorts plain numbers by vector
     instructions, which took 14 ms for 1.28 million where a stable argsort took 134.
     """
-    if keys.dtype.kind == "f" and keys.dtype.itemsize <= 4:
-        missing = np.isnan(keys)
-        bits = keys.astype(np.float32)
-        with np.errstate(invalid="ignore"):  # a file may hold signalling NaN
-            bits += np.float32(0)  # one zero, not two
-        high = bits.view(np.int32)
-        turn = high >> 31  # all bits of a negative number are turned round, of others the sign alone
-        turn |= np.int32(-(2**31))
-        high ^= turn
-        del turn
-    elif keys.dtype.kind in "iu" and (not len(keys) or -(2**31) <= keys.min() <= keys.max() < 2**31):
-        missing = None
-        high = keys.astype(np.int32)
-        high ^= np.int32(-(2**31))
-    else:
+    small = keys.dtype.kind == "f" and keys.dtype.itemsize <= 4
+    if not small and not (keys.dtype.kind in "iu" and _fits(keys)):
         if descending:
             keys = -keys.astype(np.float64)
         return np.argsort(keys, kind="stable").astype(np.int32)
-    if descending:
-        np.invert(high, out=high)
-    if missing is not None:
-        high[missing] = -1
     joined = np.empty(len(keys), dtype="<u8")
     parts = joined.view("<u4").reshape(-1, 2)  # the low half first
-    parts[:, 0] = np.arange(len(keys), dtype=np.uint32)
-    parts[:, 1] = high.view(np.uint32)
+    for low in range(0, len(keys), _CHUNK):
+        chunk = slice(low, min(low + _CHUNK, len(keys)))
+        parts[chunk, 0] = np.arange(chunk.start, chunk.stop, dtype=np.uint32)
+        parts[chunk, 1] = _rising(keys[chunk], descending=descending)
     joined.sort()
     return parts[:, 0].astype(np.int32)
+
+
+def _fits(keys: NDArray[Any]) -> bool:
+    return not len(keys) or bool(-(2**31) <= keys.min() <= keys.max() < 2**31)
+
+
+def _rising(keys: NDArray[Any], *, descending: bool) -> NDArray[np.uint32]:
+    """Unsigned numbers that rise with the keys (fall where wanted), the largest for NaN."""
+    if keys.dtype.kind in "iu":
+        high = keys.astype(np.int32)
+        high ^= np.int32(-(2**31))
+        return (~high if descending else high).view(np.uint32)
+    with np.errstate(invalid="ignore"):  # a file may hold signalling NaN
+        high = (keys.astype(np.float32) + np.float32(0)).view(np.int32)  # + 0: one zero, not two
+    high ^= (high >> 31) | np.int32(
+        -(2**31)
+    )  # all bits of a negative number are turned round, of others the sign alone
+    if descending:
+        np.invert(high, out=high)
+    high[np.isnan(keys)] = -1
+    return high.view(np.uint32)
