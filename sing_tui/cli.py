@@ -164,7 +164,7 @@ def _give_back_memory() -> None:
         import ctypes
 
         with suppress(AttributeError, OSError):  # another C library frees as it likes
-            ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, 2**20)
+            ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, 2**22)
 
 
 def _graphics(wanted: str | None) -> Literal["auto", "kitty", "sixel", "cells"]:

@@ -179,7 +179,7 @@ class Stored:
         end = wanted if plist.get_layout() == h5d.COMPACT else (file_size + 1 if offset is None else offset + wanted)
         if wanted > held or end > file_size:
             raise store_error(f"{self.path}: declares {wanted:,} bytes that are not in the file")
-        if plist.get_layout() == h5d.CONTIGUOUS and sys.byteorder == "little":
+        if self.shape and plist.get_layout() == h5d.CONTIGUOUS and sys.byteorder == "little":
             self._file, self._offset = _descriptor(self._id), offset
         return None
 

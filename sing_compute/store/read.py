@@ -187,10 +187,19 @@ class Store:
 
     def summary(self, model: str) -> dict[str, float | int]:
         """The scalar figures of one model by name; figures that were not computed are absent."""
-        base = f"models/{model}/summary/"
-        if base.rstrip("/") not in self:
-            return {}
-        return {name: self.array(base + name).item() for name in _FIGURES if base + name in self}
+        base = f"models/{model}/summary"
+        group = self._find(base)
+        try:
+            present = set(gate.names(group, base)) if group is not None else set()
+            return {name: self._figure(group, base, name) for name in _FIGURES if name in present}
+        except StoreError as error:
+            raise store_error(f"{self.path.name}: {error}") from error
+
+    def _figure(self, group: Any, base: str, name: str) -> float | int:
+        """One number; its group is open already, which is most of the work of finding it."""
+        field, model = _field(f"{base}/{name}")
+        value: float | int = self._checked(gate.find(group, name), f"{base}/{name}", field, model)[()].item()
+        return value
 
     @cached_property
     def class_names(self) -> NDArray[Any]:

@@ -112,6 +112,7 @@ class Page(Screen[Place]):
         self.stale = False
         self.message = self.problem = self.note = ""
         self._loading: list[Loaded] = []
+        self._status_of: tuple[View | None, int] = (None, -1)
         self._reading = False
         """Whether the table of another place is on its way."""
         self._timer: Timer | None = None
@@ -403,9 +404,15 @@ class Page(Screen[Place]):
     @on(ScoreTable.Moved)
     def moved(self) -> None:
         """Keep status and details up with the cursor."""
-        self.message, self.note = self.note, ""
-        self.draw_status()
+        self.status_follows()
         self.want_detail()
+
+    def status_follows(self) -> None:
+        """Draw the status of the line the cursor stands on; called by a key itself, so that one frame shows both."""
+        if self._status_of != (self.view, self.table.cursor) or self.note:
+            self._status_of = (self.view, self.table.cursor)
+            self.message, self.note = self.note, ""
+        self.draw_status()
 
     @on(ScoreTable.Wanting)
     def load_cells(self, message: ScoreTable.Wanting) -> None:

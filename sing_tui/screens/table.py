@@ -93,6 +93,7 @@ class TableScreen(TakingPage):
     def action_move(self, step: int) -> None:
         """Move the cursor by lines."""
         self.table.move(step)
+        self.status_follows()
 
     def action_turn(self, share: float) -> None:
         """Move by a share of a page: through the table, or through the details where they fill the screen."""
@@ -100,10 +101,12 @@ class TableScreen(TakingPage):
             self.query_one(DetailPane).turn(share)
         else:
             self.table.turn(share)
+            self.status_follows()
 
     def action_go(self, line: int) -> None:
         """Go to a line; -1 is the last one."""
         self.table.go(line if line >= 0 else self.table.lines - 1)
+        self.status_follows()
 
     def action_column(self, step: int) -> None:
         """Move the column cursor."""
@@ -303,6 +306,7 @@ class TableScreen(TakingPage):
 
     def action_reload(self) -> None:
         """Open the file again."""
+        self.say("reading the file again ...")
         self.explorer.open_file(again=True)
 
     def action_help(self) -> None:

@@ -3,19 +3,21 @@
 import os
 from pathlib import Path
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from textual import on, work
 from textual.message import Message
 
 from sing_compute.errors import SingError
 from sing_compute.store.text import clean
-from sing_tui.export import Cancelled, file_name, save, scoped
 from sing_tui.link import command, start_of
 from sing_tui.place import class_title, concept_title
 from sing_tui.screens.compared import ComparePage
-from sing_tui.screens.export import ExportScreen, Wanted
 from sing_tui.screens.spoken import spoken
 from sing_tui.view import Arrangement, View, arrange
+
+if TYPE_CHECKING:
+    from sing_tui.screens.export import Wanted
 
 _SAID_SECONDS = 0.25
 """Shortest time between two words about a running export."""
@@ -55,6 +57,9 @@ class TakingPage(ComparePage):
         if self.writing:
             self.say(f"{self.writing} is being written: ^c cancels it")
             return
+        from sing_tui.export import file_name
+        from sing_tui.screens.export import ExportScreen
+
         counts = {"shown": len(view), "table": view.table.length}
         if view is self.view and self.marks:
             counts = {"marked": len(self.marks), **counts}
@@ -74,7 +79,7 @@ class TakingPage(ComparePage):
         screen = ExportScreen(glyphs=self.glyphs, counts=counts, columns=columns, name=name, folder=Path.cwd())
         self.app.push_screen(screen, lambda wanted: self.take(view, wanted))
 
-    def take(self, view: View, wanted: Wanted | None) -> None:
+    def take(self, view: View, wanted: "Wanted | None") -> None:
         """Start writing what was asked for."""
         if wanted is None:
             return
@@ -82,13 +87,17 @@ class TakingPage(ComparePage):
         if wanted.scope == "marked":
             ids = view.table.ids
             marks = self.marks if ids is None else {row for row, k in enumerate(ids.tolist()) if k in self.marks}
+        from sing_tui.export import scoped
+
         columns = self.chosen_columns if wanted.columns == "shown" else None
         self.writing, self._cancelled, self._asked_to_quit = wanted.path.name, False, False
         self.say(f"writing {self.glyphs.text(wanted.path)} ...")
         self._write(scoped(view, wanted.scope, marks), wanted, columns)
 
     @work(thread=True, group="export")
-    def _write(self, view: View, wanted: Wanted, columns: tuple[str, ...] | None) -> None:
+    def _write(self, view: View, wanted: "Wanted", columns: tuple[str, ...] | None) -> None:
+        from sing_tui.export import Cancelled, save
+
         last = monotonic()
 
         def progress(rows: int) -> None:

@@ -170,7 +170,7 @@ async def test_a_running_export_says_how_far_it_is_and_ctrl_c_leaves_nothing(
             reached[:] = [rows]
         return rows
 
-    monkeypatch.setattr("sing_tui.screens.taken.save", slow)
+    monkeypatch.setattr("sing_tui.export.save", slow)
     monkeypatch.setattr("sing_tui.screens.taken._SAID_SECONDS", 0.0)
     app = Explorer(store_path, Start(Wish(model="alpha")))
     async with app.run_test(size=(80, 24)) as pilot:
