@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from sing_tui.opening import Opened
     from sing_tui.screens.table import TableScreen
 
-THEMES = ("textual-dark", "textual-light", "nord", "gruvbox", "solarized-light", "ansi-dark", "ansi-light")
-"""The themes that are offered; any other of Textual's would do, too."""
 _NEVER_LATE = ("Q", "ctrl+q", "ctrl+c", "escape")
 """Keys that do not wait for a table."""
 _HELD = 200

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import click
 
 from sing_compute.errors import SingError
-from sing_tui.start import LEVELS, Start, Wish
+from sing_tui.start import LEVELS, THEMES, Start, Wish
 
 PICTURES = ("scatter", "ratios", "distributions", "strings", "validation", "spectrum", "parts")
 GRAPHICS = ("kitty", "sixel", "cells", "ask")
@@ -124,7 +124,7 @@ def _screen(file: Path, start: Start, options: dict[str, Any]) -> None:
         raise SingError("this terminal cannot place text (TERM=dumb); use: sing-tui FILE --table models --csv -")
     _check_file(file)
     from sing_tui.actions import NAMES
-    from sing_tui.app import THEMES, Explorer
+    from sing_tui.app import Explorer
     from sing_tui.settings import config_path, read_config, read_state, state_path
 
     config = read_config(config_path(os.environ), NAMES)

@@ -6,6 +6,9 @@ from typing import Literal
 Level = Literal["models", "classes", "concepts", "images"]
 LEVELS: tuple[Level, ...] = ("models", "classes", "concepts", "images")
 
+THEMES = ("textual-dark", "textual-light", "nord", "gruvbox", "solarized-light", "ansi-dark", "ansi-light")
+"""The themes that are offered; any other of Textual's would do, too."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:

@@ -14,7 +14,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
-from sing_tui.app import THEMES
+from sing_tui.start import THEMES
 
 if TYPE_CHECKING:
     from sing_tui.screens.table import TableScreen

@@ -8,7 +8,8 @@ from textual.widgets import Input
 
 from sing_tui.filters import FilterError, check
 from sing_tui.formats import fit
-from sing_tui.screens.page import Page, overtaken
+from sing_tui.screens.frame import overtaken
+from sing_tui.screens.page import Page
 from sing_tui.screens.spoken import in_one_line, spoken
 from sing_tui.search import Overtaken
 from sing_tui.view import Arrangement, Rows, View, next_line

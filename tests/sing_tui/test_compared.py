@@ -14,7 +14,7 @@ from sing_compute.store import Store
 from sing_tui.app import Explorer
 from sing_tui.gallery import EXHIBITS
 from sing_tui.place import Beside, Place
-from sing_tui.screens import page
+from sing_tui.screens import frame, page
 from sing_tui.start import LEVELS, Start, Wish
 from sing_tui.view import View, arrange
 from sing_tui.widgets.detail import DetailPane
@@ -43,7 +43,7 @@ def three_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Details are read sooner."""
-    monkeypatch.setattr(page, "_DEBOUNCE", 0.03)
+    monkeypatch.setattr(frame, "_DEBOUNCE", 0.03)
 
 
 def status(app: Explorer) -> str:

@@ -246,7 +246,7 @@ def work(first: int, last: int, screens: int) -> None:
     faulthandler.enable()
     resource.setrlimit(resource.RLIMIT_AS, (3 * MEMORY, 3 * MEMORY))
     os.environ["TERM"] = "xterm-256color"
-    from sing_tui.screens import page
+    from sing_tui.screens import frame, page, typed
 
     told = page.in_one_line
 
@@ -260,7 +260,7 @@ def work(first: int, last: int, screens: int) -> None:
             os._exit(1)
         return told(error)
 
-    page.in_one_line = strict
+    frame.in_one_line = page.in_one_line = typed.in_one_line = strict
     import pandas  # noqa: F401  (its own warnings are not ours)
     import textual_plotext  # noqa: F401
 
