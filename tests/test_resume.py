@@ -140,8 +140,11 @@ def test_twenty_kills_at_random_moments_cost_nothing(tmp_path: Path) -> None:
         assert duration < 5
         new = datasets(output)
         rng = np.random.default_rng(0)
-        killed, states = 0, set()
-        for moment in rng.uniform(0, duration, 20):
+        killed, tries, states = 0, 0, set()
+        while killed < 20:  # a busy machine lets some runs end before they are killed: those do not count
+            tries += 1
+            assert tries <= 60
+            moment = rng.uniform(0, duration)
             output.write_bytes(old)
             killed += run(f"{moment:.4f}") == -signal.SIGKILL
             states.add("old" if output.read_bytes() == old else "new" if datasets(output) == new else "neither")
@@ -149,6 +152,5 @@ def test_twenty_kills_at_random_moments_cost_nothing(tmp_path: Path) -> None:
             assert datasets(output) == new
             assert not (tmp_path / "out.h5.work").exists()
         driver.stdin.close()
-    assert killed >= 10  # the others were through, if the machine was busy while the durations were taken
     assert states <= {"old", "new"}
     assert not list(tmp_path.glob("*.tmp"))
