@@ -8,6 +8,7 @@ from textual.pilot import Pilot
 from textual.worker import WorkerCancelled
 
 from sing_tui.app import Explorer
+from sing_tui.screens.photo import Picture
 
 
 async def settle(pilot: Pilot, *, details: bool = True) -> None:
@@ -21,11 +22,16 @@ async def settle(pilot: Pilot, *, details: bool = True) -> None:
     for _ in range(3):
         await pilot._wait_for_screen()
     if details and app.failure is None:
-        while app.workers or getattr(app.screen, "_timer", None) is not None:
+        while app.workers or getattr(app.screen, "_timer", None) is not None or photograph_awaited(app):
             await workers_done(app)
             await asyncio.sleep(0.01)
         await pilot.pause()
         await pilot.pause(0.02)
+
+
+def photograph_awaited(app: Explorer) -> bool:
+    """Whether a photograph was asked for and is not there yet: what was read has a name, even where it cannot be shown."""
+    return any(not picture.shown.name for picture in app.screen.query(Picture))
 
 
 async def workers_done(app: Explorer) -> None:
