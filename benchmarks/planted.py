@@ -23,11 +23,11 @@ from torch import Tensor, nn
 from sing_compute.concepts.vocabulary import Vocabulary
 from sing_compute.images.listing import folds_of
 from sing_compute.models.classifier import Classifier
-from sing_compute.pipeline.features import ShardReader
 from sing_compute.pipeline.fitting import FOLDS
+from sing_compute.pipeline.image_rows import Measured
 from sing_compute.pipeline.measure import ModelMeasurement
 from sing_compute.pipeline.progress import Progress
-from sing_compute.pipeline.rows import Measured
+from sing_compute.pipeline.reader import ShardReader
 from sing_compute.pipeline.shards import Shard, WorkFolder, shard_rows
 from sing_compute.pipeline.shared import Pictures, Words
 from sing_compute.pipeline.space import ClassTable

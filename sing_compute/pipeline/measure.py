@@ -12,10 +12,11 @@ from torch import Tensor
 from sing_compute.linalg.null_space import NUMERICAL, NullSpaceRule, split_head
 from sing_compute.models.classifier import Classifier
 from sing_compute.pipeline.comparison import Compared
-from sing_compute.pipeline.features import FeatureBatch, ShardReader
+from sing_compute.pipeline.concept_rows import ConceptRows
 from sing_compute.pipeline.fitting import FittedTranslator, adopt_translator, fit_translator
+from sing_compute.pipeline.image_rows import ImageScores, Measured
 from sing_compute.pipeline.progress import Advance, Progress
-from sing_compute.pipeline.rows import ConceptRows, ImageScores, Measured
+from sing_compute.pipeline.reader import FeatureBatch, ShardReader
 from sing_compute.pipeline.validity import Validity, curves, null_space_variants
 from sing_compute.scores.equivalence import EquivalenceCheck
 from sing_compute.scores.intervals import class_intervals

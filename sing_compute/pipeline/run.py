@@ -18,14 +18,15 @@ from sing_compute.images.decoding import transform_settings
 from sing_compute.images.listing import ImageList, folds_of, match_classes
 from sing_compute.models.classifier import Classifier, load_classifier
 from sing_compute.pipeline.comparison import Compared, write_comparison
-from sing_compute.pipeline.features import ShardReader, attach_heads, extract
+from sing_compute.pipeline.features import attach_heads, extract
 from sing_compute.pipeline.fitting import FOLDS
+from sing_compute.pipeline.image_rows import Measured
 from sing_compute.pipeline.interruption import Interruption
 from sing_compute.pipeline.measure import ModelMeasurement
 from sing_compute.pipeline.plan import Plan
 from sing_compute.pipeline.probing import fit_probes
 from sing_compute.pipeline.progress import Progress
-from sing_compute.pipeline.rows import Measured
+from sing_compute.pipeline.reader import ShardReader
 from sing_compute.pipeline.shards import SHARD_IMAGES, WorkFolder
 from sing_compute.pipeline.shared import Pictures, Words, refuse
 from sing_compute.pipeline.sources import given_images, imagenette_images
