@@ -3,8 +3,12 @@
 import csv
 from pathlib import Path
 
+import numpy as np
+
 from sing_compute.errors import ImagesError
+from sing_compute.images.folders import gathered, walk
 from sing_compute.images.listing import EXTENSIONS, ImageList
+from sing_compute.images.texts import Categorical
 
 DEVKIT_START = ("490", "361", "171", "822", "297")
 """First lines of the devkit's ILSVRC2012_validation_ground_truth.txt, whose numbers count in an order of its own."""
@@ -23,11 +27,8 @@ def list_labelled(folder: Path, file: Path) -> ImageList:
     """
     if not folder.is_dir():
         raise ImagesError(f"--images {folder}: with --labels this is a folder of images, and there is none")
-    keys = sorted(
-        path.relative_to(folder).as_posix()
-        for path in folder.rglob("*")
-        if path.suffix.lower() in EXTENSIONS and path.is_file()
-    )
+    found = gathered(folder, walk(folder, ""))
+    keys = found.take(np.array(sorted(range(len(found)), key=found.raw), dtype=np.int64))
     if not keys:
         raise ImagesError(f"--images {folder}: no images in it")
     try:
@@ -55,7 +56,8 @@ def list_labelled(folder: Path, file: Path) -> ImageList:
                 f"--labels {file}: {len(missing):,} of {len(keys):,} images have no label, the first is {missing[0]}"
             )
         labels = [str(_find(named, key)) for key in keys]
-    return ImageList(folder, tuple(keys), tuple(labels), counted=all(label.isdecimal() for label in labels))
+    known = Categorical.of(labels)
+    return ImageList(folder, keys, known, counted=all(label.isdecimal() for label in known.names))
 
 
 def _by_name(lines: list[str]) -> dict[str, str] | None:

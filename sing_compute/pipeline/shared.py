@@ -1,9 +1,9 @@
 """What all models of one results file have in common: the words of one CLIP space, and the pictures measured."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +12,19 @@ from torch import Tensor
 from sing_compute.concepts.vocabulary import Vocabulary
 from sing_compute.errors import StoreError
 from sing_compute.images.listing import ImageList
+from sing_compute.images.texts import Categorical
 from sing_compute.pipeline.space import ClassTable
 from sing_compute.store import Store, Writer
+from sing_compute.store.gate import Stored
 from sing_compute.store.schema import SUBSETS
 
 SAME_VECTOR = 1e-4
 """Largest difference of two runs' embeddings of one text: far above rounding, far below another model or prompt."""
+CHUNK = 4096
+"""Images that are looked at together."""
+READERS = 16
+"""Threads that ask for the sizes of files: a network disk answers many at once."""
+PART = CHUNK // READERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,30 +70,32 @@ class Words:
 class Pictures:
     """Images in store order: by class, then key."""
 
-    keys: list[str]
+    keys: Sequence[str]
     labels: NDArray[np.int32]
-    groups: list[str] | None
+    groups: Categorical | None
     failed: list[tuple[str, str]]
     root: str
     fingerprint: str = ""
     """SHA-256 of each image's key, class and size in bytes; empty where it is not known."""
 
     @classmethod
-    def of(
-        cls,
-        images: ImageList,
-        rows: Sequence[int] | NDArray[np.int64],
-        labels: NDArray[np.int32],
-        failed: list[tuple[str, str]],
-    ) -> "Pictures":
-        """These rows of a list, in their order; `labels` are those of the whole list."""
-        groups = [images.groups[row] for row in rows] if images.groups else None
-        keys = [images.keys[row] for row in rows]
-        chosen = labels[np.asarray(rows, dtype=np.int64)]
-        digest = hashlib.sha256()
-        for row, key, label in zip(rows, keys, chosen.tolist(), strict=True):
-            digest.update(f"{key}\t{label}\t{_size(images.path(int(row)))}\n".encode("utf-8", "replace"))
-        return cls(keys, chosen, groups, failed, str(images.root.resolve()), digest.hexdigest())
+    def of(cls, images: ImageList, labels: NDArray[np.int32], failed: list[tuple[str, str]]) -> "Pictures":
+        """These images and the class of each.
+
+        Raises:
+            ImagesError: Their disk is gone, so that their sizes cannot be told.
+        """
+
+        def lines(rows: range) -> list[str]:
+            return [f"{images.keys[row]}\t{labels[row]}\t{images.size(row)}\n" for row in rows]
+
+        digest, everything = hashlib.sha256(), range(len(images))
+        with ThreadPoolExecutor(READERS) as pool:
+            for start in everything[::CHUNK]:
+                rows = everything[start : start + CHUNK]
+                for part in pool.map(lines, (rows[at : at + PART] for at in range(0, len(rows), PART))):
+                    digest.update("".join(part).encode())
+        return cls(images.keys, labels, images.groups, failed, str(images.root.resolve()), digest.hexdigest())
 
     def offsets(self, classes: int) -> NDArray[np.int64]:
         """Images of class c are rows offsets[c] to offsets[c + 1]."""
@@ -95,12 +104,21 @@ class Pictures:
     @property
     def group_names(self) -> list[str]:
         """The user's groups in alphabetical order."""
-        return sorted(set(self.groups or ()) - {""})
+        return [name for name in self.groups.used if name] if self.groups else []
 
     @property
     def group_masks(self) -> dict[str, NDArray[np.bool_]]:
         """Which images each group holds."""
-        return {name: np.array([group == name for group in self.groups or ()]) for name in self.group_names}
+        group = self._group
+        return {name: group == index for index, name in enumerate(self.group_names)}
+
+    @property
+    def _group(self) -> NDArray[np.int32]:
+        """Group of each image as a place among the names, -1 for none."""
+        if self.groups is None:
+            return np.full(len(self.keys), -1, dtype=np.int32)
+        places = {name: index for index, name in enumerate(self.group_names)}
+        return np.array([places.get(name, -1) for name in self.groups.names], dtype=np.int32)[self.groups.codes]
 
     def write(self, writer: Writer, classes: int) -> None:
         """Write what a file has once."""
@@ -112,31 +130,33 @@ class Pictures:
         writer.annotate("images", {"root": self.root, "fingerprint": self.fingerprint})
         names = self.group_names
         if names:
-            index = {name: position for position, name in enumerate(names)}
-            writer.put("images/group", [index.get(group, -1) for group in self.groups or ()])
+            writer.put("images/group", self._group)
             writer.put("groups/name", names)
         writer.put("subsets/name", [*SUBSETS, *(f"group:{name}" for name in names)])
 
     def differing(self, old: Store) -> list[str]:
         """What an existing file has otherwise."""
-        if list(old.array("images/key")) != self.keys:
+        keys = old.dataset("images/key")
+        if len(keys) != len(self.keys) or any(
+            str(key) != own for key, own in zip(_in_chunks(keys), self.keys, strict=True)
+        ):
             return ["images"]
         found = []
         if (old.array("images/class") != self.labels).any():
             found.append("classes of the images")
-        if _old_groups(old) != (self.groups or [""] * len(self.keys)):
+        if not self._same_groups(old):
             found.append("groups")
         known = old.attributes("images").get("fingerprint", "")
         if not found and known and self.fingerprint and known != self.fingerprint:
             found.append("image files (their sizes in bytes changed)")
         return found
 
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:  # it vanished, and is or will be among those that cannot be read
-        return -1
+    def _same_groups(self, old: Store) -> bool:
+        if "images/group" not in old:
+            return not self.group_names
+        return list(old.array("groups/name")) == self.group_names and bool(
+            (old.array("images/group") == self._group).all()
+        )
 
 
 def refuse(old: Store, differing: list[str]) -> None:
@@ -152,12 +172,9 @@ def refuse(old: Store, differing: list[str]) -> None:
         )
 
 
-def _old_groups(old: Store) -> list[str]:
-    """The group of each image, empty for none."""
-    if "images/group" not in old:
-        return [""] * len(old.array("images/class"))
-    names = [str(name) for name in old.array("groups/name")]
-    return [names[index] if index >= 0 else "" for index in old.array("images/group")]
+def _in_chunks(dataset: Stored) -> Iterator[str]:
+    for start in range(0, len(dataset), CHUNK):
+        yield from dataset[start : start + CHUNK]
 
 
 def _near(old: NDArray[np.float32], new: Tensor) -> bool:

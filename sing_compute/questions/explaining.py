@@ -14,6 +14,7 @@ from torch.nn import functional
 from sing_compute.errors import HeadError, ImagesError, SingError, WeightsError
 from sing_compute.fingerprints import file_sha256, state_sha256
 from sing_compute.images.decoding import decode_batches
+from sing_compute.images.listing import ImageList
 from sing_compute.linalg.angles import unit
 from sing_compute.models.backbone import HeadedBackbone
 from sing_compute.models.classifier import Classifier, load_classifier
@@ -94,7 +95,7 @@ def explain(store: Store, model: str, path: Path, *, spec: str | None = None, to
     """
     check_photograph(path)
     classifier = _load(store, model, spec)
-    batch = next(decode_batches([path], [classifier.transform], [[0]], workers=0))
+    batch = next(decode_batches(_alone(path), [classifier.transform], [[0]], workers=0))
     if batch.failed:
         raise ImagesError(f"{path}: {clean(model)} cannot take it: {batch.failed[0][1]}")
     classifier.attach(batch.tensors[0])
@@ -122,9 +123,13 @@ def check_photograph(path: Path) -> None:
     """
     if not path.is_file():
         raise ImagesError(f"--path {path}: no such file")
-    batch = next(decode_batches([path], [lambda image: torch.tensor(image.size)], [[0]], workers=0))
+    batch = next(decode_batches(_alone(path), [lambda image: torch.tensor(image.size)], [[0]], workers=0))
     if batch.failed:
         raise ImagesError(f"--path {path}: not a readable image ({batch.failed[0][1]})")
+
+
+def _alone(path: Path) -> ImageList:
+    return ImageList.of_files(path.parent, [path.name])
 
 
 def _scores(kept: KeptModel, features: Tensor, label: int, top: int) -> Scores:

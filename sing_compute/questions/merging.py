@@ -11,6 +11,7 @@ import torch
 
 from sing_compute.concepts.vocabulary import Vocabulary
 from sing_compute.errors import SingError, StoreError
+from sing_compute.images.texts import Categorical
 from sing_compute.pipeline.comparison import Compared, write_comparison
 from sing_compute.pipeline.interruption import Interruption
 from sing_compute.pipeline.progress import Progress
@@ -104,7 +105,7 @@ def _pictures(store: Store) -> Pictures:
     groups = None
     if "images/group" in store:
         names = np.append(store.array("groups/name").astype(object), "")
-        groups = [str(names[index]) for index in store.array("images/group")]
+        groups = Categorical.of(str(names[index]) for index in store.array("images/group"))
     keys = [str(key) for key in store.array("images/key")]
     fingerprint = str(store.attributes("images").get("fingerprint", ""))
     return Pictures(keys, store.array("images/class"), groups, [], "", fingerprint)

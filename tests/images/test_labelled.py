@@ -28,7 +28,7 @@ def labels(tmp_path: Path, text: str, name: str = "labels.txt") -> Path:
 def classes(tmp_path: Path, text: str, name: str = "labels.txt") -> list[int]:
     """The class of each image in the order of names."""
     images = list_labelled(folder(tmp_path), labels(tmp_path, text, name))
-    assert images.keys == tuple(NAMES)
+    assert list(images.keys) == NAMES
     return match_classes(images.labels_among(len(WNIDS)), ["tench", "gold fish", "shark", "tiger"], WNIDS).tolist()
 
 

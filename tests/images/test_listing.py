@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from sing_compute.errors import ImagesError
-from sing_compute.images.listing import folds_of, list_images, match_classes
+from sing_compute.images.finding import list_images
+from sing_compute.images.listing import folds_of, match_classes
 
 NAMES = ["tabby cat", "Golden Retriever", "T-shirt", "crane", "crane", "7", "jack-o'-lantern"]
 WNIDS = [f"n0000000{index}" for index in range(len(NAMES))]
@@ -33,8 +34,8 @@ def test_a_tree_is_labelled_by_its_first_folders_and_sorted_on_every_machine(tmp
     touch(tmp_path, ".cache/x.png", "loose.png")
     (tmp_path / "cat" / "folder.png").mkdir()
     images = list_images(tmp_path)
-    assert images.keys == ("cat/deep/er/c.webp", "cat/z.jpg", "dog/a.JPEG", "dog/b.png")
-    assert images.labels == ("cat", "cat", "dog", "dog")
+    assert tuple(images.keys) == ("cat/deep/er/c.webp", "cat/z.jpg", "dog/a.JPEG", "dog/b.png")
+    assert tuple(images.labels) == ("cat", "cat", "dog", "dog")
     assert images.groups is None
     assert len(images) == 4
     assert images.path(3) == tmp_path / "dog" / "b.png"
@@ -43,15 +44,15 @@ def test_a_tree_is_labelled_by_its_first_folders_and_sorted_on_every_machine(tmp
 def test_a_list_keeps_its_order_labels_and_groups(tmp_path: Path) -> None:
     path = table(tmp_path, '\ufeffgroup,label,path,note\nindoor,cat,b/2.png,x\n,"dog, big",a/1.png,y\r\n')
     images = list_images(path)
-    assert images.keys == ("b/2.png", "a/1.png")
-    assert images.labels == ("cat", "dog, big")
-    assert images.groups == ("indoor", "")
+    assert tuple(images.keys) == ("b/2.png", "a/1.png")
+    assert tuple(images.labels) == ("cat", "dog, big")
+    assert tuple(images.groups) == ("indoor", "")
     assert images.path(0) == tmp_path / "b" / "2.png"
 
 
 def test_a_tsv_is_read_by_tabs_and_a_list_without_groups_has_none(tmp_path: Path) -> None:
     images = list_images(table(tmp_path, "path\tlabel\na,b.png\tcat\n", "list.TSV"))
-    assert (images.keys, images.labels, images.groups) == (("a,b.png",), ("cat",), None)
+    assert (list(images.keys), list(images.labels), images.groups) == (["a,b.png"], ["cat"], None)
 
 
 def test_an_absolute_path_in_a_list_is_that_file(tmp_path: Path) -> None:
@@ -69,13 +70,41 @@ def test_loose_images_are_counted_in_the_hint(tmp_path: Path) -> None:
         list_images(touch(tmp_path, "a.png", "b.JPG", "c.txt"))
 
 
+def test_links_count_as_images_and_classes_but_do_not_lead_on(tmp_path: Path) -> None:
+    touch(tmp_path / "store", "1.png", "deep/2.png")
+    touch(tmp_path / "tree", "dog/3.png")
+    (tmp_path / "tree" / "cat").symlink_to(tmp_path / "store")
+    (tmp_path / "tree" / "dog" / "4.png").symlink_to(tmp_path / "store" / "1.png")
+    (tmp_path / "tree" / "dog" / "5.png").symlink_to(tmp_path / "vanished.png")
+    (tmp_path / "tree" / "dog" / "circle").symlink_to(tmp_path / "tree")
+    images = list_images(tmp_path / "tree")
+    assert list(images.keys) == ["cat/1.png", "cat/deep/2.png", "dog/3.png", "dog/4.png", "dog/5.png"]
+    assert [images.size(row) for row in (3, 4)] == [0, -1]
+    with pytest.raises(FileNotFoundError):
+        images.read(4)
+
+
+def test_a_folder_that_cannot_be_looked_into_ends_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.scandir
+
+    def scandir(path: object) -> object:
+        if str(path).endswith("locked"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    for root in (touch(tmp_path, "cat/1.png", "cat/locked/2.png"), touch(tmp_path / "locked", "cat/1.png")):
+        with refused("--images .*locked: this folder cannot be listed \\(Permission denied\\)$"):
+            list_images(root)
+
+
 def test_a_path_that_is_not_there_is_said_to_be_absent(tmp_path: Path) -> None:
     with refused("--images .*/nope: no such file or folder$"):
         list_images(tmp_path / "nope")
 
 
 def test_a_file_of_another_kind_is_refused_with_what_is_taken(tmp_path: Path) -> None:
-    with refused(r"give a folder with one subfolder per class, or a .csv of path,label\[,group\]$"):
+    with refused(r"give a folder with one subfolder per class, a .csv of path,label\[,group\], or .tar archives$"):
         list_images(touch(tmp_path, "images.zip") / "images.zip")
 
 
