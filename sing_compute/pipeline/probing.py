@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from sing_compute.errors import ImagesError, SingError
@@ -23,10 +23,12 @@ from sing_compute.models.classifier import Classifier
 from sing_compute.models.imagenet import imagenet_names, imagenet_wnids
 from sing_compute.models.probe import fit_probe, out_of_fold_accuracy
 from sing_compute.pipeline.fitting import FOLDS
+from sing_compute.pipeline.networks import default_batch_size
 from sing_compute.pipeline.plan import Plan
 from sing_compute.pipeline.progress import Progress
 from sing_compute.pipeline.shards import WorkFolder
 from sing_compute.pipeline.space import read_class_names
+from sing_compute.store.disk import not_written, write_atomically
 
 PROBE_IMAGES = 50_000
 """Most images a head is fitted on; of more, evenly spread ones are taken, class by class."""
@@ -45,23 +47,24 @@ def fit_probes(
         return
     names, wnids = _classes(classifiers, images, plan.class_names)
     labels = match_classes(images.labels_among(len(names)), names, wnids)
-    absent = sorted(set(range(len(names))) - set(labels.tolist()))
-    if absent or len(names) < 2:
+    absent = np.flatnonzero(np.bincount(labels, minlength=len(names)) == 0)
+    if len(absent) or len(names) < 2:
         told = (
             f"{len(absent)} of the {len(names)} classes have no image, the first is {names[absent[0]]}"
-            if absent
+            if len(absent)
             else "one class"
         )
         raise ImagesError(
             f"--probe needs images of at least two classes and of every class: {told}; give it images of all, or its own -o"
         )
-    order = np.lexsort((np.array(images.keys), labels))
+    order = images.order(labels)
     chosen = order[:: -(-len(order) // PROBE_IMAGES)]
-    listed = "\n".join(f"{images.keys[row]}\t{labels[row]}" for row in chosen)
+    images, labels = images.arranged(chosen), labels[chosen]
+    listed = "\n".join(f"{key}\t{label}" for key, label in zip(images.keys, labels, strict=True))
     prints = {classifier.name: _fingerprint(classifier, listed, plan) for classifier in headless}
     open_ones = [c for c in headless if not _restored(c, _file(work, c), prints[c.name])]
     if open_ones:
-        _fit(open_ones, images, labels, chosen, prints, plan, work, progress)
+        _fit(open_ones, images, labels, len(names), prints, plan, work, progress)
     for classifier in headless:
         facts = classifier.provenance
         facts["state_sha256"] = state_sha256(classifier.network)
@@ -85,7 +88,7 @@ def _classes(
         return told
     if images.counted:
         raise ImagesError("--probe with numbers as --labels: give --class-names FILE, one per line, in their order")
-    found = sorted(set(images.labels))
+    found = images.labels.used
     wnids = imagenet_wnids()
     if set(found) <= set(wnids):
         known = dict(zip(wnids, imagenet_names(), strict=True))
@@ -98,23 +101,22 @@ def _fit(
     classifiers: Sequence[Classifier],
     images: ImageList,
     labels: NDArray[np.int32],
-    chosen: NDArray[np.int64],
+    classes: int,
     prints: dict[str, str],
     plan: Plan,
     work: WorkFolder,
     progress: Progress,
 ) -> None:
-    paths = [images.path(int(row)) for row in chosen]
-    batches = [
-        range(start, min(start + plan.batch_size, len(paths))) for start in range(0, len(paths), plan.batch_size)
-    ]
+    everything = range(len(images))
+    size = plan.batch_size or default_batch_size(plan.device)
+    batches = [everything[start : start + size] for start in everything[::size]]
     parts: list[list[torch.Tensor]] = [[] for _ in classifiers]
     kept: list[int] = []
     for classifier in classifiers:
         classifier.network.to(plan.device)
-    with progress.task("features for --probe", len(paths)) as advance:
+    with progress.task("features for --probe", len(images)) as advance:
         transforms = [classifier.transform for classifier in classifiers]
-        for batch in decode_batches(paths, transforms, batches, workers=plan.workers):
+        for batch in decode_batches(images, transforms, batches, workers=plan.workers):
             work.leave_if_asked()
             kept += batch.rows
             for classifier, tensor, part in zip(classifiers, batch.tensors, parts, strict=bool(batch.rows)):
@@ -126,11 +128,10 @@ def _fit(
                 part.append(features.cpu())
             advance(len(batch.rows) + len(batch.failed))
     if not kept:
-        raise ImagesError(f"none of the {len(paths)} images can be read; the first is {paths[0]}")
-    rows = chosen[kept]
-    classes = int(labels.max()) + 1
+        raise ImagesError(f"none of the {len(images)} images can be read; the first is {images.path(0)}")
+    rows = np.array(kept)
     targets = torch.from_numpy(labels[rows].astype(np.int64)).to(plan.device)
-    folds = torch.from_numpy(folds_of([images.keys[row] for row in rows], FOLDS)).to(plan.device)
+    folds = torch.from_numpy(folds_of(images.keys.take(rows), FOLDS)).to(plan.device)
     for classifier, part in zip(classifiers, parts, strict=True):
         classifier.network.cpu()
         features = torch.cat(part).to(plan.device)
@@ -140,10 +141,9 @@ def _fit(
         facts = {"of": prints[classifier.name], "accuracy": repr(accuracy), "images": str(len(rows))}
         path = _file(work, classifier)
         try:
-            path.with_suffix(".probe-unfinished").write_bytes(save(content, facts))
-            path.with_suffix(".probe-unfinished").replace(path)
+            write_atomically(path, save(content, facts))
         except OSError as error:
-            raise SingError(f"cannot write {path}: {error.strerror}") from error
+            raise SingError(not_written(path, error)) from error
         _restored(classifier, path, prints[classifier.name])
         progress.say(f"{classifier.name}: linear head fitted, {accuracy:.1%} right out of fold")
 
@@ -153,11 +153,14 @@ def _restored(classifier: Classifier, path: Path, fingerprint: str) -> bool:
     assert isinstance(classifier.network, HeadedBackbone)
     if not path.exists():
         return False
-    with safe_open(path, "pt") as file:
-        facts = file.metadata()
-        if facts["of"] != fingerprint:
-            return False
-        classifier.network.put(file.get_tensor("weight").clone(), file.get_tensor("bias").clone(), "--probe")
+    try:
+        with safe_open(path, "pt") as file:
+            facts = file.metadata()
+            if facts["of"] != fingerprint:
+                return False
+            classifier.network.put(file.get_tensor("weight").clone(), file.get_tensor("bias").clone(), "--probe")
+    except SafetensorError:  # damaged: it is fitted again
+        return False
     classifier.provenance |= {
         "head_file": "--probe",
         "probe_accuracy": float(facts["accuracy"]),

@@ -68,7 +68,7 @@ def add_concepts(
         try:
             if any(work.folder.glob("*.safetensors")) or any(work.folder.glob("*.probe")):
                 raise SingError(f"{work.folder} holds unfinished work for {path}: finish that run first")
-            with Store(path) as store:
+            with Store(path) as store, progress.kept_in(work.progress_file, "sing-compute concepts"):
                 new = _new(store, texts, progress)
                 if new:
                     _Adding(store, work, progress).go(new, clip, embeddings)
@@ -128,7 +128,7 @@ class _Adding:
                 for batch in kept.batches():
                     views = fold_views(kept.folds, batch.features, batch.folds)
                     shifts = ConceptShifts.of(views, vectors)
-                    rows.add(batch, views, shifts, kept.split)
+                    rows.add(batch, views, shifts, kept.split.null_part(batch.features.double()))
                     _merge_top(top, kept.rows[batch.rows], shifts.attribute_score, known)
                     advance(len(batch.features))
                     self.work.leave_if_asked()

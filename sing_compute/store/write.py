@@ -1,15 +1,16 @@
 """Writing a results file: under another name, by the schema, then renamed. The old file stays whole until that moment."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import h5py
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from sing_compute.errors import StoreError
+from sing_compute.store.disk import StoreStream, not_written
 from sing_compute.store.gate import MAX_TEXT
 from sing_compute.store.read import Store
 from sing_compute.store.schema import FIELDS, FORMAT, SCHEMA_VERSION
@@ -21,6 +22,8 @@ SHARED = ("images", "groups", "subsets", "classes", "concepts", "clip")
 Attribute = str | int | float | bool
 _ATTRIBUTE_TEXT = 32_000
 """Bytes; HDF5 keeps attributes of at most 64 KiB."""
+_SLICE = 8192
+"""Texts that are encoded at once."""
 
 
 class Writer:
@@ -43,7 +46,10 @@ class Writer:
             ValueError: The array has another number of axes than the schema says.
         """
         field = FIELDS[path]
-        array = text_array(values) if field.dtype == "text" else np.asarray(values, dtype=field.dtype)
+        if field.dtype == "text":
+            self._describe(self._put_text(path.format(model=model), values), path)
+            return
+        array = np.asarray(values, dtype=field.dtype)
         if array.ndim != len(field.axes):
             raise ValueError(f"{path} has axes {field.axes} but the array has shape {array.shape}")
         self._describe(self._file.create_dataset(path.format(model=model), data=array), path)
@@ -74,6 +80,16 @@ class Writer:
         del self._file[path.format(model=model)]
         self.put(path, values, model=model)
 
+    def _put_text(self, name: str, values: ArrayLike | Iterable[str]) -> h5py.Dataset:
+        """Text in slices, so that a million keys need no copies of all at once."""
+        texts = values if isinstance(values, Sequence) else list(values)  # type: ignore[arg-type]
+        length = max((len(_encoded(text)) for text in texts), default=1) or 1
+        dataset = self._file.create_dataset(name, (len(texts),), dtype=h5py.string_dtype("utf-8", length))
+        for start in range(0, len(texts), _SLICE):
+            part = [_encoded(text) for text in texts[start : start + _SLICE]]
+            dataset[start : start + len(part)] = np.array(part, dtype=dataset.dtype)
+        return dataset
+
     @staticmethod
     def _describe(dataset: h5py.Dataset, path: str) -> None:
         field = FIELDS[path]
@@ -83,11 +99,9 @@ class Writer:
         _attribute(dataset, "version", SCHEMA_VERSION)
 
 
-def text_array(values: ArrayLike | Iterable[str]) -> NDArray[np.bytes_]:
-    """UTF-8 bytes of equal length, as HDF5's fixed strings want them; no text is longer than a reader takes."""
-    encoded = [str(value).encode("utf-8", "replace")[:MAX_TEXT] for value in values]  # type: ignore[union-attr]
-    length = max((len(value) for value in encoded), default=1) or 1
-    return np.array(encoded, dtype=h5py.string_dtype("utf-8", length))
+def _encoded(text: object) -> bytes:
+    """UTF-8, no longer than a reader takes."""
+    return str(text).encode("utf-8", "replace")[:MAX_TEXT]
 
 
 def _attribute(item: h5py.Group | h5py.Dataset, name: str, value: Attribute) -> None:
@@ -110,19 +124,30 @@ def replace_store(path: Path, *, scratch: Path) -> Iterator[Writer]:
     """
     scratch.mkdir(parents=True, exist_ok=True)
     temporary = scratch / f"{path.name}.{os.getpid()}.tmp"
+    stream = None
     try:
-        with h5py.File(temporary, "w") as file:
-            _attribute(file, "format", FORMAT)
-            _attribute(file, "schema_version", SCHEMA_VERSION)
-            yield Writer(file)
-            file.flush()
-        _sync(temporary)
+        with StoreStream(temporary) as stream:
+            file = h5py.File(stream, "w")
+            try:
+                _attribute(file, "format", FORMAT)
+                _attribute(file, "schema_version", SCHEMA_VERSION)
+                yield Writer(file)
+            finally:
+                stream.closing = True
+                file.close()
+            if stream.failure is not None:
+                raise stream.failure
+            os.fsync(stream.fileno())
         temporary.replace(path)
         _sync(path.parent)
-    except OSError as error:
-        raise StoreError(f"cannot write {path}: {error.strerror or error}") from error
+    except Exception as error:
+        failure = stream.failure if stream is not None and stream.failure is not None else error
+        if isinstance(failure, OSError):  # HDF5 may have made something else of it
+            raise StoreError(not_written(path, failure)) from error
+        raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def _sync(path: Path) -> None:

@@ -111,20 +111,21 @@ def test_fresh_forgets_unfinished_work_of_any_plan(output: Path) -> None:
 def test_a_second_run_on_one_output_is_refused_by_name_of_the_first(output: Path) -> None:
     work = opened(output)
     work.write(0, shard(0))
-    for fresh in (False, True):
-        script = (
-            "import sys; from pathlib import Path; from sing_compute.pipeline.shards import WorkFolder; "
-            "from sing_compute.errors import SingError\n"
-            "try: WorkFolder(Path(sys.argv[1]), fresh=sys.argv[2] == 'True')\n"
-            "except SingError as error: print(error)"
-        )
-        second = subprocess.run(
-            [sys.executable, "-c", script, str(output), str(fresh)], capture_output=True, text=True, timeout=60
-        )
-        assert second.stdout == (
-            f"{output} is being written by process {os.getpid()} on {os.uname().nodename}; "
-            "wait for it, or choose another -o\n"
-        ), second.stderr
+    script = (
+        "import sys; from pathlib import Path; from sing_compute.pipeline.shards import WorkFolder; "
+        "from sing_compute.errors import SingError\n"
+        "for fresh in (False, True):\n"
+        "    try: WorkFolder(Path(sys.argv[1]), fresh=fresh)\n"
+        "    except SingError as error: print(error)"
+    )
+    second = subprocess.run(
+        [sys.executable, "-c", script, str(output)], capture_output=True, text=True, timeout=60, check=False
+    )
+    line = (
+        f"{output} is being written by process {os.getpid()} on {os.uname().nodename}; "
+        "wait for it, or choose another -o\n"
+    )
+    assert second.stdout == 2 * line, second.stderr
     assert work.has(0)  # not even --fresh takes it from a running command
     work.release(finished=True)
 
@@ -204,20 +205,144 @@ def test_a_full_disk_is_one_line_and_costs_no_finished_work(output: Path, monkey
     with monkeypatch.context() as patched:
         patched.setattr(shards.os, "fsync", full)
         with pytest.raises(
-            SingError, match=r"^cannot write .*000001.safetensors: No space left on device; finished work"
+            SingError,
+            match=r"^cannot write .*000001.safetensors: No space left on device \([\d,.]+ MB free there\); finished work is "
+            "kept: make room, and the same command goes on$",
         ):
             work.write(1, shard(5))
     assert [work.has(0), work.has(1)] == [True, False]
+    assert sorted(path.name for path in work.folder.iterdir()) == ["000000.safetensors", "lock", "owner", "plan.json"]
     work.release(finished=True)
 
 
-def test_a_damaged_shard_is_named_with_the_way_out(output: Path) -> None:
+def test_a_disk_that_is_full_from_the_start_is_one_line_too(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    work = WorkFolder(output, fresh=False)  # who holds it is a courtesy
+    monkeypatch.setattr(shards.os, "fsync", full)
+    with pytest.raises(
+        SingError, match=r"^cannot write .*plan.json: No space left on device \(.*the same command goes on$"
+    ):
+        work.adopt_plan(PLAN)
+    assert [path.name for path in work.folder.iterdir()] == ["lock"]
+    work.release(finished=False)
+
+
+def damage(path: Path, kind: str) -> None:
+    """What a crash of a disk or machine leaves of a file."""
+    content = path.read_bytes()
+    path.write_bytes({"cut": content[:-5], "empty": b"", "zeros": bytes(len(content)), "headless": content[:40]}[kind])
+
+
+@pytest.mark.parametrize("kind", ["cut", "empty", "zeros", "headless"])
+def test_a_damaged_shard_is_thrown_away_with_a_line_when_work_goes_on(output: Path, kind: str) -> None:
+    unfinished(output)
+    path = output.with_name("results.h5.work") / "000000.safetensors"
+    damage(path, kind)
+    said: list[str] = []
+    work = WorkFolder(output, fresh=False, warn=said.append)
+    assert work.adopt_plan(PLAN) == 1
+    assert [work.has(0), work.has(1)] == [False, True]
+    (line,) = said
+    assert line.startswith(f"{path} is damaged (")
+    assert line.endswith(") and thrown away; its images are computed again")
+    work.release(finished=True)
+
+
+@pytest.mark.parametrize("kind", ["cut", "empty", "zeros", "headless"])
+def test_a_shard_that_is_damaged_later_is_thrown_away_and_named(output: Path, kind: str) -> None:
     work = opened(output)
     work.write(0, shard(0))
-    path = work.folder / "000000.safetensors"
-    path.write_bytes(path.read_bytes()[:-5])
-    with pytest.raises(SingError, match=r"^.*000000.safetensors is damaged .* add --fresh to start over$"):
+    damage(work.folder / "000000.safetensors", kind)
+    with pytest.raises(SingError, match=r"^.*000000.safetensors is damaged \(.*thrown away; the same command computes"):
         work.read(0)
+    assert not work.has(0)
+    work.write(0, shard(0))
+    assert work.read(0).rows.tolist() == [0, 1, 2, 3]
+    work.release(finished=True)
+
+
+def test_a_shard_that_cannot_be_read_is_kept(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def sick(*_: object, **__: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    work = opened(output)
+    work.write(0, shard(0))
+    with monkeypatch.context() as patched:
+        patched.setattr(shards, "safe_open", sick)
+        with pytest.raises(SingError, match=r"^cannot read .*: Input/output error; the same command goes on$"):
+            work.read(0)
+    assert work.read(0).rows.tolist() == [0, 1, 2, 3]
+    work.release(finished=True)
+
+
+JOINED = """
+import sys
+from pathlib import Path
+import torch
+from sing_compute.pipeline.shards import Shard, WorkFolder
+
+work = WorkFolder(Path(sys.argv[1]), fresh=True, joined=True)
+print(work.has(0), work.read(0).rows.tolist(), flush=True)
+sys.stdin.readline()
+for turn in range(50):
+    work.write(1, Shard(torch.arange(3), {"clip": torch.ones(20_000)}, []))
+work.write(2, Shard(torch.tensor([7]), {}, []))
+work.release(finished=True)
+"""
+
+
+def test_another_process_of_the_run_joins_writes_and_leaves_everything_in_place(output: Path) -> None:
+    work = opened(output)
+    work.write(0, shard(0))
+    command = [sys.executable, "-c", JOINED, str(output)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdin is not None
+        assert other.stdout is not None
+        assert other.stdout.readline() == "True [0, 1, 2, 3]\n"
+        other.stdin.write("go\n")
+        other.stdin.flush()
+        same = Shard(torch.arange(3), {"clip": torch.ones(20_000)}, [])
+        while other.poll() is None:  # both write one shard: it is whole at every moment
+            work.write(1, same)
+            assert torch.equal(work.read(1, "clip").tensors["clip"], same.tensors["clip"])
+    assert other.returncode == 0
+    assert work.read(2).rows.tolist() == [7]
+    names = ["000000.safetensors", "000001.safetensors", "000002.safetensors", "lock", "owner", "plan.json"]
+    assert sorted(path.name for path in work.folder.iterdir()) == names
+    work.release(finished=True)
+    assert list(output.parent.iterdir()) == []
+
+
+def test_a_shard_that_is_seen_late_is_waited_for(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    work, other = opened(output), WorkFolder(output, fresh=False, joined=True)
+    asked: list[str] = []
+
+    def listed(folder: Path) -> list[str]:
+        """Another machine's shard comes into sight when the folder is asked for the second time."""
+        asked.append(str(folder))
+        if len(asked) == 2:
+            other.write(3, shard(0))
+        return []
+
+    monkeypatch.setattr(shards.os, "listdir", listed)
+    monkeypatch.setattr(shards.time, "sleep", lambda seconds: None)
+    assert work.read(3).rows.tolist() == [0, 1, 2, 3]
+    assert asked == [str(work.folder)] * 2
+    monkeypatch.setattr(shards, "LATE_SECONDS", 0.0)
+    with pytest.raises(SingError, match=r"^cannot read .*000004.safetensors: .*; the same command goes on$"):
+        work.read(4)
+    work.release(finished=True)
+
+
+def test_what_killed_processes_left_half_written_goes_when_work_goes_on(output: Path) -> None:
+    unfinished(output)
+    folder = output.with_name("results.h5.work")
+    (folder / "000002.far.4711.tmp").write_bytes(b"half")
+    work = opened(output)
+    assert not list(folder.glob("*.tmp"))
     work.release(finished=True)
 
 

@@ -1,0 +1,168 @@
+"""Runs of `sing-compute` that start at once: forks of one process that has imported everything."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import h5py
+
+DRIVER = """
+import fcntl, json, os, sys, termios
+import torch
+torch.set_num_threads(1)  # no thread pool before the forks
+import sing_compute.cli, sing_compute.pipeline.plan, sing_compute.pipeline.report, sing_compute.pipeline.run
+import timm.data, open_clip, safetensors.torch
+
+def compute(order):
+    os.setsid()
+    os.chdir(order["folder"])  # which code of one's own is imported from
+    place = os.open(order["terminal"] or order["output"], os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+    if order["terminal"]:
+        fcntl.ioctl(place, termios.TIOCSCTTY, 0)
+    for number in (1, 2):
+        os.dup2(place, number)
+    os.environ.update(order["environment"])
+    sys.argv = ["sing-compute", *order["arguments"]]
+    try:
+        sing_compute.cli.main()
+    except SystemExit as stop:
+        sys.stdout.flush()
+        os._exit(stop.code or 0)
+
+for line in sys.stdin:
+    order = json.loads(line)
+    if isinstance(order, str):
+        print(os.system(order), flush=True)
+        continue
+    child = os.fork()
+    if child == 0:
+        try:
+            compute(order)
+        finally:
+            os._exit(70)
+    print(child, flush=True)
+    sys.stdin.readline()  # its number stays its own until its end is asked for
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+PRIVATE = ("unshare", "--user", "--map-root-user", "--mount")
+"""Begins a command with mounts of its own, where that is allowed."""
+
+
+def may_mount() -> bool:
+    """Whether disks of any size can be had here."""
+    try:
+        command = [*PRIVATE, "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+PASSING = ("command", "plan", "written")
+"""Attributes of a model that differ between two runs with the same numbers."""
+
+
+class Runs:
+    """One run after the other."""
+
+    def __init__(self) -> None:
+        self.mounts = may_mount()
+        """Whether the runs have mounts of their own."""
+        self._told = f"told-{id(self)}.txt"
+        self.folder = Path()
+        """Where the next run works."""
+        self.pid = 0
+        """Of the run in work."""
+
+    def __enter__(self) -> Self:
+        command = [*(PRIVATE if self.mounts else ()), sys.executable, "-c", DRIVER]
+        self._process = subprocess.Popen(command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.driver = self._process.pid
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.stdin.close()
+        self._process.wait()
+        self._process.stdout.close()
+
+    def start(
+        self, arguments: Sequence[str], *, slow: float = 0, terminal: str = "", place: Mapping[str, str] | None = None
+    ) -> None:
+        """Begin a run; the small network takes `slow` seconds a batch, `place` is its place among several processes."""
+        self._ask(
+            {
+                "folder": str(self.folder),
+                "arguments": list(arguments),
+                "terminal": terminal,
+                "environment": {"SLOW": str(slow), **(place or {})},
+                "output": self._told,
+            }
+        )
+        self.pid = int(self._process.stdout.readline())
+
+    def end(self) -> tuple[int, list[str]]:
+        """Wait for its end; gives the exit code, negative for a signal, and the lines it said, unless on a terminal."""
+        self._ask("")
+        code = int(self._process.stdout.readline())
+        return code, (self.folder / self._told).read_text().splitlines()
+
+    def finish(self, arguments: Sequence[str]) -> list[str]:
+        """A run that must end well."""
+        self.start(arguments)
+        code, told = self.end()
+        assert code == 0, told
+        return told
+
+    def kill(self) -> None:
+        """As the machine does when it is out of memory or current."""
+        self.signal(signal.SIGKILL)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the run, not to its workers."""
+        os.kill(self.pid, number)
+
+    def limit_files(self, size: int) -> None:
+        """From now on no file may grow beyond this."""
+        _, hard = resource.prlimit(self.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(self.pid, resource.RLIMIT_FSIZE, (size, hard))
+
+    def workers(self) -> list[int]:
+        """Process numbers of the run's children."""
+        return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+
+    def shell(self, command: str) -> None:
+        """A command that must end well, among the mounts of the runs."""
+        self._ask(command)
+        assert self._process.stdout.readline() == "0\n"
+
+    def _ask(self, order: Any) -> None:
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
+    """Wait until something holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def contents(path: Path) -> dict[str, object]:
+    """Every dataset's bytes and every attribute of a results file, but for what names the moment and the command."""
+    found: dict[str, object] = {}
+
+    def visit(name: str, item: h5py.Group | h5py.Dataset) -> None:
+        if isinstance(item, h5py.Dataset):
+            found[name] = item[()].tobytes()
+        found.update({f"{name}@{key}": str(value) for key, value in item.attrs.items() if key not in PASSING})
+
+    with h5py.File(path) as file:
+        file.visititems(visit)
+    return found
