@@ -72,11 +72,7 @@ class Quiet(Progress):
     """Says nothing."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self._terminal = False
-
-    def say(self, text: str) -> None:
-        """Nothing."""
+        super().__init__(rank=1)
 
 
 @torch.inference_mode()

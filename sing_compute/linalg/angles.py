@@ -31,11 +31,11 @@ def cross_angle(
 ) -> Float[Tensor, "image concept"]:
     """Angle of every row of `left` with every row of `right`, both of unit length, in degrees.
 
-    One matrix product and arccos; pairs nearer than 20 degrees to 0 or 180 are computed again by atan2.
+    One matrix product and arccos, in its place; pairs nearer than 20 degrees to 0 or 180 are computed again by atan2.
     """
-    cosines = left @ right.T
-    angles = cosines.clamp(-1.0, 1.0).acos() * DEGREES
-    steep = (cosines.abs() > STEEP_COSINE).nonzero()
+    angles: Tensor = left @ right.T
+    steep = (angles.abs() > STEEP_COSINE).nonzero()
+    angles.acos_().mul_(DEGREES)
     if len(steep):
         rows, columns = steep.unbind(1)
         angles[rows, columns] = paired_angle(left[rows], right[columns])

@@ -2,8 +2,8 @@
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from sing_compute.linalg.null_space import HeadSplit
 from sing_compute.pipeline.image_rows import Measured
 from sing_compute.pipeline.reader import FeatureBatch
 from sing_compute.scores.intervals import mean_intervals
@@ -33,28 +33,28 @@ class ConceptRows:
         self._rows = {name: writer.create(f"models/{{model}}/concepts/{name}", shape, model=model) for name in names}
         self._directions, self._offsets, self._classes = directions, against.offsets, shape[0]
         self._class = self.significant = 0
-        self._start()
+        self._sums, self._chance = self._nothing()
 
-    def add(self, batch: FeatureBatch, views: Views, shifts: ConceptShifts, split: HeadSplit) -> None:
-        """Add one batch; classes that end with it are written."""
-        for label in torch.unique_consecutive(batch.labels).tolist():
-            rows = (batch.labels == label).nonzero().squeeze(1)
+    def add(self, batch: FeatureBatch, views: Views, shifts: ConceptShifts, null: Tensor) -> None:
+        """Add one batch, null the null part of its features; classes that end with it are written."""
+        labels, lengths = (part.tolist() for part in torch.unique_consecutive(batch.labels, return_counts=True))
+        start = 0
+        for label, length, sums in zip(labels, lengths, ConceptSums.of(shifts, lengths), strict=True):
             self._advance(label)
-            self._sums.add(ConceptShifts(shifts.before[rows], shifts.after[rows], shifts.centred[rows]))
-            start, stop = self._offsets[label : label + 2]
-            place = rows + batch.rows.start - int(start)
-            chosen = rows[place % -(-int(stop - start) // CHANCE_IMAGES) == 0]
-            if len(chosen):
-                null = split.null_part(batch.features[chosen].double()).norm(dim=1)
-                self._chance.add(views.before[chosen], null, batch.folds[chosen])
+            self._sums = self._sums + sums
+            first, last = self._offsets[label : label + 2].tolist()
+            every = -(-(last - first) // CHANCE_IMAGES)
+            rows = slice(start + (first - batch.rows.start - start) % every, start + length, every)
+            self._chance.add(views.before[rows], null[rows].norm(dim=1), batch.folds[rows])
+            start += length
 
     def close(self) -> None:
         """Write what is left."""
         self._advance(self._classes)
 
-    def _start(self) -> None:
+    def _nothing(self) -> tuple[ConceptSums, SharedDirectionSums]:
         concepts = self._directions.concepts
-        self._sums, self._chance = ConceptSums(len(concepts), concepts.device), SharedDirectionSums(self._directions)
+        return ConceptSums.zero(len(concepts), concepts.device), SharedDirectionSums(self._directions)
 
     def _advance(self, label: int) -> None:
         while self._class < label:
@@ -74,4 +74,4 @@ class ConceptRows:
                 self._rows[name][self._class] = row.float().cpu().numpy()
             self.significant += int((q < SIGNIFICANT).sum())
             self._class += 1
-            self._start()
+            self._sums, self._chance = self._nothing()

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import h5py
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -17,10 +18,16 @@ from sing_compute.scores.shifts import (
     attribute_score,
     image_score,
 )
+from sing_compute.scores.statistics import Floats
+from sing_compute.store import Writer
 from sing_compute.store.schema import NEIGHBOURS, TOP_CONCEPTS
 
 POOL_IMAGES = 20_000
 """Real images that nearest ones are sought among: all of them up to this number, else evenly spread ones."""
+POOL_PART = 1024
+"""Of them, how many are compared at a time: the similarities of a batch stay in the processor's cache."""
+WINDOW = 2**16
+"""Images of a stored column that are read at a time, for the classes among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,29 +42,59 @@ class Measured:
     concept_vectors: Tensor
 
 
-class ImageScores:
-    """Scores of single images and what they say of the translator, batch by batch."""
+class StoredColumn:
+    """An image column in the results file. What is asked for class by class is read in windows; one is kept."""
 
-    def __init__(self, reader: ShardReader, against: Measured, fitted: FittedTranslator, split: HeadSplit) -> None:
-        self._against, self._fitted, self._split = against, fitted, split
+    def __init__(self, dataset: h5py.Dataset) -> None:
+        self._dataset, self._start = dataset, 0
+        self._window: Floats = np.empty(0, np.float32)
+
+    def __len__(self) -> int:
+        return len(self._dataset)
+
+    def __getitem__(self, rows: slice) -> Floats:
+        start, stop, _ = rows.indices(len(self))
+        if stop - start > WINDOW:
+            whole: Floats = self._dataset[start:stop]
+            return whole
+        if not self._start <= start <= stop <= self._start + len(self._window):
+            self._window, self._start = self._dataset[start : start + WINDOW], start
+        return self._window[start - self._start : stop - self._start]
+
+
+class ImageScores:
+    """Scores of single images, written batch by batch, and what they say of the translator."""
+
+    def __init__(
+        self,
+        writer: Writer,
+        model: str,
+        reader: ShardReader,
+        against: Measured,
+        fitted: FittedTranslator,
+        split: HeadSplit,
+    ) -> None:
+        self._writer, self._model = writer, model
+        self._against, self._fitted = against, fitted
         self._stride = -(-len(against.labels) // POOL_IMAGES)
         self._pool = reader.targets(self._stride)
         self._mean_null = split.null_part(fitted.mean_feature[None])[0]
-        self._parts: dict[str, list[Tensor]] = {}
+        self._datasets: dict[str, h5py.Dataset] = {}
         self._sums: dict[str, float] = {}
         self._count = 0
 
-    def add(self, batch: FeatureBatch, views: Views, shifts: ConceptShifts) -> None:
-        """Score one batch."""
+    def add(self, batch: FeatureBatch, views: Views, shifts: ConceptShifts, null: Tensor) -> None:
+        """Score one batch, null the null part of its features."""
         features, targets, labels = batch.features.double(), batch.targets.double(), batch.labels.long()
         texts = self._against.class_vectors[labels].double()
-        length, null = features.norm(dim=1), self._split.null_part(features)
+        length = features.norm(dim=1)
         before, after = unit(views.before).float(), unit(views.after).float()
         top = (
             shifts.attribute_score.nan_to_num(0.0).abs().topk(min(TOP_CONCEPTS, shifts.before.shape[1]), dim=1).indices
         )
         cosine = torch.nn.functional.cosine_similarity(views.before, targets)
-        self._keep(
+        self._write(
+            batch.rows,
             attribute_score=attribute_score(views.before, views.after, texts),
             image_score=image_score(views.before, views.after),
             attribute_score_centred=attribute_score(views.before, views.centred, texts),
@@ -84,9 +121,9 @@ class ImageScores:
         )
         self._count += len(labels)
 
-    def columns(self) -> dict[str, NDArray[np.float32]]:
-        """Image columns by store name."""
-        return {name: torch.cat(parts).numpy() for name, parts in self._parts.items()}
+    def columns(self) -> dict[str, StoredColumn]:
+        """Image columns with one number per image, by store name."""
+        return {name: StoredColumn(dataset) for name, dataset in self._datasets.items() if dataset.ndim == 1}
 
     def quality(self) -> dict[str, float]:
         """How good the translator is out of fold, by store name."""
@@ -96,14 +133,28 @@ class ImageScores:
 
     def _nearest(self, vectors: Tensor) -> Tensor:
         """Rows of the real images whose embeddings are nearest; -1 where there are fewer images or no direction."""
-        similarity = (vectors @ self._pool.T).nan_to_num(-torch.inf)
-        best = similarity.topk(min(NEIGHBOURS, len(self._pool)), dim=1)
-        return _padded(torch.where(best.values.isfinite(), best.indices * self._stride, -1), NEIGHBOURS, -1)
+        nowhere = ~vectors.isfinite().all(dim=1, keepdim=True)
+        vectors = vectors.masked_fill(nowhere, 0)
+        values, rows = [], []
+        similarities = vectors.new_empty(len(vectors), min(POOL_PART, len(self._pool)))
+        for start in range(0, len(self._pool), POOL_PART):
+            part = self._pool[start : start + POOL_PART]
+            similarity = torch.mm(vectors, part.T, out=similarities[:, : len(part)])
+            best = similarity.topk(min(NEIGHBOURS, len(part)), dim=1)
+            values.append(best.values)
+            rows.append((best.indices + start) * self._stride)
+        found = torch.cat(values, dim=1)
+        best = found.topk(min(NEIGHBOURS, found.shape[1]), dim=1)
+        nearest = torch.cat(rows, dim=1).gather(1, best.indices)
+        return _padded(nearest.masked_fill(nowhere, -1), NEIGHBOURS, -1)
 
-    def _keep(self, **values: Tensor) -> None:
+    def _write(self, rows: slice, **values: Tensor) -> None:
         for name, value in values.items():
-            stored = value.float() if value.is_floating_point() else value.int()
-            self._parts.setdefault(name, []).append(stored.cpu())
+            if name not in self._datasets:
+                shape = (len(self._against.labels), *value.shape[1:])
+                path = f"models/{{model}}/images/{name}"
+                self._datasets[name] = self._writer.create(path, shape, model=self._model)
+            self._datasets[name][rows] = value.cpu().numpy()
 
     def _sum(self, **values: Tensor) -> None:
         for name, value in values.items():

@@ -1,9 +1,12 @@
 """Everything that is measured of one model, from its features on disk into the store."""
 
+import ctypes
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import astuple
 from functools import partial
 
+import h5py
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -14,9 +17,9 @@ from sing_compute.models.classifier import Classifier
 from sing_compute.pipeline.comparison import Compared
 from sing_compute.pipeline.concept_rows import ConceptRows
 from sing_compute.pipeline.fitting import FittedTranslator, adopt_translator, fit_translator
-from sing_compute.pipeline.image_rows import ImageScores, Measured
+from sing_compute.pipeline.image_rows import ImageScores, Measured, StoredColumn
 from sing_compute.pipeline.progress import Advance, Progress
-from sing_compute.pipeline.reader import FeatureBatch, ShardReader
+from sing_compute.pipeline.reader import FeatureBatch, ShardReader, joined
 from sing_compute.pipeline.validity import Validity, curves, null_space_variants
 from sing_compute.scores.equivalence import EquivalenceCheck
 from sing_compute.scores.intervals import class_intervals
@@ -27,7 +30,7 @@ from sing_compute.scores.shifts import (
 from sing_compute.scores.significance import (
     SharedDirections,
 )
-from sing_compute.scores.statistics import class_statistics, model_summary
+from sing_compute.scores.statistics import class_statistics, model_summary, owners_of, ranked
 from sing_compute.store import Writer
 from sing_compute.store.schema import RANKED
 from sing_compute.translator.comparison import compare_translators
@@ -37,6 +40,9 @@ ENOUGH_IMAGES = 2.0
 """Images per feature dimension from which z and q kept their level on planted data (docs/planted.md)."""
 ENOUGH_GAIN = 1 / 3
 """Share of the way from the baseline's cosine to 1 that the translator must gain for the same."""
+
+RETURNED_IMAGES = 2**12
+"""Images between two times that free memory is given back: seldom enough to cost nothing, often enough that it does not creep."""
 
 
 class ModelMeasurement:
@@ -70,15 +76,13 @@ class ModelMeasurement:
         against, split = self._against, self.split
         self._put(writer, "head", weight=self._weight.double().cpu(), bias=self._bias.double().cpu())
         self._put(writer, "head", singular_values=split.singular_values.cpu())
-        prediction = self._reader.column(f"{self._name}/prediction")
-        right = prediction == against.labels
+        right = self._outputs(writer)
         with progress.task(f"{self._name}: null space rules", len(right)) as advance:
             batches = self._batches(advance)
             found = null_space_variants(
                 weight=self._weight, bias=self._bias, stored=self._stored, images=len(right), batches=batches
             )
         self._put(writer, "variants", **found)
-        self._put(writer, "images", prediction=prediction, confidence=self._reader.column(f"{self._name}/confidence"))
         summary: dict[str, object] = {
             "images": len(right),
             "correct": int(right.sum()),
@@ -90,8 +94,8 @@ class ModelMeasurement:
             "gap": split.gap,
             "tail_ratio": split.tail_ratio,
         }
-        masks = [np.ones_like(right), right, ~right, *against.masks.values()]
-        columns: dict[str, NDArray[np.float32]] = {}
+        masks = [np.broadcast_to(np.True_, len(right)), right, ~right, *against.masks.values()]
+        columns: dict[str, StoredColumn] = {}
         compared = None
         if split.nullity:
             fitted = self._fit(len(right), progress)
@@ -118,7 +122,7 @@ class ModelMeasurement:
         self,
         writer: Writer,
         fitted: FittedTranslator,
-        columns: dict[str, NDArray[np.float32]],
+        columns: dict[str, StoredColumn],
         class_ratio: NDArray[np.float64],
         progress: Progress,
     ) -> tuple[dict[str, float], tuple[str, ...], NDArray[np.float64], NDArray[np.float32]]:
@@ -141,6 +145,9 @@ class ModelMeasurement:
             def put(group: str, **values: object) -> None:
                 self._put(writer, group, **values)
 
+            def create(group: str, name: str, shape: tuple[int, ...]) -> h5py.Dataset:
+                return self._create(writer, f"{group}/{name}", shape)
+
             figures = (
                 validity.controls(batches(), put) | validity.spectrum(put) | validity.probe(batches, against.labels)
             )
@@ -149,7 +156,7 @@ class ModelMeasurement:
                 for number, mask in enumerate(against.masks.values()):
                     group[mask] = number
                 figures |= validity.probe(batches, group, "_group")
-            validity.features(batches(), put)
+            validity.features(batches(), put, create)
         if self._compare:
             self._compare_translators(writer, fitted, progress)
         return figures, *validity.intervals(columns, against.offsets, class_ratio, put)
@@ -168,11 +175,26 @@ class ModelMeasurement:
         for name in ("cosine", "mse", "r_squared", "parameters"):
             self._put(writer, "translators", **{name: [getattr(row, name) for row in rows]})
 
+    def _outputs(self, writer: Writer) -> NDArray[np.bool_]:
+        """What the model predicts, written; gives which images it is right about."""
+        labels = self._against.labels
+        right = np.empty(len(labels), np.bool_)
+        names = ("prediction", "confidence")
+        written = [self._create(writer, f"images/{name}", right.shape) for name in names]
+        for rows, values in self._reader.columns(*(f"{self._name}/{name}" for name in names)):
+            for dataset, part in zip(written, values, strict=True):
+                dataset[rows] = part
+            right[rows] = values[0] == labels[rows]
+        return right
+
     def _batches(self, advance: Advance) -> Iterator[FeatureBatch]:
-        """One pass over the features, which the progress bar follows."""
+        """One pass over the features, which the progress bar follows; what is freed on the way goes back to the system."""
         for batch in self._reader.batches(self._name):
             yield batch
             advance(len(batch.features))
+            if batch.rows.start // RETURNED_IMAGES < batch.rows.stop // RETURNED_IMAGES:
+                give_memory_back()
+        give_memory_back()
 
     def _fit(self, images: int, progress: Progress) -> FittedTranslator:
         passes = 3 if self._ridge else 4
@@ -186,6 +208,9 @@ class ModelMeasurement:
     def _put(self, writer: Writer, group: str, **values: object) -> None:
         for name, value in values.items():
             writer.put(f"models/{{model}}/{group}/{name}", value, model=self._name)  # type: ignore[arg-type]
+
+    def _create(self, writer: Writer, path: str, shape: tuple[int, ...]) -> h5py.Dataset:
+        return writer.create(f"models/{{model}}/{path}", shape, model=self._name)
 
     def _put_translator(self, writer: Writer, fitted: FittedTranslator) -> None:
         whole = fitted.whole.whole
@@ -202,9 +227,9 @@ class ModelMeasurement:
 
     def _score(
         self, writer: Writer, fitted: FittedTranslator, progress: Progress
-    ) -> tuple[dict[str, NDArray[np.float32]], dict[str, float | int]]:
+    ) -> tuple[dict[str, StoredColumn], dict[str, float | int]]:
         """One pass over all features: image columns, class x concept rows as each class ends, translator quality."""
-        images = ImageScores(self._reader, self._against, fitted, self.split)
+        images = ImageScores(writer, self._name, self._reader, self._against, fitted, self.split)
         directions = SharedDirections.of(
             self.split,
             [removal.whole.weight - removal.principal.weight for removal in fitted.folds],
@@ -213,23 +238,27 @@ class ModelMeasurement:
         )
         concepts = ConceptRows(writer, self._name, self._against, directions)
         check = EquivalenceCheck(self._weight, self._bias, centred=self._invariance == "softmax")
-        total = len(self._against.labels)
-        with progress.task(f"{self._name}: scores", total) as advance:
-            for batch in self._reader.batches(self._name):
-                views = fold_views(fitted.folds, batch.features.double(), batch.folds)
+        with progress.task(f"{self._name}: scores", len(self._against.labels)) as advance:
+            for batch in joined(self._batches(advance)):
+                null = self.split.null_part(batch.features.double())
+                views = fold_views(fitted.folds, batch.features, batch.folds)
                 shifts = ConceptShifts.of(views, self._against.concept_vectors)
-                images.add(batch, views, shifts)
-                concepts.add(batch, views, shifts, self.split)
-                check.add(batch.features, self.split)
-                advance(len(batch.features))
+                images.add(batch, views, shifts, null)
+                concepts.add(batch, views, shifts, null)
+                check.add(batch.features, null)
         concepts.close()
         columns = images.columns()
-        self._put(writer, "images", **columns)
         for name in RANKED:
-            order = np.argsort(columns[name], kind="stable").astype(np.int32)
-            writer.put(f"models/{{model}}/rankings/{name}", order, model=self._name)
+            order = owners_of(ranked(columns[name]))
+            writer.put(f"models/{{model}}/rankings/{name}", order.view(np.int32), model=self._name)
         figures = images.quality() | check.finish() | {"significant": concepts.significant}
         return columns, figures | {"lambda": fitted.ridge, "lambda_relative": fitted.ridge / fitted.unit}
+
+
+def give_memory_back() -> None:
+    """Return what lies free between blocks in use to the system: glibc keeps it, and it grows (malloc_trim(3))."""
+    with suppress(AttributeError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def doubt_of(images_per_dimension: float, cosine: float, baseline: float) -> str:

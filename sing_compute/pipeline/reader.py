@@ -1,6 +1,6 @@
 """Features back out of the shards, batch by batch."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sing_compute.pipeline.shards import Shard, WorkFolder, shard_rows
+
+BLOCK_IMAGES = 1024
+"""Images whose products are formed at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +25,42 @@ class FeatureBatch:
     labels: Tensor
     folds: Tensor
 
-    def every(self, stride: int) -> "FeatureBatch":
-        """Every stride-th of all images, those of this batch; its `rows` are meaningless."""
-        parts = (self.features, self.targets, self.labels, self.folds)
-        return FeatureBatch(self.rows, *(part[(-self.rows.start) % stride :: stride] for part in parts))
+
+def spread(batches: Iterable[FeatureBatch], stride: int) -> Iterator[FeatureBatch]:
+    """Every stride-th of all images, in batches about as large as those that are read; their `rows` are meaningless.
+
+    The same number of batches comes of the chosen images, however many lie between them.
+    """
+    if stride == 1:
+        yield from batches
+        return
+    waiting: list[FeatureBatch] = []
+    for batch in batches:
+        parts = (batch.features, batch.targets, batch.labels, batch.folds)
+        chosen = (part[(-batch.rows.start) % stride :: stride].clone() for part in parts)
+        waiting.append(FeatureBatch(batch.rows, *chosen))
+        if sum(len(each.features) for each in waiting) >= len(batch.features):
+            yield _join(waiting)
+            waiting = []
+    if any(len(each.features) for each in waiting):
+        yield _join(waiting)
+
+
+def joined(batches: Iterable[FeatureBatch], images: int = BLOCK_IMAGES) -> Iterator[FeatureBatch]:
+    """Batches put together until they hold that many images: few large products take less time than many small ones."""
+    waiting: list[FeatureBatch] = []
+    for batch in batches:
+        waiting.append(batch)
+        if sum(len(each.features) for each in waiting) >= images:
+            yield _join(waiting)
+            waiting = []
+    if waiting:
+        yield _join(waiting)
+
+
+def _join(batches: list[FeatureBatch]) -> FeatureBatch:
+    parts = zip(*((each.features, each.targets, each.labels, each.folds) for each in batches), strict=True)
+    return FeatureBatch(slice(batches[0].rows.start, batches[-1].rows.stop), *map(torch.cat, parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +76,24 @@ class ShardReader:
     folds: Tensor
     device: torch.device
 
-    def kept(self) -> tuple[NDArray[np.int64], list[tuple[int, str]]]:
+    def kept(self) -> tuple[NDArray[np.int32], list[tuple[int, str]]]:
         """Rows of the images that were read, and those that failed with the reason."""
-        rows, failed = [], []
+        rows, count = np.empty(self.images, np.int32), 0
+        failed: list[tuple[int, str]] = []
         for shard in self._shards():
-            rows.append(shard.rows.numpy())
+            rows[count : count + len(shard.rows)] = shard.rows
+            count += len(shard.rows)
             failed += shard.failed
-        return np.concatenate(rows), failed
+        return rows[:count], failed
 
-    def column(self, name: str) -> NDArray[np.float64]:
-        """One value per measured image, from all shards."""
-        return np.concatenate([shard.tensors[name].numpy() for shard in self._shards(name) if len(shard.rows)])
+    def columns(self, *names: str) -> Iterator[tuple[slice, list[NDArray[np.float64]]]]:
+        """What shards hold one value of per image, by these names, and which measured images it is of."""
+        start = 0
+        for shard in self._shards(*names):
+            if len(shard.rows):
+                rows = slice(start, start + len(shard.rows))
+                start = rows.stop
+                yield rows, [shard.tensors[name].numpy() for name in names]
 
     def batches(self, model: str) -> Iterator[FeatureBatch]:
         """The batches of one model."""
@@ -74,12 +116,15 @@ class ShardReader:
         """Embeddings of every stride-th measured image."""
         if self.stored_targets is not None:
             return self.stored_targets[::stride].to(self.device)
-        parts, seen = [], 0
+        chosen, seen, count = torch.empty(0), 0, 0
         for shard in self._shards("clip"):
             if len(shard.rows):
-                parts.append(shard.tensors["clip"][(-seen) % stride :: stride])
-                seen += len(shard.rows)
-        return torch.cat(parts).to(self.device)
+                part = shard.tensors["clip"][(-seen) % stride :: stride]
+                if not count:
+                    chosen = part.new_empty(-(-len(self.labels) // stride), part.shape[1], device=self.device)
+                chosen[count : count + len(part)] = part
+                seen, count = seen + len(shard.rows), count + len(part)
+        return chosen
 
     def _shards(self, *names: str) -> Iterator[Shard]:
         return self.work.shards(len(shard_rows(self.images)), *names)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
+import h5py
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from sing_compute.linalg.null_space import NUMERICAL, HeadSplit, NullSpaceRule, split_head
 from sing_compute.pipeline.fitting import FOLDS, FittedTranslator
-from sing_compute.pipeline.reader import FeatureBatch
+from sing_compute.pipeline.reader import FeatureBatch, spread
 from sing_compute.scores.controls import CONTROLS, LENGTHS, PERTURBATIONS, REFERENCE, Controls
 from sing_compute.scores.equivalence import EquivalenceCheck
 from sing_compute.scores.probe import HALVES, LabelSums, Probe
@@ -24,6 +25,7 @@ from sing_compute.scores.resampling import (
 )
 from sing_compute.scores.shifts import fold_views
 from sing_compute.scores.spectrum import semantic_spectrum
+from sing_compute.scores.statistics import Columns, median, ordered, quantiles, ratio
 from sing_compute.store.schema import CURVE, PENALTIES, TOP_CONCEPTS
 from sing_compute.translator.ridge import RidgeSums
 
@@ -38,6 +40,8 @@ APPROXIMATE = ("tol=1e-3", "tol=1e-2", "energy=0.9999", "energy=0.99")
 NOTHING = Replicates((), np.empty((0, 0)), 0)
 Put = Callable[..., None]
 """`put(group, name=values, ...)`: into the model's part of the file."""
+Create = Callable[[str, str, tuple[int, ...]], h5py.Dataset]
+"""`create(group, name, shape)`: a dataset there for what arrives row by row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +68,11 @@ class Validity:
             self.split, self.weight, self.bias, self.fitted.folds, share, CONTROL_DRAWS, self.seed, centred=self.centred
         )
         stride = -(-self.images // CONTROL_IMAGES)
-        for every in batches:
-            batch = every.every(stride)
-            if len(batch.features):
-                features = batch.features.double()
-                before = fold_views(self.fitted.folds, features, batch.folds).before
-                texts = self.class_vectors[batch.labels.long()].double()
-                controls.add(features, before, texts, batch.folds, batch.labels)
+        for batch in spread(batches, stride):
+            features = batch.features.double()
+            before = fold_views(self.fitted.folds, features, batch.folds).before
+            texts = self.class_vectors[batch.labels.long()].double()
+            controls.add(features, before, texts, batch.folds, batch.labels)
         found = controls.finish()
         checked = controls.validation()
         put("controls", name=CONTROLS, **{name: values.numpy() for name, values in found.items()})
@@ -85,17 +87,21 @@ class Validity:
         self, batches: Callable[[], Iterator[FeatureBatch]], labels: NDArray[np.int32], suffix: str = ""
     ) -> dict[str, float]:
         """How well labels (below 0: none) can be read from each half of feature space, without CLIP; names end in `suffix`."""
-        known = torch.from_numpy(labels.astype(np.int64)).to(self.weight.device)
-        sums = LabelSums.zero(FOLDS, int(labels.max()) + 1, self.weight.shape[1], self.weight.device)
-        products = [RidgeSums.zero(self.weight.shape[1], 1, device=self.weight.device) for _ in range(FOLDS)]
+        device = self.weight.device
+
+        def labelled() -> Iterator[tuple[FeatureBatch, Tensor]]:
+            return ((batch, torch.from_numpy(labels[batch.rows]).to(device)) for batch in batches())
+
+        sums = LabelSums.zero(FOLDS, int(labels.max()) + 1, self.weight.shape[1], device)
         whole = bool((labels >= 0).all())
-        for batch in batches():
-            sums.add(batch.features, known[batch.rows], batch.folds)
+        products = [RidgeSums.zero(self.weight.shape[1], 1, device=device) for _ in range(0 if whole else FOLDS)]
+        for batch, known in labelled():
+            sums.add(batch.features, known, batch.folds)
             for fold in () if whole else range(FOLDS):
-                rows = (batch.folds == fold) & (known[batch.rows] >= 0)
+                rows = (batch.folds == fold) & (known >= 0)
                 products[fold] = products[fold] + RidgeSums.of(batch.features[rows], batch.features[rows, :1])
         probe = Probe.fit(sums, self.fitted.fold_sums if whole else products, self.split)
-        right = sum(probe.right(batch.features, known[batch.rows], batch.folds) for batch in batches())
+        right = sum(probe.right(batch.features, known, batch.folds) for batch, known in labelled())
         count = sums.counts.sum()
         accuracy = (torch.as_tensor(right) / count).amax(1).tolist()
         return {f"probe_{half}{suffix}": value for half, value in zip(HALVES, accuracy, strict=True)} | {
@@ -116,17 +122,21 @@ class Validity:
             put("spectrum", **values)
         return {"null_share": found.share, "null_share_data": found.share_data}
 
-    def features(self, batches: Iterator[FeatureBatch], put: Put) -> None:
+    def features(self, batches: Iterator[FeatureBatch], put: Put, create: Create) -> None:
         """What reaches the head, kept for concepts, steering and questions asked later."""
         dim = self.weight.shape[1]
         stride = -(-self.images * dim * 4 // KEPT_BYTES)
-        put("features", row=np.arange(0, self.images, stride))
-        parts = [batch.every(stride).features.float().cpu() for batch in batches]
-        put("features", value=torch.cat(parts))
+        rows = np.arange(0, self.images, stride)
+        put("features", row=rows)
+        kept, start = create("features", "value", (len(rows), dim)), 0
+        for batch in spread(batches, stride):
+            stop = start + len(batch.features)
+            kept[start:stop] = batch.features.float().cpu().numpy()
+            start = stop
 
     def intervals(
         self,
-        columns: dict[str, NDArray[np.float32]],
+        columns: Columns,
         offsets: NDArray[np.int64],
         class_ratio: NDArray[np.float64],
         put: Put,
@@ -136,14 +146,15 @@ class Validity:
         Gives the figures' names, values (penalty, figure) and replicates over images (penalty, figure, replicate).
         """
         nearby = [dict(zip(("attribute_score", "image_score"), pair, strict=True)) for pair in self.fitted.nearby]
-        measured = [columns if scale == 1 else near for scale, near in zip(PENALTIES, nearby, strict=True)]
+        measured: list[Columns] = [
+            columns if scale == 1 else near for scale, near in zip(PENALTIES, nearby, strict=True)
+        ]
         runs = [image_replicates(each) for each in measured]
         names = (*runs[PENALTIES.index(1.0)].names, "ratio_classes")
         several = int((np.diff(offsets) > 0).sum()) > 1
         over_classes = class_replicates(offsets, columns, class_ratio) if several else NOTHING
         values = np.array([_figures(each, names) for each in measured])
-        finite = class_ratio[np.isfinite(class_ratio)]
-        values[PENALTIES.index(1.0), -1] = np.median(finite) if len(finite) else np.nan
+        values[PENALTIES.index(1.0), -1] = median(ordered(class_ratio))
         images = np.stack([_spread(run, names) for run in runs])
         put("bootstrap", figure=names, value=values, images=images, classes=_spread(over_classes, names))
         put("bootstrap", images_interval=np.stack([_bounds(run, names) for run in runs]))
@@ -160,11 +171,9 @@ def null_space_variants(
     splits["softmax"] = split_head(weight, stored_dtype=stored, invariance="softmax")
     checks = {name: EquivalenceCheck(weight, bias, centred=name == "softmax") for name in splits}
     stride = -(-images // CONTROL_IMAGES)
-    for every in batches:
-        batch = every.every(stride)
+    for batch in spread(batches, stride):
         for name, check in checks.items():
-            if len(batch.features):
-                check.add(batch.features, splits[name])
+            check.add(batch.features, splits[name].null_part(batch.features.double()))
     found = [check.finish() for check in checks.values()]
     return {
         "name": list(splits),
@@ -176,31 +185,25 @@ def null_space_variants(
     }
 
 
-def curves(columns: dict[str, NDArray[np.float32]], offsets: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+def curves(columns: Columns, offsets: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
     """Percentiles of AS and IS of each class, for a picture of its distribution: (class, percent)."""
     result = {}
     for name in ("attribute_score", "image_score"):
-        rows = np.full((len(offsets) - 1, len(CURVE)), np.nan)
+        rows = np.empty((len(offsets) - 1, len(CURVE)))
         for label, (start, stop) in enumerate(pairwise(offsets)):
-            values = columns[name][start:stop]
-            values = values[np.isfinite(values)]
-            if len(values):
-                rows[label] = np.percentile(values, CURVE)
+            rows[label] = quantiles(ordered(columns[name][int(start) : int(stop)]), np.array(CURVE) / 100)
         result[f"{name}_curve"] = rows
     return result
 
 
-def _figures(columns: dict[str, NDArray[np.float32]], names: tuple[str, ...]) -> list[float]:
+def _figures(columns: Columns, names: tuple[str, ...]) -> list[float]:
     """Median of each column, or of its absolute value, and the ratio, where the columns are there."""
     found = {}
     for name in names:
         values = columns.get(name.removesuffix("_abs"))
         if values is not None:
-            chosen = values[np.isfinite(values)].astype(np.float64)
-            chosen = np.abs(chosen) if name.endswith("_abs") else chosen
-            found[name] = float(np.median(chosen)) if len(chosen) else np.nan
-    attribute = found["attribute_score_abs"]
-    found["ratio_images"] = found["image_score"] / attribute if attribute > 0 else np.nan
+            found[name] = median(ordered(values, absolute=name.endswith("_abs")))
+    found["ratio_images"] = ratio(found["image_score"], found["attribute_score_abs"])
     return [found.get(name, np.nan) for name in names]
 
 

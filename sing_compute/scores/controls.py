@@ -64,9 +64,14 @@ class Controls:
     seed: int
     centred: bool = False
     _generator: torch.Generator = field(init=False)
-    _scores: dict[tuple[str, int], list[Tensor]] = field(default_factory=dict)
-    _logits: dict[tuple[str, float], list[Tensor]] = field(default_factory=dict)
+    _scores: list[Tensor] = field(default_factory=list)
+    """Of each batch: (case, figure, image), cases in the order of `_cases`."""
+    _logits: list[Tensor] = field(default_factory=list)
+    """Of each batch: (perturbation and length, figure, image)."""
     _labels: list[Tensor] = field(default_factory=list)
+    _cases: list[str] = field(init=False)
+    """The control of each case: all of them once for each draw, the null space itself once."""
+    _weight: Tensor = field(init=False)
     _keep: list[Tensor] = field(init=False)
     _take: list[Tensor] = field(init=False)
     _directions: Tensor = field(init=False)
@@ -74,6 +79,8 @@ class Controls:
     def __post_init__(self) -> None:
         device, dim = self.weight.device, self.weight.shape[1]
         self._generator = torch.Generator().manual_seed(self.seed)
+        self._cases = [name for draw in range(self.draws) for name in CONTROLS[draw > 0 :]]
+        self._weight = self.weight.double().T
         taken = min(dim, max(1, round(self.share * dim)))
         self._keep = [random_subspace(dim, self.split.rank, self._generator).to(device) for _ in range(self.draws)]
         self._take = [random_subspace(dim, taken, self._generator).to(device) for _ in range(self.draws)]
@@ -91,38 +98,39 @@ class Controls:
         """Add a batch of features (float64), their T(f) and the text of each image's class."""
         null = self.split.null_part(features)
         length = null.norm(dim=1, keepdim=True)
-        logits = features @ self.weight.double().T + self.bias.double()
-        spread = logits.amax(1) - logits.amin(1)
+        logits = features @ self._weight + self.bias.double()
+        spread, predicted = logits.amax(1) - logits.amin(1), logits.argmax(1)
+        cases = []
         for draw in range(self.draws):
-            keep, take = self._keep[draw], self._take[draw]
+            keep, take, direction = self._keep[draw], self._take[draw], self._directions[draw]
             removed = {
                 "null space": null,
                 "random subspace": features - features @ keep @ keep.T,
                 "same norm": features @ take @ take.T,
                 "random vector": length * self._units(len(features)),
-                "null direction": length * self._directions[draw],
+                "null direction": length * direction,
             }
-            for name, part in removed.items():
-                if name == "null space" and draw:
-                    continue
+            for name in CONTROLS[draw > 0 :]:
+                part = removed[name]
                 after = self._moved(before, part, folds)
-                flipped = (logits - part @ self.weight.double().T).argmax(1) != logits.argmax(1)
                 figures = [
                     attribute_score(before, after, texts),
                     image_score(before, after),
                     part.norm(dim=1) / features.norm(dim=1),
-                    flipped.double(),
+                    (logits - part @ self._weight).argmax(1) != predicted,
                 ]
-                self._scores.setdefault((name, draw), []).append(torch.stack(figures).float().cpu())
+                cases.append(torch.stack([figure.float() for figure in figures]))
+        pairs = []
         for kind in PERTURBATIONS:
-            direction = self._perturbation(kind, len(features))
-            change = direction @ self.weight.double().T * length
+            change = self._perturbation(kind, len(features)) @ self._weight * length
             if self.centred:
                 change = change - change.mean(1, keepdim=True)
+            moved = change.abs().mean(1) / spread
             for scale in LENGTHS:
-                flipped = (logits + scale * change).argmax(1) != logits.argmax(1)
-                pair = torch.stack([scale * change.abs().mean(1) / spread, flipped.double()])
-                self._logits.setdefault((kind, scale), []).append(pair.cpu())
+                flipped = (logits + scale * change).argmax(1) != predicted
+                pairs.append(torch.stack([scale * moved, flipped.double()]))
+        self._scores.append(torch.stack(cases).cpu())
+        self._logits.append(torch.stack(pairs).cpu())
         self._labels.append(labels.cpu())
 
     def _units(self, count: int) -> Tensor:
@@ -144,17 +152,18 @@ class Controls:
     def finish(self) -> dict[str, Float[Tensor, " control"]]:
         """Of each control, mean over draws: medians over images, in degrees (`_std`: standard deviation over draws, n - 1)."""
         results: dict[str, list[float]] = {}
+        scores = torch.cat(self._scores, dim=2)
         for name in CONTROLS:
-            runs = [torch.cat(parts, dim=1).double() for (known, _), parts in self._scores.items() if known == name]
-            medians = torch.stack([run.abs().nanquantile(0.5, dim=1) for run in runs])
-            spread = medians.std(dim=0) if len(runs) > 1 else torch.zeros(len(medians[0]), dtype=torch.float64)
+            runs = scores[self._draws_of(name)]
+            medians = torch.stack([run.double().abs().nanquantile(0.5, dim=1) for run in runs])
+            spread = medians.std(dim=0) if len(runs) > 1 else torch.zeros(medians.shape[1], dtype=torch.float64)
             figures = {
                 "attribute_score_abs": medians[:, 0].mean(),
                 "attribute_score_abs_std": spread[0],
                 "image_score": medians[:, 1].mean(),
                 "image_score_std": spread[1],
                 "removed": medians[:, 2].mean(),
-                "flips": torch.stack([run[3].mean() for run in runs]).mean(),
+                "flips": runs[:, 3].double().mean(),
             }
             for figure, value in figures.items():
                 results.setdefault(figure, []).append(float(value))
@@ -162,18 +171,21 @@ class Controls:
 
     def validation(self) -> dict[str, Float[Tensor, "perturbation length"]]:
         """Mean logit change over the logit spread, and share of flips, of perturbations of the same length (SING, Fig. 9)."""
-        rows = [[torch.cat(self._logits[kind, scale], dim=1) for scale in LENGTHS] for kind in PERTURBATIONS]
-        return {
-            "logit_change": torch.stack([torch.stack([cell[0].nanmean() for cell in row]) for row in rows]),
-            "flips": torch.stack([torch.stack([cell[1].mean() for cell in row]) for row in rows]),
-        }
+        figures = torch.cat(self._logits, dim=2).reshape(len(PERTURBATIONS), len(LENGTHS), 2, -1)
+        return {"logit_change": figures[:, :, 0].nanmean(dim=2), "flips": figures[:, :, 1].mean(dim=2)}
 
     def by_class(self, classes: int) -> dict[str, Float[Tensor, " classes"]]:
         """Median |AS| and IS of each class under the reference control, all draws together; NaN for a class without images."""
-        runs = [torch.cat(parts, dim=1) for (name, _), parts in self._scores.items() if name == REFERENCE]
-        labels = torch.cat(self._labels)
+        chosen = self._draws_of(REFERENCE)
+        scores = torch.cat([batch[chosen, :2] for batch in self._scores], dim=2).transpose(0, 1).abs()
+        labels, order = torch.cat(self._labels).long().sort(stable=True)
+        counts = torch.bincount(labels, minlength=classes).tolist()
         result = torch.full((2, classes), torch.nan, dtype=torch.float64)
-        for label in sorted(set(labels.tolist())):
-            rows = torch.cat([run[:2, labels == label] for run in runs], dim=1).double()
-            result[:, label] = rows.abs().nanquantile(0.5, dim=1)
+        for label, part in enumerate(torch.split(scores[:, :, order], counts, dim=2)):
+            if part.shape[2]:
+                result[:, label] = part.flatten(1).double().nanquantile(0.5, dim=1)
         return {"attribute_score_abs_control": result[0], "image_score_control": result[1]}
+
+    def _draws_of(self, name: str) -> list[int]:
+        """The cases of one control."""
+        return [place for place, case in enumerate(self._cases) if case == name]

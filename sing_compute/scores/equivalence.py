@@ -6,8 +6,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sing_compute.linalg.null_space import HeadSplit
-
 
 @dataclass(slots=True)
 class EquivalenceCheck:
@@ -28,19 +26,18 @@ class EquivalenceCheck:
     _change: float = 0.0
     _largest: float = 0.0
 
-    def add(self, features: Float[Tensor, "image dim"], split: HeadSplit) -> None:
-        """Compare one batch of features with their equivalents."""
-        equivalent = (features.double() - split.null_part(features.double())).float()
-        before, after = self._logits(features.float()), self._logits(equivalent)
-        change = (before - after).abs()
+    def add(self, features: Float[Tensor, "image dim"], null_part: Float[Tensor, "image dim"]) -> None:
+        """Compare one batch of features with their equivalents; null_part is Pi_n f in float64."""
+        before, after = self._logits(features.float()), self._logits((features.double() - null_part).float())
         self.flips += int((before.argmax(1) != after.argmax(1)).sum())
         self._spread += float((before.amax(1) - before.amin(1)).double().sum())
-        self._change += float(change.double().mean(1).sum())
+        change = before.sub_(after).abs_()
+        self._change += float(change.mean(1).double().sum())
         self._largest = max(self._largest, float(change.max()))
         self.count += len(features)
 
     def _logits(self, features: Float[Tensor, "image dim"]) -> Float[Tensor, "image classes"]:
-        logits = features @ self.weight.float().T + self.bias.float()
+        logits = torch.addmm(self.bias.float(), features, self.weight.float().T)
         return logits - logits.mean(1, keepdim=True) if self.centred else logits
 
     def finish(self) -> dict[str, float | int]:

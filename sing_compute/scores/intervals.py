@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
-from sing_compute.scores.statistics import Columns, Mask
+from sing_compute.scores.statistics import Columns, Floats, Mask, median, ordered
 
 LEVEL = 0.95
 FEWEST_FOR_MEDIAN = 5
@@ -52,17 +52,19 @@ def class_intervals(offsets: NDArray[np.int64], columns: Columns, masks: Sequenc
     medians = ("attribute_score_q50", "attribute_score_abs_q50", "image_score_q50")
     ends = {name: np.full((2, *shape), np.nan) for name in (*medians, "ratio")}
     mean, spread, count = np.full(shape, np.nan), np.full(shape, np.nan), np.zeros(shape, np.int64)
-    for row, mask in enumerate(masks):
-        for column, (start, stop) in enumerate(pairwise(offsets)):
-            chosen = start + np.flatnonzero(mask[start:stop])
-            score, shift = (columns[name][chosen].astype(np.float64) for name in ("attribute_score", "image_score"))
+    for column, (start, stop) in enumerate(pairwise(offsets)):
+        rows = slice(int(start), int(stop))
+        scores, shifts = (columns[name][rows] for name in ("attribute_score", "image_score"))
+        for row, mask in enumerate(masks):
+            score, shift = scores[mask[rows]], shifts[mask[rows]]
             for name, values in zip(medians, (score, np.abs(score), shift), strict=True):
                 ends[name][:, row, column] = median_interval(values)
             ends["ratio"][:, row, column] = ratio_interval(shift, np.abs(score))
             valid = score[np.isfinite(score)]
             count[row, column] = len(valid)
             if len(valid) > 1:
-                mean[row, column], spread[row, column] = valid.mean(), valid.std(ddof=1)
+                mean[row, column] = valid.mean(dtype=np.float64)
+                spread[row, column] = valid.std(ddof=1, dtype=np.float64)
     methods = dict.fromkeys(medians, MEDIAN_METHOD) | {"ratio": RATIO_METHOD}
     found = {name: Intervals(low, high, methods[name]) for name, (low, high) in ends.items()}
     return found | {"attribute_score_mean": mean_intervals(mean, spread, count)}
@@ -91,14 +93,13 @@ def median_interval(values: Float[np.ndarray, " image"]) -> tuple[float, float]:
     Hettmansperger and Sheather (1986) put it; no distribution then strays far from 95 % (Nyblom 1992). The range of
     five values is given as it is (93.75 %); fewer have no interval: NaN.
     """
-    ordered = np.sort(values[np.isfinite(values)])
-    count = len(ordered)
+    rising = ordered(values)
+    count = len(rising)
     if count < FEWEST_FOR_MEDIAN:
         return math.nan, math.nan
     rank, inward = _order_rule(count)
-    low = ordered[rank - 1] + inward * (ordered[rank] - ordered[rank - 1])
-    high = ordered[-rank] - inward * (ordered[-rank] - ordered[-rank - 1])
-    return float(low), float(high)
+    lowest, low, high, highest = (float(rising[place]) for place in (rank - 1, rank, -rank - 1, -rank))
+    return lowest + inward * (low - lowest), highest - inward * (highest - high)
 
 
 def ratio_interval(upper: Float[np.ndarray, " image"], lower: Float[np.ndarray, " image"]) -> tuple[float, float]:
@@ -109,19 +110,24 @@ def ratio_interval(upper: Float[np.ndarray, " image"], lower: Float[np.ndarray, 
     deviations (Blomqvist 1950). Images without both values are left out. NaN below 5 images and where an end is zero.
     """
     both = np.isfinite(upper) & np.isfinite(lower)
-    pair = np.stack([upper[both], lower[both]])
-    ends = np.array([median_interval(values) for values in pair])
+    upper, lower = upper[both], lower[both]
+    ends = np.array([median_interval(values) for values in (upper, lower)])
     if not (ends > 0).all():  # so is NaN: no interval
         return math.nan, math.nan
-    medians = np.median(pair, axis=1, keepdims=True)
-    correlation = np.sign(pair - medians).prod(axis=0).mean()
-    (top_down, top_up), (bottom_down, bottom_up) = np.abs(np.log(ends / medians))
-    (top,), (bottom,) = medians
+    top, bottom = median(ordered(upper)), median(ordered(lower))
+    correlation = (_signs(upper, top) * _signs(lower, bottom)).mean()
+    (top_down, top_up), (bottom_down, bottom_up) = np.abs(np.log(ends / [[top], [bottom]]))
     down, up = (
         math.sqrt(max(a * a + b * b - 2 * correlation * a * b, 0.0))
         for a, b in ((top_down, bottom_up), (top_up, bottom_down))
     )
     return float(top / bottom * math.exp(-down)), float(top / bottom * math.exp(up))
+
+
+def _signs(values: Floats, middle: float) -> NDArray[np.int8]:
+    """Signs of values - middle, which need not be a number of the values' precision."""
+    exact = np.float64(middle)
+    return (values > exact).astype(np.int8) - (values < exact).astype(np.int8)
 
 
 @cache

@@ -45,8 +45,11 @@ class Probe:
     Least squares on one-hot labels (Fisher's discriminant for two labels), from sums: features are not kept.
     """
 
-    weights: Float[Tensor, "fold half penalty label dim"]
-    bias: Float[Tensor, "fold half penalty label"]
+    bases: tuple[Tensor, Tensor]
+    """Orthonormal rows of each half; its classifiers see a feature's coordinates along them."""
+    weights: tuple[Tensor, Tensor]
+    """Of each half: (fold, penalty and label, coordinate)."""
+    bias: Float[Tensor, "half fold penalty label"]
 
     @classmethod
     def fit(cls, sums: LabelSums, products: Sequence[RidgeSums], split: HeadSplit) -> "Probe":
@@ -57,8 +60,11 @@ class Probe:
             products: Sums of the same images' features, per fold.
             split: The head's two halves.
         """
-        weights, biases = [], []
-        for fold in range(len(products)):
+        bases = (split.null_basis.double(), split.row_basis.double())
+        folds, labels = sums.counts.shape
+        weights = [sums.features.new_empty(folds, len(PENALTIES) * labels, len(basis)) for basis in bases]
+        bias = sums.features.new_empty(len(bases), folds, len(PENALTIES), labels)
+        for fold in range(folds):
             others = [part for number, part in enumerate(products) if number != fold and part.count]
             count = sum(part.count for part in others)
             mean = torch.stack([part.features for part in others]).sum(0) / count
@@ -66,28 +72,27 @@ class Probe:
             totals = sums.counts.sum(0) - sums.counts[fold]
             cross = sums.features.sum(0) - sums.features[fold] - torch.outer(totals, mean)
             share = totals / totals.sum().clamp_min(1)
-            halves = [_solve(basis, centred, cross) for basis in (split.null_basis, split.row_basis)]
-            weights.append(torch.stack(halves))
-            biases.append(share - weights[-1] @ mean)
-        return cls(torch.stack(weights), torch.stack(biases))
+            for half, basis in enumerate(bases):
+                weights[half][fold] = _solve(basis @ centred @ basis.T, basis @ cross.T)
+                bias[half, fold] = share - (weights[half][fold] @ (basis @ mean)).reshape(len(PENALTIES), labels)
+        return cls(bases, (weights[0], weights[1]), bias)
 
     def right(
         self, features: Float[Tensor, "image dim"], labels: Int[Tensor, " image"], folds: Int[Tensor, " image"]
     ) -> Float[Tensor, "half penalty"]:
         """How many images of a batch get their label by the classifier that never saw them."""
-        result = torch.zeros(self.bias.shape[1:3], dtype=torch.float64, device=features.device)
+        result = torch.zeros(len(self.bases), len(PENALTIES), dtype=torch.float64, device=features.device)
         for fold in sorted(set(folds.tolist())):
             rows = (folds == fold) & (labels >= 0)
-            guessed = torch.einsum("hpld,id->hpil", self.weights[fold], features[rows].double())
-            guessed = (guessed + self.bias[fold][:, :, None]).argmax(-1)
-            result += (guessed == labels[rows].long()).double().sum(-1)
+            for half, (basis, weights) in enumerate(zip(self.bases, self.weights, strict=True)):
+                bias = self.bias[half, fold]
+                guessed = (features[rows].double() @ basis.T @ weights[fold].T).reshape(-1, *bias.shape) + bias
+                result[half] += (guessed.argmax(-1) == labels[rows].long()[:, None]).double().sum(0)
         return result
 
 
-def _solve(basis: Tensor, centred: Tensor, cross: Tensor) -> Tensor:
-    inside = basis @ centred @ basis.T
+def _solve(inside: Tensor, cross: Tensor) -> Tensor:
+    """Weights for each penalty, one below the other: (penalty and label, coordinate)."""
     scale = inside.diagonal().mean().clamp_min(torch.finfo(torch.float64).tiny)
-    eye = torch.eye(len(basis), dtype=torch.float64, device=basis.device)
-    return torch.stack(
-        [torch.linalg.solve(inside + ridge * scale * eye, basis @ cross.T).T @ basis for ridge in PENALTIES]
-    )
+    eye = torch.eye(len(inside), dtype=torch.float64, device=inside.device)
+    return torch.cat([torch.linalg.solve(inside + ridge * scale * eye, cross).T for ridge in PENALTIES])

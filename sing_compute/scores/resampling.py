@@ -1,9 +1,10 @@
 """Bootstrap replicates of a model's figures over images and classes, paired between models. numpy only; NaN: none."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -11,7 +12,18 @@ from numpy.typing import NDArray
 
 from sing_compute.errors import SingError
 from sing_compute.scores.intervals import Intervals, t_quantile
-from sing_compute.scores.statistics import Columns
+from sing_compute.scores.statistics import (
+    MEDIANS,
+    Column,
+    Columns,
+    Floats,
+    finite_part,
+    ordered,
+    owners_of,
+    quantiles,
+    ranked,
+    values_of,
+)
 
 REPLICATES = 2_000
 SAMPLE = 20_000
@@ -21,21 +33,12 @@ SEED = 260_314_610
 FEWEST = 5
 """Images or classes below which replicates state no interval."""
 METHOD = "expanded percentile bootstrap"
-MEDIANS = (
-    "attribute_score",
-    "attribute_score_abs",
-    "attribute_score_centred_abs",
-    "image_score",
-    "image_score_centred",
-    "null_energy",
-    "null_energy_centred",
-)
-"""Figures of a model that are medians of an image column, or of its absolute values."""
-MOST_BLOCKS = 64
-CHUNK = 2_000_000
-"""Entries of the largest temporary array."""
+TABLE = 2**19
+"""Entries of the largest table of units and blocks."""
+CHUNK = 2**18
+"""Entries of the largest temporary array: it stays in the processor's cache."""
 
-Figures = dict[str, NDArray[np.float64]]
+Medians = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +73,26 @@ def image_replicates(
     Raises:
         SingError: There is no image.
     """
-    pooled, images = _pooled(columns), len(columns["image_score"])
+    images = len(columns["image_score"])
     if not images:
         raise SingError("there is no image to resample; give images")
     units = min(images, sample)
-    tables: dict[str, Ordered | Sampled]
+    rows = np.arange(units) * images // units
+    parts = {name: _figure(columns, name)[rows] for name in MEDIANS if name.removesuffix("_abs") in columns}
     if units == images:
-        tables = {name: Ordered.of(values, np.arange(units), units) for name, values in pooled.items()}
-    else:
-        rows = np.arange(units) * images // units
-        tables = {name: Sampled.of(values, rows) for name, values in pooled.items()}
-    return _replicates(tables, range(replicates), seed, drawn=units, units=images)
+        tables: dict[str, Medians] = {
+            name: Ordered.of(part, rows.astype(np.uint32), units).medians for name, part in parts.items()
+        }
+        return _with_ratio(_resampled(tables, range(replicates), seed, units), images)
+    strayed = _resampled(
+        {name: Sampled.of(part).strayed for name, part in parts.items()}, range(replicates), seed, units
+    )
+    found = {}
+    for name in parts:
+        values = ordered(columns[name.removesuffix("_abs")], absolute=name.endswith("_abs"))
+        level = (0.5 - strayed[name] / math.sqrt(max(len(values), 1))).clip(0.0, 1.0)
+        found[name] = np.where(np.isfinite(level), quantiles(values, np.nan_to_num(level)), np.nan)
+    return _with_ratio(found, images)
 
 
 def class_replicates(
@@ -111,11 +123,19 @@ def class_replicates(
     units = len(filled)
     if units < 2:
         raise SingError(f"resampling classes needs two with images, got {units}; give images of more classes")
-    owners = np.repeat(np.arange(units), sizes[filled])
-    tables: dict[str, Ordered | Sampled]
-    tables = {name: Ordered.of(values, owners, units) for name, values in _pooled(columns).items()}
-    tables["ratio_classes"] = Ordered.of(class_ratio[filled].astype(np.float64), np.arange(units), units)
-    return _replicates(tables, range(replicates), seed, drawn=units, units=units)
+    owners = np.repeat(np.arange(units, dtype=np.uint32), sizes[filled])
+    found: dict[str, NDArray[np.float64]] = {}
+
+    def resample(name: str, values: Column, owners: NDArray[np.integer[Any]]) -> None:
+        table = Ordered.of(values, owners, units, absolute=name.endswith("_abs"))
+        found.update(_resampled({name: table.medians}, range(replicates), seed, units))
+
+    for name in MEDIANS:
+        column = columns.get(name.removesuffix("_abs"))
+        if column is not None:
+            resample(name, column, owners)
+    resample("ratio_classes", class_ratio[filled].astype(np.float32), np.arange(units))
+    return _with_ratio(found, units)
 
 
 def replicate_intervals(replicates: Replicates) -> Intervals:
@@ -178,32 +198,32 @@ def resample_weights(units: int, replicates: range, seed: int = SEED) -> Float[n
 class Ordered:
     """A column in rising order, in blocks, so that a weighted median costs a product and a look into one block."""
 
-    values: NDArray[np.float64]
-    owners: NDArray[np.int64]
-    """Which resampled unit each value belongs to."""
+    pairs: NDArray[np.uint64]
+    """Values and the resampled units they belong to, as `ranked` gives them: 8 bytes an image."""
     width: int
     """Values in a block."""
     blocks: NDArray[np.float64]
     """How many values of each unit lie in each block: (unit, block)."""
 
     @classmethod
-    def of(cls, values: NDArray[np.float64], owners: NDArray[np.int64], units: int) -> "Ordered":
-        """Sort a column; NaN is left out."""
-        order = np.argsort(values, kind="stable")[: np.count_nonzero(~np.isnan(values))]  # NaN sorts last
-        count = min(math.isqrt(len(order)) + 1, MOST_BLOCKS)
-        width = max(1, -(-len(order) // count))
-        cells = owners[order] * count + np.arange(len(order)) // width
-        blocks = np.bincount(cells, minlength=units * count).reshape(units, count).astype(np.float64)
-        return cls(values[order], owners[order], width, blocks)
+    def of(cls, values: Column, owners: NDArray[np.integer[Any]], units: int, *, absolute: bool = False) -> "Ordered":
+        """Sort a column, or its absolute values; what is not finite is left out."""
+        pairs = finite_part(ranked(values, absolute=absolute, owners=owners))
+        width = max(1, -(-len(pairs) // min(math.isqrt(len(pairs)) + 1, max(2, TABLE // units))))
+        starts = range(0, max(1, len(pairs)), width)
+        counts = [np.bincount(owners_of(pairs[start : start + width]), minlength=units) for start in starts]
+        return cls(pairs, width, np.stack(counts, axis=1).astype(np.float64))
 
     def medians(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """For each row of weights numpy's median of the values, each taken as often as its unit's weight says."""
         below = np.cumsum(weights @ self.blocks, axis=1)
         medians = np.full(len(weights), np.nan)
-        some = below[:, -1] > 0
-        last = below[some, -1] - 1
-        lower, upper = (self._at(weights[some], below[some], place) for place in (last // 2, (last + 1) // 2))
-        medians[some] = (lower + upper) / 2
+        step = max(1, CHUNK // self.width)
+        for start in range(0, len(weights), step):
+            rows = start + np.flatnonzero(below[start : start + step, -1] > 0)
+            last = below[rows, -1] - 1
+            lower, upper = (self._at(weights[rows], below[rows], place) for place in (last // 2, (last + 1) // 2))
+            medians[rows] = (lower + upper) / 2
         return medians
 
     def _at(
@@ -212,67 +232,57 @@ class Ordered:
         """The value at a place, from 0, of each row's resample in rising order."""
         block = (below <= place[:, None]).sum(axis=1)
         before = np.where(block > 0, np.take_along_axis(below, np.maximum(block - 1, 0)[:, None], axis=1)[:, 0], 0.0)
-        inside = np.minimum(block[:, None] * self.width + np.arange(self.width), len(self.values) - 1)
-        counted = before[:, None] + np.cumsum(np.take_along_axis(weights, self.owners[inside], axis=1), axis=1)
-        found: NDArray[np.float64] = self.values[block * self.width + (counted <= place[:, None]).sum(axis=1)]
-        return found
+        inside = np.minimum(block[:, None] * self.width + np.arange(self.width), len(self.pairs) - 1)
+        owners = owners_of(self.pairs[inside]).astype(np.int64)
+        counted = before[:, None] + np.cumsum(np.take_along_axis(weights, owners, axis=1), axis=1)
+        found = self.pairs[block * self.width + (counted <= place[:, None]).sum(axis=1)]
+        return values_of(found).astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """A column of which some rows are resampled: medians of all values, by how far resamples stray from those rows."""
+    """Rows of a column that are resampled: how far resamples stray from them tells how far those of the whole column would."""
 
-    values: NDArray[np.float64]
-    """All values in rising order."""
     rows: NDArray[np.float64]
     """(unit, 2): whether the row has a value, and whether it lies at or below the rows' median."""
 
     @classmethod
-    def of(cls, values: NDArray[np.float64], rows: NDArray[np.int64]) -> "Sampled":
-        """Sort a column and find its rows' median; NaN is left out."""
-        part = values[rows]
-        valid = ~np.isnan(part)
-        middle = np.median(part[valid]) if valid.any() else np.nan
-        return cls(np.sort(values[~np.isnan(values)]), np.stack([valid, part <= middle], axis=1).astype(np.float64))
+    def of(cls, part: Floats) -> "Sampled":
+        """Find the rows' median; what is not finite is left out."""
+        valid = np.isfinite(part)
+        middle = np.median(part[valid].astype(np.float64)) if valid.any() else np.nan
+        return cls(np.stack([valid, valid & (part <= middle)], axis=1).astype(np.float64))
 
-    def medians(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Quantiles of all values at 1/2 - (F* - F) sqrt(n / N), one for each row of weights."""
+    def strayed(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(F* - F) sqrt(n) for each row of weights; NaN where no row with a value is drawn."""
         valid, at_most = (weights @ self.rows).T
         count, below = self.rows.sum(axis=0)
-        medians = np.full(len(weights), np.nan)
-        some = valid > 0
-        strayed = at_most[some] / valid[some] - below / max(count, 1.0)
-        level = (0.5 - strayed * math.sqrt(count / max(len(self.values), 1))).clip(0.0, 1.0)
-        place = level * (len(self.values) - 1)
-        left = place.astype(np.int64)
-        right = np.minimum(left + 1, len(self.values) - 1)
-        medians[some] = self.values[left] + (place - left) * (self.values[right] - self.values[left])
-        return medians
+        share = np.divide(at_most, valid, out=np.full_like(valid, np.nan), where=valid > 0)
+        found: NDArray[np.float64] = (share - below / max(count, 1.0)) * math.sqrt(count)
+        return found
 
 
-def _replicates(
-    tables: Mapping[str, Ordered | Sampled], replicates: range, seed: int, *, drawn: int, units: int
-) -> Replicates:
-    """Every figure in every replicate; the weights of a chunk of replicates serve all tables."""
-    step = max(1, CHUNK // max(drawn, *(len(table.values) // MOST_BLOCKS for table in tables.values())))
+def _resampled(
+    tables: Mapping[str, Medians], replicates: range, seed: int, units: int
+) -> dict[str, NDArray[np.float64]]:
+    """What each table gives in every replicate; the weights of a chunk of replicates serve all tables."""
+    step = max(1, CHUNK // units)
     parts: dict[str, list[NDArray[np.float64]]] = {name: [] for name in tables}
     for start in range(0, len(replicates), step):
-        weights = resample_weights(drawn, replicates[start : start + step], seed)
-        for name, table in tables.items():
-            parts[name].append(table.medians(weights))
-    found = {name: np.concatenate(chunks) for name, chunks in parts.items()}
+        weights = resample_weights(units, replicates[start : start + step], seed)
+        for name, medians in tables.items():
+            parts[name].append(medians(weights))
+    return {name: np.concatenate(chunks) for name, chunks in parts.items()}
+
+
+def _with_ratio(found: dict[str, NDArray[np.float64]], units: int) -> Replicates:
+    """All figures of a model, median IS over median |AS| last."""
     image, attribute = found["image_score"], found["attribute_score_abs"]
-    nothing = np.full_like(image, np.nan)
-    found["ratio_images"] = np.divide(image, attribute, out=nothing, where=attribute > 0)
+    found["ratio_images"] = np.divide(image, attribute, out=np.full_like(image, np.nan), where=attribute > 0)
     return Replicates(tuple(found), np.stack(list(found.values()), axis=1).astype(np.float32), units)
 
 
-def _pooled(columns: Columns) -> Figures:
-    """Columns whose medians are figures of a model, by the figures' names."""
-    found: Figures = {}
-    for name in MEDIANS:
-        column = columns.get(name.removesuffix("_abs"))
-        if column is not None:
-            values = np.where(np.isfinite(column), column, np.nan).astype(np.float64)
-            found[name] = np.abs(values) if name.endswith("_abs") else values
-    return found
+def _figure(columns: Columns, name: str) -> Floats:
+    """The values that a figure is the median of."""
+    values = columns[name.removesuffix("_abs")][:]
+    return np.abs(values) if name.endswith("_abs") else values

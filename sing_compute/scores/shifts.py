@@ -1,7 +1,7 @@
 """Semantic shift of equivalent features: Attribute Score and Image Score, in degrees (SING, arXiv:2603.14610, eq. 5-9)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
@@ -61,16 +61,15 @@ def fold_views(
     removals: Sequence[NullRemoval], features: Float[Tensor, "image dim"], folds: Int[Tensor, " image"]
 ) -> Views:
     """Views of each feature by the translator that was fitted without its fold."""
-    clip = len(removals[0].common)
-    before, after, centred = (
-        torch.empty(len(features), clip, dtype=torch.float64, device=features.device) for _ in range(3)
-    )
-    for fold, removal in enumerate(removals):
-        rows = (folds == fold).nonzero().squeeze(1)
-        if len(rows):
-            views = removal(features[rows])
-            before[rows], after[rows], centred[rows] = views.before, views.after, views.centred
-    return Views(before, after, centred)
+    order = folds.argsort(stable=True)
+    ordered, ends = features[order].double(), folds.bincount(minlength=len(removals)).cumsum(0).tolist()
+    common = torch.stack([removal.common for removal in removals])
+    moved = torch.empty(2, len(features), common.shape[1], dtype=torch.float64, device=features.device)
+    for removal, start, end in zip(removals, [0, *ends[:-1]], ends, strict=True):
+        for own, translator in zip(moved, (removal.whole, removal.principal), strict=True):
+            torch.addmm(translator.bias, ordered[start:end], translator.weight.T, out=own[start:end])
+    before, after = torch.empty_like(moved).index_copy_(1, order, moved)
+    return Views(before, after, after + common[folds.long()])
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,37 +102,66 @@ CONCEPT_FIGURES = (
 """What is kept of a class and a concept, by store name."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class ConceptSums:
-    """Running sums over the images of one class, float64: memory does not depend on how many there are."""
+    """Sums over the images of one class, float64: memory does not depend on how many there are. Those of its parts add."""
 
-    concepts: int
-    device: torch.device
-    count: int = 0
-    _sums: dict[str, Tensor] = field(default_factory=dict)
+    count: int
+    """Images that have a direction in CLIP space."""
+    angles: Float[Tensor, "view concept"]
+    """Before, after and centred."""
+    score_abs: Float[Tensor, " concept"]
+    score_square: Float[Tensor, " concept"]
 
-    def add(self, shifts: ConceptShifts) -> None:
-        """Add a batch; images without a direction in CLIP space (NaN) are left out."""
-        valid = shifts.before[:, 0].isfinite() & shifts.after[:, 0].isfinite() & shifts.centred[:, 0].isfinite()
-        score = shifts.attribute_score[valid].double()
-        parts = {
-            "angle_before": shifts.before[valid].double(),
-            "angle_after": shifts.after[valid].double(),
-            "attribute_score": score,
-            "attribute_score_abs": score.abs(),
-            "attribute_score_centred": (shifts.before - shifts.centred)[valid].double(),
-            "square": score.square(),
-        }
-        for name, values in parts.items():
-            self._sums[name] = self._sums.get(name, 0) + values.sum(0)
-        self.count += int(valid.sum())
+    @classmethod
+    def zero(cls, concepts: int, device: torch.device) -> "ConceptSums":
+        """The sums of no images."""
+        nothing = torch.zeros(3, concepts, dtype=torch.float64, device=device)
+        return cls(0, nothing, nothing[0], nothing[0])
+
+    @classmethod
+    def of(cls, shifts: ConceptShifts, lengths: Sequence[int]) -> "list[ConceptSums]":
+        """Sums of each run of images of a batch, first to last; images without a direction (NaN) are left out.
+
+        Args:
+            shifts: The batch.
+            lengths: Images of each run, as many as the batch has in all.
+        """
+        views = [shifts.before, shifts.after, shifts.centred]
+        valid = torch.stack([view[:, 0] for view in views]).isfinite().all(dim=0)
+        if not valid.all():
+            views = [view.where(valid[:, None], 0.0) for view in views]
+        device, shape = valid.device, (len(lengths), shifts.before.shape[1])
+        owner = torch.arange(len(lengths), device=device).repeat_interleave(torch.tensor(lengths, device=device))
+        cells = torch.empty(shifts.before.shape, dtype=torch.float64, device=device)
+
+        def by_run(values: Tensor) -> Tensor:
+            return values.new_zeros(shape).index_add_(0, owner, values)
+
+        angles = torch.stack([by_run(cells.copy_(view)) for view in views], dim=1)
+        score_abs = by_run(cells.copy_(views[0] - views[1]).abs_())
+        score_square = by_run(cells.square_())
+        counts = valid.new_zeros(len(lengths), dtype=torch.int64).index_add_(0, owner, valid.long()).tolist()
+        return [cls(*sums) for sums in zip(counts, angles, score_abs, score_square, strict=True)]
+
+    def __add__(self, other: "ConceptSums") -> "ConceptSums":
+        return ConceptSums(
+            self.count + other.count,
+            self.angles + other.angles,
+            self.score_abs + other.score_abs,
+            self.score_square + other.score_square,
+        )
 
     def finish(self) -> dict[str, Float[Tensor, " concept"]]:
         """Means, and the standard deviation of AS (n - 1), by store name; NaN where too few images were added."""
-        nothing = torch.full((self.concepts,), torch.nan, dtype=torch.float64, device=self.device)
-        if not self.count:
-            return dict.fromkeys(CONCEPT_FIGURES, nothing)
-        means = {name: total / self.count for name, total in self._sums.items()}
-        variance = means.pop("square") - means["attribute_score"].square()
-        spread = (variance.clamp_min(0) * self.count / (self.count - 1)).sqrt() if self.count > 1 else nothing
-        return means | {"attribute_score_std": spread}
+        before, after, centred = self.angles / self.count if self.count else self.angles * torch.nan
+        mean, nothing = before - after, torch.full_like(before, torch.nan)
+        spread = self.score_square - self.count * mean.square()
+        return {
+            "angle_before": before,
+            "angle_after": after,
+            "attribute_score": mean,
+            "attribute_score_abs": self.score_abs / self.count if self.count else nothing,
+            "attribute_score_std": (spread.clamp_min(0) / (self.count - 1)).sqrt() if self.count > 1 else nothing,
+            "attribute_score_centred": before - centred,
+        }

@@ -7,7 +7,7 @@ class and call nearly every pair significant.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -15,14 +15,18 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from sing_compute.errors import HeadError, SingError
-from sing_compute.linalg.angles import DEGREES, unit
+from sing_compute.linalg.angles import DEGREES, STEEP_COSINE, unit
 from sing_compute.linalg.null_space import HeadSplit
 
 DRAWS = 200
 """Shared directions drawn; the smallest empirical p is 1 / (draws + 1)."""
 CHUNK_IMAGES = 1024
-CHUNK_CELLS = 2**18
-"""Draws x concepts worked on at once: 2 MiB of float64, which stays in the cache."""
+CHUNK_CELLS = 2**17
+"""Draws x concepts worked on at once: 0.5 MiB of float32, which stays in the cache."""
+SERIES_TERMS = 12
+"""Longest series in place of arcsin."""
+SERIES_ERROR = 1e-6 / DEGREES
+"""What a series may be wrong by at the farthest cell, in radians."""
 NO_SPREAD = 1e-9
 """Controls that differ by less than this, in degrees, differ by rounding alone: no yardstick."""
 
@@ -31,7 +35,7 @@ NO_SPREAD = 1e-9
 class SharedDirections:
     """R random null directions d_r as the translator of each fold sees them, float64. Made once per model.
 
-    Memory: folds x draws x concepts numbers of 8 bytes, 10 MB for 5 folds, 200 draws and 1,200 concepts.
+    Memory: folds x draws x concepts numbers of 12 bytes, 14 MB for 5 folds, 200 draws and 1,200 concepts.
     """
 
     translated: Float[Tensor, "fold draw clip"]
@@ -39,6 +43,13 @@ class SharedDirections:
     concepts: Float[Tensor, "concept clip"]
     products: Float[Tensor, "fold draw concept"]
     """A d_r . t."""
+    concepts_single: Float[Tensor, "concept clip"]
+    products_single: Float[Tensor, "fold draw concept"]
+    """Both in float32, for series."""
+    squares: Float[Tensor, "fold draw"]
+    """|A d_r|^2."""
+    reach: Float[Tensor, "fold draw"]
+    """Largest |A d_r . t| of any concept."""
 
     @classmethod
     def of(
@@ -77,7 +88,9 @@ class SharedDirections:
         directions = unit(split.null_part(gaussian.to(device)))
         texts = unit(concepts.to(device).double())
         translated = torch.stack([directions @ weight.double().T for weight in fold_null_weights])
-        return cls(translated, texts, translated @ texts.T)
+        products = translated @ texts.T
+        squares, reach = translated.square().sum(dim=2), products.abs().amax(dim=2)
+        return cls(translated, texts, products, texts.float(), products.float(), squares, reach)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +108,10 @@ class SharedDirectionSums:
     """Running sums of the control AS over the images of one class: memory does not depend on how many there are.
 
     The control moves u = T(f) to u - e A d_r, e = |Pi_n f|. Its cosine with a text t, (u . t - e A d_r . t) over its
-    length, is elementwise in products that are known before: no matrix product per draw. Everything is float64, so that
-    an angle is exact to 1e-6 degrees at worst (at 0 and 180 degrees) and to 1e-11 between 1 and 179.
+    length, is elementwise in products that are known before: no matrix product per draw. The angle moves by
+    arcsin(c + x) - arcsin(c), c the observed cosine and x its change: a series in x, in float32, as long as its
+    remainder stays below `SERIES_ERROR`; float64 arcsin where `SERIES_TERMS` terms are too few (cosines near 1, far moves).
+    Means are exact to 1e-5 degrees.
     """
 
     directions: SharedDirections
@@ -130,30 +145,103 @@ class SharedDirectionSums:
     ) -> None:
         known, u = self.directions, unit(before)
         removed = (null_norm / before.norm(dim=1))[:, None]
-        along = (known.translated @ u.T)[folds, :, torch.arange(len(u), device=u.device)]
-        square = known.translated.square().sum(2)[folds]
-        shrink = (1 - 2 * removed * along + removed.square() * square).rsqrt()
+        along = torch.empty(len(u), len(self._score), dtype=torch.float64, device=u.device)
+        for fold, directions in enumerate(known.translated):
+            own = folds == fold
+            along[own] = u[own] @ directions.T
+        shrink = (1 - 2 * removed * along + removed.square() * known.squares[folds]).rsqrt()
         pull = -removed * shrink
-        rows = pull.isfinite().all(dim=1).nonzero().squeeze(1).tolist()
-        places = folds.tolist()
-        width = max(1, CHUNK_CELLS // len(self._score))
-        for start in range(0, len(known.concepts), width):
-            part = slice(start, start + width)
-            products, score, score_abs = known.products[:, :, part], self._score[:, part], self._score_abs[:, part]
-            cosine = u @ known.concepts[part].T
-            origin = cosine.clamp(-1, 1).asin()
-            cells = torch.empty_like(score)
-            for row in rows:  # in place, on cells that stay in the cache; AS = arccos(before) - arccos(after)
-                torch.mul(products[places[row]], pull[row, :, None], out=cells)
-                cells.addcmul_(shrink[row, :, None], cosine[row]).clamp_(-1, 1).asin_().sub_(origin[row])
-                score += cells
-                score_abs += cells.abs_()
+        order = folds.argsort(stable=True)  # what is known of a fold stays in the cache
+        rows = order[pull.isfinite().all(dim=1)[order]]
         self.count += len(rows)
+        u, folds, shrink, pull = u[rows], folds[rows], shrink[rows], pull[rows]
+        cosine = u.float() @ known.concepts_single.T
+        nearest = cosine.abs().amax(dim=1).double()
+        farthest = (shrink - 1).abs().amax(dim=1) * nearest + (pull.abs() * known.reach[folds]).amax(dim=1)
+        terms = series_terms(nearest, farthest)
+        short = terms <= SERIES_TERMS
+        self._add_series(folds[short].tolist(), cosine[short], shrink[short], pull[short], terms[short].tolist())
+        self._add_exactly(folds[~short].tolist(), u[~short], shrink[~short], pull[~short])
+
+    def _add_series(
+        self,
+        folds: list[int],
+        cosine: Float[Tensor, "image concept"],
+        shrink: Float[Tensor, "image draw"],
+        pull: Float[Tensor, "image draw"],
+        terms: list[int],
+    ) -> None:
+        grown, pulled = (shrink - 1).float()[..., None], pull.float()[..., None]
+        for part in self._parts() if terms else ():
+            products, origin = self.directions.products_single[:, :, part], cosine[:, part]
+            factors = arcsine_series(origin, max(terms))
+            moved, score, sums, sums_abs = products.new_zeros(4, *products[0].shape)
+            for row, (fold, last) in enumerate(
+                zip(folds, terms, strict=True)
+            ):  # in place, on cells that stay in the cache
+                torch.mul(products[fold], pulled[row], out=moved).addcmul_(grown[row], origin[row])
+                torch.addcmul(factors[last - 2, row], moved, factors[last - 1, row], out=score)
+                for term in range(last - 3, -1, -1):
+                    torch.addcmul(factors[term, row], score, moved, out=score)
+                sums += score.mul_(moved)
+                sums_abs += score.abs_()
+            self._score[:, part] += sums.double()
+            self._score_abs[:, part] += sums_abs.double()
+
+    def _add_exactly(
+        self,
+        folds: list[int],
+        u: Float[Tensor, "image clip"],
+        shrink: Float[Tensor, "image draw"],
+        pull: Float[Tensor, "image draw"],
+    ) -> None:
+        for part in self._parts() if folds else ():
+            products, cosine = self.directions.products[:, :, part], u @ self.directions.concepts[part].T
+            origin = cosine.clamp(-1, 1).asin()
+            cells = torch.empty_like(products[0])
+            for row, fold in enumerate(folds):  # AS = arccos(before) - arccos(after)
+                torch.mul(products[fold], pull[row, :, None], out=cells)
+                cells.addcmul_(shrink[row, :, None], cosine[row]).clamp_(-1, 1).asin_().sub_(origin[row])
+                self._score[:, part] += cells
+                self._score_abs[:, part] += cells.abs_()
+
+    def _parts(self) -> Iterator[slice]:
+        """Runs of concepts that are worked on at once."""
+        draws, concepts = self._score.shape
+        width = max(1, CHUNK_CELLS // draws)
+        return (slice(start, start + width) for start in range(0, concepts, width))
 
     def finish(self) -> ControlScores:
         """Means over the images added."""
         scale = DEGREES / self.count if self.count else math.nan
         return ControlScores(self._score * scale, self._score_abs * scale)
+
+
+def arcsine_series(at: Float[Tensor, "image concept"], terms: int) -> Float[Tensor, "term image concept"]:
+    """Factors a_1 to a_terms of arcsin(c + x) = arcsin(c) + sum a_n x^n, from (1 - y^2) g'' = y g' of g = arcsin; |c| < 1."""
+    width = 1 - at.square()
+    factors = torch.empty(terms, *at.shape, dtype=at.dtype, device=at.device)
+    factors[0] = width.rsqrt()
+    for n in range(1, terms):
+        factors[n] = (2 * n - 1) * n * at * factors[n - 1]
+        if n > 1:
+            factors[n] += (n - 1) ** 2 * factors[n - 2]
+        factors[n] /= width * n * (n + 1)
+    return factors
+
+
+def series_terms(nearest: Float[Tensor, " image"], farthest: Float[Tensor, " image"]) -> Int[Tensor, " image"]:
+    """Terms after which the series is right to `SERIES_ERROR` for every |c| <= nearest and |x| <= farthest; at least 2.
+
+    All a_n of |c| are positive and grow with |c|, so what is left out is largest at nearest and farthest: arcsin there less
+    the terms taken. `SERIES_TERMS` + 1 where that many are too few, or where float32 does not tell |c| from 1 well.
+    """
+    inside = (nearest <= STEEP_COSINE) & (nearest + farthest < 1)
+    c, x = nearest.where(inside, 0.0), farthest.where(inside, 0.0)
+    powers = x ** torch.arange(1, SERIES_TERMS + 1, dtype=x.dtype, device=x.device)[:, None]
+    taken = (arcsine_series(c[:, None], SERIES_TERMS)[..., 0] * powers).cumsum(dim=0)
+    enough = 1 + ((c + x).asin() - c.asin() - taken > SERIES_ERROR).sum(dim=0)
+    return enough.clamp_min(2).where(inside, SERIES_TERMS + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,13 +271,13 @@ def significance(
         observed: Mean AS of a class and each concept, in degrees; or several classes, one a row.
         control: Mean AS of the same images in each draw, in degrees.
     """
-    score, draws = observed.double(), control.double()
-    mean, std = draws.mean(dim=-2), draws.std(dim=-2)
-    distance = score - mean
+    draws, mean = control.double(), control.double().mean(dim=-2)
+    away, distance = draws - mean.unsqueeze(-2), observed.double() - mean
+    std = (away.square().sum(dim=-2) / (draws.shape[-2] - 1)).sqrt()
     known = distance.isfinite() & (std > NO_SPREAD)
     z = (distance / std).where(known, torch.nan)
-    farther = (draws - mean.unsqueeze(-2)).abs() >= distance.abs().unsqueeze(-2)
-    p_empirical = (1 + farther.sum(dim=-2).double()) / (draws.shape[-2] + 1)
+    farther = away.abs_() >= distance.abs().unsqueeze(-2)
+    p_empirical = (1 + farther.sum(dim=-2, dtype=torch.int32).double()) / (draws.shape[-2] + 1)
     return Significance(mean, std, z, torch.special.erfc(z.abs() / math.sqrt(2)), p_empirical.where(known, torch.nan))
 
 

@@ -41,6 +41,7 @@ def semantic_spectrum(
     """SVD of A Pi_n, its left directions named by a centred dictionary.
 
     A direction is no feature: it is translated as A d, without the offset a, and compared with the concepts minus their mean.
+    The sign that an SVD gives it means nothing: it is turned so that the concept nearest to its line lies toward it.
 
     Args:
         translator: Fitted on all images.
@@ -55,6 +56,8 @@ def semantic_spectrum(
     modes = min(len(weight), split.nullity)
     texts = unit((concepts - concepts.mean(0)).double())
     cosine = (left[:, :modes].T @ texts.T).nan_to_num(0.0)
+    nearest = cosine.gather(1, cosine.abs().argmax(dim=1, keepdim=True))
+    cosine = torch.where(nearest < 0, -cosine, cosine)
     named = min(poles, len(concepts))
     toward, away = cosine.topk(named, dim=1), cosine.topk(named, dim=1, largest=False)
     covariance = sums.feature_products - sums.count * torch.outer(sums.mean_feature, sums.mean_feature)

@@ -3,20 +3,117 @@
 import warnings
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from sing_compute.store.schema import QUANTILES
 
-Columns = Mapping[str, NDArray[np.float32]]
+BLOCK = 2**18
+"""Images of a column that are taken at a time where not all of them are needed together."""
+CLASS_COLUMNS = (
+    "attribute_score",
+    "image_score",
+    "attribute_score_centred",
+    "image_score_centred",
+    "null_energy",
+    "null_energy_centred",
+)
+"""Image columns that figures of a class and of a model are made of."""
+MEDIANS = (
+    "attribute_score",
+    "attribute_score_abs",
+    "attribute_score_centred_abs",
+    "image_score",
+    "image_score_centred",
+    "null_energy",
+    "null_energy_centred",
+)
+"""Figures of a model that are medians of an image column, or of its absolute values."""
+
+
+Floats = NDArray[np.floating[Any]]
+
+
+@runtime_checkable
+class Column(Protocol):
+    """One value of each image, float32 in a store: an array, or a dataset that is read slice by slice."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, rows: slice, /) -> Floats: ...
+
+
+Columns = Mapping[str, Column]
 Mask = NDArray[np.bool_]
+
+
+def ordered(column: Column, *, absolute: bool = False) -> Floats:
+    """The finite values of a column, or their absolute values, in rising order: a copy, 8 bytes an image while it is made."""
+    values = np.abs(column[:]) if absolute else np.array(column[:])
+    values.sort()
+    infinite = np.array(np.inf, values.dtype)
+    return values[np.searchsorted(values, -infinite, "right") : np.searchsorted(values, infinite)]
+
+
+def ranked(
+    column: Column, *, absolute: bool = False, owners: NDArray[np.integer[Any]] | None = None
+) -> NDArray[np.uint64]:
+    """Values in rising order, NaN last, and in the low 32 bits the row of each, or its entry of `owners`; ties keep their order.
+
+    One sort of 64-bit numbers in place, 8 bytes an image: the high bits are those of the float, turned into a number of
+    the same order. `finite_part`, `values_of` and `owners_of` read the result.
+    """
+    pairs = np.empty(len(column), np.uint64)
+    for start in range(0, len(column), BLOCK):
+        rows = slice(start, min(start + BLOCK, len(column)))
+        values = np.abs(column[rows]) if absolute else column[rows]
+        low = np.arange(rows.start, rows.stop) if owners is None else owners[rows]
+        pairs[rows] = _sortable(values).astype(np.uint64) << np.uint64(32) | low.astype(np.uint64)
+    pairs.sort()
+    return pairs
+
+
+def finite_part(pairs: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """What `ranked` gives without values that are infinite or NaN."""
+    low, high = _sortable(np.array([-np.inf, np.inf], np.float32)).astype(np.uint64) << np.uint64(32)
+    return pairs[np.searchsorted(pairs, low + np.uint64(2**32)) : np.searchsorted(pairs, high)]
+
+
+def values_of(pairs: NDArray[np.uint64]) -> NDArray[np.float32]:
+    """The values in what `ranked` gives."""
+    bits = (pairs >> np.uint64(32)).astype(np.uint32)
+    return np.where(bits >> 31, bits ^ np.uint32(2**31), ~bits).view(np.float32)
+
+
+def owners_of(pairs: NDArray[np.uint64]) -> NDArray[np.uint32]:
+    """The rows, or owners, in what `ranked` gives."""
+    return pairs.astype(np.uint32)
+
+
+def quantiles(values: Floats, levels: ArrayLike) -> NDArray[np.float64]:
+    """Values at levels from 0 to 1 of values in rising order, linear between neighbours, in float64; NaN where there is none."""
+    place = np.asarray(levels, np.float64) * (len(values) - 1)
+    if not len(values):
+        return np.full(place.shape, np.nan)
+    left = place.astype(np.int64)
+    low, high = (values[rows].astype(np.float64) for rows in (left, np.minimum(left + 1, len(values) - 1)))
+    found: NDArray[np.float64] = low + (place - left) * (high - low)
+    return found
+
+
+def median(values: Floats) -> float:
+    """Median of values in rising order, in float64; NaN of none."""
+    count = len(values)
+    return (float(values[(count - 1) // 2]) + float(values[count // 2])) / 2 if count else float("nan")
 
 
 def class_statistics(
     offsets: NDArray[np.int64], right: Mask, columns: Columns, masks: Sequence[Mask]
 ) -> dict[str, NDArray[np.float64]]:
     """Count, accuracy, means, spreads and percentiles for each subset and class (SING, Fig. 4 and 14).
+
+    One column of one class is read at a time.
 
     Args:
         offsets: Images of class c are rows offsets[c] to offsets[c + 1].
@@ -29,68 +126,89 @@ def class_statistics(
     """
     shape = (len(masks), len(offsets) - 1)
     results: dict[str, NDArray[np.float64]] = {}
-
-    def put(name: str, row: int, column: int, value: float) -> None:
-        results.setdefault(name, np.full(shape, np.nan))[row, column] = value
-
-    for row, mask in enumerate(masks):
-        for column, (start, stop) in enumerate(pairwise(offsets)):
-            chosen = start + np.flatnonzero(mask[start:stop])
-            put("count", row, column, float(len(chosen)))
-            put("accuracy", row, column, float(right[chosen].mean()) if len(chosen) else np.nan)
-            if "attribute_score" in columns:
-                for name, value in _score_statistics({key: values[chosen] for key, values in columns.items()}).items():
-                    put(name, row, column, value)
+    for column, (start, stop) in enumerate(pairwise(offsets)):
+        rows = slice(int(start), int(stop))
+        chosen = [mask[rows] for mask in masks]
+        figures: list[dict[str, float]] = [_counts(right[rows], mask) for mask in chosen]
+        for name in CLASS_COLUMNS if "attribute_score" in columns else ():
+            values = columns[name][rows]
+            for found, mask in zip(figures, chosen, strict=True):
+                found |= _column_figures(name, values[mask])
+        for row, found in enumerate(figures):
+            if "image_score_q50" in found:
+                found["ratio"] = ratio(found["image_score_q50"], found["attribute_score_abs_q50"])
+            for name, value in found.items():
+                results.setdefault(name, np.full(shape, np.nan))[row, column] = value
     return results
 
 
-def _score_statistics(columns: Columns) -> dict[str, float]:
-    """Every score figure of one set of images."""
+def _counts(right: Mask, mask: Mask) -> dict[str, float]:
+    count = np.count_nonzero(mask)
+    return {"count": float(count), "accuracy": np.count_nonzero(right & mask) / count if count else float("nan")}
+
+
+def _column_figures(name: str, values: Floats) -> dict[str, float]:
+    """The figures that one column of one set of images gives."""
     figures: dict[str, float] = {}
-    cells = {name: values[np.isfinite(values)].astype(np.float64) for name, values in columns.items()}
-    for name in ("attribute_score", "image_score"):
-        values = cells[name]
-        figures[f"{name}_mean"] = _mean(values)
-        figures[f"{name}_std"] = float(values.std(ddof=1)) if len(values) > 1 else np.nan
-        for q, quantile in zip(QUANTILES, _percentiles(values), strict=True):
-            figures[f"{name}_q{q:02d}"] = quantile
-    absolute = np.abs(cells["attribute_score"])
-    figures["attribute_score_abs_mean"] = _mean(absolute)
-    figures["attribute_score_abs_q50"] = _median(absolute)
-    figures["attribute_score_centred_abs_q50"] = _median(np.abs(cells["attribute_score_centred"]))
-    figures["image_score_centred_q50"] = _median(cells["image_score_centred"])
-    figures["null_energy_mean"] = _mean(cells["null_energy"])
-    figures["null_energy_centred_mean"] = _mean(cells["null_energy_centred"])
-    figures["ratio"] = ratio(figures["image_score_q50"], figures["attribute_score_abs_q50"])
+    if name.startswith("null_energy"):
+        return {f"{name}_mean": _mean(ordered(values))}
+    if name in ("attribute_score", "image_score"):
+        rising = ordered(values)
+        figures[f"{name}_mean"], figures[f"{name}_std"] = _mean(rising), _spread(rising)
+        for q, value in zip(QUANTILES, quantiles(rising, np.array(QUANTILES) / 100), strict=True):
+            figures[f"{name}_q{q:02d}"] = float(value)
+    if name.startswith("attribute_score"):
+        absolute = ordered(values, absolute=True)
+        figures[f"{name}_abs_q50"] = median(absolute)
+        if name == "attribute_score":
+            figures[f"{name}_abs_mean"] = _mean(absolute)
+    if name == "image_score_centred":
+        figures[f"{name}_q50"] = median(ordered(values))
     return figures
 
 
 def model_summary(columns: Columns, class_ratio: NDArray[np.float64]) -> dict[str, float | int | NDArray[np.float64]]:
     """Medians, both ratios and the joint mean and covariance of (AS, IS) over all images (SING, Fig. 3 and 12).
 
+    One column is held at a time.
+
     Args:
         columns: Image columns by their store name.
         class_ratio: Median IS over median |AS| of each class.
     """
-    cells = {name: values[np.isfinite(values)].astype(np.float64) for name, values in columns.items()}
-    attribute, image = columns["attribute_score"], columns["image_score"]
-    both = np.isfinite(attribute) & np.isfinite(image)
-    joint = np.stack([attribute[both], image[both]]).astype(np.float64)
-    image_median, absolute_median = _median(cells["image_score"]), _median(np.abs(cells["attribute_score"]))
-    return {
-        "attribute_score": _median(cells["attribute_score"]),
-        "attribute_score_abs": absolute_median,
-        "attribute_score_centred_abs": _median(np.abs(cells["attribute_score_centred"])),
-        "image_score": image_median,
-        "image_score_centred": _median(cells["image_score_centred"]),
-        "ratio_images": ratio(image_median, absolute_median),
-        "ratio_classes": _median(class_ratio[np.isfinite(class_ratio)]),
-        "null_energy": _median(cells["null_energy"]),
-        "null_energy_centred": _median(cells["null_energy_centred"]),
-        "score_mean": joint.mean(axis=1) if joint.shape[1] else np.full(2, np.nan),
-        "score_covariance": np.cov(joint) if joint.shape[1] > 1 else np.full((2, 2), np.nan),
-        "undefined": int((~both).sum()),
+    medians = {
+        name: median(ordered(columns[name.removesuffix("_abs")], absolute=name.endswith("_abs"))) for name in MEDIANS
     }
+    count, mean, covariance = joint_moments(columns["attribute_score"], columns["image_score"])
+    return {
+        **medians,
+        "ratio_images": ratio(medians["image_score"], medians["attribute_score_abs"]),
+        "ratio_classes": median(np.sort(class_ratio[np.isfinite(class_ratio)])),
+        "score_mean": mean,
+        "score_covariance": covariance,
+        "undefined": len(columns["image_score"]) - count,
+    }
+
+
+def joint_moments(first: Column, second: Column) -> tuple[int, NDArray[np.float64], NDArray[np.float64]]:
+    """How many images have both values, their mean and covariance (n - 1); NaN below one and two of them.
+
+    Moments of blocks about their own means are joined, so that nothing cancels (Chan, Golub and LeVeque 1983).
+    """
+    count, mean, spread = 0, np.zeros(2), np.zeros((2, 2))
+    for start in range(0, len(first), BLOCK):
+        pair = np.stack([column[start : start + BLOCK] for column in (first, second)]).astype(np.float64)
+        pair = pair[:, np.isfinite(pair).all(axis=0)]
+        if not pair.shape[1]:
+            continue
+        centre = pair.mean(axis=1)
+        pair -= centre[:, None]
+        step, total = centre - mean, count + pair.shape[1]
+        spread += pair @ pair.T + np.outer(step, step) * (count * pair.shape[1] / total)
+        mean += step * (pair.shape[1] / total)
+        count = total
+    nothing = np.full((2, 2), np.nan)
+    return count, mean if count else nothing[0], spread / (count - 1) if count > 1 else nothing
 
 
 def rank_correlation(left: NDArray[np.float64], right: NDArray[np.float64]) -> float:
@@ -114,13 +232,17 @@ def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return ((last - counts + last - 1) / 2)[inverse]
 
 
-def _mean(values: NDArray[np.float64]) -> float:
-    return float(values.mean()) if len(values) else float("nan")
+def _sortable(values: Floats) -> NDArray[np.uint32]:
+    """Numbers in the order of the floats: -0 and 0 are one number, NaN is the last."""
+    bits = (np.asarray(values, np.float32) + np.float32(0)).view(np.uint32)
+    bits = np.where(bits >> 31, ~bits, bits | np.uint32(2**31))
+    bits[np.isnan(values)] = 2**32 - 1
+    return bits
 
 
-def _median(values: NDArray[np.float64]) -> float:
-    return float(np.median(values)) if len(values) else float("nan")
+def _mean(values: Floats) -> float:
+    return float(values.mean(dtype=np.float64)) if len(values) else float("nan")
 
 
-def _percentiles(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.percentile(values, QUANTILES) if len(values) else np.full(len(QUANTILES), np.nan)
+def _spread(values: Floats) -> float:
+    return float(values.std(ddof=1, dtype=np.float64)) if len(values) > 1 else float("nan")

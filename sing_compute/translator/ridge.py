@@ -54,6 +54,18 @@ class RidgeSums:
         f, z = features.double(), targets.double()
         return cls(len(f), f.sum(0), z.sum(0), f.T @ f, f.T @ z, float(z.square().sum()))
 
+    def include(self, features: Float[Tensor, "image dim"], targets: Float[Tensor, "image clip"]) -> RidgeSums:
+        """These sums and those of one more batch, added in place: the large matrices are not copied, `self` is used up."""
+        f, z = features.double(), targets.double()
+        return RidgeSums(
+            self.count + len(f),
+            self.features.add_(f.sum(0)),
+            self.targets.add_(z.sum(0)),
+            self.feature_products.addmm_(f.T, f),
+            self.cross_products.addmm_(f.T, z),
+            self.target_energy + float(z.square().sum()),
+        )
+
     def __add__(self, other: RidgeSums) -> RidgeSums:
         return self._combine(other, 1)
 
@@ -124,7 +136,12 @@ class RidgePath:
         rotated: Tensor = (features.double() - self.mean_feature) @ self._vectors
         return rotated
 
+    def turn(self, directions: Float[Tensor, "*rows dim"]) -> Float[Tensor, "*rows dim"]:
+        """Directions in these coordinates: `rotate` without the mean."""
+        turned: Tensor = directions @ self._vectors
+        return turned
+
     def translate(self, rotated: Float[Tensor, "image dim"], ridge: float) -> Float[Tensor, "image clip"]:
-        """T(f) of rotated features for one penalty, without forming A."""
-        translated: Tensor = (rotated / (self._values + ridge)) @ self._projected + self.mean_target
-        return translated
+        """T(f) of rotated features for one penalty, without forming A, in the precision of `rotated`."""
+        scaled = (self._projected / (self._values + ridge)[:, None]).to(rotated.dtype)
+        return torch.addmm(self.mean_target.to(rotated.dtype), rotated, scaled)

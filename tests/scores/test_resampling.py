@@ -83,6 +83,33 @@ def test_work_in_chunks_gives_the_same_replicates(monkeypatch: pytest.MonkeyPatc
     assert np.array_equal(image_replicates(columns, replicates=30).values, whole)
 
 
+@pytest.mark.parametrize(("table", "chunk"), [(1, 1), (40, 300)])
+def test_how_much_is_held_at_a_time_does_not_change_replicates_over_classes(
+    monkeypatch: pytest.MonkeyPatch, table: int, chunk: int
+) -> None:
+    offsets, columns = np.arange(0, 401, 40), make_columns(400, missing=9)
+    whole = class_replicates(offsets, columns, np.ones(10), replicates=50).values
+    monkeypatch.setattr(resampling, "TABLE", table)
+    monkeypatch.setattr(resampling, "CHUNK", chunk)
+    assert np.array_equal(class_replicates(offsets, columns, np.ones(10), replicates=50).values, whole, equal_nan=True)
+
+
+def test_sampled_replicates_are_quantiles_of_all_values_at_the_level_that_the_sample_strays_to() -> None:
+    columns, images, sample = make_columns(700, missing=40, seed=3), 700, 60
+    found = image_replicates(columns, replicates=25, sample=sample)
+    rows = np.arange(sample) * images // sample
+    values = columns["image_score"][np.isfinite(columns["image_score"])].astype(np.float64)
+    part = columns["image_score"][rows].astype(np.float64)
+    middle, valid = np.nanmedian(part), np.isfinite(part)
+    expected = []
+    for counts in resample_weights(sample, range(25)).astype(int):
+        drawn = np.repeat(part, counts)
+        drawn = drawn[np.isfinite(drawn)]
+        strayed = (drawn <= middle).mean() - (part[valid] <= middle).mean()
+        expected.append(np.quantile(values, np.clip(0.5 - strayed * np.sqrt(valid.sum() / len(values)), 0, 1)))
+    assert found.values[:, found.names.index("image_score")] == pytest.approx(np.array(expected), rel=1e-6, abs=1e-7)
+
+
 def test_every_unit_is_as_likely_and_replicates_do_not_depend_on_their_neighbours() -> None:
     weights = resample_weights(41, range(REPLICATES))
     assert (weights.sum(axis=1) == 41).all()

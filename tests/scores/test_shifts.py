@@ -7,6 +7,7 @@ import pytest
 import scipy.linalg
 import torch
 
+from sing_compute.linalg.angles import paired_angle
 from sing_compute.linalg.null_space import HeadSplit, split_head
 from sing_compute.scores.equivalence import EquivalenceCheck
 from sing_compute.scores.shifts import ConceptShifts, ConceptSums, NullRemoval, attribute_score, fold_views, image_score
@@ -70,10 +71,11 @@ def test_scores_agree_with_the_formulas(world: World, centred: bool) -> None:
 def test_concept_angles_and_their_sums_agree_with_the_formulas(world: World) -> None:
     views = world.removal(torch.from_numpy(world.features).double())
     concepts = torch.from_numpy(world.concepts)
-    sums = ConceptSums(CONCEPTS, torch.device("cpu"))
+    sums = ConceptSums.zero(CONCEPTS, torch.device("cpu"))
     for rows in torch.arange(IMAGES).chunk(4):
         part = type(views)(views.before[rows], views.after[rows], views.centred[rows])
-        sums.add(ConceptShifts.of(part, concepts))
+        for run in ConceptSums.of(ConceptShifts.of(part, concepts), [5, 10]):
+            sums = sums + run
     before = np.array(
         [[angle(world.translated(f), c) for c in world.concepts] for f in world.features.astype(np.float64)]
     )
@@ -116,13 +118,15 @@ def test_each_image_is_scored_by_the_translator_of_its_own_fold(world: World) ->
     folds = torch.arange(IMAGES) % 3
     views = fold_views([NullRemoval.of(t, split, mean) for t in translators], features, folds)
     for row in range(IMAGES):
+        own = NullRemoval.of(translators[row % 3], split, mean)(features[row : row + 1])
         torch.testing.assert_close(views.before[row], translators[row % 3](features[row : row + 1])[0])
+        for name in ("before", "after", "centred"):
+            torch.testing.assert_close(getattr(views, name)[row], getattr(own, name)[0])
 
 
 def test_images_without_a_direction_are_left_out_of_the_sums() -> None:
     angles = torch.tensor([[10.0, 20.0], [torch.nan, torch.nan], [30.0, 40.0]])
-    sums = ConceptSums(2, torch.device("cpu"))
-    sums.add(ConceptShifts(angles, angles - 1, angles - 2))
+    sums = ConceptSums.of(ConceptShifts(angles, angles - 1, angles - 2), [3])[0]
     found = sums.finish()
     assert sums.count == 2
     assert found["angle_before"].tolist() == [20.0, 30.0]
@@ -130,22 +134,55 @@ def test_images_without_a_direction_are_left_out_of_the_sums() -> None:
     assert found["attribute_score_centred"].tolist() == [2.0, 2.0]
 
 
+def test_the_sums_of_each_run_are_those_of_float64() -> None:
+    rng = np.random.default_rng(3)
+    lengths = [1, 40, 2, 157]
+    views = [torch.from_numpy(80 + 9 * rng.normal(size=(200, 11))).float() for _ in range(3)]
+    views[1][17] = torch.nan
+    starts = np.cumsum([0, *lengths])
+    for run, found in enumerate(ConceptSums.of(ConceptShifts(*views), lengths)):
+        rows = [row for row in range(starts[run], starts[run + 1]) if row != 17]
+        before, after, centred = (view.double().numpy()[rows] for view in views)
+        figures, score = found.finish(), before - after
+        assert found.count == len(rows)
+        np.testing.assert_allclose(figures["angle_before"], before.mean(0), atol=1e-10)
+        np.testing.assert_allclose(figures["angle_after"], after.mean(0), atol=1e-10)
+        np.testing.assert_allclose(figures["attribute_score"], score.mean(0), atol=1e-10)
+        np.testing.assert_allclose(figures["attribute_score_abs"], np.abs(score).mean(0), atol=1e-5)
+        np.testing.assert_allclose(figures["attribute_score_centred"], (before - centred).mean(0), atol=1e-10)
+        if len(rows) > 1:
+            np.testing.assert_allclose(figures["attribute_score_std"], score.std(0, ddof=1), rtol=1e-6)
+
+
+def test_a_class_mean_is_that_of_float64_angles(world: World) -> None:
+    features = torch.from_numpy(np.tile(world.features, (20, 1))).double()
+    features += torch.randn(features.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1)) / 10
+    views, concepts = world.removal(features), torch.from_numpy(world.concepts)
+    exact = [
+        torch.stack([paired_angle(view, text.expand_as(view)) for text in concepts.double()], dim=1).mean(0)
+        for view in (views.before, views.after)
+    ]
+    found = ConceptSums.of(ConceptShifts.of(views, concepts), [len(features)])[0].finish()
+    assert float((found["angle_before"] - exact[0]).abs().max()) < 5e-6
+    assert float((found["attribute_score"] - (exact[0] - exact[1])).abs().max()) < 1e-6
+
+
 def test_a_class_without_images_has_no_numbers() -> None:
-    assert all(bool(values.isnan().all()) for values in ConceptSums(3, torch.device("cpu")).finish().values())
+    assert all(bool(values.isnan().all()) for values in ConceptSums.zero(3, torch.device("cpu")).finish().values())
 
 
 def test_equivalence_check_counts_the_flips_of_a_wrong_projection(world: World) -> None:
     weight, features = torch.from_numpy(world.head), torch.from_numpy(world.features)
     bias = torch.zeros(CLASSES, dtype=torch.float64)
     right = EquivalenceCheck(weight, bias)
-    right.add(features, world.split)
+    right.add(features, world.split.null_part(features.double()))
     assert right.finish()["flips"] == 0
     assert right.finish()["logit_change_max"] < 1e-5
     other = split_head(
         torch.from_numpy(np.random.default_rng(9).normal(size=(CLASSES, DIM))), stored_dtype=torch.float64
     )
     wrong = EquivalenceCheck(weight, bias)
-    wrong.add(features, other)
+    wrong.add(features, other.null_part(features.double()))
     kept = world.features.astype(np.float64)
     logits = kept @ world.head.T
     moved = (kept - other.null_part(features.double()).numpy()) @ world.head.T
@@ -162,7 +199,7 @@ def test_a_common_logit_shift_is_free_only_under_softmax() -> None:
     changes = []
     for centred in (False, True):
         check = EquivalenceCheck(head, torch.zeros(5, dtype=torch.float64), centred=centred)
-        check.add(features, split)
+        check.add(features, split.null_part(features.double()))
         changes.append(check.finish()["logit_change_max"])
         assert check.finish()["flips"] == 0
     assert changes[0] > 0.01 > 1e-5 > changes[1]

@@ -16,7 +16,9 @@ from sing_compute.scores.significance import (
     ControlScores,
     SharedDirections,
     SharedDirectionSums,
+    arcsine_series,
     benjamini_hochberg,
+    series_terms,
     significance,
 )
 
@@ -92,6 +94,61 @@ def test_control_scores_are_those_of_explicit_features(world: World) -> None:
     assert np.abs(scores).max() > 5
     np.testing.assert_allclose(found.attribute_score, scores.mean(axis=0), rtol=0, atol=1e-10)
     np.testing.assert_allclose(found.attribute_score_abs, np.abs(scores).mean(axis=0), rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize(("scale", "alone"), [(0.02, False), (0.3, False), (0.9, True)])
+def test_series_and_arcsine_give_the_scores_of_explicit_features(
+    monkeypatch: pytest.MonkeyPatch, scale: float, alone: bool
+) -> None:
+    near = World(concepts=60)
+    near.weights = near.weights * scale  # how far the control moves, beside the translator's offset
+    exactly = []
+    add = SharedDirectionSums._add_exactly
+    monkeypatch.setattr(
+        SharedDirectionSums,
+        "_add_exactly",
+        lambda sums, folds, *parts: exactly.extend(folds) or add(sums, folds, *parts),
+    )
+    found, directions = near.control(30), near.feature_directions(30)
+    scores = np.stack([near.reference(directions, image) for image in range(20)])
+    assert len(exactly) == (20 if alone else 0)
+    assert np.abs(scores).max() > 20 * scale
+    np.testing.assert_allclose(found.attribute_score, scores.mean(axis=0), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(found.attribute_score_abs, np.abs(scores).mean(axis=0), rtol=0, atol=1e-6)
+
+
+def test_images_near_and_far_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    mixed = World()
+    mixed.features[::2] *= 0.02
+    found: list[Tensor] = []
+    monkeypatch.setattr(module, "series_terms", lambda *ends: found.append(series_terms(*ends)) or found[-1])
+    directions = mixed.feature_directions(15)
+    scores = np.mean([mixed.reference(directions, image) for image in range(20)], axis=0)
+    np.testing.assert_allclose(mixed.control(15).attribute_score, scores, rtol=0, atol=1e-6)
+    assert int((found[0] > module.SERIES_TERMS).sum()) == 10
+
+
+def test_the_series_is_that_of_arcsine() -> None:
+    at, move = np.meshgrid(np.linspace(-0.6, 0.6, 25), np.linspace(-0.2, 0.2, 21))
+    factors = arcsine_series(torch.from_numpy(at), 45).numpy()
+    found = sum(factor * move ** (n + 1) for n, factor in enumerate(factors))
+    np.testing.assert_allclose(found, np.arcsin(at + move) - np.arcsin(at), rtol=0, atol=1e-14)
+
+
+def test_a_series_is_as_long_as_its_remainder_asks_for() -> None:
+    places = np.meshgrid([0, 0.1, 0.3, 0.6, 0.9, 0.95], [1e-4, 0.001, 0.02, 0.1, 0.3])
+    nearest, farthest = (torch.from_numpy(part.ravel()) for part in places)
+    terms = series_terms(nearest, farthest).tolist()
+    assert {2, module.SERIES_TERMS + 1} < set(terms)
+    for c, x, length in zip(nearest.tolist(), farthest.tolist(), terms, strict=True):
+        at, move = (part.ravel() for part in np.meshgrid(np.linspace(-c, c, 31), np.linspace(-x, x, 31)))
+        factors = arcsine_series(torch.from_numpy(at)[None], module.SERIES_TERMS)[:, 0].numpy()
+        series = np.cumsum([factor * move ** (n + 1) for n, factor in enumerate(factors)], axis=0)
+        wrong = np.abs(series - np.arcsin((at + move).clip(-1, 1)) + np.arcsin(at)).max(axis=1)
+        if length <= module.SERIES_TERMS:
+            assert wrong[length - 1] <= module.SERIES_ERROR * (1 + 1e-6)
+        if length > 2 and c < 0.95:
+            assert wrong[length - 2] > module.SERIES_ERROR
 
 
 def test_directions_are_unit_null_vectors_uniform_over_the_sphere(world: World) -> None:

@@ -1,5 +1,7 @@
 """The semantic spectrum against numpy, and on a translator whose null directions are planted."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -53,3 +55,19 @@ def test_fewer_concepts_than_poles_are_all_named() -> None:
     texts = torch.nn.functional.normalize(normal(3, 2, CLIP), dim=1)
     translator = AffineTranslator(normal(1, CLIP, DIM), normal(4, CLIP))
     assert semantic_spectrum(translator, split, sums, texts, poles=5).toward.shape == (CLIP, 2)
+
+
+def test_the_sign_of_a_direction_is_that_of_the_concept_nearest_to_its_line() -> None:
+    """An SVD gives it no sign: turned feature space gives the same directions, and they must be named alike."""
+    split = split_head(normal(0, CLASSES, DIM).float(), stored_dtype=torch.float32)
+    turn = torch.linalg.qr(normal(7, split.nullity, split.nullity)).Q
+    turned = replace(split, null_basis=turn @ split.null_basis)
+    sums = RidgeSums.of(normal(6, 50, DIM), torch.zeros(50, 1))
+    texts = torch.nn.functional.normalize(normal(3, 9, CLIP), dim=1)
+    weight, bias = normal(1, CLIP, DIM), normal(4, CLIP)
+    for scale in (1.0, -1.0):  # the opposite translator has the opposite left directions
+        found = semantic_spectrum(AffineTranslator(scale * weight, bias), turned, sums, texts, poles=3)
+        assert (found.toward_cosine[:, 0] >= found.away_cosine[:, 0].abs()).all()
+        plain = semantic_spectrum(AffineTranslator(weight, bias), split, sums, texts, poles=3)
+        assert torch.equal(found.toward, plain.toward)
+        assert torch.equal(found.away, plain.away)

@@ -2,7 +2,20 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from sing_compute.scores.statistics import class_statistics, model_summary, rank_correlation
+from sing_compute.scores import statistics
+from sing_compute.scores.statistics import (
+    class_statistics,
+    finite_part,
+    joint_moments,
+    median,
+    model_summary,
+    ordered,
+    owners_of,
+    quantiles,
+    rank_correlation,
+    ranked,
+    values_of,
+)
 
 NAMES = (
     "attribute_score",
@@ -17,6 +30,64 @@ NAMES = (
 def make_columns(images: int, seed: int = 0) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(seed)
     return {name: rng.normal(size=images).astype(np.float32) for name in NAMES}
+
+
+def awkward(images: int, seed: int = 0) -> np.ndarray:
+    """Values with ties, both zeros, very small and large ones, infinite ones and some that are missing."""
+    rng = np.random.default_rng(seed)
+    special = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1e-42, -1e-42, 3e38, -3e38], np.float32)
+    values = rng.normal(size=images).round(1).astype(np.float32)
+    return np.where(rng.random(images) < 0.3, rng.choice(special, images), values)
+
+
+@pytest.mark.parametrize("images", [1, 2, 3, 50, 401])
+@pytest.mark.parametrize("absolute", [False, True])
+def test_medians_and_quantiles_are_numpys_of_the_float64_copy(images: int, absolute: bool) -> None:
+    values = np.append(awkward(images), np.float32(0.25))
+    kept = values.copy()
+    rising = ordered(values, absolute=absolute)
+    assert np.array_equal(values, kept, equal_nan=True)
+    exact = values[np.isfinite(values)].astype(np.float64)
+    exact = np.abs(exact) if absolute else exact
+    assert median(rising) == np.median(exact)
+    levels = np.array([0.0, 0.05, 0.25, 0.5, 0.95, 1.0])
+    assert quantiles(rising, levels) == pytest.approx(np.quantile(exact, levels), rel=1e-12)
+
+
+def test_nothing_has_no_median_and_no_quantiles() -> None:
+    nothing = ordered(np.full(4, np.nan, np.float32))
+    assert np.isnan(median(nothing))
+    assert np.isnan(quantiles(nothing, [0.0, 0.5])).all()
+
+
+@pytest.mark.parametrize("block", [7, 2**18])
+def test_one_sort_gives_numpys_stable_order_and_the_values(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    monkeypatch.setattr(statistics, "BLOCK", block)
+    values = awkward(300)
+    pairs = ranked(values)
+    order = np.argsort(values, kind="stable")
+    assert owners_of(pairs).tolist() == order.tolist()
+    assert np.array_equal(values_of(pairs), values[order], equal_nan=True)
+    owners = np.random.default_rng(1).integers(0, 9, 300).astype(np.uint32)
+    inside = finite_part(ranked(values, absolute=True, owners=owners))
+    finite = np.isfinite(values)
+    expected = sorted(zip(np.abs(values[finite]).tolist(), owners[finite].tolist(), strict=True))
+    assert list(zip(values_of(inside).tolist(), owners_of(inside).tolist(), strict=True)) == expected
+
+
+def test_moments_of_blocks_far_from_zero_are_those_of_all_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(statistics, "BLOCK", 100)
+    rng = np.random.default_rng(2)
+    first = (1e4 + rng.normal(size=950)).astype(np.float32)
+    second = (first + rng.normal(size=950)).astype(np.float32)
+    first[::7], second[200:300] = np.nan, np.nan  # one block has no pair at all
+    count, mean, covariance = joint_moments(first, second)
+    both = np.isfinite(first) & np.isfinite(second)
+    joint = np.stack([first, second])[:, both].astype(np.float64)
+    assert count == both.sum()
+    assert mean == pytest.approx(joint.mean(axis=1), rel=1e-14)
+    assert covariance == pytest.approx(np.cov(joint), rel=1e-10)
+    assert np.isnan(joint_moments(first[:1], second[:1])[1]).all()
 
 
 def test_class_figures_are_numpys_of_the_chosen_images() -> None:
