@@ -1,5 +1,6 @@
 """The command sing-compute: options to a plan, a run to a closing table, a user's mistake to one line and exit code 2."""
 
+import os
 import shlex
 import shutil
 import signal
@@ -12,12 +13,13 @@ import click
 from click.core import ParameterSource
 
 from sing_compute import __version__
-from sing_compute.errors import SingError, StoppedError
+from sing_compute.errors import OtherRankError, SingError, StoppedError
+from sing_compute.pipeline.interruption import outlive_terminal
 from sing_compute.verbs import VERBS
 
 DEMO_OPTIONS = {
     *("output", "device", "batch_size", "workers", "fresh", "seed"),
-    *("ridge", "invariance", "null_space", "compare_translators"),
+    *("precision", "ridge", "invariance", "null_space", "compare_translators"),
 }
 """What may stand beside --demo."""
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
@@ -50,7 +52,8 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 @click.option(
     "--images",
     metavar="PATH",
-    help="Folder with one subfolder per class, or .csv of path,label[,group].  [default: Imagenette, downloaded]",
+    help="Folder with one subfolder per class, .csv of path,label[,group], tar shards ('t-{000..146}.tar'), or - for a list on "
+    "standard input.  [default: Imagenette, downloaded]",
 )
 @click.option(
     "--labels", metavar="FILE", help="Label file of a flat --images folder, such as ImageNet's validation set."
@@ -129,8 +132,25 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
     help="Results file; models are added to one that is there.",
 )
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, ...")
-@click.option("--batch-size", type=click.IntRange(1, 512), default=64, show_default=True)
-@click.option("--workers", type=click.IntRange(0), metavar="N", help="Processes that decode images.  [default: 1]")
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "float32", "tfloat32", "bfloat16", "float16"]),
+    default="auto",
+    show_default=True,
+    help="Of the arithmetic in the networks. auto: the fastest that moves AS and IS by less than 0.05 degrees.",
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1, 256),
+    metavar="N",
+    help="Images that go through a network at once.  [default: found; halved where memory runs out]",
+)
+@click.option(
+    "--workers", type=click.IntRange(0), metavar="N", help="Processes that decode images.  [default: by the cores]"
+)
+@click.option(
+    "--dry-run", is_flag=True, help="Say what the run would take (images, time, memory, disk), and write nothing."
+)
 @click.option("--fresh", is_flag=True, help="Forget unfinished work and replace the results file.")
 @click.option(
     "--demo",
@@ -154,6 +174,7 @@ def cli(context: click.Context, /, demo: bool, debug: bool, **options: Any) -> N
     if demo:
         _demo(context, options)
         return
+    dry_run = options.pop("dry_run")
     if not options["models"] and not options["preset"]:
         if len(sys.argv) > 1:
             raise SingError(
@@ -161,8 +182,11 @@ def cli(context: click.Context, /, demo: bool, debug: bool, **options: Any) -> N
             )
         click.echo(context.get_help())
         return
-    output = _compute(options)
-    click.echo(f"\n{output} is written. Explore it: {_explorer(output)}")
+    if dry_run:
+        _forecast(options)
+        return
+    if output := _compute(options):
+        click.echo(f"\n{output} is written. Explore it: {_explorer(output)}")
 
 
 @cli.command()
@@ -194,22 +218,43 @@ def _demo(context: click.Context, options: dict[str, Any]) -> None:
     if surplus:
         raise SingError(f"--demo brings its own models, pictures and words: leave {surplus[0].opts[-1]} out")
     output = Path(options["output"] if "output" in given else OUTPUT)
+    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        raise SingError("--demo is too small for several processes: start it without torchrun")
+    del options["dry_run"]
     _compute(options | {"output": str(output)} | prepare(output))
     with Store(output) as store:
         click.echo(closing_lines(store, _explorer(output)))
 
 
-def _compute(options: dict[str, Any]) -> Path:
+def _forecast(options: dict[str, Any]) -> None:
+    from sing_compute.pipeline.forecast import forecast
     from sing_compute.pipeline.plan import make_plan
     from sing_compute.pipeline.progress import Progress
+
+    plan = make_plan(**options, command=shlex.join(["sing-compute", *sys.argv[1:]]))
+    rows = forecast(plan, Progress())
+    click.echo("\n".join(["", *(f"{title:9} {text}" for title, text in rows)]))
+
+
+def _compute(options: dict[str, Any]) -> Path | None:
+    """Carry out what the options say; gives the results file, or None where another process of this run writes it."""
+    from sing_compute.pipeline.plan import make_plan
+    from sing_compute.pipeline.progress import Progress
+    from sing_compute.pipeline.ranks import Ranks
     from sing_compute.pipeline.report import closing_table
     from sing_compute.pipeline.run import run
     from sing_compute.store import Store
 
-    plan = make_plan(**options, command=shlex.join(["sing-compute", *sys.argv[1:]]))
-    measured = run(plan, Progress())
+    with Ranks.from_environment() as ranks:
+        with ranks.agreeing():
+            command = shlex.join(["sing-compute", *sys.argv[1:]])
+            plan = make_plan(**options, local_rank=ranks.local, command=command)
+        progress = Progress(ranks.rank)
+        measured = run(plan, progress, ranks)
+        if not ranks.first:
+            return None
     with Store(plan.output) as store:
-        click.echo(closing_table(store, measured))
+        progress.result(closing_table(store, measured))
         scored = [name for name in measured if store.summary(name)["nullity"]]
     if not scored:
         raise SingError(
@@ -227,6 +272,7 @@ def _explorer(store: Path) -> str:
 
 def main() -> None:
     """Entry point: exit code 0, 2 for a user's mistake, 128 + signal when stopped by one."""
+    outlive_terminal()
     debug = "--debug" in sys.argv
     try:
         code = cli.main(standalone_mode=False)
@@ -235,6 +281,8 @@ def main() -> None:
             traceback.print_exc()
         message = error.format_message() if isinstance(error, click.ClickException) else str(error)
         print(f"sing-compute: error: {message}", file=sys.stderr)
+        sys.exit(2)
+    except OtherRankError:
         sys.exit(2)
     except (KeyboardInterrupt, click.Abort, StoppedError) as stop:
         print("sing-compute: interrupted; the same command goes on where it was", file=sys.stderr)

@@ -35,3 +35,11 @@ class StoppedError(Exception):
     def __init__(self, signum: int) -> None:
         super().__init__(f"stopped by signal {signum}")
         self.signum = signum
+
+
+class OtherRankError(Exception):
+    """Another process of this run had an error and says which; `rank` is that process."""
+
+    def __init__(self, rank: int) -> None:
+        super().__init__(f"stopped because of rank {rank}")
+        self.rank = rank

@@ -24,6 +24,7 @@ _FIRST = ("note", "significance_note", "tag")
 _ORIGIN = (
     "weights_file",
     "stored_precision",
+    "precision",
     "lambda_choice",
     "invariance",
     "command",

@@ -13,6 +13,7 @@ from sing_compute.errors import ConceptsError
 from sing_compute.fingerprints import state_sha256
 from sing_compute.hubs import first_line, hub_access, no_connection
 from sing_compute.linalg.angles import unit
+from sing_compute.precision import FLOAT32, computing_in
 
 SCHEMAS = ("local-dir:", "hf-hub:")
 TEXT_BATCH = 256
@@ -86,10 +87,11 @@ class OpenClipSpace:
         return self
 
     @torch.inference_mode()
-    def images(self, batch: Tensor) -> Float[Tensor, "image clip"]:
+    def images(self, batch: Tensor, precision: str = FLOAT32) -> Float[Tensor, "image clip"]:
         """Unit embeddings of transformed images, float32."""
-        embedded: Tensor = self._model.encode_image(batch, normalize=True)
-        return embedded.float()
+        with computing_in(precision, batch.device):
+            embedded: Tensor = self._model.encode_image(batch)
+        return unit(embedded.float())
 
     @torch.inference_mode()
     def texts(self, texts: Sequence[Sequence[str]], *, device: torch.device) -> Float[Tensor, "text clip"]:

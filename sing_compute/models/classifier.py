@@ -21,6 +21,7 @@ from sing_compute.models.imagenet import timm_labels
 from sing_compute.models.spec import ModelSpec
 from sing_compute.models.timm_source import create_timm
 from sing_compute.models.weights import load_strictly, read_state
+from sing_compute.precision import FLOAT32, computing_in
 
 Transform = Callable[[Any], Tensor]
 
@@ -78,13 +79,20 @@ class Classifier:
         assert isinstance(dtype, torch.dtype)
         return dtype
 
-    def __call__(self, batch: Tensor) -> tuple[Float[Tensor, "image dim"], Float[Tensor, "image classes"]]:
-        """Features at the head's input (float32) and the network's own logits."""
+    def __call__(
+        self, batch: Tensor, precision: str = FLOAT32
+    ) -> tuple[Float[Tensor, "image dim"], Float[Tensor, "image classes"]]:
+        """Features at the head's input and logits, both float32: the network's own, or W f + b where it computes in less."""
         if self._tap is None:
             raise HeadError(f"{self.name}: attach the head on a first batch before using it")
-        logits = self.network(batch)
+        with computing_in(precision, batch.device):
+            logits = self.network(batch)
         check_logits(logits)
-        return self._tap.take(), logits
+        features = self._tap.take()
+        if precision != FLOAT32:
+            weight, bias = self.head
+            logits = features @ weight.float().T + bias.float()
+        return features, logits.float()
 
 
 def load_classifier(spec: ModelSpec, *, probe: bool = False) -> Classifier:

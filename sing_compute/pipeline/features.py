@@ -1,103 +1,155 @@
 """Features of all images under all networks of a run, into shards."""
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
+from types import TracebackType
+from typing import Self
 
 import torch
 from torch import Tensor
 
-from sing_compute.concepts.open_clip_space import OpenClipSpace
 from sing_compute.errors import ImagesError, SingError
-from sing_compute.images.decoding import decode_batches
+from sing_compute.images.decoding import Batch, decode_batches
+from sing_compute.images.listing import ImageList
 from sing_compute.models.classifier import Classifier
+from sing_compute.pipeline.networks import CLIP, Networks
 from sing_compute.pipeline.progress import Progress
+from sing_compute.pipeline.settings import Settings
 from sing_compute.pipeline.shards import Shard, WorkFolder, shard_rows
+from sing_compute.precision import keeping_weights
 
 PROBE_IMAGES = 4
 """Images of the first batch, on which heads are found and checked."""
+DECODED = 64
+"""Images that a decoding process hands over at once, at least."""
 
 
 @torch.inference_mode()
-def attach_heads(classifiers: Sequence[Classifier], paths: Sequence[Path]) -> None:
+def attach_heads(classifiers: Sequence[Classifier], images: ImageList) -> None:
     """Find and check every head on the first readable images.
 
     Raises:
         ImagesError: Not one image can be read.
         HeadError: A network has no head that explains its logits.
     """
-    step = max(1, len(paths) // PROBE_IMAGES)
-    order = [*range(0, len(paths), step), *range(len(paths))]
-    batches = [order[start : start + PROBE_IMAGES] for start in range(0, len(order), PROBE_IMAGES)]
+    count = len(images)
+    spread = range(0, count, max(1, count // PROBE_IMAGES))[:PROBE_IMAGES]
+    batches = chain(
+        [spread], (range(start, min(start + PROBE_IMAGES, count)) for start in range(0, count, PROBE_IMAGES))
+    )
     reason = ""
-    for batch in decode_batches(paths, [classifier.transform for classifier in classifiers], batches, workers=0):
+    for batch in decode_batches(images, [classifier.transform for classifier in classifiers], batches, workers=0):
         reason = reason or batch.failed[0][1] if batch.failed else reason
         if batch.rows:
             for classifier, tensor in zip(classifiers, batch.tensors, strict=True):
                 classifier.attach(tensor)
             return
-    raise ImagesError(f"none of the {len(paths)} images can be read; the first is {paths[0]}: {reason}")
+    raise ImagesError(f"none of the {count} images can be read; the first is {images.path(0)}: {reason}")
+
+
+def decoded(images: ImageList, networks: Networks, batches: Iterable[range], workers: int) -> Iterator[Batch]:
+    """Batches of images under the transforms of all networks, made in other processes while this one computes."""
+    transforms = [network.transform for network in networks.all]
+    return decode_batches(images, transforms, batches, workers=workers, pin=networks.device.type == "cuda")
 
 
 @torch.inference_mode()
 def extract(
     work: WorkFolder,
-    classifiers: Sequence[Classifier],
-    clip: OpenClipSpace | None,
-    paths: Sequence[Path],
+    networks: Networks,
+    images: ImageList,
+    settings: Settings,
+    shards: Sequence[int],
     *,
-    device: torch.device,
-    batch_size: int,
     workers: int,
     progress: Progress,
-) -> None:
-    """Run every image through every network once and keep what reaches each head; finished shards are not done again.
+    title: str = "features",
+) -> int:
+    """Run the images of these shards through every network once and keep what reaches each head.
+
+    While one shard is computed, the next images are decoded and the last shard is written. Gives the batch size that did fit into
+    memory.
 
     Raises:
-        SingError: A network gives features that are not finite.
+        SingError: A network gives features that are not finite, or memory or disk do not suffice.
+        ImagesError: The images' disk is gone.
     """
-    todo = [(index, rows) for index, rows in enumerate(shard_rows(len(paths))) if not work.has(index)]
-    if not todo:
-        return
-    batches = [list(rows[start : start + batch_size]) for _, rows in todo for start in range(0, len(rows), batch_size)]
-    transforms = [classifier.transform for classifier in classifiers] + ([clip.transform] if clip else [])
-    for classifier in classifiers:
-        classifier.network.to(device).to(memory_format=torch.channels_last)
-    if clip:
-        clip.to(device)
-    stream = decode_batches(paths, transforms, batches, workers=workers)
-    with progress.task("features", sum(len(rows) for _, rows in todo)) as advance:
-        for index, rows in todo:
+    ranges = shard_rows(len(images))
+    batch_size = settings.batch_size
+    step = max(DECODED, batch_size)
+    batches = (ranges[index][start : start + step] for index in shards for start in range(0, len(ranges[index]), step))
+    stream = decoded(images, networks, batches, workers)
+    total = sum(len(ranges[index]) for index in shards)
+    with progress.task(title, total) as advance, keeping_weights(networks.device), _Saver(work) as saver:
+        for index in shards:
             parts: dict[str, list[Tensor]] = {}
             kept: list[int] = []
             failed: list[tuple[int, str]] = []
-            for _ in range(0, len(rows), batch_size):
-                batch = next(stream)
+            for _ in range(0, len(ranges[index]), step):
+                batch = _next(stream, work)
                 failed += batch.failed
                 kept += batch.rows
-                if batch.rows:
-                    tensors = [tensor.to(device, memory_format=torch.channels_last) for tensor in batch.tensors]
-                    for name, values in _embed(classifiers, clip, tensors, [paths[row] for row in batch.rows]):
-                        parts.setdefault(name, []).append(values.cpu())
+                for network, tensor in zip(networks.all, batch.tensors, strict=bool(batch.rows)):
+                    found, batch_size = networks.run(
+                        network, networks.put(tensor), settings.of(network.name), batch_size
+                    )
+                    for name, values in found.items():
+                        parts.setdefault(name, []).append(values)
                 advance(len(batch.rows) + len(batch.failed))
             joined = {name: torch.cat(pieces) for name, pieces in parts.items()}
-            work.write(index, Shard(torch.tensor(kept, dtype=torch.int64), joined, failed))
+            _check_finite(joined, images, kept)
+            tensors = {name: values.cpu() for name, values in joined.items()}
+            saver.put(index, Shard(torch.tensor(kept, dtype=torch.int64), tensors, failed))
+    return batch_size
 
 
-def _embed(
-    classifiers: Sequence[Classifier], clip: OpenClipSpace | None, tensors: Sequence[Tensor], paths: Sequence[Path]
-) -> Iterator[tuple[str, Tensor]]:
-    """Everything that is kept of one batch, by shard name."""
-    for classifier, tensor in zip(classifiers, tensors, strict=False):
-        features, logits = classifier(tensor)
-        finite = features.isfinite().all(dim=1) & logits.isfinite().all(dim=1)
-        if not finite.all():
-            bad = paths[int((~finite).nonzero()[0])]
+def _next(stream: Iterator[Batch], work: WorkFolder) -> Batch:
+    """The next batch. A signal to the whole group of processes ends decoding ones, too: then it was no mistake of theirs."""
+    try:
+        return next(stream)
+    except SingError:
+        work.leave_if_asked()
+        raise
+
+
+class _Saver:
+    """Writes a finished shard in a thread of its own while the next one is computed; one at a time."""
+
+    def __init__(self, work: WorkFolder) -> None:
+        self._work, self._pool = work, ThreadPoolExecutor(1)
+        self._last: Future[None] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def put(self, index: int, shard: Shard) -> None:
+        """Hand a shard over; what went wrong with the one before is raised here."""
+        self._wait()
+        self._last = self._pool.submit(self._work.write, index, shard)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown()
+        if kind is None:
+            self._wait()
+
+    def _wait(self) -> None:
+        if self._last is not None:
+            self._last.result()
+
+
+def _check_finite(tensors: dict[str, Tensor], images: ImageList, rows: Sequence[int]) -> None:
+    """Refuse features, embeddings or logits (whose confidence is then NaN) that are not finite."""
+    for name, values in tensors.items():
+        if not values.is_floating_point() or values.isfinite().all():
+            continue
+        bad = images.path(rows[int((~values.reshape(len(rows), -1).isfinite().all(dim=1)).nonzero()[0])])
+        if name == CLIP:
             raise SingError(
-                f"{classifier.name} gives features that are not finite for {bad}; are these the right weights?"
+                f"the CLIP network gives embeddings that are not finite for {bad}; are these the right weights?"
             )
-        confidence, prediction = logits.float().softmax(1).max(1)
-        yield f"{classifier.name}/features", features
-        yield f"{classifier.name}/prediction", prediction.int()
-        yield f"{classifier.name}/confidence", confidence
-    if clip is not None:
-        yield "clip", clip.images(tensors[-1])
+        raise SingError(
+            f"{name.rpartition('/')[0]} gives features that are not finite for {bad}; are these the right weights?"
+        )

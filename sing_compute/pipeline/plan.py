@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,13 @@ import torch
 from sing_compute.errors import SingError
 from sing_compute.linalg.null_space import NullSpaceRule
 from sing_compute.models.spec import DINOV2, PRESETS, ModelSpec
+from sing_compute.precision import AUTO, FLOAT32, faster_precisions
 
 CLASS_TEMPLATE = "an image of a {}"
 DEFAULT_CLIP = "ViT-L-14/openai"
+CORES_A_DECODER = 8
+"""Cores that compute for each that decodes, on machines without a GPU: one core decodes for ten to forty that compute."""
+MOST_DECODERS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,10 @@ class Plan:
     invariance: str
     null_space: NullSpaceRule
     device: torch.device
-    batch_size: int
+    precision: str
+    """Of the arithmetic in the networks: `auto` or one of `PRECISIONS`."""
+    batch_size: int | None
+    """Images that go through a network at once; None to find it."""
     workers: int
     fresh: bool
     command: str
@@ -77,8 +85,10 @@ def make_plan(
     null_space: str = "numerical",
     seed: int = 0,
     device: str,
-    batch_size: int,
-    workers: int | None,
+    local_rank: int = 0,
+    precision: str = AUTO,
+    batch_size: int | None = None,
+    workers: int | None = None,
     fresh: bool,
     command: str,
 ) -> Plan:
@@ -129,9 +139,10 @@ def make_plan(
         invariance=invariance,
         null_space=_null_space(null_space),
         seed=seed,
-        device=_device(device),
+        device=(place := _device(device, local_rank)),
+        precision=_precision(precision, place),
         batch_size=batch_size,
-        workers=workers if workers is not None else 1,
+        workers=workers if workers is not None else default_workers(place),
         fresh=fresh,
         command=command,
         translators=given,
@@ -187,7 +198,9 @@ def _check_images(images: str | None, labels: str | None, specs: Sequence[ModelS
     """Refuse a run without images that Imagenette cannot stand in for, as far as this can be told before models are loaded."""
     if images:
         return
-    needed = "--images is missing: a folder with one subfolder per class, or a .csv of path,label[,group]"
+    needed = (
+        "--images is missing: a folder with one subfolder per class, a .csv of path,label[,group], tar shards, or -"
+    )
     if labels:
         raise SingError("--labels names the classes of the images of a folder: give it with --images FOLDER")
     if stored:
@@ -214,12 +227,29 @@ def _file_path(text: str) -> Path | None:
     return None if text == "-" else Path(text)
 
 
-def _device(name: str) -> torch.device:
+def _device(name: str, local_rank: int) -> torch.device:
+    """A device that can be used; of several GPUs that nobody chose between each process of a machine takes its own."""
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
+        if device.type == "cuda" and device.index is None:
+            device = torch.device("cuda", local_rank % max(1, torch.cuda.device_count()))
         torch.empty(0, dtype=torch.float64, device=device)
     except (RuntimeError, AssertionError, TypeError) as error:
         raise SingError(f"--device {name}: not usable here ({str(error).splitlines()[0]}); try --device cpu") from error
     return device
+
+
+def _precision(name: str, device: torch.device) -> str:
+    if name not in (AUTO, FLOAT32, *faster_precisions(device)):
+        raise SingError(
+            f"--precision {name}: {device.type} has {', '.join((AUTO, FLOAT32, *faster_precisions(device)))}"
+        )
+    return name
+
+
+def default_workers(device: torch.device) -> int:
+    """Processes that decode images: as many cores as this process has for a GPU, few where networks need the cores themselves."""
+    cores = max(1, len(os.sched_getaffinity(0)) // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
+    return max(1, cores // CORES_A_DECODER) if device.type == "cpu" else min(cores, MOST_DECODERS)

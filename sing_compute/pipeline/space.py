@@ -44,7 +44,7 @@ class ClipSpace:
             ConceptsError: Weights that cannot be had, or files of different spaces.
         """
         if plan.clip:
-            network = OpenClipSpace(plan.clip)
+            network = OpenClipSpace(plan.clip).to(plan.device)
             return cls(network, None, None, None, network.provenance)
         assert plan.image_embeddings is not None
         assert plan.concept_embeddings is not None

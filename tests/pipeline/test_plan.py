@@ -6,10 +6,12 @@ import timm
 import torch
 from torch import nn
 
+from sing_compute.cli import cli
 from sing_compute.errors import ConceptsError, SingError
 from sing_compute.models.classifier import Classifier
-from sing_compute.pipeline.plan import Plan, make_plan
+from sing_compute.pipeline.plan import Plan, default_workers, make_plan
 from sing_compute.pipeline.space import ClipSpace, class_table
+from sing_compute.precision import AUTO, PRECISIONS
 
 STORED = {"image_embeddings": "i.npz", "concept_embeddings": "c.npz"}
 DEFAULTS: dict[str, Any] = {
@@ -115,7 +117,7 @@ def test_without_images_a_plan_of_timm_models_leaves_them_open() -> None:
     [
         (
             {"images": None, **STORED},
-            r"--images is missing: a folder with .*, or a .csv of path,label\[,group\]; --image-embeddings stand beside",
+            r"--images is missing: a folder with .*, tar shards, or -; --image-embeddings stand beside",
         ),
         (
             {"images": "", "models": ("resnet50", "mine=nets:small")},
@@ -231,3 +233,34 @@ def test_a_template_is_filled_at_its_braces_and_nowhere_else() -> None:
     object.__setattr__(space, "network", Tower())
     prompts, _ = ClipSpace.classes(space, ["{cat}", "dog"], made, torch.device("cpu"))
     assert prompts == ["a {cat}, {cat} {0} {x} | 100% {cat}", "a dog, dog {0} {x} | 100% dog"]
+
+
+def test_a_precision_that_the_device_does_not_have_is_refused() -> None:
+    assert plan().precision == "auto"
+    assert plan(precision="bfloat16").precision == "bfloat16"
+    with pytest.raises(SingError, match=r"^--precision tfloat32: cpu has auto, float32, bfloat16$"):
+        plan(precision="tfloat32")
+
+
+def test_the_command_offers_every_precision() -> None:
+    (option,) = (option for option in cli.params if option.name == "precision")
+    assert tuple(option.type.choices) == (AUTO, *PRECISIONS)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("device", "cores", "beside", "expected"),
+    [
+        ("cpu", 2, 1, 1),
+        ("cpu", 64, 1, 8),
+        ("cpu", 64, 8, 1),
+        ("cuda", 96, 8, 12),
+        ("cuda", 64, 1, 16),
+        ("cuda", 4, 8, 1),
+    ],
+)
+def test_workers_follow_from_the_cores_of_a_process(
+    monkeypatch: pytest.MonkeyPatch, device: str, cores: int, beside: int, expected: int
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(cores)))
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(beside))
+    assert default_workers(torch.device(device)) == expected

@@ -1,6 +1,8 @@
 """Runs over backbones without a head, and over images that no class folder describes."""
 
+import io
 import json
+import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -179,6 +181,44 @@ def test_a_head_file_and_a_label_file_go_the_whole_road(measure: Callable[..., P
         assert store.attributes("models/vit")["feature"] == "class token and mean patch token"
         assert np.diff(store.offsets).tolist() == [PER_CLASS] * 3
         assert store.array("images/key")[0] == "000.png"
+
+
+def test_images_named_on_standard_input_give_what_their_folder_gives(
+    measure: Callable[..., Path], place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = {"heads": [str(place / "head.safetensors")], "class_names": str(place / "names.txt")}
+    folder = measure(**head)
+    names = [path.relative_to(place / "tree").as_posix() for path in (place / "tree").rglob("*.png")]
+    monkeypatch.chdir(place / "tree")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("\n".join(sorted(names, reverse=True)).encode())))
+    listed = measure(**head, images="-", output=str(place / "listed.h5"))
+    with Store(folder) as one, Store(listed) as other:
+        assert check(other)[0] == []
+        assert one.attributes("images") == other.attributes("images")
+        for path in (
+            "images/key",
+            "images/class",
+            "models/vit/images/attribute_score",
+            "models/vit/images/image_score",
+        ):
+            assert one.array(path).tolist() == other.array(path).tolist()
+
+
+def test_images_in_an_archive_are_measured_as_those_in_a_folder(measure: Callable[..., Path], place: Path) -> None:
+    head = {"heads": [str(place / "head.safetensors")], "class_names": str(place / "names.txt")}
+    with tarfile.open(place / "shard.tar", "w") as archive:
+        archive.add(place / "tree", ".")
+    with np.load(place / "images.npz") as stored:
+        keys, vectors = [f"shard.tar/{key}" for key in stored["keys"]], stored["embeddings"]
+    save_embeddings(place / "inside.npz", keys, vectors)
+    packed = measure(
+        **head, images=str(place / "shard.tar"), image_embeddings=str(place / "inside.npz"), output=str(place / "p.h5")
+    )
+    with Store(measure(**head)) as one, Store(packed) as other:
+        assert check(other)[0] == []
+        assert [f"shard.tar/{key}" for key in one.array("images/key")] == other.array("images/key").tolist()
+        for path in ("images/class", "models/vit/images/prediction", "models/vit/images/confidence"):
+            assert one.array(path).tolist() == other.array(path).tolist()
 
 
 def test_a_probe_leaves_models_with_a_head_alone(measure: Callable[..., Path], place: Path) -> None:

@@ -1,0 +1,125 @@
+"""`--dry-run`: what a run would take, from its real images and networks and a short trial. Nothing is written."""
+
+import math
+import resource
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+
+from sing_compute.pipeline.features import decoded
+from sing_compute.pipeline.fitting import FOLDS
+from sing_compute.pipeline.networks import Networks
+from sing_compute.pipeline.plan import Plan
+from sing_compute.pipeline.preparation import Prepared, prepare
+from sing_compute.pipeline.progress import Progress, clock
+from sing_compute.pipeline.ranks import Ranks
+from sing_compute.pipeline.settings import Settings
+from sing_compute.pipeline.shards import SHARD_IMAGES, WorkFolder, shard_rows
+from sing_compute.pipeline.trial import resolve
+from sing_compute.pipeline.validity import KEPT_BYTES
+from sing_compute.scores.resampling import REPLICATES
+from sing_compute.scores.statistics import MEDIANS
+from sing_compute.store.axes import FIXED
+from sing_compute.store.schema import FIELDS, SUBSETS
+
+TIMED_IMAGES = 64
+"""Images that networks and decoding are timed on."""
+TIMED_BATCH = 16
+IMAGE_BYTES = 30
+"""Held in memory for each image over a whole run, but for its key."""
+SQUARES = 16
+"""Matrices of the features' dimension, float64, that the translator's folds take at once."""
+
+
+def forecast(plan: Plan, progress: Progress) -> list[list[str]]:
+    """Images, batches, time, memory and disk of a run, as rows of a title and what to say.
+
+    The time is that of the features, which is nearly all; measuring them takes minutes.
+
+    Raises:
+        SingError: As the run itself would.
+    """
+    with TemporaryDirectory(prefix="sing-") as folder:
+        prepared = prepare(plan, WorkFolder(Path(folder) / "dry.h5", fresh=True), progress, Ranks())
+    space, device = prepared.space, plan.device
+    _, class_vectors = space.classes(prepared.classes.names, plan, device)
+    vocabulary, _ = space.concepts(plan, device, progress)
+    networks = Networks(prepared.classifiers, space.network, device, progress.say)
+    settings = resolve(plan, prepared, class_vectors, networks)
+    computing, decoding = timed(networks, prepared, settings)
+    images = len(prepared.images)
+    batches = sum(-(-len(rows) // settings.batch_size) for rows in shard_rows(images))
+    seconds = images * max(computing, decoding / max(1, plan.workers))
+    dims = {classifier.name: classifier.head[0].shape[1] for classifier in prepared.classifiers}
+    sizes = {"image": images, "class": len(prepared.classes.names), "concept": len(vocabulary.names)}
+    sizes["clip"] = class_vectors.shape[1]
+    work = images * (sum(4 * dim + 8 for dim in dims.values()) + (4 * sizes["clip"] if space.network else 0))
+    keys = prepared.images.keys.arrays[0].nbytes
+    store = keys + sum(_stored({**sizes, "dim": dim}) for dim in dims.values())
+    grows = images * IMAGE_BYTES + keys
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 + grows + SQUARES * 8 * max(dims.values()) ** 2
+    free = shutil.disk_usage(plan.output.absolute().parent).free
+    chosen = [f"{name} ({dim:,} features, {settings.precision[name]})" for name, dim in dims.items()]
+    chosen += [f"CLIP ({sizes['clip']:,} dimensions, {settings.clip_precision})"] if space.network else []
+    decoders = f"{plan.workers} process{'es' if plan.workers > 1 else ''}" if plan.workers else "the same process"
+    return [
+        ["images", f"{images:,} of {sizes['class']:,} classes in {prepared.images.root}"],
+        ["networks", f"{', '.join(chosen)}, on {device}"],
+        ["batches", f"{batches:,} of up to {settings.batch_size} images; work is kept every {SHARD_IMAGES} images"],
+        ["time", f"about {clock(seconds)} for the features, nearly all of a run"],
+        ["", f"networks {1e3 * computing:.1f} ms an image, decoding {1e3 * decoding:.1f} ms, in {decoders}"],
+        ["memory", f"about {_size(memory)}, of which {_size(grows)} grow with the images"],
+        ["disk", f"{_size(work)} of unfinished work beside {_size(store)} of results; {_size(free)} are free"],
+        *([["", "NOT ENOUGH: make room, or choose another -o"]] if work + store > free else []),
+    ]
+
+
+@torch.inference_mode()
+def timed(networks: Networks, prepared: Prepared, settings: Settings) -> tuple[float, float]:
+    """Seconds per image of all networks, unless the settings tell them, and of decoding in one process."""
+    count = len(prepared.images)
+    sample = prepared.images.arranged(np.arange(0, count, -(-count // TIMED_IMAGES)))
+    every = range(len(sample))
+    batches = [every[start : start + TIMED_BATCH] for start in every[::TIMED_BATCH]]
+    decoding, computing, start = 0.0, math.inf, time.perf_counter()
+    for batch in decoded(sample, networks, batches, 0):
+        decoding += time.perf_counter() - start
+        if batch.rows and not settings.seconds:
+            begun = time.perf_counter()
+            for network, tensor in zip(networks.all, batch.tensors, strict=True):
+                networks.run(network, networks.put(tensor), settings.of(network.name), settings.batch_size)
+            networks.wait()
+            computing = min(computing, (time.perf_counter() - begun) / len(batch.rows))
+        start = time.perf_counter()
+    return settings.seconds or computing, decoding / len(sample)
+
+
+def _stored(sizes: Mapping[str, int]) -> int:
+    """Bytes that one model of these sizes takes in the results file: its large arrays."""
+    known = {
+        **FIXED,
+        **sizes,
+        "fold": FOLDS,
+        "subset": len(SUBSETS),
+        "replicate": REPLICATES,
+        "figure": len(MEDIANS) + 2,
+    }
+    known |= {"class_figure": len(MEDIANS), "kept": min(sizes["image"], KEPT_BYTES // (4 * sizes["dim"]))}
+    total = 0
+    for path, field in FIELDS.items():
+        if path.startswith("models/") and field.dtype != "text" and all(axis in known for axis in field.axes):
+            total += np.dtype(field.dtype).itemsize * math.prod(known[axis] for axis in field.axes)
+    return total
+
+
+def _size(count: float) -> str:
+    for unit in ("bytes", "KB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit in ("bytes", "KB", "MB") else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"

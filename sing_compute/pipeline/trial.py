@@ -1,0 +1,225 @@
+"""How the networks of one run compute: precision and batch size, found on a few images and resolved once."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sing_compute.images.decoding import Batch
+from sing_compute.linalg.null_space import HeadSplit, split_head
+from sing_compute.pipeline.features import DECODED, decoded
+from sing_compute.pipeline.networks import CLIP, Network, Networks, default_batch_size
+from sing_compute.pipeline.plan import Plan
+from sing_compute.pipeline.precision_effect import effect_on_scores
+from sing_compute.pipeline.preparation import Prepared
+from sing_compute.pipeline.settings import Effect, Settings
+from sing_compute.precision import AUTO, FLOAT32, faster_precisions, keeping_weights
+
+TRIAL_IMAGES = 256
+"""Images of a trial, evenly spread."""
+WORTH_A_TRIAL = 4_096
+"""Images from which `auto` looks for something faster: below, a trial costs what it can win."""
+BATCH_SIZES = {"cpu": (8, 16, 32, 64)}
+OTHER_BATCH_SIZES = (32, 64, 128, 256)
+"""Batch sizes that are tried."""
+GAIN = 1.05
+"""How much faster something must be to be preferred to what stands before it: less is noise."""
+
+
+def resolve(plan: Plan, prepared: Prepared, class_vectors: Tensor, networks: Networks) -> Settings:
+    """Choose precision and batch size for a run: what was asked for, else the fastest on a few of its images, evenly spread.
+
+    Args:
+        plan: `auto` looks for something faster than float32 if there are enough images.
+        prepared: Networks with their heads, and the images.
+        class_vectors: Unit text embedding of each class, (class, clip).
+        networks: The same networks on their device.
+    """
+    images = prepared.images
+    rows = np.arange(0, len(images), -(-len(images) // TRIAL_IMAGES))
+    sample, stored = images.arranged(rows), prepared.space.image_embeddings
+    heads = {classifier.name: (classifier.head[0], classifier.stored_dtype) for classifier in prepared.classifiers}
+
+    @cache
+    def split(name: str) -> HeadSplit:
+        weight, dtype = heads[name]
+        return split_head(weight, stored_dtype=dtype, invariance=plan.invariance, rule=plan.null_space)
+
+    batches = (range(start, min(start + DECODED, len(rows))) for start in range(0, len(rows), DECODED))
+    return choose(
+        networks,
+        decoded(sample, networks, batches, plan.workers),
+        split,
+        class_vectors[torch.from_numpy(prepared.labels[rows]).long()],
+        stored.lookup(sample.keys, "images") if stored else None,
+        precision=plan.precision,
+        batch_size=plan.batch_size,
+        searching=len(images) >= WORTH_A_TRIAL,
+    )
+
+
+@torch.inference_mode()
+def choose(
+    networks: Networks,
+    batches: Iterable[Batch],
+    split: Callable[[str], HeadSplit],
+    texts: Tensor,
+    targets: Tensor | None,
+    *,
+    precision: str,
+    batch_size: int | None,
+    searching: bool,
+) -> Settings:
+    """Choose precision and batch size on a few images.
+
+    Args:
+        networks: On their device.
+        batches: The trial images.
+        split: Gives the null space of a model's head by the model's name.
+        texts: Unit text embedding of the class of each trial image, (image, clip).
+        targets: Stored embeddings of the trial images, (image, clip), where there is no CLIP network.
+        precision: `auto`, or what the user asked for.
+        batch_size: None to choose it.
+        searching: Whether something faster may be looked for where nothing was asked for; else it is float32.
+    """
+    size = batch_size or default_batch_size(networks.device)
+    sizing = searching and batch_size is None
+    if precision == AUTO:
+        candidates = faster_precisions(networks.device) if searching else ()
+    else:
+        candidates = () if precision == FLOAT32 else (precision,)
+    if not candidates and not sizing:
+        return Settings(size, {network.name: FLOAT32 for network in networks.all if network.name != CLIP})
+    trial = _Trial(networks, size, candidates, dropping=precision == AUTO)
+    rows: list[int] = []
+    with keeping_weights(networks.device):
+        for batch in batches:
+            if batch.rows:
+                trial.add(batch.tensors)
+                rows += batch.rows
+                if not candidates:
+                    break
+        stored = None if targets is None else targets[rows]
+        found = trial.choose(split, texts[rows], stored, asked=None if precision == AUTO else precision)
+        return trial.sized(found) if sizing else found
+
+
+class _Trial:
+    """The trial images through every network in every precision that may be taken."""
+
+    def __init__(self, networks: Networks, batch_size: int, candidates: Sequence[str], *, dropping: bool) -> None:
+        self._networks, self._size, self._dropping = networks, batch_size, dropping
+        self._clip = next((network for network in networks.all if network.name == CLIP), None)
+        self._models = [network for network in networks.all if network is not self._clip]
+        self._open = {network.name: [FLOAT32, *candidates] for network in networks.all}
+        self._kept: dict[tuple[str, str], list[dict[str, Tensor]]] = {}
+        self._seconds: dict[tuple[str, str], list[float]] = {}
+        self._last: Sequence[Tensor] = ()
+
+    def add(self, tensors: Sequence[Tensor]) -> None:
+        """One batch. What is no faster than float32 on the first one is given up."""
+        first = not self._last
+        if first:  # kernels, buffers and rounded weights are made ready by a pass that does not count
+            self._pass([tensor[: self._size] for tensor in tensors])
+            self._seconds.clear()
+            self._kept.clear()
+        self._pass(tensors)
+        if first and self._dropping:
+            for network in self._networks.all:
+                plain, others = self._time(network, FLOAT32), self._open[network.name][1:]
+                faster = [each for each in others if self._time(network, each) * GAIN < plain]
+                self._open[network.name] = [FLOAT32, *faster]
+        self._last = tensors
+
+    def choose(
+        self, split: Callable[[str], HeadSplit], texts: Tensor, targets: Tensor | None, *, asked: str | None
+    ) -> Settings:
+        """CLIP's precision, then with it each model's: the fastest with a small effect, or what was asked for."""
+        exact = targets if self._clip is None else self._joined(CLIP, FLOAT32, CLIP)
+        assert exact is not None
+
+        def effect(model: Network, precision: str, clip: str) -> Effect:
+            kept = [self._joined(model.name, each, f"{model.name}/prediction") for each in (FLOAT32, precision)]
+            flips = int((kept[0] != kept[1]).sum())
+            if not split(model.name).nullity:
+                return Effect(precision, flips=flips, images=len(exact))
+            plain, other = (self._joined(model.name, each, f"{model.name}/features") for each in (FLOAT32, precision))
+            changed = exact if clip == FLOAT32 else self._joined(CLIP, clip, CLIP)
+            moved = effect_on_scores((plain, exact), (other, changed), split(model.name), texts)
+            return Effect(precision, *moved, flips=flips, images=len(exact))
+
+        def small(precision: str) -> bool:
+            """Whether CLIP may compute in it; models without a null space have no scores that it could move."""
+            return all(effect(model, FLOAT32, precision).small for model in self._models if split(model.name).nullity)
+
+        clip = FLOAT32
+        if self._clip:
+            clip = asked or next(each for each in self._fastest(self._clip) if each == FLOAT32 or small(each))
+        chosen: dict[str, str] = {}
+        effects: dict[str, Effect] = {}
+        for model in self._models:
+            for precision in [asked] if asked else self._fastest(model):
+                if (precision, clip) != (FLOAT32, FLOAT32):
+                    effects[model.name] = effect(model, precision, clip)
+                if asked or precision == FLOAT32 or effects[model.name].small:
+                    chosen[model.name] = precision
+                    break
+            if (chosen[model.name], clip) == (FLOAT32, FLOAT32):
+                effects.pop(model.name, None)
+        seconds = sum(self._time(model, chosen[model.name]) for model in self._models)
+        seconds += self._time(self._clip, clip) if self._clip else 0.0
+        return Settings(self._size, chosen, clip, effects, seconds)
+
+    def sized(self, settings: Settings) -> Settings:
+        """The same settings with the smallest batch size that is about as fast as the fastest."""
+        sizes = BATCH_SIZES.get(self._networks.device.type, OTHER_BATCH_SIZES)
+        seconds: dict[int, float] = {}
+        for size in sizes:
+            self._seconds.clear()
+            for network, tensor in zip(self._networks.all, self._last, strict=True):
+                batch = tensor.repeat(-(-size // len(tensor)), 1, 1, 1)[:size]
+                for _ in range(3):
+                    if self._timed(network, batch, settings.of(network.name), size) < size:
+                        return self._best(settings, seconds)  # it does not fit into memory
+            seconds[size] = sum(self._time(network, settings.of(network.name)) for network in self._networks.all)
+        return self._best(settings, seconds)
+
+    @staticmethod
+    def _best(settings: Settings, seconds: Mapping[int, float]) -> Settings:
+        if not seconds:
+            return settings
+        least = min(seconds.values())
+        size = min(size for size, each in seconds.items() if each <= least * GAIN)
+        return replace(settings, batch_size=size, seconds=seconds[size])
+
+    def _pass(self, tensors: Sequence[Tensor]) -> None:
+        for network, tensor in zip(self._networks.all, tensors, strict=True):
+            for precision in self._open[network.name]:
+                self._timed(network, tensor, precision)
+
+    def _timed(self, network: Network, tensor: Tensor, precision: str, size: int | None = None) -> int:
+        """Run and time one batch; gives the batch size that did fit."""
+        batch = self._networks.put(tensor)
+        self._networks.wait()
+        start = time.perf_counter()
+        kept, fitted = self._networks.run(network, batch, precision, size or self._size)
+        self._networks.wait()
+        key = network.name, precision
+        self._seconds.setdefault(key, []).append((time.perf_counter() - start) / len(batch))
+        self._kept.setdefault(key, []).append({name: values.float().cpu() for name, values in kept.items()})
+        self._size = min(self._size, fitted) if size is None else self._size
+        return fitted
+
+    def _time(self, network: Network, precision: str) -> float:
+        """Seconds an image: the least of all batches, which other work on the machine disturbs least."""
+        return min(self._seconds[network.name, precision])
+
+    def _fastest(self, network: Network) -> list[str]:
+        return sorted(self._open[network.name], key=lambda precision: self._time(network, precision))
+
+    def _joined(self, network: str, precision: str, name: str) -> Tensor:
+        return torch.cat([kept[name] for kept in self._kept[network, precision]])

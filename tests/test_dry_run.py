@@ -1,0 +1,47 @@
+"""`--dry-run` says what the run then takes, and leaves nothing behind."""
+
+import re
+from pathlib import Path
+
+import pytest
+from forked import Runs
+from small_run import IMAGES, make_inputs
+
+UNITS = {"bytes": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9}
+
+
+def size(text: str) -> float:
+    number, unit = text.split()
+    return float(number) * UNITS[unit]
+
+
+def test_a_dry_run_says_what_the_run_then_takes(runs: Runs, tmp_path: Path) -> None:
+    runs.folder = tmp_path
+    options = [*make_inputs(tmp_path), "-o", "out.h5"]
+    before = sorted(tmp_path.rglob("*"))
+    runs.start([*options, "--dry-run"], slow=0.02)
+    code, told = runs.end()
+    assert code == 0, told
+    assert sorted(path for path in tmp_path.rglob("*") if "told" not in path.name) == sorted(
+        path for path in before if "told" not in path.name
+    )
+    said = "\n".join(told)
+    assert re.search(r"^images +800 of 4 classes in images$", said, re.MULTILINE)
+    assert re.search(r"^batches +25 of up to 32 images; work is kept every 256 images$", said, re.MULTILINE)
+    seconds = re.search(r"networks ([\d.]+) ms an image", said)
+    assert seconds
+    assert 20 / 16 <= float(seconds[1]) < 20  # it sleeps 20 ms a batch, and sixteen images are timed at once
+    disk = re.search(r"^disk +(.*) of unfinished work beside (.*) of results", said, re.MULTILINE)
+    assert disk
+
+    runs.finish(options)
+    assert size(disk[2]) == pytest.approx((tmp_path / "out.h5").stat().st_size, rel=0.5)
+    assert size(disk[1]) == pytest.approx((IMAGES - 1) * (32 * 4 + 8), rel=0.1)
+
+
+def test_a_mistake_is_found_by_a_dry_run(runs: Runs, tmp_path: Path) -> None:
+    runs.folder = tmp_path
+    runs.start([*make_inputs(tmp_path), "-o", "out.h5", "--dry-run", "--class-names", "words.npz"])
+    code, told = runs.end()
+    assert code == 2
+    assert told[-1].startswith("sing-compute: error: --class-names words.npz")
