@@ -1,0 +1,83 @@
+"""Peers timed in turn in one run, what one takes over the other, and the table, CSV and Markdown made of it."""
+
+import csv
+import datetime
+import math
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+HEADER = ("what", "size", "ratio", "goal", "met", "note")
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """One measured ratio, and what was asked of it: at least `least`, at most `most`."""
+
+    what: str
+    size: str
+    value: float
+    note: str = ""
+    least: float = math.nan
+    most: float = math.nan
+
+    @property
+    def row(self) -> tuple[str, ...]:
+        goal = (
+            f">= {self.least:g}" if self.least == self.least else f"<= {self.most:g}" if self.most == self.most else ""
+        )
+        met = not (self.value < self.least or self.value > self.most)
+        return self.what, self.size, f"{self.value:.3g}", goal, ("yes" if met else "NO") if goal else "", self.note
+
+
+def in_turn(peers: Mapping[str, Callable[[], object]], repetitions: int) -> dict[str, float]:
+    """The least seconds of each peer, timed one after the other, again and again, so that a busy moment meets them all."""
+    least = dict.fromkeys(peers, math.inf)
+    for _ in range(repetitions):
+        for name, peer in peers.items():
+            began = time.perf_counter()
+            peer()
+            least[name] = min(least[name], time.perf_counter() - began)
+    return least
+
+
+def table(ratios: Sequence[Ratio]) -> Iterator[str]:
+    """Lines of text."""
+    rows = [HEADER, *(ratio.row for ratio in ratios)]
+    widths = [max(len(row[k]) for row in rows) for k in range(len(HEADER))]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def save(path: Path, title: str, ratios: Sequence[Ratio], facts: Mapping[str, str]) -> None:
+    """As CSV, and as Markdown beside it; both begin with when and where."""
+    said = surroundings() | facts
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w", newline="", encoding="utf-8") as target:
+        writer = csv.writer(target, lineterminator="\n")
+        writer.writerows([f"# {key}", value] for key, value in said.items())
+        writer.writerow(HEADER)
+        writer.writerows(ratio.row for ratio in ratios)
+    lines = [f"# {title}", "", *(f"- {key}: {value}" for key, value in said.items()), ""]
+    rows = [HEADER, ("---",) * len(HEADER), *(ratio.row for ratio in ratios)]
+    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    path.with_suffix(".md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def surroundings() -> dict[str, str]:
+    """When and on what machine this is measured."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    processor = next(models, platform.machine())
+    return {
+        "date": f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC",
+        "machine": f"{processor}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end",
+        "software": f"Python {platform.python_version()}, torch {version('torch')}, numpy {version('numpy')}",
+    }
