@@ -1,8 +1,6 @@
 """Everything that is measured of one model, from its features on disk into the store."""
 
-import ctypes
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import astuple
 from functools import partial
 
@@ -40,9 +38,6 @@ ENOUGH_IMAGES = 2.0
 """Images per feature dimension from which z and q kept their level on planted data (docs/planted.md)."""
 ENOUGH_GAIN = 1 / 3
 """Share of the way from the baseline's cosine to 1 that the translator must gain for the same."""
-
-RETURNED_IMAGES = 2**12
-"""Images between two times that free memory is given back: seldom enough to cost nothing, often enough that it does not creep."""
 
 
 class ModelMeasurement:
@@ -188,17 +183,14 @@ class ModelMeasurement:
         return right
 
     def _batches(self, advance: Advance) -> Iterator[FeatureBatch]:
-        """One pass over the features, which the progress bar follows; what is freed on the way goes back to the system."""
+        """One pass over the features, which the progress bar follows."""
         for batch in self._reader.batches(self._name):
             yield batch
             advance(len(batch.features))
-            if batch.rows.start // RETURNED_IMAGES < batch.rows.stop // RETURNED_IMAGES:
-                give_memory_back()
-        give_memory_back()
 
     def _fit(self, images: int, progress: Progress) -> FittedTranslator:
-        passes = 3 if self._ridge else 4
-        with progress.task(f"{self._name}: translator", passes * images) as advance:
+        # Without a total: a penalty at the edge of the grid takes more passes.
+        with progress.task(f"{self._name}: translator", None) as advance:
             batches = partial(self._batches, advance)
             if self._translator is not None:
                 given = AffineTranslator(*(part.to(self._reader.device) for part in astuple(self._translator)))
@@ -253,12 +245,6 @@ class ModelMeasurement:
             writer.put(f"models/{{model}}/rankings/{name}", order.view(np.int32), model=self._name)
         figures = images.quality() | check.finish() | {"significant": concepts.significant}
         return columns, figures | {"lambda": fitted.ridge, "lambda_relative": fitted.ridge / fitted.unit}
-
-
-def give_memory_back() -> None:
-    """Return what lies free between blocks in use to the system: glibc keeps it, and it grows (malloc_trim(3))."""
-    with suppress(AttributeError):  # another C library
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def doubt_of(images_per_dimension: float, cosine: float, baseline: float) -> str:

@@ -1,6 +1,8 @@
 """Features back out of the shards, batch by batch."""
 
+import ctypes
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +14,8 @@ from sing_compute.pipeline.shards import Shard, WorkFolder, shard_rows
 
 BLOCK_IMAGES = 1024
 """Images whose products are formed at once."""
+RETURNED_IMAGES = 4096
+"""Images between two times that free memory is given back: seldom enough to cost nothing, often enough that it does not creep."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,7 @@ class ShardReader:
                 yield rows, [shard.tensors[name].numpy() for name in names]
 
     def batches(self, model: str) -> Iterator[FeatureBatch]:
-        """The batches of one model."""
+        """The batches of one model; what those that go through them free goes back to the system."""
         start = 0
         for shard in self._shards(f"{model}/features", "clip"):
             if not len(shard.rows):
@@ -111,6 +115,9 @@ class ShardReader:
                 self.labels[rows].to(self.device),
                 self.folds[rows].to(self.device),
             )
+            if rows.start // RETURNED_IMAGES < rows.stop // RETURNED_IMAGES:
+                give_memory_back()
+        give_memory_back()
 
     def targets(self, stride: int) -> Tensor:
         """Embeddings of every stride-th measured image."""
@@ -128,3 +135,9 @@ class ShardReader:
 
     def _shards(self, *names: str) -> Iterator[Shard]:
         return self.work.shards(len(shard_rows(self.images)), *names)
+
+
+def give_memory_back() -> None:
+    """Return what lies free between blocks in use to the system: glibc keeps it, and it grows (malloc_trim(3))."""
+    with suppress(AttributeError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)

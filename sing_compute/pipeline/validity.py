@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sing_compute.linalg.null_space import NUMERICAL, HeadSplit, NullSpaceRule, split_head
 from sing_compute.pipeline.fitting import FOLDS, FittedTranslator
-from sing_compute.pipeline.reader import FeatureBatch, spread
+from sing_compute.pipeline.reader import FeatureBatch, give_memory_back, spread
 from sing_compute.scores.controls import CONTROLS, LENGTHS, PERTURBATIONS, REFERENCE, Controls
 from sing_compute.scores.equivalence import EquivalenceCheck
 from sing_compute.scores.probe import HALVES, LabelSums, Probe
@@ -152,6 +152,7 @@ class Validity:
         runs = [image_replicates(each) for each in measured]
         names = (*runs[PENALTIES.index(1.0)].names, "ratio_classes")
         several = int((np.diff(offsets) > 0).sum()) > 1
+        give_memory_back()
         over_classes = class_replicates(offsets, columns, class_ratio) if several else NOTHING
         values = np.array([_figures(each, names) for each in measured])
         values[PENALTIES.index(1.0), -1] = median(ordered(class_ratio))

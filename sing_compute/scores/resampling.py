@@ -33,7 +33,7 @@ SEED = 260_314_610
 FEWEST = 5
 """Images or classes below which replicates state no interval."""
 METHOD = "expanded percentile bootstrap"
-TABLE = 2**19
+TABLE = 2**18
 """Entries of the largest table of units and blocks."""
 CHUNK = 2**18
 """Entries of the largest temporary array: it stays in the processor's cache."""
@@ -210,9 +210,11 @@ class Ordered:
         """Sort a column, or its absolute values; what is not finite is left out."""
         pairs = finite_part(ranked(values, absolute=absolute, owners=owners))
         width = max(1, -(-len(pairs) // min(math.isqrt(len(pairs)) + 1, max(2, TABLE // units))))
-        starts = range(0, max(1, len(pairs)), width)
-        counts = [np.bincount(owners_of(pairs[start : start + width]), minlength=units) for start in starts]
-        return cls(pairs, width, np.stack(counts, axis=1).astype(np.float64))
+        blocks = np.zeros((units, max(1, -(-len(pairs) // width))))
+        for block in range(blocks.shape[1]):
+            inside = pairs[block * width : (block + 1) * width]
+            blocks[:, block] = np.bincount(owners_of(inside), minlength=units)
+        return cls(pairs, width, blocks)
 
     def medians(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """For each row of weights numpy's median of the values, each taken as often as its unit's weight says."""

@@ -176,9 +176,7 @@ class SharedDirectionSums:
             products, origin = self.directions.products_single[:, :, part], cosine[:, part]
             factors = arcsine_series(origin, max(terms))
             moved, score, sums, sums_abs = products.new_zeros(4, *products[0].shape)
-            for row, (fold, last) in enumerate(
-                zip(folds, terms, strict=True)
-            ):  # in place, on cells that stay in the cache
+            for row, (fold, last) in enumerate(zip(folds, terms, strict=True)):  # in place: the cells stay in the cache
                 torch.mul(products[fold], pulled[row], out=moved).addcmul_(grown[row], origin[row])
                 torch.addcmul(factors[last - 2, row], moved, factors[last - 1, row], out=score)
                 for term in range(last - 3, -1, -1):

@@ -125,7 +125,7 @@ def test_a_run_that_was_stopped_goes_on_with_the_same_fitted_head(
     with Store(measure(probe=True, output=str(place / "whole.h5"))) as store:
         weight = store.attributes("models/vit")["state_sha256"]
     with monkeypatch.context() as patch:
-        patch.setattr("sing_compute.pipeline.run.ModelMeasurement", lambda *_, **__: pytest.fail("stopped here"))
+        patch.setattr("sing_compute.pipeline.results.ModelMeasurement", lambda *_, **__: pytest.fail("stopped here"))
         with pytest.raises(pytest.fail.Exception):
             measure(probe=True)
     assert (place / "results.h5.work" / "vit.probe").exists()
