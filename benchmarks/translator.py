@@ -12,7 +12,6 @@ images that are made up shard by shard; what it held before the fit is taken off
 """
 
 import argparse
-import resource
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -135,7 +134,9 @@ def fit_on(world: World, images: int) -> AffineTranslator:
 
 
 def _peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """MB; getrusage would tell the peak of the process that started this one."""
+    status = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
 
 
 def memory(dim: int, clip: int) -> Iterator[Ratio]:
