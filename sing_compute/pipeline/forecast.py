@@ -39,7 +39,7 @@ SQUARES = 16
 def forecast(plan: Plan, progress: Progress) -> list[list[str]]:
     """Images, batches, time, memory and disk of a run, as rows of a title and what to say.
 
-    The time is that of the features, which is nearly all; measuring them takes minutes.
+    The time is that of the features alone.
 
     Raises:
         SingError: As the run itself would.
@@ -71,7 +71,7 @@ def forecast(plan: Plan, progress: Progress) -> list[list[str]]:
         ["images", f"{images:,} of {sizes['class']:,} classes in {prepared.images.root}"],
         ["networks", f"{', '.join(chosen)}, on {device}"],
         ["batches", f"{batches:,} of up to {settings.batch_size} images; work is kept every {SHARD_IMAGES} images"],
-        ["time", f"about {clock(seconds)} for the features, nearly all of a run"],
+        ["time", f"about {clock(seconds)} for the features; scores come after, longer with more classes x concepts"],
         ["", f"networks {1e3 * computing:.1f} ms an image, decoding {1e3 * decoding:.1f} ms, in {decoders}"],
         ["memory", f"about {_size(memory)}, of which {_size(grows)} grow with the images"],
         ["disk", f"{_size(work)} of unfinished work beside {_size(store)} of results; {_size(free)} are free"],

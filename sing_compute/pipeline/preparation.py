@@ -44,7 +44,8 @@ def prepare(plan: Plan, work: WorkFolder, progress: Progress, ranks: Ranks) -> P
         images = ranks.share(lambda: imagenette_images(classifiers, progress))
     with ranks.agreeing():
         space = ClipSpace.load(plan)
-    progress.say(f"images: {len(images):,} in {plan.images or images.root}")
+    source = "a list on standard input" if str(plan.images) == "-" else plan.images or images.root
+    progress.say(f"images: {len(images):,} in {source}")
     for turn in (True, False):  # rank 0 fits, the others find the heads in the work folder
         with ranks.agreeing():
             if ranks.first is turn:
