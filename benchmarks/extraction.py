@@ -1,10 +1,12 @@
 """How near does feature extraction come to the bare forward pass, and how far ahead of a plain loop is it?
 
-`python benchmarks/extraction.py` runs JPEG files of 500 x 375 pixels, drawn here, through networks with random weights, prints
-a table and writes results/extraction.csv and .md (a GPU's: results/extraction-cuda.csv). The peers are timed in turn:
+`python benchmarks/extraction.py` runs JPEG files of 341 x 256 pixels and 27 KB, drawn here, through networks with random weights,
+prints a table and writes results/extraction.csv and .md (a GPU's: results/extraction-cuda.csv). The peers are timed in turn:
 
-- ours: `extract`, from files to shards, with its decoding process; timed from the end of the first shard to the end of the last;
+- ours: `extract`, from files to shards, with its decoding process; timed from the end of the first shard to that of the last but
+  one, so that the decoding process is as far ahead at the end as at the beginning;
 - bare forward: the same network on tensors that are ready on the device, same precision, layout and batch size, nothing kept;
+- bare side by side: the same by as many threads as ours has streams, each with its share of torch's threads;
 - plain loop: ImageFolder, DataLoader with one worker, batches of 64, float32, torch's own layout, features by a hook.
 """
 
@@ -12,6 +14,7 @@ import argparse
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,9 +25,10 @@ import torch
 from PIL import Image
 from ratios import Ratio, in_turn, save, table
 from timm.data import create_transform, resolve_data_config
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Subset
 from torchvision.datasets import ImageFolder
 
+from sing_compute.allocator import share_one_heap
 from sing_compute.images.decoding import decode_batches
 from sing_compute.images.finding import list_images
 from sing_compute.images.listing import ImageList
@@ -35,6 +39,7 @@ from sing_compute.pipeline.plan import default_workers
 from sing_compute.pipeline.progress import Advance, Progress
 from sing_compute.pipeline.settings import Settings
 from sing_compute.pipeline.shards import SHARD_IMAGES, WorkFolder
+from sing_compute.pipeline.streams import Streams
 from sing_compute.precision import FLOAT32, computing_in, keeping_weights
 
 RESULTS = Path(__file__).parent / "results"
@@ -42,7 +47,9 @@ NETWORKS = ("resnet50", "mobilenetv2_100")
 TOGETHER = ("resnet50", "mobilenetv2_100", "resnet18")
 CLIP_NETWORK = "ViT-B-32"
 GOAL = {"resnet50": 0.95, "mobilenetv2_100": 0.92}
-PLAIN_BATCH = 64
+PLAIN_BATCH, PLAIN_IMAGES = 64, 384
+SHARDS = {"resnet50": 4, "mobilenetv2_100": 8}
+"""How many a network gets on a CPU: some seconds' work for each; sixteen times as many on a GPU."""
 
 
 class Marks(Progress):
@@ -59,25 +66,26 @@ class Marks(Progress):
 
     @property
     def seconds(self) -> float:
-        """An image, in the steady state: from the end of the first shard."""
+        """An image, in the steady state: without the first shard and the last."""
         ends = np.cumsum([count for _, count in self.marks])
-        first = int(np.searchsorted(ends, SHARD_IMAGES))
-        return (self.marks[-1][0] - self.marks[first][0]) / float(ends[-1] - ends[first])
+        first, last = (int(np.searchsorted(ends, count)) for count in (SHARD_IMAGES, ends[-1] - SHARD_IMAGES))
+        return (self.marks[last][0] - self.marks[first][0]) / float(ends[last] - ends[first])
 
 
 class Bench:
     """Photographs on disk and networks on a device."""
 
-    def __init__(self, folder: Path, images: int, device: torch.device) -> None:
+    def __init__(self, folder: Path, device: torch.device) -> None:
         self.folder, self.device = folder, device
-        draw_photographs(folder / "images", images)
+        self.factor = 1 if device.type == "cpu" else 16
+        draw_photographs(folder / "images", max(SHARDS.values()) * self.factor * SHARD_IMAGES)
         self.images: ImageList = list_images(folder / "images")
 
     def classifier(self, name: str) -> Classifier:
         torch.manual_seed(0)
         network = timm.create_model(name).eval()
         transform = create_transform(**resolve_data_config(model=network), is_training=False)
-        return Classifier(name, network, transform, {})
+        return Classifier(name, network, transform, {}, concurrent=True)
 
     def networks(self, names: Sequence[str], *, clip: bool = False) -> Networks:
         classifiers = [self.classifier(name) for name in names]
@@ -94,34 +102,37 @@ class Bench:
             networks.all.append(Network(CLIP, transform, forward))
         return networks
 
-    def ours(self, networks: Networks, precision: str, batch_size: int) -> float:
+    def ours(self, networks: Networks, precision: str, batch_size: int, shards: int) -> float:
         """Seconds an image, in the steady state."""
         marks = Marks()
         settings = Settings(batch_size, {network.name: precision for network in networks.all}, precision)
         with TemporaryDirectory(dir=self.folder) as folder:
             work = WorkFolder(Path(folder) / "out.h5", fresh=True)
-            shards = range(-(-len(self.images) // SHARD_IMAGES))
             workers = default_workers(self.device)
-            extract(work, networks, self.images, settings, shards, workers=workers, progress=marks)
+            extract(work, networks, self.images, settings, range(shards), workers=workers, progress=marks)
         return marks.seconds
 
-    @torch.inference_mode()
-    def bare(self, networks: Networks, precision: str, batch_size: int, seconds: float) -> float:
+    def bare(self, networks: Networks, precision: str, batch_size: int, seconds: float, streams: int = 1) -> float:
         """Seconds an image through all networks, one after the other, each for about so long."""
+
+        @torch.inference_mode()
+        def repeat(network: Network, batch: torch.Tensor) -> float:
+            network.forward(batch, precision)
+            networks.wait()
+            begun, done = time.perf_counter(), 0
+            while time.perf_counter() - begun < seconds:
+                network.forward(batch, precision)
+                networks.wait()
+                done += batch_size
+            return done / (time.perf_counter() - begun)
+
         total = 0.0
         for network in networks.all:
             rows = [range(batch_size)]
             (ready,) = decode_batches(self.images, [network.transform], rows, workers=0)
             batch = networks.put(ready.tensors[0])
-            with keeping_weights(self.device):
-                network.forward(batch, precision)
-                networks.wait()
-                begun, done = time.perf_counter(), 0
-                while time.perf_counter() - begun < seconds:
-                    network.forward(batch, precision)
-                    networks.wait()
-                    done += batch_size
-                total += (time.perf_counter() - begun) / done
+            with keeping_weights(self.device), Streams(streams) as side_by_side:
+                total += 1 / sum(side_by_side.map([partial(repeat, network, batch)] * streams))
         return total
 
     @torch.inference_mode()
@@ -132,24 +143,25 @@ class Bench:
         kept: list[torch.Tensor] = []
         head = network.get_classifier()  # type: ignore[operator]
         head.register_forward_pre_hook(lambda module, inputs: kept.append(inputs[0].cpu()))
-        loader = DataLoader(ImageFolder(str(self.folder / "images"), classifier.transform), PLAIN_BATCH, num_workers=1)
+        chosen = Subset(ImageFolder(str(self.folder / "images"), classifier.transform), range(PLAIN_IMAGES))
+        loader = DataLoader(chosen, PLAIN_BATCH, num_workers=1)
         marks = []
         for batch, _ in loader:
             network(batch.to(self.device))
             marks.append(time.perf_counter())
-        return (marks[-1] - marks[0]) / (len(self.images) - PLAIN_BATCH)
+        return (marks[-1] - marks[0]) / (PLAIN_IMAGES - PLAIN_BATCH)
 
 
 def draw_photographs(folder: Path, count: int) -> None:
     """JPEG files with as much detail as a photograph: noise of all sizes of structure."""
     rng = np.random.default_rng(0)
     for number in range(count):
-        layers = [Image.fromarray(rng.integers(0, 256, (h, h * 4 // 3, 3), dtype=np.uint8)) for h in (4, 16, 64, 188)]
-        grown = [np.asarray(layer.resize((500, 375), Image.Resampling.BICUBIC), dtype=np.float32) for layer in layers]
+        layers = [Image.fromarray(rng.integers(0, 256, (h, h * 4 // 3, 3), dtype=np.uint8)) for h in (4, 16, 64, 128)]
+        grown = [np.asarray(layer.resize((341, 256), Image.Resampling.BICUBIC), dtype=np.float32) for layer in layers]
         pixels = sum(part * share for part, share in zip(grown, (0.5, 0.25, 0.15, 0.1), strict=True))
         path = folder / f"class{number % 2}" / f"{number:05d}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels.astype(np.uint8)).save(path, quality=90)  # type: ignore[union-attr]
+        Image.fromarray(pixels.astype(np.uint8)).save(path, quality=92)  # type: ignore[union-attr]
 
 
 def alternating(peers: dict[str, Callable[[], float]], repetitions: int) -> dict[str, list[float]]:
@@ -163,11 +175,14 @@ def alternating(peers: dict[str, Callable[[], float]], repetitions: int) -> dict
 
 def measure_one(bench: Bench, name: str, precision: str, batch_size: int, repetitions: int) -> Iterator[Ratio]:
     networks = bench.networks([name])
+    shards = SHARDS[name] * bench.factor
     bare_seconds = 4.0
     peers: dict[str, Callable[[], float]] = {
         "bare": lambda: bench.bare(networks, precision, batch_size, bare_seconds),
-        "ours": lambda: bench.ours(networks, precision, batch_size),
+        "ours": lambda: bench.ours(networks, precision, batch_size, shards),
     }
+    if networks.streams > 1:
+        peers["bare side by side"] = lambda: bench.bare(networks, precision, batch_size, bare_seconds, networks.streams)
     if precision == FLOAT32:
         peers["plain"] = lambda: bench.plain(name)
     least = {peer: min(seconds) for peer, seconds in alternating(peers, repetitions).items()}
@@ -176,6 +191,8 @@ def measure_one(bench: Bench, name: str, precision: str, batch_size: int, repeti
     yield Ratio(
         "ours over bare forward", size, least["bare"] / least["ours"], f"images/s: {rates}", least=GOAL.get(name, 0.9)
     )
+    if networks.streams > 1:
+        yield Ratio("ours over bare side by side", size, least["bare side by side"] / least["ours"])
     if "plain" in least:
         yield Ratio("ours over plain loop", size, least["plain"] / least["ours"], f"images/s: {rates}")
 
@@ -184,7 +201,7 @@ def measure_together(bench: Bench, batch_size: int, repetitions: int) -> Iterato
     networks = bench.networks(TOGETHER, clip=True)
     peers: dict[str, Callable[[], float]] = {
         "bare": lambda: bench.bare(networks, FLOAT32, batch_size, 2.0),
-        "ours": lambda: bench.ours(networks, FLOAT32, batch_size),
+        "ours": lambda: bench.ours(networks, FLOAT32, batch_size, 4 * bench.factor),
     }
     least = {peer: min(seconds) for peer, seconds in alternating(peers, repetitions).items()}
     size = f"{', '.join(TOGETHER)} and {CLIP_NETWORK}, batch {batch_size}"
@@ -197,7 +214,7 @@ def measure_decoding(bench: Bench) -> Iterator[Ratio]:
     (network,) = bench.networks(["resnet50"]).all
     rows = [range(64)]
     least = in_turn({"decode": lambda: list(decode_batches(bench.images, [network.transform], rows, workers=0))}, 3)
-    yield Ratio("images decoded and resized per second and core", "500 x 375 to 224 x 224", 64 / least["decode"])
+    yield Ratio("images decoded and resized per second and core", "341 x 256 to 224 x 224", 64 / least["decode"])
 
 
 def main() -> None:
@@ -205,21 +222,21 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one repetition; writes nothing")
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
+    share_one_heap()  # as the command does
     device = torch.device(options.device)
-    images, repetitions = (512, 1) if options.quick else (768, 3)
-    images *= 1 if device.type == "cpu" else 16
+    repetitions = 1 if options.quick else 3
     batch_size = default_batch_size(device)
     reduced = ("bfloat16",) if device.type == "cpu" else ("tfloat32", "bfloat16", "float16")
     ratios: list[Ratio] = []
     with TemporaryDirectory() as folder:
-        bench = Bench(Path(folder), images, device)
+        bench = Bench(Path(folder), device)
         for name in NETWORKS:
             for precision in (FLOAT32, *reduced):
                 ratios += measure_one(bench, name, precision, batch_size, repetitions)
                 print(*table(ratios[-1:]), sep="\n", flush=True)
         ratios += measure_together(bench, batch_size, repetitions)
         ratios += measure_decoding(bench)
-    facts = {"threads": str(torch.get_num_threads()), "device": options.device, "images": f"{images:,}"}
+    facts = {"threads": str(torch.get_num_threads()), "device": options.device}
     if device.type == "cuda":
         facts["memory"] = (
             f"{torch.cuda.get_device_name(device)}, {torch.cuda.max_memory_allocated(device) / 1e9:.2f} GB at most"

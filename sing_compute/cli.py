@@ -13,6 +13,7 @@ import click
 from click.core import ParameterSource
 
 from sing_compute import __version__
+from sing_compute.allocator import share_one_heap
 from sing_compute.errors import OtherRankError, SingError, StoppedError
 from sing_compute.pipeline.interruption import outlive_terminal
 from sing_compute.verbs import VERBS
@@ -273,6 +274,7 @@ def _explorer(store: Path) -> str:
 def main() -> None:
     """Entry point: exit code 0, 2 for a user's mistake, 128 + signal when stopped by one."""
     outlive_terminal()
+    share_one_heap()
     debug = "--debug" in sys.argv
     try:
         code = cli.main(standalone_mode=False)

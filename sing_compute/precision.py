@@ -48,3 +48,8 @@ def keeping_weights(device: torch.device) -> Iterator[None]:
     """While the block runs, weights that autocast has rounded once stay rounded: each batch would round them again."""
     with torch.autocast(device.type, enabled=False):
         yield
+
+
+def keep_weights_in_this_thread() -> None:
+    """The same for a thread that began inside such a block: torch shares what it keeps, but counts blocks by thread."""
+    torch.autocast_increment_nesting()

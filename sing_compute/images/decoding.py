@@ -246,5 +246,12 @@ def _collate(items: list[Item]) -> Batch | ImagesError:
             return ImagesError(
                 f"a transform gives tensors of several sizes ({sizes[0]}, {sizes[1]}); it must resize to one"
             )
-    stacked = [torch.stack(column) for column in zip(*(tensors for _, tensors in good), strict=True)]
+    stacked = [_stacked(column) for column in zip(*(tensors for _, tensors in good), strict=True)]
     return Batch([row for row, _ in good], stacked, failed)
+
+
+def _stacked(tensors: Sequence[Tensor]) -> Tensor:
+    """One tensor, of images with its channels last, as networks will want it: another pass over it there costs more."""
+    first, shape = tensors[0], (len(tensors), *tensors[0].shape)
+    layout = torch.channels_last if first.ndim == 3 else torch.contiguous_format
+    return torch.stack(tuple(tensors), out=torch.empty(shape, dtype=first.dtype, memory_format=layout))

@@ -38,6 +38,8 @@ class Classifier:
     """Class names and, where known, WordNet ids, as the checkpoint's own configuration tells them."""
     declared: dict[str, torch.dtype] = field(default_factory=dict)
     """Dtypes of the tensors in the checkpoint file, where one was read."""
+    concurrent: bool = False
+    """Whether several threads may call the network at once: a user's own may keep something between its layers."""
     _tap: FeatureTap | None = None
 
     @property
@@ -135,7 +137,7 @@ def _from_timm(spec: ModelSpec, *, probe: bool) -> Classifier:
         f"{config.get('architecture', spec.spec)}{f'.{tag}' if tag else ''}" if spec.weights is None else "file"
     )
     facts["origin"] = str(config.get("hf_hub_id") or config.get("url") or "")
-    return Classifier(spec.name, network.eval(), transform, _provenance(spec, network) | facts, labels, declared)
+    return Classifier(spec.name, network.eval(), transform, _provenance(spec, network) | facts, labels, declared, True)
 
 
 def _from_factory(spec: ModelSpec) -> Classifier:

@@ -1,6 +1,7 @@
 """Where a network's linear head is, and what reaches it."""
 
 import math
+import threading
 from dataclasses import dataclass, field
 
 import torch
@@ -15,24 +16,25 @@ AGREEMENT = 1e-3
 
 @dataclass(slots=True)
 class FeatureTap:
-    """A pre-hook on a head: keeps what reached it in the last forward pass, one feature vector per image."""
+    """A pre-hook on a head: keeps what reached it in this thread's last forward pass, one feature vector per image."""
 
     head: nn.Module
-    features: Tensor | None = field(default=None, init=False)
+    _last: threading.local = field(default_factory=threading.local, init=False)
 
     def __post_init__(self) -> None:
         self.head.register_forward_pre_hook(self._keep, with_kwargs=True)
 
     def _keep(self, module: nn.Module, inputs: tuple[Tensor, ...], named: dict[str, Tensor]) -> None:
-        self.features = pooled(next(iter((*inputs, *named.values()))), module).float()
+        self._last.features = pooled(next(iter((*inputs, *named.values()))), module).float()
 
     def take(self) -> Float[Tensor, "image dim"]:
         """The features of the last forward pass; each can be taken once."""
-        if self.features is None:
+        features: Tensor | None = getattr(self._last, "features", None)
+        if features is None:
             raise HeadError(
                 "the head was not reached in the last forward pass; does the network skip it for some inputs?"
             )
-        features, self.features = self.features, None
+        self._last.features = None
         return features
 
 

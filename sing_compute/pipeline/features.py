@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import chain
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import chain, tee
 from types import TracebackType
 from typing import Self
 
@@ -17,6 +19,7 @@ from sing_compute.pipeline.networks import CLIP, Networks
 from sing_compute.pipeline.progress import Progress
 from sing_compute.pipeline.settings import Settings
 from sing_compute.pipeline.shards import Shard, WorkFolder, shard_rows
+from sing_compute.pipeline.streams import Streams
 from sing_compute.precision import keeping_weights
 
 PROBE_IMAGES = 4
@@ -54,7 +57,19 @@ def decoded(images: ImageList, networks: Networks, batches: Iterable[range], wor
     return decode_batches(images, transforms, batches, workers=workers, pin=networks.device.type == "cuda")
 
 
-@torch.inference_mode()
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Images that go through the networks at once, and what came of them."""
+
+    shard: int
+    rows: list[int]
+    tensors: list[Tensor]
+    failed: list[tuple[int, str]]
+    last: bool
+    """Whether its shard ends with it."""
+    found: dict[str, Tensor] = field(default_factory=dict)
+
+
 def extract(
     work: WorkFolder,
     networks: Networks,
@@ -65,43 +80,62 @@ def extract(
     workers: int,
     progress: Progress,
     title: str = "features",
-) -> int:
+) -> None:
     """Run the images of these shards through every network once and keep what reaches each head.
 
-    While one shard is computed, the next images are decoded and the last shard is written. Gives the batch size that did fit into
-    memory.
+    While some images are computed, the next are decoded and the last shard is written. `networks.batch_size` tells afterwards
+    what did fit into memory.
 
     Raises:
         SingError: A network gives features that are not finite, or memory or disk do not suffice.
         ImagesError: The images' disk is gone.
     """
+    networks.batch_size = settings.batch_size
+
+    def through(piece: _Piece) -> _Piece:
+        found: dict[str, Tensor] = {}
+        for network, tensor in zip(networks.all, piece.tensors, strict=bool(piece.rows)):
+            found |= networks.run(network, networks.put(tensor), settings.of(network.name))
+        return replace(piece, tensors=[], found=found)
+
     ranges = shard_rows(len(images))
-    batch_size = settings.batch_size
-    step = max(DECODED, batch_size)
-    batches = (ranges[index][start : start + step] for index in shards for start in range(0, len(ranges[index]), step))
-    stream = decoded(images, networks, batches, workers)
     total = sum(len(ranges[index]) for index in shards)
-    with progress.task(title, total) as advance, keeping_weights(networks.device), _Saver(work) as saver:
-        for index in shards:
-            parts: dict[str, list[Tensor]] = {}
-            kept: list[int] = []
-            failed: list[tuple[int, str]] = []
-            for _ in range(0, len(ranges[index]), step):
-                batch = _next(stream, work)
-                failed += batch.failed
-                kept += batch.rows
-                for network, tensor in zip(networks.all, batch.tensors, strict=bool(batch.rows)):
-                    found, batch_size = networks.run(
-                        network, networks.put(tensor), settings.of(network.name), batch_size
-                    )
-                    for name, values in found.items():
-                        parts.setdefault(name, []).append(values)
-                advance(len(batch.rows) + len(batch.failed))
-            joined = {name: torch.cat(pieces) for name, pieces in parts.items()}
-            _check_finite(joined, images, kept)
-            tensors = {name: values.cpu() for name, values in joined.items()}
-            saver.put(index, Shard(torch.tensor(kept, dtype=torch.int64), tensors, failed))
-    return batch_size
+    done: list[_Piece] = []
+    with (
+        progress.task(title, total) as advance,
+        keeping_weights(networks.device),
+        _Saver(work) as saver,
+        Streams(networks.streams) as streams,
+    ):
+        pieces = _pieces(work, networks, images, [(index, ranges[index]) for index in shards], workers)
+        for piece in streams.map(partial(through, piece) for piece in pieces):
+            done.append(piece)
+            advance(len(piece.rows) + len(piece.failed))
+            if piece.last:
+                saver.put(piece.shard, _joined(done, images))
+                done = []
+
+
+def _pieces(
+    work: WorkFolder, networks: Networks, images: ImageList, shards: Sequence[tuple[int, range]], workers: int
+) -> Iterator[_Piece]:
+    """The images of the shards in order, decoded, in pieces of the batch size that holds when each is cut."""
+    step = max(DECODED, networks.batch_size)
+    # two readers of one row of parts: the decoding processes are a few ahead
+    parts, ahead = tee(
+        (index, rows[start : start + step], rows) for index, rows in shards for start in range(0, len(rows), step)
+    )
+    stream = decoded(images, networks, (rows for _, rows, _ in ahead), workers)
+    for index, rows, all_rows in parts:
+        batch = _next(stream, work)
+        size = networks.batch_size
+        starts = range(0, max(1, len(batch.rows)), size)
+        for start in starts:
+            cut = slice(start, start + size)
+            tensors = [tensor[cut] for tensor in batch.tensors]
+            ends = start == starts[-1]
+            last = ends and rows[-1] == all_rows[-1]
+            yield _Piece(index, batch.rows[cut], tensors, batch.failed if ends else [], last)
 
 
 def _next(stream: Iterator[Batch], work: WorkFolder) -> Batch:
@@ -111,6 +145,17 @@ def _next(stream: Iterator[Batch], work: WorkFolder) -> Batch:
     except SingError:
         work.leave_if_asked()
         raise
+
+
+def _joined(pieces: Sequence[_Piece], images: ImageList) -> Shard:
+    """A shard of its pieces."""
+    rows = [row for piece in pieces for row in piece.rows]
+    names = dict.fromkeys(name for piece in pieces for name in piece.found)
+    joined = {name: torch.cat([piece.found[name] for piece in pieces if piece.rows]) for name in names}
+    _check_finite(joined, images, rows)
+    tensors = {name: values.cpu() for name, values in joined.items()}
+    failed = [failure for piece in pieces for failure in piece.failed]
+    return Shard(torch.tensor(rows, dtype=torch.int64), tensors, failed)
 
 
 class _Saver:

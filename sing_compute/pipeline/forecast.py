@@ -20,8 +20,10 @@ from sing_compute.pipeline.progress import Progress, clock
 from sing_compute.pipeline.ranks import Ranks
 from sing_compute.pipeline.settings import Settings
 from sing_compute.pipeline.shards import SHARD_IMAGES, WorkFolder, shard_rows
+from sing_compute.pipeline.streams import Streams
 from sing_compute.pipeline.trial import resolve
 from sing_compute.pipeline.validity import KEPT_BYTES
+from sing_compute.precision import keeping_weights
 from sing_compute.scores.resampling import REPLICATES
 from sing_compute.scores.statistics import MEDIANS
 from sing_compute.store.axes import FIXED
@@ -29,7 +31,8 @@ from sing_compute.store.schema import FIELDS, SUBSETS
 
 TIMED_IMAGES = 64
 """Images that networks and decoding are timed on."""
-TIMED_BATCH = 16
+TIMES = 2
+"""Each network is timed, the least counts: its first pass makes buffers and kernels ready."""
 IMAGE_BYTES = 30
 """Held in memory for each image over a whole run, but for its key."""
 SQUARES = 16
@@ -55,6 +58,8 @@ def forecast(plan: Plan, progress: Progress) -> list[list[str]]:
     images = len(prepared.images)
     batches = sum(-(-len(rows) // settings.batch_size) for rows in shard_rows(images))
     seconds = images * max(computing, decoding / max(1, plan.workers))
+    if device.type == "cpu":  # both take turns on the same cores
+        seconds = images * (computing + decoding / torch.get_num_threads())
     dims = {classifier.name: classifier.head[0].shape[1] for classifier in prepared.classifiers}
     sizes = {"image": images, "class": len(prepared.classes.names), "concept": len(vocabulary.names)}
     sizes["clip"] = class_vectors.shape[1]
@@ -79,24 +84,22 @@ def forecast(plan: Plan, progress: Progress) -> list[list[str]]:
     ]
 
 
-@torch.inference_mode()
 def timed(networks: Networks, prepared: Prepared, settings: Settings) -> tuple[float, float]:
     """Seconds per image of all networks, unless the settings tell them, and of decoding in one process."""
     count = len(prepared.images)
     sample = prepared.images.arranged(np.arange(0, count, -(-count // TIMED_IMAGES)))
-    every = range(len(sample))
-    batches = [every[start : start + TIMED_BATCH] for start in every[::TIMED_BATCH]]
-    decoding, computing, start = 0.0, math.inf, time.perf_counter()
-    for batch in decoded(sample, networks, batches, 0):
-        decoding += time.perf_counter() - start
-        if batch.rows and not settings.seconds:
-            begun = time.perf_counter()
-            for network, tensor in zip(networks.all, batch.tensors, strict=True):
-                networks.run(network, networks.put(tensor), settings.of(network.name), settings.batch_size)
-            networks.wait()
-            computing = min(computing, (time.perf_counter() - begun) / len(batch.rows))
-        start = time.perf_counter()
-    return settings.seconds or computing, decoding / len(sample)
+    start = time.perf_counter()
+    (batch,) = decoded(sample, networks, [range(len(sample))], 0)
+    decoding = (time.perf_counter() - start) / len(sample)
+    if settings.seconds or not batch.rows:
+        return settings.seconds, decoding
+    networks.batch_size = settings.batch_size
+    computing = 0.0
+    with keeping_weights(networks.device), Streams(networks.streams) as streams:
+        for network, tensor in zip(networks.all, batch.tensors, strict=True):
+            ready, precision = networks.put(tensor), settings.of(network.name)
+            computing += min(networks.timed(streams, network, ready, precision)[1] for _ in range(TIMES))
+    return computing, decoding
 
 
 def _stored(sizes: Mapping[str, int]) -> int:

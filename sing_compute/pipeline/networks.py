@@ -1,7 +1,10 @@
 """All networks of a run on one device: a batch of images through each of them, in pieces that fit into its memory."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from threading import Lock
 from typing import Any
 
 import torch
@@ -10,6 +13,7 @@ from torch import Tensor
 from sing_compute.concepts.open_clip_space import OpenClipSpace
 from sing_compute.errors import SingError
 from sing_compute.models.classifier import Classifier
+from sing_compute.pipeline.streams import MOST_STREAMS, Streams
 
 CLIP = "clip"
 """CLIP's image tower, in shards and messages."""
@@ -64,7 +68,12 @@ class Networks:
     ) -> None:
         for classifier in classifiers:
             classifier.network.to(device).to(memory_format=torch.channels_last)
-        self.device, self._say = device, say
+        self.device, self._say, self._saying = device, say, Lock()
+        self.batch_size = default_batch_size(device)
+        self.streams = 1
+        """Batches that go through at a time."""
+        if device.type == "cpu" and all(classifier.concurrent for classifier in classifiers):
+            self.streams = min(MOST_STREAMS, torch.get_num_threads())
         self._modules = [classifier.network for classifier in classifiers]
         self.all = [Network.of(classifier) for classifier in classifiers]
         if clip:
@@ -86,8 +95,9 @@ class Networks:
         """A batch on the device, channels last."""
         return tensor.to(self.device, non_blocking=True).contiguous(memory_format=torch.channels_last)
 
-    def run(self, network: Network, batch: Tensor, precision: str, batch_size: int) -> tuple[dict[str, Tensor], int]:
-        """One network on a batch that is on the device, at most so many images at once; gives also how many did fit.
+    @torch.inference_mode()
+    def run(self, network: Network, batch: Tensor, precision: str) -> dict[str, Tensor]:
+        """One network on a batch that is on the device, at most `batch_size` images at once, or as many as fit.
 
         Raises:
             SingError: Not even one image fits into memory.
@@ -95,7 +105,7 @@ class Networks:
         pieces: list[dict[str, Tensor]] = []
         start = 0
         while start < len(batch):
-            piece = batch[start : start + batch_size]
+            piece = batch[start : start + self.batch_size]
             found = self._fitting(network, piece, precision)
             if found is not None:
                 pieces.append(found)
@@ -108,9 +118,25 @@ class Networks:
                     f"{network.name}: {self.device} has no memory left for even one image at a time; finished work is kept, "
                     "the same command goes on once there is more. Else take a smaller model or --device cpu"
                 )
-            batch_size = len(piece) // 2
-            self._say(f"{network.name}: {self.device} is out of memory; going on with {batch_size} images at a time")
-        return {key: torch.cat([piece[key] for piece in pieces]) for key in pieces[0]}, batch_size
+            self._halve(len(piece) // 2, network.name)
+        return {key: torch.cat([piece[key] for piece in pieces]) for key in pieces[0]}
+
+    def timed(
+        self, streams: Streams, network: Network, batch: Tensor, precision: str
+    ) -> tuple[list[dict[str, Tensor]], float]:
+        """One network on a batch that is on the device, in pieces side by side; and the seconds per image that it took."""
+        self.wait()
+        start = time.perf_counter()
+        pieces = torch.split(batch, self.batch_size)
+        found = list(streams.map(partial(self.run, network, piece, precision) for piece in pieces))
+        self.wait()
+        return found, (time.perf_counter() - start) / len(batch)
+
+    def _halve(self, size: int, name: str) -> None:
+        with self._saying:  # several batches may find out at once
+            if size < self.batch_size:
+                self.batch_size = size
+                self._say(f"{name}: {self.device} is out of memory; going on with {size} images at a time")
 
     @staticmethod
     def _fitting(network: Network, piece: Tensor, precision: str) -> dict[str, Tensor] | None:

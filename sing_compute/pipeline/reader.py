@@ -1,8 +1,6 @@
 """Features back out of the shards, batch by batch."""
 
-import ctypes
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sing_compute.allocator import give_memory_back
 from sing_compute.pipeline.shards import Shard, WorkFolder, shard_rows
 
 BLOCK_IMAGES = 1024
@@ -135,9 +134,3 @@ class ShardReader:
 
     def _shards(self, *names: str) -> Iterator[Shard]:
         return self.work.shards(len(shard_rows(self.images)), *names)
-
-
-def give_memory_back() -> None:
-    """Return what lies free between blocks in use to the system: glibc keeps it, and it grows (malloc_trim(3))."""
-    with suppress(AttributeError):  # another C library
-        ctypes.CDLL(None).malloc_trim(0)

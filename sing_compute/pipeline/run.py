@@ -120,11 +120,8 @@ class _Run:
         title = "features" if ranks.alone else f"features (1 of {ranks.size} processes)"
         if todo:
             part, workers, progress = ranks.part(todo), plan.workers, self.progress
-            fitted = extract(
-                self.work, networks, images, settings, part, workers=workers, progress=progress, title=title
-            )
-            if fitted < settings.batch_size:
-                settings = replace(settings, batch_size=fitted)
+            extract(self.work, networks, images, settings, part, workers=workers, progress=progress, title=title)
+            settings = replace(settings, batch_size=networks.batch_size)
         ranks.wait()
         networks.release()
         return settings

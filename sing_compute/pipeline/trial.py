@@ -1,6 +1,5 @@
 """How the networks of one run compute: precision and batch size, found on a few images and resolved once."""
 
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -17,13 +16,14 @@ from sing_compute.pipeline.plan import Plan
 from sing_compute.pipeline.precision_effect import effect_on_scores
 from sing_compute.pipeline.preparation import Prepared
 from sing_compute.pipeline.settings import Effect, Settings
+from sing_compute.pipeline.streams import Streams
 from sing_compute.precision import AUTO, FLOAT32, faster_precisions, keeping_weights
 
 TRIAL_IMAGES = 256
 """Images of a trial, evenly spread."""
 WORTH_A_TRIAL = 4_096
 """Images from which `auto` looks for something faster: below, a trial costs what it can win."""
-BATCH_SIZES = {"cpu": (8, 16, 32, 64)}
+BATCH_SIZES = {"cpu": (8, 16, 32)}
 OTHER_BATCH_SIZES = (32, 64, 128, 256)
 """Batch sizes that are tried."""
 GAIN = 1.05
@@ -86,17 +86,18 @@ def choose(
         batch_size: None to choose it.
         searching: Whether something faster may be looked for where nothing was asked for; else it is float32.
     """
-    size = batch_size or default_batch_size(networks.device)
+    networks.batch_size = batch_size or default_batch_size(networks.device)
     sizing = searching and batch_size is None
     if precision == AUTO:
         candidates = faster_precisions(networks.device) if searching else ()
     else:
         candidates = () if precision == FLOAT32 else (precision,)
     if not candidates and not sizing:
-        return Settings(size, {network.name: FLOAT32 for network in networks.all if network.name != CLIP})
-    trial = _Trial(networks, size, candidates, dropping=precision == AUTO)
+        models = [network.name for network in networks.all if network.name != CLIP]
+        return Settings(networks.batch_size, dict.fromkeys(models, FLOAT32))
     rows: list[int] = []
-    with keeping_weights(networks.device):
+    with keeping_weights(networks.device), Streams(networks.streams) as streams:
+        trial = _Trial(networks, streams, candidates, dropping=precision == AUTO)
         for batch in batches:
             if batch.rows:
                 trial.add(batch.tensors)
@@ -111,8 +112,8 @@ def choose(
 class _Trial:
     """The trial images through every network in every precision that may be taken."""
 
-    def __init__(self, networks: Networks, batch_size: int, candidates: Sequence[str], *, dropping: bool) -> None:
-        self._networks, self._size, self._dropping = networks, batch_size, dropping
+    def __init__(self, networks: Networks, streams: Streams, candidates: Sequence[str], *, dropping: bool) -> None:
+        self._networks, self._streams, self._dropping = networks, streams, dropping
         self._clip = next((network for network in networks.all if network.name == CLIP), None)
         self._models = [network for network in networks.all if network is not self._clip]
         self._open = {network.name: [FLOAT32, *candidates] for network in networks.all}
@@ -124,7 +125,7 @@ class _Trial:
         """One batch. What is no faster than float32 on the first one is given up."""
         first = not self._last
         if first:  # kernels, buffers and rounded weights are made ready by a pass that does not count
-            self._pass([tensor[: self._size] for tensor in tensors])
+            self._pass([tensor[: self._networks.batch_size * self._streams.count] for tensor in tensors])
             self._seconds.clear()
             self._kept.clear()
         self._pass(tensors)
@@ -172,7 +173,7 @@ class _Trial:
                 effects.pop(model.name, None)
         seconds = sum(self._time(model, chosen[model.name]) for model in self._models)
         seconds += self._time(self._clip, clip) if self._clip else 0.0
-        return Settings(self._size, chosen, clip, effects, seconds)
+        return Settings(self._networks.batch_size, chosen, clip, effects, seconds)
 
     def sized(self, settings: Settings) -> Settings:
         """The same settings with the smallest batch size that is about as fast as the fastest."""
@@ -180,11 +181,14 @@ class _Trial:
         seconds: dict[int, float] = {}
         for size in sizes:
             self._seconds.clear()
+            self._networks.batch_size = size
             for network, tensor in zip(self._networks.all, self._last, strict=True):
-                batch = tensor.repeat(-(-size // len(tensor)), 1, 1, 1)[:size]
+                count = size * self._streams.count
+                batch = tensor.repeat(-(-count // len(tensor)), 1, 1, 1)[:count]
                 for _ in range(3):
-                    if self._timed(network, batch, settings.of(network.name), size) < size:
-                        return self._best(settings, seconds)  # it does not fit into memory
+                    self._timed(network, batch, settings.of(network.name))
+                    if self._networks.batch_size < size:  # it does not fit into memory
+                        return self._best(settings, seconds)
             seconds[size] = sum(self._time(network, settings.of(network.name)) for network in self._networks.all)
         return self._best(settings, seconds)
 
@@ -201,18 +205,14 @@ class _Trial:
             for precision in self._open[network.name]:
                 self._timed(network, tensor, precision)
 
-    def _timed(self, network: Network, tensor: Tensor, precision: str, size: int | None = None) -> int:
-        """Run and time one batch; gives the batch size that did fit."""
-        batch = self._networks.put(tensor)
-        self._networks.wait()
-        start = time.perf_counter()
-        kept, fitted = self._networks.run(network, batch, precision, size or self._size)
-        self._networks.wait()
+    def _timed(self, network: Network, tensor: Tensor, precision: str) -> None:
+        """Run and time one batch."""
+        found, seconds = self._networks.timed(self._streams, network, self._networks.put(tensor), precision)
         key = network.name, precision
-        self._seconds.setdefault(key, []).append((time.perf_counter() - start) / len(batch))
-        self._kept.setdefault(key, []).append({name: values.float().cpu() for name, values in kept.items()})
-        self._size = min(self._size, fitted) if size is None else self._size
-        return fitted
+        self._seconds.setdefault(key, []).append(seconds)
+        self._kept.setdefault(key, []).extend(
+            {name: values.float().cpu() for name, values in piece.items()} for piece in found
+        )
 
     def _time(self, network: Network, precision: str) -> float:
         """Seconds an image: the least of all batches, which other work on the machine disturbs least."""

@@ -93,6 +93,13 @@ def test_a_worker_process_gives_the_same_batches_as_none(folder: list[Path]) -> 
         assert all(map(torch.equal, left.tensors, right.tensors))
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_batches_lie_channels_last_in_memory(folder: list[Path], workers: int) -> None:
+    (batch,) = decoded(folder, to_tensor, [[0, 1, 2]], workers=workers)
+    assert batch.tensors[0].shape == (3, 3, SIDE, SIDE)
+    assert batch.tensors[0].stride() == (3 * SIDE * SIDE, 1, 3 * SIDE, 3)
+
+
 class Counting:
     """A transform that counts its calls; equal settings make equal transforms, as pickle sees them."""
 
@@ -288,7 +295,7 @@ def test_a_worker_that_is_killed_ends_in_one_line_and_leaves_what_was_done(folde
 def test_an_error_of_a_worker_is_not_taken_for_its_death(
     kind: type[Exception], folder: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **options: object) -> None:
         raise kind("of the program itself")
 
     monkeypatch.setattr(torch, "stack", fail)

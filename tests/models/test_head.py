@@ -1,4 +1,6 @@
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -105,6 +107,22 @@ def test_features_can_be_taken_once_and_never_those_of_an_earlier_batch() -> Non
     tap.take()
     with pytest.raises(HeadError, match="the head was not reached in the last forward pass"):
         tap.take()
+
+
+def test_two_threads_take_the_features_of_their_own_images() -> None:
+    network = Net()
+    tap = FeatureTap(network.head)
+    both = threading.Barrier(2, timeout=20)
+
+    def features(seed: int) -> bool:
+        images = batch(seed)
+        with torch.inference_mode():
+            network(images)
+            both.wait()  # neither takes before both have left theirs
+            return torch.equal(tap.take(), network.features(images))
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(features, (1, 2))) == [True, True]
 
 
 def test_finding_the_head_leaves_no_hook_behind() -> None:

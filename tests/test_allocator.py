@@ -1,0 +1,48 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PAGE = 4096
+SIZE = 40 * 2**20
+PROGRAM = f"""
+import resource, threading
+from contextlib import nullcontext
+from sing_compute.allocator import keeping_memory, share_one_heap
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(10):
+        b"1" * {SIZE}
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+def held():
+    return int(open("/proc/self/statm").read().split()[1]) * {PAGE}
+
+def in_a_thread(block):
+    found = []
+    def work():
+        with block:
+            faults()  # the first time the pages are new
+            found.append(faults())
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    return found[0]
+
+share_one_heap()
+before = held()
+print(in_a_thread(nullcontext()), in_a_thread(keeping_memory()), in_a_thread(nullcontext()), held() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux" or not Path("/lib64/ld-linux-x86-64.so.2").exists(), reason="needs glibc")
+def test_memory_that_is_kept_is_not_asked_for_again_and_goes_back_afterwards() -> None:
+    """Counted by the system: ten blocks of 40 MB, written to, take 10,240 pages each; larger than a thread's own heap."""
+    found = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True, timeout=60)
+    plain, kept, after, held = (int(word) for word in found.stdout.split())
+    assert plain > 5 * SIZE / PAGE
+    assert kept < 0.1 * SIZE / PAGE
+    assert after > 5 * SIZE / PAGE
+    assert held < SIZE / 2
