@@ -29,18 +29,18 @@ from torch.utils.data import DataLoader, Subset
 from torchvision.datasets import ImageFolder
 
 from sing_compute.allocator import share_one_heap
+from sing_compute.extraction.features import attach_heads, extract
+from sing_compute.extraction.networks import CLIP, Network, Networks, default_batch_size
+from sing_compute.extraction.settings import Settings
+from sing_compute.extraction.shards import SHARD_IMAGES, WorkFolder
+from sing_compute.extraction.streams import Streams
 from sing_compute.images.decoding import decode_batches
 from sing_compute.images.finding import list_images
 from sing_compute.images.listing import ImageList
 from sing_compute.models.classifier import Classifier
-from sing_compute.pipeline.features import attach_heads, extract
-from sing_compute.pipeline.networks import CLIP, Network, Networks, default_batch_size
 from sing_compute.pipeline.plan import default_workers
-from sing_compute.pipeline.progress import Advance, Progress
-from sing_compute.pipeline.settings import Settings
-from sing_compute.pipeline.shards import SHARD_IMAGES, WorkFolder
-from sing_compute.pipeline.streams import Streams
 from sing_compute.precision import FLOAT32, computing_in, keeping_weights
+from sing_compute.process.progress import Advance, Progress
 
 RESULTS = Path(__file__).parent / "results"
 NETWORKS = ("resnet50", "mobilenetv2_100")

@@ -20,12 +20,12 @@ import torch
 from planted import Quiet
 from torch import Tensor, nn
 
+from sing_compute.extraction.shards import SHARD_IMAGES, Shard, WorkFolder
+from sing_compute.measuring.fitting import FOLDS
+from sing_compute.measuring.image_rows import Measured
+from sing_compute.measuring.measure import ModelMeasurement
+from sing_compute.measuring.reader import ShardReader
 from sing_compute.models.classifier import Classifier
-from sing_compute.pipeline.fitting import FOLDS
-from sing_compute.pipeline.image_rows import Measured
-from sing_compute.pipeline.measure import ModelMeasurement
-from sing_compute.pipeline.reader import ShardReader
-from sing_compute.pipeline.shards import SHARD_IMAGES, Shard, WorkFolder
 from sing_compute.store import replace_store
 
 RESULTS = Path(__file__).resolve().parent / "results"

@@ -21,16 +21,16 @@ from planted_world import Array, PlantedWorld, Settings
 from torch import Tensor, nn
 
 from sing_compute.concepts.vocabulary import Vocabulary
+from sing_compute.extraction.shards import Shard, WorkFolder, shard_rows
 from sing_compute.images.listing import folds_of
+from sing_compute.measuring.fitting import FOLDS
+from sing_compute.measuring.image_rows import Measured
+from sing_compute.measuring.measure import ModelMeasurement
+from sing_compute.measuring.reader import ShardReader
 from sing_compute.models.classifier import Classifier
-from sing_compute.pipeline.fitting import FOLDS
-from sing_compute.pipeline.image_rows import Measured
-from sing_compute.pipeline.measure import ModelMeasurement
-from sing_compute.pipeline.progress import Progress
-from sing_compute.pipeline.reader import ShardReader
-from sing_compute.pipeline.shards import Shard, WorkFolder, shard_rows
 from sing_compute.pipeline.shared import Pictures, Words
 from sing_compute.pipeline.space import ClassTable
+from sing_compute.process.progress import Progress
 from sing_compute.scores.statistics import rank_correlation
 from sing_compute.store import Store, replace_store
 from sing_compute.store.schema import SIGNIFICANT

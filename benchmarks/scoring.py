@@ -24,9 +24,9 @@ from torch.nn.functional import cosine_similarity, normalize
 
 from sing_compute.linalg.angles import DEGREES, unit
 from sing_compute.linalg.null_space import HeadSplit, split_head
-from sing_compute.pipeline.concept_rows import CHANCE_IMAGES
-from sing_compute.pipeline.fitting import FOLDS
-from sing_compute.pipeline.reader import BLOCK_IMAGES
+from sing_compute.measuring.concept_rows import CHANCE_IMAGES
+from sing_compute.measuring.fitting import FOLDS
+from sing_compute.measuring.reader import BLOCK_IMAGES
 from sing_compute.scores.shifts import ConceptShifts, ConceptSums, NullRemoval, Views, fold_views
 from sing_compute.scores.significance import DRAWS, SharedDirections, SharedDirectionSums
 from sing_compute.translator.ridge import AffineTranslator

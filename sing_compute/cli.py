@@ -15,7 +15,7 @@ from click.core import ParameterSource
 from sing_compute import __version__
 from sing_compute.allocator import share_one_heap
 from sing_compute.errors import OtherRankError, SingError, StoppedError
-from sing_compute.pipeline.interruption import outlive_terminal
+from sing_compute.process.interruption import outlive_terminal
 from sing_compute.verbs import VERBS
 
 DEMO_OPTIONS = {
@@ -230,7 +230,7 @@ def _demo(context: click.Context, options: dict[str, Any]) -> None:
 def _forecast(options: dict[str, Any]) -> None:
     from sing_compute.pipeline.forecast import forecast
     from sing_compute.pipeline.plan import make_plan
-    from sing_compute.pipeline.progress import Progress
+    from sing_compute.process.progress import Progress
 
     plan = make_plan(**options, command=shlex.join(["sing-compute", *sys.argv[1:]]))
     rows = forecast(plan, Progress())
@@ -240,10 +240,10 @@ def _forecast(options: dict[str, Any]) -> None:
 def _compute(options: dict[str, Any]) -> Path | None:
     """Carry out what the options say; gives the results file, or None where another process of this run writes it."""
     from sing_compute.pipeline.plan import make_plan
-    from sing_compute.pipeline.progress import Progress
-    from sing_compute.pipeline.ranks import Ranks
     from sing_compute.pipeline.report import closing_table
     from sing_compute.pipeline.run import run
+    from sing_compute.process.progress import Progress
+    from sing_compute.process.ranks import Ranks
     from sing_compute.store import Store
 
     with Ranks.from_environment() as ranks:

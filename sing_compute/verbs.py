@@ -36,7 +36,7 @@ def concepts(file: Path, texts: tuple[str, ...], clip: str | None, embeddings: P
     \b
     sing-compute concepts results.h5 --text "a striped animal" --text "snow"
     """  # noqa: D301 -- click reads the control character itself
-    from sing_compute.pipeline.progress import Progress
+    from sing_compute.process.progress import Progress
     from sing_compute.questions.adding import add_concepts
     from sing_compute.questions.answers import added_table
     from sing_compute.store import Store
@@ -136,7 +136,7 @@ def merge(files: tuple[Path, ...], output: Path, renames: tuple[str, ...], fresh
     \b
     sing-compute merge a.h5 b.h5 -o both.h5
     """  # noqa: D301
-    from sing_compute.pipeline.progress import Progress
+    from sing_compute.process.progress import Progress
     from sing_compute.questions.merging import merge as join
     from sing_compute.store.text import clean
 
@@ -164,7 +164,7 @@ def compare(left: Path, right: Path) -> None:
 
 
 def _steer_class(store: "Store", source: str, target: str, **options: Any) -> None:
-    from sing_compute.pipeline.progress import Progress
+    from sing_compute.process.progress import Progress
     from sing_compute.questions.answers import steering_table, write_steered
     from sing_compute.questions.kept import KeptModel, kept_models
     from sing_compute.questions.steering import find_source, find_target, steer_class
@@ -190,7 +190,7 @@ def _steer_class(store: "Store", source: str, target: str, **options: Any) -> No
 
 
 def _steer_matrix(store: "Store", model: str | None, path: Path, angle: float) -> None:
-    from sing_compute.pipeline.progress import Progress
+    from sing_compute.process.progress import Progress
     from sing_compute.questions.answers import write_matrix
     from sing_compute.questions.kept import KeptModel
     from sing_compute.questions.steering import steer_matrix

@@ -11,19 +11,18 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 
-from sing_compute.pipeline.features import decoded
-from sing_compute.pipeline.fitting import FOLDS
-from sing_compute.pipeline.networks import Networks
+from sing_compute.extraction.features import decoded
+from sing_compute.extraction.networks import Networks
+from sing_compute.extraction.settings import Settings
+from sing_compute.extraction.shards import SHARD_IMAGES, WorkFolder, shard_rows
+from sing_compute.extraction.streams import Streams
+from sing_compute.measuring.fitting import FOLDS
+from sing_compute.measuring.validity import KEPT_BYTES
 from sing_compute.pipeline.plan import Plan
-from sing_compute.pipeline.preparation import Prepared, prepare
-from sing_compute.pipeline.progress import Progress, clock
-from sing_compute.pipeline.ranks import Ranks
-from sing_compute.pipeline.settings import Settings
-from sing_compute.pipeline.shards import SHARD_IMAGES, WorkFolder, shard_rows
-from sing_compute.pipeline.streams import Streams
-from sing_compute.pipeline.trial import resolve
-from sing_compute.pipeline.validity import KEPT_BYTES
+from sing_compute.pipeline.preparation import Prepared, prepare, resolve
 from sing_compute.precision import keeping_weights
+from sing_compute.process.progress import Progress, clock
+from sing_compute.process.ranks import Ranks
 from sing_compute.scores.resampling import REPLICATES
 from sing_compute.scores.statistics import MEDIANS
 from sing_compute.store.axes import FIXED

@@ -15,19 +15,19 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from sing_compute.errors import ImagesError, SingError
+from sing_compute.extraction.networks import default_batch_size
+from sing_compute.extraction.shards import WorkFolder
 from sing_compute.fingerprints import state_sha256
 from sing_compute.images.decoding import decode_batches, transform_settings
 from sing_compute.images.listing import ImageList, folds_of, match_classes
+from sing_compute.measuring.fitting import FOLDS
 from sing_compute.models.backbone import HeadedBackbone
 from sing_compute.models.classifier import Classifier
 from sing_compute.models.imagenet import imagenet_names, imagenet_wnids
 from sing_compute.models.probe import fit_probe, out_of_fold_accuracy
-from sing_compute.pipeline.fitting import FOLDS
-from sing_compute.pipeline.networks import default_batch_size
 from sing_compute.pipeline.plan import Plan
-from sing_compute.pipeline.progress import Progress
-from sing_compute.pipeline.shards import WorkFolder
 from sing_compute.pipeline.space import read_class_names
+from sing_compute.process.progress import Progress
 from sing_compute.store.disk import not_written, write_atomically
 
 PROBE_IMAGES = 50_000

@@ -11,20 +11,20 @@ from pathlib import Path
 import torch
 
 from sing_compute import __version__
+from sing_compute.extraction.settings import Settings
+from sing_compute.extraction.shards import WorkFolder
 from sing_compute.images.listing import folds_of
+from sing_compute.measuring.comparison import Compared, write_comparison
+from sing_compute.measuring.fitting import FOLDS
+from sing_compute.measuring.image_rows import Measured
+from sing_compute.measuring.measure import ModelMeasurement
+from sing_compute.measuring.reader import ShardReader
 from sing_compute.models.classifier import Classifier
-from sing_compute.pipeline.comparison import Compared, write_comparison
-from sing_compute.pipeline.fitting import FOLDS
-from sing_compute.pipeline.image_rows import Measured
-from sing_compute.pipeline.measure import ModelMeasurement
 from sing_compute.pipeline.plan import Plan
 from sing_compute.pipeline.preparation import Prepared
-from sing_compute.pipeline.progress import Progress
-from sing_compute.pipeline.ranks import Ranks
-from sing_compute.pipeline.reader import ShardReader
-from sing_compute.pipeline.settings import Settings
-from sing_compute.pipeline.shards import WorkFolder
 from sing_compute.pipeline.shared import Pictures, Words, refuse
+from sing_compute.process.progress import Progress
+from sing_compute.process.ranks import Ranks
 from sing_compute.store import Store, Writer, replace_store
 from sing_compute.store.write import SHARED
 from sing_compute.translator.imported import ImportedTranslator

@@ -7,21 +7,20 @@ from numpy.typing import NDArray
 
 from sing_compute import __version__
 from sing_compute.errors import SingError, TranslatorError
+from sing_compute.extraction.features import extract
+from sing_compute.extraction.networks import Networks
+from sing_compute.extraction.settings import Settings
+from sing_compute.extraction.shards import SHARD_IMAGES, WorkFolder, shard_rows
 from sing_compute.images.decoding import transform_settings
 from sing_compute.images.listing import ImageList
 from sing_compute.models.classifier import Classifier
-from sing_compute.pipeline.features import extract
-from sing_compute.pipeline.interruption import Interruption
-from sing_compute.pipeline.networks import Networks
 from sing_compute.pipeline.plan import Plan
-from sing_compute.pipeline.preparation import Prepared, prepare
-from sing_compute.pipeline.progress import Progress
-from sing_compute.pipeline.ranks import Ranks
+from sing_compute.pipeline.preparation import Prepared, prepare, resolve
 from sing_compute.pipeline.results import Results, existing
-from sing_compute.pipeline.settings import Settings
-from sing_compute.pipeline.shards import SHARD_IMAGES, WorkFolder, shard_rows
 from sing_compute.pipeline.shared import Pictures, Words, refuse
-from sing_compute.pipeline.trial import resolve
+from sing_compute.process.interruption import Interruption
+from sing_compute.process.progress import Progress
+from sing_compute.process.ranks import Ranks
 from sing_compute.translator.imported import ImportedTranslator, read_translator
 
 

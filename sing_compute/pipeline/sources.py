@@ -11,7 +11,7 @@ from sing_compute.models.backbone import HeadedBackbone
 from sing_compute.models.classifier import Classifier
 from sing_compute.models.imagenet import IMAGENET_CLASSES, imagenet_wnids
 from sing_compute.pipeline.plan import Plan
-from sing_compute.pipeline.progress import Progress
+from sing_compute.process.progress import Progress
 
 
 def given_images(plan: Plan) -> ImageList | None:

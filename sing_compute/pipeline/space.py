@@ -13,7 +13,7 @@ from sing_compute.errors import ConceptsError
 from sing_compute.models.classifier import Classifier
 from sing_compute.models.imagenet import IMAGENET_CLASSES, imagenet_names, imagenet_wnids
 from sing_compute.pipeline.plan import Plan
-from sing_compute.pipeline.progress import Progress
+from sing_compute.process.progress import Progress
 
 DEFAULT_VOCABULARY = "attributes"
 

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sing_compute.errors import SingError
+from sing_compute.extraction.shards import WorkFolder
 from sing_compute.fingerprints import file_sha256
-from sing_compute.pipeline.concept_rows import ConceptRows
-from sing_compute.pipeline.fitting import FittedTranslator
-from sing_compute.pipeline.image_rows import Measured
-from sing_compute.pipeline.interruption import Interruption
-from sing_compute.pipeline.progress import Progress
-from sing_compute.pipeline.shards import WorkFolder
-from sing_compute.pipeline.validity import Validity
+from sing_compute.measuring.concept_rows import ConceptRows
+from sing_compute.measuring.fitting import FittedTranslator
+from sing_compute.measuring.image_rows import Measured
+from sing_compute.measuring.validity import Validity
+from sing_compute.process.interruption import Interruption
+from sing_compute.process.progress import Progress
 from sing_compute.questions.kept import KeptModel
 from sing_compute.questions.texts import text_vectors
 from sing_compute.scores.shifts import ConceptShifts, fold_views

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sing_compute.errors import SingError
-from sing_compute.pipeline.comparison import COMPARED
+from sing_compute.measuring.comparison import COMPARED
 from sing_compute.scores.statistics import rank_correlation
 from sing_compute.store import Store
 from sing_compute.store.schema import PENALTIES

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sing_compute.errors import SingError
-from sing_compute.pipeline.comparison import COMPARED
+from sing_compute.measuring.comparison import COMPARED
 from sing_compute.pipeline.report import aligned, fitting
 from sing_compute.questions.agreement import BESIDE, Agreement, Figures
 from sing_compute.questions.explaining import Explanation

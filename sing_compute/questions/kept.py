@@ -12,7 +12,7 @@ from torch import Tensor
 from sing_compute.errors import SingError
 from sing_compute.images.listing import folds_of
 from sing_compute.linalg.null_space import HeadSplit, split_head
-from sing_compute.pipeline.reader import FeatureBatch
+from sing_compute.measuring.reader import FeatureBatch
 from sing_compute.scores.shifts import NullRemoval
 from sing_compute.store import Store
 from sing_compute.store.text import clean, store_error

@@ -11,13 +11,13 @@ import torch
 
 from sing_compute.concepts.vocabulary import Vocabulary
 from sing_compute.errors import SingError, StoreError
+from sing_compute.extraction.shards import WorkFolder
 from sing_compute.images.texts import Categorical
-from sing_compute.pipeline.comparison import Compared, write_comparison
-from sing_compute.pipeline.interruption import Interruption
-from sing_compute.pipeline.progress import Progress
-from sing_compute.pipeline.shards import WorkFolder
+from sing_compute.measuring.comparison import Compared, write_comparison
 from sing_compute.pipeline.shared import Pictures, Words
 from sing_compute.pipeline.space import ClassTable
+from sing_compute.process.interruption import Interruption
+from sing_compute.process.progress import Progress
 from sing_compute.store import Store, replace_store
 from sing_compute.store.text import clean
 from sing_compute.store.write import SHARED

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sing_compute.errors import SingError, StoreError
+from sing_compute.measuring.reader import FeatureBatch
 from sing_compute.pipeline.plan import CLASS_TEMPLATE
-from sing_compute.pipeline.progress import Progress
-from sing_compute.pipeline.reader import FeatureBatch
+from sing_compute.process.progress import Progress
 from sing_compute.questions.kept import KeptModel
 from sing_compute.questions.texts import text_vectors
 from sing_compute.scores.steering import Steering, SteeringSummary, summarise

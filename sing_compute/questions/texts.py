@@ -12,7 +12,7 @@ from sing_compute.concepts.open_clip_space import OpenClipSpace
 from sing_compute.concepts.stored import StoredEmbeddings
 from sing_compute.datafiles import data_path
 from sing_compute.errors import ConceptsError, SingError
-from sing_compute.pipeline.progress import Progress
+from sing_compute.process.progress import Progress
 from sing_compute.store import Store
 from sing_compute.store.text import clean
 

@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -17,6 +16,7 @@ from sing_compute.scores.statistics import (
     Column,
     Columns,
     Floats,
+    Owners,
     finite_part,
     ordered,
     owners_of,
@@ -123,10 +123,10 @@ def class_replicates(
     units = len(filled)
     if units < 2:
         raise SingError(f"resampling classes needs two with images, got {units}; give images of more classes")
-    owners = np.repeat(np.arange(units, dtype=np.uint32), sizes[filled])
+    owners = ClassOf(offsets[filled])
     found: dict[str, NDArray[np.float64]] = {}
 
-    def resample(name: str, values: Column, owners: NDArray[np.integer[Any]]) -> None:
+    def resample(name: str, values: Column, owners: Owners) -> None:
         table = Ordered.of(values, owners, units, absolute=name.endswith("_abs"))
         found.update(_resampled({name: table.medians}, range(replicates), seed, units))
 
@@ -195,6 +195,17 @@ def resample_weights(units: int, replicates: range, seed: int = SEED) -> Float[n
 
 
 @dataclass(frozen=True, slots=True)
+class ClassOf:
+    """Place of each image's class among the classes with images, which begin at these rows."""
+
+    starts: NDArray[np.int64]
+
+    def __getitem__(self, rows: slice, /) -> NDArray[np.int64]:
+        found: NDArray[np.int64] = np.searchsorted(self.starts, np.arange(rows.start, rows.stop), "right") - 1
+        return found
+
+
+@dataclass(frozen=True, slots=True)
 class Ordered:
     """A column in rising order, in blocks, so that a weighted median costs a product and a look into one block."""
 
@@ -206,7 +217,7 @@ class Ordered:
     """How many values of each unit lie in each block: (unit, block)."""
 
     @classmethod
-    def of(cls, values: Column, owners: NDArray[np.integer[Any]], units: int, *, absolute: bool = False) -> "Ordered":
+    def of(cls, values: Column, owners: Owners, units: int, *, absolute: bool = False) -> "Ordered":
         """Sort a column, or its absolute values; what is not finite is left out."""
         pairs = finite_part(ranked(values, absolute=absolute, owners=owners))
         width = max(1, -(-len(pairs) // min(math.isqrt(len(pairs)) + 1, max(2, TABLE // units))))

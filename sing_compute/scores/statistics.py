@@ -44,6 +44,13 @@ class Column(Protocol):
     def __getitem__(self, rows: slice, /) -> Floats: ...
 
 
+@runtime_checkable
+class Owners(Protocol):
+    """The resampled unit that each image belongs to: an array, or made for the rows that are asked for."""
+
+    def __getitem__(self, rows: slice, /) -> NDArray[np.integer[Any]]: ...
+
+
 Columns = Mapping[str, Column]
 Mask = NDArray[np.bool_]
 
@@ -56,9 +63,7 @@ def ordered(column: Column, *, absolute: bool = False) -> Floats:
     return values[np.searchsorted(values, -infinite, "right") : np.searchsorted(values, infinite)]
 
 
-def ranked(
-    column: Column, *, absolute: bool = False, owners: NDArray[np.integer[Any]] | None = None
-) -> NDArray[np.uint64]:
+def ranked(column: Column, *, absolute: bool = False, owners: Owners | None = None) -> NDArray[np.uint64]:
     """Values in rising order, NaN last, and in the low 32 bits the row of each, or its entry of `owners`; ties keep their order.
 
     One sort of 64-bit numbers in place, 8 bytes an image: the high bits are those of the float, turned into a number of

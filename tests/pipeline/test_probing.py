@@ -20,9 +20,9 @@ from sing_compute.models.classifier import Classifier
 from sing_compute.models.imagenet import imagenet_names, imagenet_wnids
 from sing_compute.pipeline import probing
 from sing_compute.pipeline.plan import make_plan
-from sing_compute.pipeline.progress import Progress
 from sing_compute.pipeline.run import run
 from sing_compute.pipeline.sources import imagenette_images
+from sing_compute.process.progress import Progress
 from sing_compute.store import Store
 from sing_compute.store.verify import verify as check
 

@@ -11,8 +11,8 @@ import pytest
 from asking import LATER
 
 from sing_compute.errors import SingError
-from sing_compute.pipeline.progress import Progress
-from sing_compute.pipeline.shards import WorkFolder
+from sing_compute.extraction.shards import WorkFolder
+from sing_compute.process.progress import Progress
 from sing_compute.questions.adding import add_concepts
 from sing_compute.store import Store, Writer
 from sing_compute.store.verify import verify

@@ -12,7 +12,7 @@ from roads import save_embeddings
 from scipy.stats import rankdata, spearmanr
 
 from sing_compute.errors import SingError
-from sing_compute.pipeline.comparison import COMPARED
+from sing_compute.measuring.comparison import COMPARED
 from sing_compute.questions.agreement import BESIDE, agreement, differences
 from sing_compute.store import Store
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from sing_compute.errors import SingError
-from sing_compute.pipeline.progress import Progress
-from sing_compute.pipeline.shards import WorkFolder
+from sing_compute.extraction.shards import WorkFolder
+from sing_compute.process.progress import Progress
 from sing_compute.questions.merging import merge
 from sing_compute.store import Store
 from sing_compute.store.verify import verify

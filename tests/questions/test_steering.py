@@ -12,7 +12,7 @@ import torch
 from scipy.optimize import brentq
 
 from sing_compute.errors import SingError
-from sing_compute.pipeline.progress import Progress
+from sing_compute.process.progress import Progress
 from sing_compute.questions.kept import KeptModel
 from sing_compute.questions.steering import Target, find_source, find_target, steer_class, steer_matrix
 from sing_compute.store import Store

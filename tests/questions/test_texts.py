@@ -11,7 +11,7 @@ import torch
 from roads import clip_folder, save_embeddings
 
 from sing_compute.errors import SingError
-from sing_compute.pipeline.progress import Progress
+from sing_compute.process.progress import Progress
 from sing_compute.questions.texts import text_vectors
 from sing_compute.store import Store
 

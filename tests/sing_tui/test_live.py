@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sing_compute.pipeline.progress import Progress
+from sing_compute.process.progress import Progress
 from sing_tui.formats import ASCII, UNICODE
 from sing_tui.live import Running, running
 

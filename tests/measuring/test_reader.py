@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from sing_compute.pipeline.reader import ShardReader, spread
-from sing_compute.pipeline.shards import Shard, WorkFolder, shard_rows
+from sing_compute.extraction.shards import Shard, WorkFolder, shard_rows
+from sing_compute.measuring.reader import ShardReader, spread
 
 IMAGES = 900
 FAILED = {3, *range(256, 512), 700}

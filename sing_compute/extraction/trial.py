@@ -2,64 +2,23 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from sing_compute.extraction.networks import CLIP, Network, Networks, default_batch_size
+from sing_compute.extraction.precision_effect import effect_on_scores
+from sing_compute.extraction.settings import Effect, Settings
+from sing_compute.extraction.streams import Streams
 from sing_compute.images.decoding import Batch
-from sing_compute.linalg.null_space import HeadSplit, split_head
-from sing_compute.pipeline.features import DECODED, decoded
-from sing_compute.pipeline.networks import CLIP, Network, Networks, default_batch_size
-from sing_compute.pipeline.plan import Plan
-from sing_compute.pipeline.precision_effect import effect_on_scores
-from sing_compute.pipeline.preparation import Prepared
-from sing_compute.pipeline.settings import Effect, Settings
-from sing_compute.pipeline.streams import Streams
+from sing_compute.linalg.null_space import HeadSplit
 from sing_compute.precision import AUTO, FLOAT32, faster_precisions, keeping_weights
 
-TRIAL_IMAGES = 256
-"""Images of a trial, evenly spread."""
-WORTH_A_TRIAL = 4_096
-"""Images from which `auto` looks for something faster: below, a trial costs what it can win."""
 BATCH_SIZES = {"cpu": (8, 16, 32)}
 OTHER_BATCH_SIZES = (32, 64, 128, 256)
 """Batch sizes that are tried."""
 GAIN = 1.05
 """How much faster something must be to be preferred to what stands before it: less is noise."""
-
-
-def resolve(plan: Plan, prepared: Prepared, class_vectors: Tensor, networks: Networks) -> Settings:
-    """Choose precision and batch size for a run: what was asked for, else the fastest on a few of its images, evenly spread.
-
-    Args:
-        plan: `auto` looks for something faster than float32 if there are enough images.
-        prepared: Networks with their heads, and the images.
-        class_vectors: Unit text embedding of each class, (class, clip).
-        networks: The same networks on their device.
-    """
-    images = prepared.images
-    rows = np.arange(0, len(images), -(-len(images) // TRIAL_IMAGES))
-    sample, stored = images.arranged(rows), prepared.space.image_embeddings
-    heads = {classifier.name: (classifier.head[0], classifier.stored_dtype) for classifier in prepared.classifiers}
-
-    @cache
-    def split(name: str) -> HeadSplit:
-        weight, dtype = heads[name]
-        return split_head(weight, stored_dtype=dtype, invariance=plan.invariance, rule=plan.null_space)
-
-    batches = (range(start, min(start + DECODED, len(rows))) for start in range(0, len(rows), DECODED))
-    return choose(
-        networks,
-        decoded(sample, networks, batches, plan.workers),
-        split,
-        class_vectors[torch.from_numpy(prepared.labels[rows]).long()],
-        stored.lookup(sample.keys, "images") if stored else None,
-        precision=plan.precision,
-        batch_size=plan.batch_size,
-        searching=len(images) >= WORTH_A_TRIAL,
-    )
 
 
 @torch.inference_mode()

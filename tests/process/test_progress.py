@@ -25,8 +25,8 @@ from small_run import make_inputs
 from sing_compute import __version__
 from sing_compute.cli import cli
 from sing_compute.errors import OtherRankError, SingError, StoppedError
-from sing_compute.pipeline import progress as module
-from sing_compute.pipeline.progress import Progress
+from sing_compute.process import progress as module
+from sing_compute.process.progress import Progress
 
 FIELDS = {
     "version": int, "task": str, "done": int, "total": int | None, "rate": float, "started": float, "task_started": float,
@@ -374,7 +374,7 @@ def test_what_is_said_over_a_bar_stands_alone(clock: SimpleNamespace, monkeypatc
 KILLED = """
 import sys, time
 from pathlib import Path
-from sing_compute.pipeline.progress import Progress
+from sing_compute.process.progress import Progress
 
 progress = Progress()
 with progress.kept_in(Path(sys.argv[1]), "sing-compute -o out.h5"), progress.task("features", 400) as advance:

@@ -9,9 +9,9 @@ import torch
 from sklearn.linear_model import Ridge
 
 from sing_compute.linalg.null_space import split_head
-from sing_compute.pipeline import fitting
-from sing_compute.pipeline.fitting import FOLDS, fit_translator, fold_sums, measure_path
-from sing_compute.pipeline.reader import FeatureBatch, joined, spread
+from sing_compute.measuring import fitting
+from sing_compute.measuring.fitting import FOLDS, fit_translator, fold_sums, measure_path
+from sing_compute.measuring.reader import FeatureBatch, joined, spread
 from sing_compute.translator.ridge import RidgePath
 
 IMAGES, DIM, CLIP, CLASSES = 230, 20, 9, 6

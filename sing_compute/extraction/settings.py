@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from sing_compute.pipeline.networks import CLIP
+from sing_compute.extraction.networks import CLIP
 from sing_compute.precision import FLOAT32
 
 SMALL_EFFECT = 0.05

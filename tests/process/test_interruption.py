@@ -10,11 +10,11 @@ from contextlib import suppress
 import pytest
 
 from sing_compute.errors import StoppedError
-from sing_compute.pipeline.interruption import Interruption
+from sing_compute.process.interruption import Interruption
 
 TALKING = """
 import os, sys
-from sing_compute.pipeline.interruption import outlive_terminal
+from sing_compute.process.interruption import outlive_terminal
 
 outlive_terminal()
 print("out", flush=True)

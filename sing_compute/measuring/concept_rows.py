@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sing_compute.pipeline.image_rows import Measured
-from sing_compute.pipeline.reader import FeatureBatch
+from sing_compute.measuring.image_rows import Measured
+from sing_compute.measuring.reader import FeatureBatch
 from sing_compute.scores.intervals import mean_intervals
 from sing_compute.scores.shifts import CONCEPT_FIGURES, ConceptShifts, ConceptSums, Views
 from sing_compute.scores.significance import (

@@ -10,12 +10,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from sing_compute.extraction import trial
+from sing_compute.extraction.networks import CLIP, Network, Networks
+from sing_compute.extraction.precision_effect import effect_on_scores
+from sing_compute.extraction.settings import Settings
 from sing_compute.images.decoding import Batch
 from sing_compute.linalg.null_space import HeadSplit, split_head
-from sing_compute.pipeline import trial
-from sing_compute.pipeline.networks import CLIP, Network, Networks
-from sing_compute.pipeline.precision_effect import effect_on_scores
-from sing_compute.pipeline.settings import Settings
 
 CPU = torch.device("cpu")
 DIM, EMBEDDING, CLASSES, IMAGES = 12, 8, 4, 96

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 import torch
 
-from sing_compute.pipeline.streams import AHEAD, Streams
+from sing_compute.extraction.streams import AHEAD, Streams
 
 
 @pytest.fixture

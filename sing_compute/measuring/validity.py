@@ -12,8 +12,8 @@ from torch import Tensor
 
 from sing_compute.allocator import give_memory_back
 from sing_compute.linalg.null_space import NUMERICAL, HeadSplit, NullSpaceRule, split_head
-from sing_compute.pipeline.fitting import FOLDS, FittedTranslator
-from sing_compute.pipeline.reader import FeatureBatch, spread
+from sing_compute.measuring.fitting import FOLDS, FittedTranslator
+from sing_compute.measuring.reader import FeatureBatch, spread
 from sing_compute.scores.controls import CONTROLS, LENGTHS, PERTURBATIONS, REFERENCE, Controls
 from sing_compute.scores.equivalence import EquivalenceCheck
 from sing_compute.scores.probe import HALVES, LabelSums, Probe

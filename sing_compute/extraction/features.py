@@ -12,15 +12,15 @@ import torch
 from torch import Tensor
 
 from sing_compute.errors import ImagesError, SingError
+from sing_compute.extraction.networks import CLIP, Networks
+from sing_compute.extraction.settings import Settings
+from sing_compute.extraction.shards import Shard, WorkFolder, shard_rows
+from sing_compute.extraction.streams import Streams
 from sing_compute.images.decoding import Batch, decode_batches
 from sing_compute.images.listing import ImageList
 from sing_compute.models.classifier import Classifier
-from sing_compute.pipeline.networks import CLIP, Networks
-from sing_compute.pipeline.progress import Progress
-from sing_compute.pipeline.settings import Settings
-from sing_compute.pipeline.shards import Shard, WorkFolder, shard_rows
-from sing_compute.pipeline.streams import Streams
 from sing_compute.precision import keeping_weights
+from sing_compute.process.progress import Progress
 
 PROBE_IMAGES = 4
 """Images of the first batch, on which heads are found and checked."""

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from sing_compute.concepts.open_clip_space import OpenClipSpace
 from sing_compute.errors import SingError
+from sing_compute.extraction.streams import MOST_STREAMS, Streams
 from sing_compute.models.classifier import Classifier
-from sing_compute.pipeline.streams import MOST_STREAMS, Streams
 
 CLIP = "clip"
 """CLIP's image tower, in shards and messages."""

@@ -5,9 +5,9 @@ import torch
 from torch import Tensor
 
 from sing_compute.errors import SingError
+from sing_compute.extraction.networks import Network, Networks
+from sing_compute.extraction.streams import Streams
 from sing_compute.models.classifier import Classifier
-from sing_compute.pipeline.networks import Network, Networks
-from sing_compute.pipeline.streams import Streams
 
 CPU = torch.device("cpu")
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from memory import Simulated, World, measure
 
-from sing_compute.pipeline import fitting, image_rows, validity
-from sing_compute.pipeline.image_rows import StoredColumn
+from sing_compute.measuring import fitting, image_rows, validity
+from sing_compute.measuring.image_rows import StoredColumn
 from sing_compute.scores import statistics
 from sing_compute.store.schema import RANKED
 

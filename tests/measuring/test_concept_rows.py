@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from sing_compute.linalg.null_space import split_head
-from sing_compute.pipeline.concept_rows import CHANCE_IMAGES, ConceptRows
-from sing_compute.pipeline.image_rows import Measured
-from sing_compute.pipeline.reader import FeatureBatch
+from sing_compute.measuring.concept_rows import CHANCE_IMAGES, ConceptRows
+from sing_compute.measuring.image_rows import Measured
+from sing_compute.measuring.reader import FeatureBatch
 from sing_compute.scores.shifts import ConceptShifts, NullRemoval, fold_views
 from sing_compute.scores.significance import SharedDirections, SharedDirectionSums, significance
 from sing_compute.store import Writer

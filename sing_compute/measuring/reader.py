@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sing_compute.allocator import give_memory_back
-from sing_compute.pipeline.shards import Shard, WorkFolder, shard_rows
+from sing_compute.extraction.shards import Shard, WorkFolder, shard_rows
 
 BLOCK_IMAGES = 1024
 """Images whose products are formed at once."""

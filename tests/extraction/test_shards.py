@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from sing_compute.errors import SingError
-from sing_compute.pipeline import shards
-from sing_compute.pipeline.shards import SHARD_IMAGES, Shard, WorkFolder, shard_rows
+from sing_compute.extraction import shards
+from sing_compute.extraction.shards import SHARD_IMAGES, Shard, WorkFolder, shard_rows
 
 PLAN = {"models": {"a": ["sha", "transform"]}, "clip": {"tag": "x"}, "batch size": 64, "version": "1"}
 
@@ -112,7 +112,7 @@ def test_a_second_run_on_one_output_is_refused_by_name_of_the_first(output: Path
     work = opened(output)
     work.write(0, shard(0))
     script = (
-        "import sys; from pathlib import Path; from sing_compute.pipeline.shards import WorkFolder; "
+        "import sys; from pathlib import Path; from sing_compute.extraction.shards import WorkFolder; "
         "from sing_compute.errors import SingError\n"
         "for fresh in (False, True):\n"
         "    try: WorkFolder(Path(sys.argv[1]), fresh=fresh)\n"
@@ -282,7 +282,7 @@ JOINED = """
 import sys
 from pathlib import Path
 import torch
-from sing_compute.pipeline.shards import Shard, WorkFolder
+from sing_compute.extraction.shards import Shard, WorkFolder
 
 work = WorkFolder(Path(sys.argv[1]), fresh=True, joined=True)
 print(work.has(0), work.read(0).rows.tolist(), flush=True)

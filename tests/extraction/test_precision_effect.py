@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
+from sing_compute.extraction.precision_effect import FOLDS, GRID, effect_on_scores, few_images_ridge
 from sing_compute.linalg.null_space import HeadSplit, split_head
-from sing_compute.pipeline.precision_effect import FOLDS, GRID, effect_on_scores, few_images_ridge
 from sing_compute.translator.ridge import RidgePath, RidgeSums
 
 IMAGES, DIM, CLIP, CLASSES = 60, 24, 10, 6

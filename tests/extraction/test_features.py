@@ -10,15 +10,15 @@ from PIL import Image
 from torch import nn
 from torchvision import transforms
 
+from sing_compute.extraction import features
+from sing_compute.extraction.features import attach_heads, extract
+from sing_compute.extraction.networks import Networks
+from sing_compute.extraction.settings import Settings
+from sing_compute.extraction.shards import Shard, WorkFolder, shard_rows
 from sing_compute.images.finding import list_images
 from sing_compute.images.listing import ImageList
 from sing_compute.models.classifier import Classifier
-from sing_compute.pipeline import features
-from sing_compute.pipeline.features import attach_heads, extract
-from sing_compute.pipeline.networks import Networks
-from sing_compute.pipeline.progress import Progress
-from sing_compute.pipeline.settings import Settings
-from sing_compute.pipeline.shards import Shard, WorkFolder, shard_rows
+from sing_compute.process.progress import Progress
 
 IMAGES, BATCH, BROKEN = 600, 20, (3, 299, 300, 599)
 TENSORS = [f"{model}/{kept}" for model in ("narrow", "wide") for kept in ("features", "prediction", "confidence")]

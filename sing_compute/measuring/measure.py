@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sing_compute.linalg.null_space import NUMERICAL, NullSpaceRule, split_head
+from sing_compute.measuring.comparison import Compared
+from sing_compute.measuring.concept_rows import ConceptRows
+from sing_compute.measuring.fitting import FittedTranslator, adopt_translator, fit_translator
+from sing_compute.measuring.image_rows import WINDOW, ImageScores, Measured, StoredColumn
+from sing_compute.measuring.reader import FeatureBatch, ShardReader, joined
+from sing_compute.measuring.validity import Validity, curves, null_space_variants
 from sing_compute.models.classifier import Classifier
-from sing_compute.pipeline.comparison import Compared
-from sing_compute.pipeline.concept_rows import ConceptRows
-from sing_compute.pipeline.fitting import FittedTranslator, adopt_translator, fit_translator
-from sing_compute.pipeline.image_rows import ImageScores, Measured, StoredColumn
-from sing_compute.pipeline.progress import Advance, Progress
-from sing_compute.pipeline.reader import FeatureBatch, ShardReader, joined
-from sing_compute.pipeline.validity import Validity, curves, null_space_variants
+from sing_compute.process.progress import Advance, Progress
 from sing_compute.scores.equivalence import EquivalenceCheck
 from sing_compute.scores.intervals import class_intervals
 from sing_compute.scores.shifts import (
@@ -241,8 +241,10 @@ class ModelMeasurement:
         concepts.close()
         columns = images.columns()
         for name in RANKED:
-            order = owners_of(ranked(columns[name]))
-            writer.put(f"models/{{model}}/rankings/{name}", order.view(np.int32), model=self._name)
+            order = ranked(columns[name])
+            written = self._create(writer, f"rankings/{name}", order.shape)
+            for start in range(0, len(order), WINDOW):
+                written[start : start + WINDOW] = owners_of(order[start : start + WINDOW]).view(np.int32)
         figures = images.quality() | check.finish() | {"significant": concepts.significant}
         return columns, figures | {"lambda": fitted.ridge, "lambda_relative": fitted.ridge / fitted.unit}
 

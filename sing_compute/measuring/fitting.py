@@ -14,7 +14,7 @@ from torch import Tensor
 from sing_compute.errors import TranslatorError
 from sing_compute.linalg.angles import paired_angle
 from sing_compute.linalg.null_space import HeadSplit
-from sing_compute.pipeline.reader import FeatureBatch, joined, spread
+from sing_compute.measuring.reader import FeatureBatch, joined, spread
 from sing_compute.scores.shifts import NullRemoval, attribute_score
 from sing_compute.scores.statistics import ratio
 from sing_compute.store.schema import PENALTIES

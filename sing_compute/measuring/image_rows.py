@@ -10,8 +10,8 @@ from torch import Tensor
 
 from sing_compute.linalg.angles import paired_angle, unit
 from sing_compute.linalg.null_space import HeadSplit
-from sing_compute.pipeline.fitting import FittedTranslator
-from sing_compute.pipeline.reader import FeatureBatch, ShardReader
+from sing_compute.measuring.fitting import FittedTranslator
+from sing_compute.measuring.reader import FeatureBatch, ShardReader
 from sing_compute.scores.shifts import (
     ConceptShifts,
     Views,
