@@ -5,7 +5,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,7 +89,7 @@ class WorkFolder:
         """
         path = self.folder / "plan.json"
         text = json.dumps(plan, indent=1, sort_keys=True)
-        found = json.loads(path.read_text()) if path.exists() else None
+        found = self._kept(path)
         if found is not None and found != json.loads(text):
             if not any(self.folder.glob("*.safetensors")):
                 found = None
@@ -119,9 +119,7 @@ class WorkFolder:
 
     def settings(self) -> dict[str, Any] | None:
         """What was resolved for the plan; None if nothing was yet."""
-        path = self.folder / "settings.json"
-        found: dict[str, Any] | None = json.loads(path.read_text()) if path.exists() else None
-        return found
+        return self._kept(self.folder / "settings.json")
 
     def is_shared(self) -> bool:
         """Whether the plan that another process has adopted is seen here."""
@@ -142,8 +140,14 @@ class WorkFolder:
         self._stop()
 
     def has(self, index: int) -> bool:
-        """Whether this shard is finished."""
-        return self._path(index).exists()
+        """Whether this shard is finished.
+
+        Raises:
+            SingError: The disk does not say.
+        """
+        path = self._path(index)
+        with _reading(path):
+            return path.exists()
 
     def read(self, index: int, *names: str) -> Shard:
         """A finished shard with the tensors of these names that it has; nothing else of it is read.
@@ -154,14 +158,12 @@ class WorkFolder:
         path = self._path(index)
         self.wait_for(path)
         try:
-            with safe_open(path, "pt") as file:
+            with _reading(path), safe_open(path, "pt") as file:
                 # Copies are aligned alike in every run; products of views into the file could differ in the last bit.
                 wanted = {"rows", *names}.intersection(file.keys())
                 tensors = {name: file.get_tensor(name).clone() for name in wanted}
                 failed = [(int(row), str(reason)) for row, reason in json.loads(file.metadata()["failed"])]
             rows = tensors.pop("rows")
-        except OSError as error:
-            raise SingError(f"cannot read {path}: {error.strerror or error}; the same command goes on") from error
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
             path.unlink(missing_ok=True)
             raise SingError(
@@ -217,13 +219,39 @@ class WorkFolder:
         """Give a file that another machine has written the time to be seen here."""
         self._stop()
         latest = time.monotonic() + LATE_SECONDS
-        while not path.exists() and self.folder.exists() and time.monotonic() < latest:
+        while not self._seen(path) and time.monotonic() < latest:
             self._stop()
-            os.listdir(self.folder)  # asks a network file system anew
             time.sleep(0.5)
+
+    def _seen(self, path: Path) -> bool:
+        """Whether a file is there, or can no longer come."""
+        with _reading(path):
+            if path.exists() or not self.folder.exists():
+                return True
+            os.listdir(self.folder)  # asks a network file system anew
+            return False
+
+    @staticmethod
+    def _kept(path: Path) -> dict[str, Any] | None:
+        """What a file of the folder says; None if there is none."""
+        try:
+            with _reading(path):
+                found: dict[str, Any] | None = json.loads(path.read_text()) if path.exists() else None
+        except ValueError as error:
+            raise SingError(f"{path} is damaged ({error}): add --fresh to start over") from error
+        return found
 
     def _path(self, index: int) -> Path:
         return self.folder / f"{index:06d}.safetensors"
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turn what a disk answers into one line."""
+    try:
+        yield
+    except OSError as error:
+        raise SingError(f"cannot read {path}: {error.strerror or error}; the same command goes on") from error
 
 
 def shard_rows(images: int) -> list[range]:

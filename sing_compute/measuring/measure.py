@@ -89,7 +89,6 @@ class ModelMeasurement:
             "gap": split.gap,
             "tail_ratio": split.tail_ratio,
         }
-        masks = [np.broadcast_to(np.True_, len(right)), right, ~right, *against.masks.values()]
         columns: dict[str, StoredColumn] = {}
         compared = None
         if split.nullity:
@@ -98,6 +97,7 @@ class ModelMeasurement:
             summary |= figures
             self.doubt = doubt_of(len(right) / self._weight.shape[1], figures["cosine"], figures["cosine_baseline"])
             self._put_translator(writer, fitted)
+        masks = [np.broadcast_to(np.True_, len(right)), right, ~right, *against.masks.values()]
         statistics = class_statistics(against.offsets, right, columns, masks)
         self._put(writer, "classes", **statistics)
         if split.nullity:

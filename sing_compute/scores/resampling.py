@@ -36,7 +36,9 @@ METHOD = "expanded percentile bootstrap"
 TABLE = 2**18
 """Entries of the largest table of units and blocks."""
 CHUNK = 2**18
-"""Entries of the largest temporary array: it stays in the processor's cache."""
+"""Weights that are made at once: resamples times units."""
+LOOKED_AT = 2**17
+"""Entries of the arrays by which medians are found, half a dozen of them at once."""
 
 Medians = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
@@ -229,14 +231,15 @@ class Ordered:
 
     def medians(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """For each row of weights numpy's median of the values, each taken as often as its unit's weight says."""
-        below = np.cumsum(weights @ self.blocks, axis=1)
         medians = np.full(len(weights), np.nan)
-        step = max(1, CHUNK // self.width)
+        step = max(1, LOOKED_AT // max(self.width, self.blocks.shape[1]))
         for start in range(0, len(weights), step):
-            rows = start + np.flatnonzero(below[start : start + step, -1] > 0)
+            chosen = weights[start : start + step]
+            below = np.cumsum(chosen @ self.blocks, axis=1)
+            rows = np.flatnonzero(below[:, -1] > 0)
             last = below[rows, -1] - 1
-            lower, upper = (self._at(weights[rows], below[rows], place) for place in (last // 2, (last + 1) // 2))
-            medians[rows] = (lower + upper) / 2
+            lower, upper = (self._at(chosen[rows], below[rows], place) for place in (last // 2, (last + 1) // 2))
+            medians[start + rows] = (lower + upper) / 2
         return medians
 
     def _at(

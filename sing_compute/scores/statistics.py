@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sing_compute.store.schema import QUANTILES
 
-BLOCK = 2**18
+BLOCK = 2**15
 """Images of a column that are taken at a time where not all of them are needed together."""
 CLASS_COLUMNS = (
     "attribute_score",

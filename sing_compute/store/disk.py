@@ -26,7 +26,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
     Processes of any machines may write the same file: the last one's stands.
     """
-    temporary = path.with_name(f"{os.uname().nodename}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.uname().nodename}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as stream:
             stream.write(content)

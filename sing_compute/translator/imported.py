@@ -1,9 +1,7 @@
 """Translators made elsewhere: one affine layer read from a file, and our own written for others."""
 
-import os
 import warnings
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from torch import Tensor
 
 from sing_compute.errors import TranslatorError
 from sing_compute.fingerprints import file_sha256
+from sing_compute.store.disk import write_atomically
 from sing_compute.translator.ridge import AffineTranslator
 
 SUFFIX = ".safetensors"
@@ -113,18 +112,10 @@ def save_translator(path: Path, translator: AffineTranslator, *, model: str, cli
         {name: values.detach().cpu().clone(memory_format=torch.contiguous_format) for name, values in tensors.items()},
         {"model": model, "clip": clip.strip(), "images": str(images)},
     )
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
+        write_atomically(path, content)
     except OSError as error:
         raise TranslatorError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], Mapping[str, str]]:

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import subprocess
@@ -365,3 +366,30 @@ def test_a_missing_folder_of_the_output_is_made(tmp_path: Path) -> None:
     work = opened(tmp_path / "new" / "deep" / "results.h5")
     assert work.folder.parent == tmp_path / "new" / "deep"
     work.release(finished=True)
+
+
+@pytest.mark.parametrize("ask", [lambda work: work.has(0), lambda work: work.read(0), lambda work: work.settings()])
+def test_a_disk_that_does_not_answer_is_one_line(output: Path, monkeypatch: pytest.MonkeyPatch, ask) -> None:
+    unfinished(output)
+    work = opened(output)
+
+    def broken(path: Path) -> bool:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "exists", broken)
+        with pytest.raises(SingError, match=r"^cannot read .*: Input/output error; the same command goes on$"):
+            ask(work)
+    work.release(finished=False)
+    assert opened(output).has(1)  # nothing was thrown away for it
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [("plan.json", lambda work: work.adopt_plan(PLAN)), ("settings.json", lambda work: work.settings())],
+)
+def test_a_damaged_plan_is_one_line_with_the_way_out(output: Path, name: str, read) -> None:
+    unfinished(output)
+    (output.with_name("results.h5.work") / name).write_bytes(b'{"half')
+    with pytest.raises(SingError, match=rf"{name} is damaged .*add --fresh"):
+        read(WorkFolder(output, fresh=False))
