@@ -1,4 +1,4 @@
-"""What measuring one model takes in memory, from ten thousand images to ten million: `python benchmarks/memory.py`.
+"""What measuring one model takes in memory, from ten thousand images to a million: `python benchmarks/memory.py`.
 
 The features are made up, shard by shard, and never kept; everything behind them is the code of a run. Each size is a process
 of its own, watched from outside. Writes benchmarks/results/memory.csv and memory.md. Needs Linux.
@@ -29,7 +29,7 @@ from sing_compute.models.classifier import Classifier
 from sing_compute.store import replace_store
 
 RESULTS = Path(__file__).resolve().parent / "results"
-IMAGES = (10_000, 100_000, 1_000_000, 10_000_000)
+IMAGES = (10_000, 100_000, 1_000_000)
 SAMPLE_SECONDS = 0.005
 """Between two looks at a process. Its own record of the most it held backs them up."""
 

@@ -245,6 +245,7 @@ class ModelMeasurement:
             written = self._create(writer, f"rankings/{name}", order.shape)
             for start in range(0, len(order), WINDOW):
                 written[start : start + WINDOW] = owners_of(order[start : start + WINDOW]).view(np.int32)
+            del order  # before the next one is made
         figures = images.quality() | check.finish() | {"significant": concepts.significant}
         return columns, figures | {"lambda": fitted.ridge, "lambda_relative": fitted.ridge / fitted.unit}
 

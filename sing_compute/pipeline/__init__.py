@@ -1,1 +1,1 @@
-"""From a command to a results file: the plan, the features on disk, the measurements, the store."""
+"""From a command to a results file: the plan, what is loaded and looked at, the order of things, all models into the store."""

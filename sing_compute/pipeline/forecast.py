@@ -32,7 +32,7 @@ TIMED_IMAGES = 64
 """Images that networks and decoding are timed on."""
 TIMES = 2
 """Each network is timed, the least counts: its first pass makes buffers and kernels ready."""
-IMAGE_BYTES = 30
+IMAGE_BYTES = 15
 """Held in memory for each image over a whole run, but for its key."""
 SQUARES = 16
 """Matrices of the features' dimension, float64, that the translator's folds take at once."""
@@ -87,9 +87,12 @@ def timed(networks: Networks, prepared: Prepared, settings: Settings) -> tuple[f
     """Seconds per image of all networks, unless the settings tell them, and of decoding in one process."""
     count = len(prepared.images)
     sample = prepared.images.arranged(np.arange(0, count, -(-count // TIMED_IMAGES)))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as in a decoding process
     start = time.perf_counter()
     (batch,) = decoded(sample, networks, [range(len(sample))], 0)
     decoding = (time.perf_counter() - start) / len(sample)
+    torch.set_num_threads(threads)
     if settings.seconds or not batch.rows:
         return settings.seconds, decoding
     networks.batch_size = settings.batch_size

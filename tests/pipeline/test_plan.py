@@ -251,8 +251,9 @@ def test_the_command_offers_every_precision() -> None:
     ("device", "cores", "beside", "expected"),
     [
         ("cpu", 2, 1, 1),
-        ("cpu", 64, 1, 8),
-        ("cpu", 64, 8, 1),
+        ("cpu", 64, 1, 16),
+        ("cpu", 128, 1, 16),
+        ("cpu", 64, 8, 2),
         ("cuda", 96, 8, 12),
         ("cuda", 64, 1, 16),
         ("cuda", 4, 8, 1),
