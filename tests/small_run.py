@@ -24,6 +24,8 @@ class Slow(nn.Module):
 
     def forward(self, x):
         time.sleep(float(os.environ.get("SLOW", "0")))
+        if len(x) > int(os.environ.get("ROOM", "1000000")) or os.path.exists("crowded"):
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
         return self.head(torch.relu(self.body(x.flatten(1))))
 
 def slow():

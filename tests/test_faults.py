@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 from forked import Runs, contents, wait_for
 from small_run import make_inputs
@@ -178,6 +180,34 @@ def test_a_killed_decoder_is_one_line(world: World) -> None:
     said = world.refused(output)
     assert said.startswith("a process that decodes images was killed (out of memory?)")
     world.goes_on(output, "--workers", "2")
+
+
+def test_a_batch_that_does_not_fit_into_memory_is_halved_and_nothing_lost(world: World) -> None:
+    """As a GPU says it, which no test machine has; batches of ten images still fit."""
+    output = world.folder / "narrow.h5"
+    world.runs.start(world.command(output), place={"ROOM": "10"})
+    code, told = world.runs.end()
+    assert code == 0, told
+    for size in (16, 8):
+        line = f"slow: cpu is out of memory; going on with {size} images at a time"
+        assert told.count(line) == log(output).count(line) == 1
+    with h5py.File(output) as narrow, h5py.File(world.folder / "calm.h5") as calm:
+        assert narrow["models/slow"].attrs["batch_size"] == 8
+        assert np.array_equal(narrow["images/key"], calm["images/key"])
+        for name in ("prediction", "image_score", "attribute_score"):
+            here, there = (file[f"models/slow/images/{name}"][:] for file in (narrow, calm))
+            assert np.allclose(here, there, atol=1e-3, equal_nan=True)
+
+
+def test_memory_that_is_gone_is_one_line(world: World) -> None:
+    output, crowded = world.folder / "crowded.h5", world.folder / "crowded"
+    world.begin(output)
+    crowded.touch()
+    said = world.refused(output)
+    assert said.startswith("slow: cpu has no memory left for even one image at a time; finished work is kept")
+    crowded.unlink()
+    assert 1 <= len(shards(output)) < SHARDS
+    world.goes_on(output)
 
 
 def test_a_killed_run_whose_shard_was_damaged_computes_that_one_again(world: World) -> None:
