@@ -180,6 +180,8 @@ class Explorer(App[None]):
         """Take up a file that was opened; an earlier one stays open for readers still at work, until nothing refers to it."""
         from sing_tui.screens.table import TableScreen
 
+        if not self.screen_stack:  # the app ended while the file was read
+            return
         first = self.store is None
         self.store, self.changed = found.store, False
         if not first:
@@ -212,6 +214,8 @@ class Explorer(App[None]):
     def _looked(self, now: "Running | None", changed: bool) -> None:
         moved = (now, changed) != (self.running, self.changed)
         self.running, self.changed = now, changed
+        if not self.screen_stack:  # the app ended while its thread looked
+            return
         if self.store is None:
             if self.path.exists() and self._opened is None:
                 self.open_file()

@@ -22,7 +22,7 @@ from sing_compute.store import Store
 from sing_tui.actions import NAMES
 from sing_tui.app import Explorer, Opening
 from sing_tui.cli import main
-from sing_tui.opening import HINT
+from sing_tui.opening import HINT, anew
 from sing_tui.place import Place
 from sing_tui.screens.finder import FinderScreen
 from sing_tui.screens.palette import Palette
@@ -571,3 +571,15 @@ async def test_keys_typed_ahead_of_a_table_wait_for_it(store_path: Path) -> None
         await settle(pilot)
         assert app.screen is screen
         assert screen.arrangement.filter == "cat"
+
+
+async def test_threads_that_report_after_the_end_of_the_screen_are_not_heard(store_path: Path) -> None:
+    """The watch for a new file, and the reader of one, may be at work when the app ends."""
+    app = Explorer(store_path)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        found = anew(store_path)
+    assert not app.screen_stack
+    app._looked(None, True)
+    app._show(found)
+    found.store.close()
