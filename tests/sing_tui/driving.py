@@ -1,6 +1,7 @@
 """Driving the explorer through Textual's pilot, and reading what it painted."""
 
 import asyncio
+from contextlib import suppress
 
 from textual.events import Key
 from textual.keys import _character_to_key
@@ -35,12 +36,11 @@ def photograph_awaited(app: Explorer) -> bool:
 
 
 async def workers_done(app: Explorer) -> None:
-    """Wait for the threads at work; one that a later key made superfluous counts as done."""
-    while True:
-        try:
-            return await app.workers.wait_for_complete()
-        except WorkerCancelled:
-            await asyncio.sleep(0.01)
+    """Wait for the threads at work and for those they call up; one that a later key made superfluous counts as done."""
+    while app.workers:
+        with suppress(WorkerCancelled):
+            await app.workers.wait_for_complete()
+        await asyncio.sleep(0.01)
 
 
 async def press(pilot: Pilot, *keys: str) -> None:

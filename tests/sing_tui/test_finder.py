@@ -336,9 +336,11 @@ class Slow:
 
     def __init__(self) -> None:
         self.free = Event()
+        self.begun: list[str] = []
         self.given_up: list[str] = []
 
     def find(self, words: str, *, limit: int = 100, stop: Callable[[], bool] | None = None) -> Found:
+        self.begun.append(words)
         while not self.free.wait(0.005):
             if stop is not None and stop():
                 self.given_up.append(words)
@@ -352,7 +354,7 @@ def test_a_newer_letter_ends_the_search_and_enter_waits_for_the_answer() -> None
     async def act(pilot: Pilot, screen: FinderScreen) -> None:
         for text in ("o", "ow", "owl"):
             screen.query_one(Input).value = text
-            await pilot.pause(0.01)
+            await until(pilot, lambda text=text: text in slow.begun)
         await until(pilot, lambda: slow.given_up[-1:] == ["ow"])
         await press(pilot, "enter")
         assert screen.is_current

@@ -325,6 +325,7 @@ async def test_help_lists_every_key_of_the_level_and_every_column_and_narrows(st
             assert column.description in text
         assert "keys and columns" in on_screen(app)
         await press(pilot, "pagedown", "pageup", "down", "up", *"last line")
+        await settle(pilot)
         kept = [line for line in on_screen(app).splitlines() if "last line" in line or "next page" in line]
         assert any("G" in line for line in kept)
         assert not any("next page" in line for line in kept)
