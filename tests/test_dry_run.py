@@ -31,6 +31,7 @@ def test_a_dry_run_says_what_the_run_then_takes(runs: Runs, tmp_path: Path) -> N
     seconds = re.search(r"networks ([\d.]+) ms an image", said)
     assert seconds
     assert 20 / 64 <= float(seconds[1]) < 20  # it sleeps 20 ms a batch of 32, and two of them may be side by side
+    assert re.search(r"^time +about [\d:]+ for the features, then [\d:]+ for the scores$", said, re.MULTILINE)
     disk = re.search(r"^disk +(.*) of unfinished work beside (.*) of results", said, re.MULTILINE)
     assert disk
 
@@ -45,3 +46,14 @@ def test_a_mistake_is_found_by_a_dry_run(runs: Runs, tmp_path: Path) -> None:
     code, told = runs.end()
     assert code == 2
     assert told[-1].startswith("sing-compute: error: --class-names words.npz")
+
+
+def test_a_dry_run_refuses_an_output_that_the_run_would_refuse(runs: Runs, tmp_path: Path) -> None:
+    runs.folder = tmp_path
+    options = [*make_inputs(tmp_path, 80), "-o", "out.h5"]
+    runs.finish(options)
+    (tmp_path / "images/class3/0003.png").unlink()
+    runs.start([*options, "--dry-run"])
+    code, told = runs.end()
+    assert code == 2
+    assert told[-1].startswith("sing-compute: error: out.h5")

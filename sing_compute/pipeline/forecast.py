@@ -18,8 +18,9 @@ from sing_compute.extraction.shards import SHARD_IMAGES, WorkFolder, shard_rows
 from sing_compute.extraction.streams import Streams
 from sing_compute.measuring.fitting import FOLDS
 from sing_compute.measuring.validity import KEPT_BYTES
+from sing_compute.pipeline.pilot import measuring_seconds
 from sing_compute.pipeline.plan import Plan
-from sing_compute.pipeline.preparation import Prepared, prepare, resolve
+from sing_compute.pipeline.preparation import Prepared, given_translators, prepare, resolve, words_of
 from sing_compute.precision import keeping_weights
 from sing_compute.process.progress import Progress, clock
 from sing_compute.process.ranks import Ranks
@@ -41,7 +42,7 @@ SQUARES = 16
 def forecast(plan: Plan, progress: Progress) -> list[list[str]]:
     """Images, batches, time, memory and disk of a run, as rows of a title and what to say.
 
-    The time is that of the features alone.
+    Of several models on several processes each measures its part; the time is that of one process.
 
     Raises:
         SingError: As the run itself would.
@@ -49,19 +50,21 @@ def forecast(plan: Plan, progress: Progress) -> list[list[str]]:
     with TemporaryDirectory(prefix="sing-") as folder:
         prepared = prepare(plan, WorkFolder(Path(folder) / "dry.h5", fresh=True), progress, Ranks())
     space, device = prepared.space, plan.device
-    _, class_vectors = space.classes(prepared.classes.names, plan, device)
-    vocabulary, _ = space.concepts(plan, device, progress)
+    words = words_of(plan, prepared, progress)
+    given = given_translators(plan, prepared.classifiers, words, progress)
     networks = Networks(prepared.classifiers, space.network, device, progress.say)
-    settings = resolve(plan, prepared, class_vectors, networks)
+    settings = resolve(plan, prepared, words.class_vectors, networks)
     computing, decoding = timed(networks, prepared, settings)
+    networks.release()
+    measuring = measuring_seconds(plan, prepared, words, settings, given, progress)
     images = len(prepared.images)
     batches = sum(-(-len(rows) // settings.batch_size) for rows in shard_rows(images))
     seconds = images * max(computing, decoding / max(1, plan.workers))
     if device.type == "cpu":  # both take turns on the same cores
         seconds = images * (computing + decoding / torch.get_num_threads())
     dims = {classifier.name: classifier.head[0].shape[1] for classifier in prepared.classifiers}
-    sizes = {"image": images, "class": len(prepared.classes.names), "concept": len(vocabulary.names)}
-    sizes["clip"] = class_vectors.shape[1]
+    sizes = {"image": images, "class": len(prepared.classes.names), "concept": len(words.vocabulary.names)}
+    sizes["clip"] = words.class_vectors.shape[1]
     work = images * (sum(4 * dim + 8 for dim in dims.values()) + (4 * sizes["clip"] if space.network else 0))
     keys = prepared.images.keys.arrays[0].nbytes
     store = keys + sum(_stored({**sizes, "dim": dim}) for dim in dims.values())
@@ -75,7 +78,7 @@ def forecast(plan: Plan, progress: Progress) -> list[list[str]]:
         ["images", f"{images:,} of {sizes['class']:,} classes in {prepared.images.root}"],
         ["networks", f"{', '.join(chosen)}, on {device}"],
         ["batches", f"{batches:,} of up to {settings.batch_size} images; work is kept every {SHARD_IMAGES} images"],
-        ["time", f"about {clock(seconds)} for the features; scores come after, longer with more classes x concepts"],
+        ["time", f"about {clock(seconds)} for the features, then {clock(measuring)} for the scores"],
         ["", f"networks {1e3 * computing:.1f} ms an image, decoding {1e3 * decoding:.1f} ms, in {decoders}"],
         ["memory", f"about {_size(memory)}, of which {_size(grows)} grow with the images"],
         ["disk", f"{_size(work)} of unfinished work beside {_size(store)} of results; {_size(free)} are free"],

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sing_compute.errors import TranslatorError
 from sing_compute.extraction.features import DECODED, attach_heads, decoded
 from sing_compute.extraction.networks import Networks
 from sing_compute.extraction.settings import Settings
@@ -18,10 +19,12 @@ from sing_compute.linalg.null_space import HeadSplit, split_head
 from sing_compute.models.classifier import Classifier, load_classifier
 from sing_compute.pipeline.plan import Plan
 from sing_compute.pipeline.probing import fit_probes
+from sing_compute.pipeline.shared import Pictures, Words, existing, refuse
 from sing_compute.pipeline.sources import given_images, imagenette_images
 from sing_compute.pipeline.space import ClassTable, ClipSpace, class_table
 from sing_compute.process.progress import Progress
 from sing_compute.process.ranks import Ranks
+from sing_compute.translator.imported import ImportedTranslator, read_translator
 
 TRIAL_IMAGES = 256
 """Images of a trial, evenly spread."""
@@ -75,6 +78,53 @@ def prepare(plan: Plan, work: WorkFolder, progress: Progress, ranks: Ranks) -> P
             progress.say(f"{classifier.name}: {facts['note']}")
     order = images.order(labels)
     return Prepared(classifiers, space, table, images.arranged(order), labels[order])
+
+
+def words_of(plan: Plan, prepared: Prepared, progress: Progress) -> Words:
+    """The words of a run, in its CLIP space.
+
+    Raises:
+        ConceptsError: Images or words that a file of embeddings lacks.
+        StoreError: The results file that is there has other words or images.
+    """
+    space = prepared.space
+    if space.image_embeddings:  # a missing key must not surface after hours of work
+        space.image_embeddings.lookup(prepared.images.keys, "images")
+    prompts, class_vectors = space.classes(prepared.classes.names, plan, plan.device)
+    vocabulary, concept_vectors = space.concepts(plan, plan.device, progress)
+    words = Words(prepared.classes, prompts, vocabulary, class_vectors, concept_vectors, space.provenance)
+    with existing(plan) as old:
+        if old:
+            images, skipped = prepared.images, set(old.array("images/skipped_key"))
+            kept = np.flatnonzero(np.fromiter((key not in skipped for key in images.keys), np.bool_, len(images)))
+            expected = Pictures.of(images.arranged(kept), prepared.labels[kept], [])
+            refuse(old, expected.differing(old) + words.differing(old))
+    return words
+
+
+def given_translators(
+    plan: Plan, classifiers: list[Classifier], words: Words, progress: Progress
+) -> dict[str, ImportedTranslator]:
+    """Translators made elsewhere, by model.
+
+    Raises:
+        TranslatorError: One cannot be read, or leads into another CLIP space than this run's.
+    """
+    given: dict[str, ImportedTranslator] = {}
+    clip, clip_dim = words.clip["tag"], words.class_vectors.shape[1]
+    for classifier, source in zip(classifiers, plan.translators, strict=True):
+        if source is None:
+            continue
+        found = read_translator(source[1], clip=source[0], dim=classifier.head[0].shape[1], clip_dim=clip_dim)
+        if found.clip != clip:
+            raise TranslatorError(
+                f"{source[1]}: leads into the CLIP space {found.clip}, this run's is {clip}: give --clip {found.clip}"
+            )
+        given[classifier.name] = found
+        facts = classifier.provenance
+        facts |= {"translator_file": str(source[1]), "translator_sha256": found.sha256}
+        progress.say(f"{classifier.name}: translator from {source[1]}, into {found.clip}")
+    return given
 
 
 def resolve(plan: Plan, prepared: Prepared, class_vectors: Tensor, networks: Networks) -> Settings:

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -22,17 +21,12 @@ from sing_compute.measuring.reader import ShardReader
 from sing_compute.models.classifier import Classifier
 from sing_compute.pipeline.plan import Plan
 from sing_compute.pipeline.preparation import Prepared
-from sing_compute.pipeline.shared import Pictures, Words, refuse
+from sing_compute.pipeline.shared import Pictures, Words, existing, refuse
 from sing_compute.process.progress import Progress
 from sing_compute.process.ranks import Ranks
 from sing_compute.store import Store, Writer, replace_store
 from sing_compute.store.write import SHARED
 from sing_compute.translator.imported import ImportedTranslator
-
-
-def existing(plan: Plan) -> AbstractContextManager[Store | None]:
-    """The results file that models are added to; None where there is none."""
-    return Store(plan.output) if plan.output.exists() and not plan.fresh else nullcontext()
 
 
 class Results:

@@ -2,26 +2,20 @@
 
 from dataclasses import replace
 
-import numpy as np
-from numpy.typing import NDArray
-
 from sing_compute import __version__
-from sing_compute.errors import SingError, TranslatorError
+from sing_compute.errors import SingError
 from sing_compute.extraction.features import extract
 from sing_compute.extraction.networks import Networks
 from sing_compute.extraction.settings import Settings
 from sing_compute.extraction.shards import SHARD_IMAGES, WorkFolder, shard_rows
 from sing_compute.images.decoding import transform_settings
-from sing_compute.images.listing import ImageList
-from sing_compute.models.classifier import Classifier
 from sing_compute.pipeline.plan import Plan
-from sing_compute.pipeline.preparation import Prepared, prepare, resolve
-from sing_compute.pipeline.results import Results, existing
-from sing_compute.pipeline.shared import Pictures, Words, refuse
+from sing_compute.pipeline.preparation import Prepared, given_translators, prepare, resolve, words_of
+from sing_compute.pipeline.results import Results
+from sing_compute.pipeline.shared import Words
 from sing_compute.process.interruption import Interruption
 from sing_compute.process.progress import Progress
 from sing_compute.process.ranks import Ranks
-from sing_compute.translator.imported import ImportedTranslator, read_translator
 
 
 def run(plan: Plan, progress: Progress, ranks: Ranks | None = None) -> list[str]:
@@ -55,53 +49,16 @@ class _Run:
 
     def __init__(self, plan: Plan, work: WorkFolder, progress: Progress, ranks: Ranks) -> None:
         self.plan, self.work, self.progress, self.ranks = plan, work, progress, ranks
-        self._given: dict[str, ImportedTranslator] = {}
 
     def go(self) -> None:
         for remark in self.plan.remarks:
             self.progress.say(remark)
         prepared = prepare(self.plan, self.work, self.progress, self.ranks)
-        words = self.ranks.share(lambda: self._words(prepared))
+        words = self.ranks.share(lambda: words_of(self.plan, prepared, self.progress))
         with self.ranks.agreeing():
-            self._read_translators(prepared.classifiers, words)
+            given = given_translators(self.plan, prepared.classifiers, words, self.progress)
         settings = self._extract(prepared, words)
-        Results(self.plan, self.work, self.progress, self.ranks, prepared, words, settings, self._given).write()
-
-    def _words(self, prepared: Prepared) -> Words:
-        """The words of the run, and whether all of them, the images and the old results file go together."""
-        plan, space = self.plan, prepared.space
-        if space.image_embeddings:  # a missing key must not surface after hours of work
-            space.image_embeddings.lookup(prepared.images.keys, "images")
-        prompts, class_vectors = space.classes(prepared.classes.names, plan, plan.device)
-        vocabulary, concept_vectors = space.concepts(plan, plan.device, self.progress)
-        words = Words(prepared.classes, prompts, vocabulary, class_vectors, concept_vectors, space.provenance)
-        self._check_output(words, prepared.images, prepared.labels)
-        return words
-
-    def _read_translators(self, classifiers: list[Classifier], words: Words) -> None:
-        """Translators made elsewhere; one that leads into another CLIP space than this run's is refused."""
-        clip, clip_dim = words.clip["tag"], words.class_vectors.shape[1]
-        for classifier, given in zip(classifiers, self.plan.translators, strict=True):
-            if given is None:
-                continue
-            found = read_translator(given[1], clip=given[0], dim=classifier.head[0].shape[1], clip_dim=clip_dim)
-            if found.clip != clip:
-                raise TranslatorError(
-                    f"{given[1]}: leads into the CLIP space {found.clip}, this run's is {clip}: give --clip {found.clip}"
-                )
-            self._given[classifier.name] = found
-            facts = classifier.provenance
-            facts |= {"translator_file": str(given[1]), "translator_sha256": found.sha256}
-            self.progress.say(f"{classifier.name}: translator from {given[1]}, into {found.clip}")
-
-    def _check_output(self, words: Words, images: ImageList, labels: NDArray[np.int32]) -> None:
-        """Refuse an output that models cannot be added to before hours of work, not after them."""
-        with existing(self.plan) as old:
-            if old:
-                skipped = set(old.array("images/skipped_key"))
-                kept = np.flatnonzero(np.fromiter((key not in skipped for key in images.keys), np.bool_, len(images)))
-                expected = Pictures.of(images.arranged(kept), labels[kept], [])
-                refuse(old, expected.differing(old) + words.differing(old))
+        Results(self.plan, self.work, self.progress, self.ranks, prepared, words, settings, given).write()
 
     def _extract(self, prepared: Prepared, words: Words) -> Settings:
         """Features of all images, each process those of its shards; gives how the networks computed."""

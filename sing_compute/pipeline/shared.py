@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from sing_compute.concepts.vocabulary import Vocabulary
 from sing_compute.errors import StoreError
 from sing_compute.images.listing import ImageList
 from sing_compute.images.texts import Categorical
+from sing_compute.pipeline.plan import Plan
 from sing_compute.pipeline.space import ClassTable
 from sing_compute.store import Store, Writer
 from sing_compute.store.gate import Stored
@@ -157,6 +159,11 @@ class Pictures:
         return list(old.array("groups/name")) == self.group_names and bool(
             (old.array("images/group") == self._group).all()
         )
+
+
+def existing(plan: Plan) -> AbstractContextManager[Store | None]:
+    """The results file that models are added to; None where there is none."""
+    return Store(plan.output) if plan.output.exists() and not plan.fresh else nullcontext()
 
 
 def refuse(old: Store, differing: list[str]) -> None:

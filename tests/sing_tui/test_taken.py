@@ -168,7 +168,7 @@ async def test_a_running_export_says_how_far_it_is_and_ctrl_c_leaves_nothing(
         rows = 0
         while rows < 10_000_000:
             rows += 1
-            sleep(0.001)
+            sleep(0.02)  # a screen that takes longer over a word than the next one takes to come would never get to ^c
             progress(rows)
             reached[:] = [rows]
         return rows

@@ -1,0 +1,92 @@
+"""How long measuring takes, from two small runs of it on drawn features."""
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sing_compute.extraction.networks import CLIP
+from sing_compute.extraction.settings import Settings
+from sing_compute.extraction.shards import Shard, WorkFolder, shard_rows
+from sing_compute.linalg.angles import unit
+from sing_compute.pipeline.plan import Plan
+from sing_compute.pipeline.preparation import Prepared
+from sing_compute.pipeline.results import Results
+from sing_compute.pipeline.shared import Words
+from sing_compute.process.progress import Progress
+from sing_compute.process.ranks import Ranks
+from sing_compute.translator.imported import ImportedTranslator
+
+PILOT_IMAGES = 1024
+"""Images of the smaller of the two runs."""
+NOISE = 0.5
+"""Length of what drawn CLIP embeddings hold beside a linear map of the features: the penalty lies inside its grid then."""
+
+
+def measuring_seconds(
+    plan: Plan,
+    prepared: Prepared,
+    words: Words,
+    settings: Settings,
+    given: dict[str, ImportedTranslator],
+    progress: Progress,
+) -> float:
+    """Seconds from the last feature to the results file.
+
+    Time grows with images and with classes that have some. The small runs take the first images, so that a class has as many as
+    in the whole run, and both grow together.
+    """
+    images = len(prepared.images)
+    seconds: dict[int, float] = {}
+    counts = sorted({min(images, PILOT_IMAGES), min(images, 2 * PILOT_IMAGES)})
+    with progress.task("scores, tried on few images", sum(counts)) as advance:
+        for count in counts:
+            part = replace(prepared, images=prepared.images.arranged(np.arange(count)), labels=prepared.labels[:count])
+            seconds[count] = _measured(plan, part, words, settings, given)
+            advance(count)
+    (small, first), (large, last) = min(seconds.items()), max(seconds.items())
+    return last + max(0.0, last - first) / max(1, large - small) * (images - large)
+
+
+def _measured(
+    plan: Plan, prepared: Prepared, words: Words, settings: Settings, given: dict[str, ImportedTranslator]
+) -> float:
+    """Seconds that these images take."""
+    with TemporaryDirectory(prefix="sing-") as folder:
+        output = Path(folder) / "pilot.h5"
+        work = WorkFolder(output, fresh=True)
+        _draw(work, prepared, words)
+        silent = Progress(rank=1)
+        start = time.perf_counter()
+        Results(replace(plan, output=output), work, silent, Ranks(), prepared, words, settings, given).write()
+        seconds = time.perf_counter() - start
+        work.release(finished=True)
+    return seconds
+
+
+def _draw(work: WorkFolder, prepared: Prepared, words: Words) -> None:
+    """Shards of features like a network's: no less than 0, and an embedding that is half told by them."""
+    generator = torch.Generator().manual_seed(0)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator)
+
+    clip_dim = words.class_vectors.shape[1]
+    heads = {classifier.name: [part.float().cpu() for part in classifier.head] for classifier in prepared.classifiers}
+    maps = {name: normal(weight.shape[1], clip_dim) / weight.shape[1] ** 0.5 for name, (weight, _) in heads.items()}
+    for index, rows in enumerate(shard_rows(len(prepared.images))):
+        tensors: dict[str, Tensor] = {}
+        targets = NOISE * normal(len(rows), clip_dim)
+        for name, (weight, bias) in heads.items():
+            features = normal(len(rows), weight.shape[1]).relu()
+            confidence, prediction = (features @ weight.T + bias).softmax(1).max(1)
+            tensors[f"{name}/features"] = features
+            tensors[f"{name}/confidence"], tensors[f"{name}/prediction"] = confidence, prediction.int()
+            targets += features @ maps[name] / len(heads)
+        if prepared.space.network:
+            tensors[CLIP] = unit(targets)
+        work.write(index, Shard(torch.tensor(rows), tensors, []))
