@@ -30,6 +30,18 @@ def bare_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_store(tmp_path_factory.mktemp("bare") / "bare.h5", models=("vgg",), null_space=False)
 
 
+@pytest.fixture(scope="session")
+def three_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("three") / "three.h5"
+    return write_store(
+        path,
+        models=("alpha", "beta", "gamma"),
+        class_names=("cat", "dog", "owl", "empty"),
+        images_per_class=(9, 7, 5, 0),
+        concepts=24,
+    )
+
+
 @pytest.fixture
 def store(store_path: Path) -> Iterator[Store]:
     with Store(store_path) as opened:

@@ -1,8 +1,14 @@
 """Driving the explorer through Textual's pilot, and reading what it painted."""
 
 import asyncio
+import re
+import sys
+from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
+import numpy as np
+from terminal import Terminal
 from textual.events import Key
 from textual.keys import _character_to_key
 from textual.pilot import Pilot
@@ -65,3 +71,40 @@ def lines(app: Explorer) -> list[str]:
 
 def on_screen(app: Explorer) -> str:
     return "\n".join(lines(app))
+
+
+def status(app: Explorer) -> str:
+    """The line at the bottom, without the keys."""
+    return app.screen.query_one("#status").left
+
+
+def shown(app: Explorer, name: str) -> list[np.ndarray]:
+    """Whole columns of the screen's table whose names end so, in the order of the file."""
+    return [column.values.all() for column in app.screen.view.table.columns if column.name.endswith(name)]
+
+
+def numbers(app: Explorer, name: str) -> list[float]:
+    """The numbers of the painted row of that name, without intervals."""
+    line = next(line for line in lines(app)[3:-2] if re.match(rf".{re.escape(name)}(?!\S)", line))
+    return [float(cell) for cell in re.sub(r"\[.*?\]", "", line[1 + len(name) :]).split() if not cell.isalpha()]
+
+
+async def until(pilot: Pilot, true: Callable[[], object]) -> None:
+    """Wait for something to become true, and to be painted."""
+    for _ in range(500):
+        if true():
+            break
+        await asyncio.sleep(0.01)
+    assert true()
+    await pilot.pause(0.01)
+
+
+def environment(folder: Path, **more: str) -> dict[str, str]:
+    return {"XDG_CONFIG_HOME": str(folder / "config"), "XDG_STATE_HOME": str(folder / "state")} | more
+
+
+def ended(folder: Path, path: Path, *options: str, **more: str) -> tuple[int, str]:
+    """Exit code and words of a program that does not get as far as a screen."""
+    command = [sys.executable, "-m", "sing_tui", str(path), *options]
+    with Terminal(command, size=(200, 24), environment=environment(folder, **more)) as app:
+        return app.wait_end(), bytes(app.output).decode()

@@ -1,33 +1,25 @@
-"""What makes it a home: the finder, the palette, what is remembered, the user's keys, live runs, photographs, plain terminals."""
+"""What makes it a home: the finder, the palette, the user's keys, photographs, names in two-cell characters, keys typed ahead."""
 
-import json
-import os
 import re
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
-from driving import burst, lines, on_screen, press, settle
+from driving import burst, ended, lines, on_screen, press, settle
 from PIL import Image
 from rich.cells import cell_len
 from stores import write_store
-from terminal import Terminal
 from textual.pilot import Pilot
 from textual.widgets import OptionList
 
 from sing_compute.store import Store
 from sing_tui.actions import NAMES
-from sing_tui.app import Explorer, Opening
-from sing_tui.cli import main
-from sing_tui.opening import HINT, anew
+from sing_tui.app import Explorer
 from sing_tui.place import Place
 from sing_tui.screens.finder import FinderScreen
 from sing_tui.screens.palette import Palette
 from sing_tui.screens.photo import Picture
-from sing_tui.settings import State, read_config, read_state, write_state
+from sing_tui.settings import read_config
 from sing_tui.start import LEVELS, Start, Wish
 
 WIDE = "ネコ科の動物たちと長い長い名前の犬"
@@ -36,10 +28,6 @@ WIDE = "ネコ科の動物たちと長い長い名前の犬"
 @pytest.fixture
 def memory(tmp_path: Path) -> Path:
     return tmp_path / "state" / "sing-tui" / "state.json"
-
-
-def status(app: Explorer) -> str:
-    return app.screen.query_one("#status").left
 
 
 def place_line(app: Explorer) -> str:
@@ -151,126 +139,6 @@ async def test_in_the_palette_a_number_is_a_line_and_commands_have_their_ids(sto
         assert app.screen.arrangement.sort == ""
 
 
-# what is remembered
-
-
-async def test_the_hint_is_shown_once(store_path: Path, memory: Path) -> None:
-    for again in (False, True):
-        app = Explorer(store_path, memory=memory)
-        async with app.run_test(size=(100, 24)) as pilot:
-            await settle(pilot)
-            assert (HINT in on_screen(app)) != again
-            await press(pilot, "down")
-            assert HINT not in on_screen(app)
-            await press(pilot, "Q")
-        assert read_state(memory).hint_seen
-
-
-async def test_the_last_place_is_taken_up_only_where_nothing_else_was_asked_for(store_path: Path, memory: Path) -> None:
-    app = Explorer(store_path, memory=memory)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await press(pilot, "down", "enter", "down", "i", "f", *"as > -1", "enter")
-        await press(pilot, "asterisk", "n", "down", "space", "down", "down", "space", "enter")
-        await press(pilot, "right", "s", "r", "down", "down", "down")
-        left = app.screen
-        kept = (left.place, left.arrangement, left.identity, left.chosen_columns, left.table.cursor)
-        assert left.place == Place("images", "beta", 1)
-        assert len(kept[3]) >= 2
-        await press(pilot, "Q")
-    app = Explorer(store_path, memory=memory)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        back = app.screen
-        assert (back.place, back.arrangement, back.identity, back.chosen_columns, back.table.cursor) == kept
-        assert [column.name for column in back.table.columns] == [kept[3][0], *kept[3][1:]]
-        await press(pilot, "escape", "escape")
-        assert (app.screen.place, app.screen.identity) == (Place("classes", "beta"), 1)
-        await press(pilot, "escape")
-        assert (app.screen.place, app.screen.identity) == (Place(), 1)
-    for begin, where in ((Start(Wish(model="alpha")), memory), (Start(), None)):
-        app = Explorer(store_path, begin, memory=where)
-        async with app.run_test(size=(80, 24)) as pilot:
-            await settle(pilot)
-            assert app.screen.place == (Place("classes", "alpha") if where else Place())
-            assert app.screen.arrangement.filter == ""
-
-
-@pytest.mark.parametrize(
-    "keys",
-    [
-        ("enter", "equals_sign", "down"),
-        ("enter", "down", "a", "down"),
-        ("enter", "enter", "down", "a"),
-        ("enter", "space", "space", "equals_sign", "full_stop"),
-        ("down", "equals_sign", "down"),
-        ("i", "o", "down"),
-    ],
-)
-async def test_every_kind_of_place_is_remembered(store_path: Path, memory: Path, keys: tuple[str, ...]) -> None:
-    places = []
-    for again in (False, True):
-        app = Explorer(store_path, memory=memory)
-        async with app.run_test(size=(80, 24)) as pilot:
-            await settle(pilot)
-            await press(pilot, *(() if again else keys))
-            places.append((app.screen.place, app.screen.arrangement, app.screen.table.cursor))
-            await press(pilot, "Q")
-    assert places[0] == places[1]
-    assert places[0][0] != Place()
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"wish": {"model": "gamma"}},
-        {"wish": {"class_name": "zebra", "table": "concepts"}},
-        {"filter": "no_such_column > 3"},
-        {"sort": "no_such_column"},
-        {"columns": ["no_such_column"]},
-        {"wish": 7},
-        {"row": "x"},
-    ],
-)
-async def test_a_place_that_the_file_does_not_hold_is_passed_over(
-    store_path: Path, memory: Path, change: dict[str, object]
-) -> None:
-    from dataclasses import asdict
-
-    start = asdict(Start(Wish(table="classes", model="alpha")))
-    wish = start["wish"] | change["wish"] if isinstance(change.get("wish"), dict) else change.get("wish", start["wish"])
-    write_state(memory, State(places={os.path.realpath(store_path): {**start, **change, "wish": wish}}))
-    app = Explorer(store_path, memory=memory)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        assert app.failure is None
-        assert app.screen.place == Place()
-        assert app.screen.table.lines == 2
-
-
-async def test_a_row_beyond_the_end_is_the_last_one(store_path: Path, memory: Path) -> None:
-    from dataclasses import asdict
-
-    start = asdict(Start(Wish(table="classes", model="alpha"), row=10**9))
-    write_state(memory, State(places={os.path.realpath(store_path): start}))
-    app = Explorer(store_path, memory=memory)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        assert (app.screen.place, app.screen.table.cursor) == (Place("classes", "alpha"), 2)
-
-
-async def test_a_theme_chosen_in_the_palette_is_kept(store_path: Path, memory: Path) -> None:
-    app = Explorer(store_path, memory=memory)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await press(pilot, "colon", *"theme gruv", "enter")
-        assert app.theme == "gruvbox"
-        await press(pilot, "Q")
-    kept = read_state(memory)
-    assert kept.theme == "gruvbox"
-    assert kept.place(store_path)  # and the place beside it
-
-
 # the user's keys
 
 
@@ -316,109 +184,6 @@ def test_a_wrong_setting_is_one_line(store_path: Path, tmp_path: Path, text: str
     assert part in said
     assert said.count("sing-tui: error:") == 1
     assert "Traceback" not in said
-
-
-# a run at work
-
-
-@pytest.fixture
-def run_state(tmp_path: Path) -> Path:
-    (tmp_path / "new.h5.work").mkdir()
-    return tmp_path / "new.h5.work" / "progress.json"
-
-
-def leave(path: Path, **changes: object) -> None:
-    now = time.time()
-    state = {
-        "version": 1, "task": "features", "done": 420, "total": 1000, "rate": 2.0, "started": now - 200,
-        "task_started": now - 139, "written": now, "pid": os.getpid(), "host": os.uname().nodename,
-        "command": "sing-compute",
-    }  # fmt: skip
-    path.write_text(json.dumps(state | changes))
-
-
-async def looked(app: Explorer, pilot: Pilot) -> None:
-    """As the timer does every two seconds."""
-    app.look()
-    await app.workers.wait_for_complete()
-    await pilot.pause(0.05)
-
-
-async def test_a_file_that_is_still_computed_is_waited_for_and_opened(tmp_path: Path, run_state: Path) -> None:
-    leave(run_state)
-    path = tmp_path / "new.h5"
-    app = Explorer(path, Start(Wish(model="beta"), "dog"))
-    async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.pause(0.05)
-        await looked(app, pilot)
-        assert isinstance(app.screen, Opening)
-        assert "at work on new.h5: features 42%, 4:50 left" in on_screen(app)
-        leave(run_state, done=990)
-        await looked(app, pilot)
-        assert "99%, 0:05 left" in on_screen(app)
-        leave(run_state, pid=2**22 + 1)
-        await looked(app, pilot)
-        assert "no run is at work on it; q leaves" in on_screen(app)
-        write_store(path)
-        run_state.unlink()
-        await looked(app, pilot)
-        await settle(pilot)
-        assert app.screen.place == Place("classes", "beta")
-        assert app.screen.table.lines == 1
-
-
-async def test_the_wait_for_a_file_can_be_left(tmp_path: Path, run_state: Path) -> None:
-    leave(run_state)
-    app = Explorer(tmp_path / "new.h5", memory=tmp_path / "state.json")
-    async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.pause(0.05)
-        await pilot.press("q")
-        await pilot.pause()
-        assert app._exit
-    assert app.return_code == 0
-
-
-@pytest.mark.parametrize("ascii_only", [False, True])
-async def test_a_run_that_adds_to_the_file_shows_how_far_it_is(
-    tmp_path: Path, run_state: Path, ascii_only: bool
-) -> None:
-    path = write_store(tmp_path / "new.h5")
-    app = Explorer(path, Start(Wish(model="alpha")), ascii_only=ascii_only)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        leave(run_state, task="ネコ: scores")
-        await looked(app, pilot)
-        name = "??" if ascii_only else "ネコ"
-        assert place_line(app).rstrip().endswith(f"sing-compute: {name}: scores 42%, 4:50 left")
-        assert cell_len(place_line(app)) == 80
-        leave(run_state, pid=2**22 + 1)
-        await looked(app, pilot)
-        assert place_line(app).rstrip().endswith("features 42%, stalled")
-        await press(pilot, "enter")
-        assert "stalled" in place_line(app)
-        run_state.unlink()
-        await looked(app, pilot)
-        assert "sing-compute" not in place_line(app)
-
-
-async def test_marks_filter_sort_and_row_outlive_a_new_file(tmp_path: Path) -> None:
-    path = write_store(tmp_path / "live.h5")
-    app = Explorer(path, Start(Wish(model="alpha", class_name="cat")))
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await press(pilot, "f", *"kind = colour", "enter", "space", "space", "down", "equals_sign")
-        screen = app.screen
-        before = (screen.place, screen.arrangement, screen.identity, set(screen.marks))
-        assert len(before[3]) == 2
-        write_store(path, models=("alpha", "beta", "gamma"), seed=1)
-        await looked(app, pilot)
-        await settle(pilot)
-        assert app.screen is screen
-        assert len(app.store.models) == 3
-        assert (screen.place, screen.arrangement, screen.identity, screen.marks) == before
-        with Store(path) as store:
-            score = store.array("models/beta/concepts/attribute_score_abs")[0]
-        assert screen.view.table.column("attribute_score_abs.beta").values.all() == pytest.approx(score)
 
 
 # photographs
@@ -475,62 +240,6 @@ async def test_without_a_folder_the_photograph_says_what_is_missing(store_path: 
         assert "--images DIR does" in " ".join(on_screen(app).split())
 
 
-# terminals of all kinds
-
-
-def environment(folder: Path, **more: str) -> dict[str, str]:
-    return {"XDG_CONFIG_HOME": str(folder / "config"), "XDG_STATE_HOME": str(folder / "state")} | more
-
-
-def ended(folder: Path, path: Path, *options: str, **more: str) -> tuple[int, str]:
-    """Exit code and words of a program that does not get as far as a screen."""
-    command = [sys.executable, "-m", "sing_tui", str(path), *options]
-    with Terminal(command, size=(200, 24), environment=environment(folder, **more)) as app:
-        return app.wait_end(), bytes(app.output).decode()
-
-
-@pytest.mark.parametrize(
-    ("more", "options", "part"),
-    [
-        ({"TERM": "dumb"}, (), "TERM=dumb"),
-        ({"TERM": ""}, (), "cannot place text"),
-        ({}, ("--theme", "pink"), "no theme 'pink'; there are: textual-dark, textual-light"),
-    ],
-)
-def test_where_no_screen_can_be_a_line_says_what_can(
-    store_path: Path, tmp_path: Path, more: dict[str, str], options: tuple[str, ...], part: str
-) -> None:
-    code, said = ended(tmp_path, store_path, *options, **more)
-    assert code == 2
-    assert part in said
-    assert "\x1b" not in said
-    assert len(said.strip().splitlines()) == 1
-
-
-def test_without_a_terminal_a_line_names_the_headless_twin(store_path: Path) -> None:
-    done = CliRunner().invoke(main, [str(store_path)])
-    assert done.exit_code == 2
-    assert "this is no terminal" in done.output
-    command = re.search(r"use: sing-tui FILE (.*)", done.output)
-    twin = CliRunner().invoke(main, [str(store_path), *command[1].split()])
-    assert twin.exit_code == 0
-    assert [line.partition(",")[0] for line in twin.output.splitlines()] == ["model", "alpha", "beta"]
-
-
-@pytest.mark.parametrize("more", [{"NO_COLOR": "1"}, {"TERM": "xterm", "COLORTERM": ""}], ids=["none", "sixteen"])
-def test_few_colours_or_none_are_the_terminals_own(store_path: Path, tmp_path: Path, more: dict[str, str]) -> None:
-    write_state(tmp_path / "state" / "sing-tui" / "state.json", State(hint_seen=True))
-    command = [sys.executable, "-m", "sing_tui", str(store_path)]
-    with Terminal(command, size=(80, 24), environment=environment(tmp_path, **more)) as app:
-        app.wait_for(" 1 of ")
-        app.wait_quiet(0.1)
-        app.send("Q")
-        assert app.wait_end() == 0
-        codes = re.findall(rb"\x1b\[([0-9;]*)m", bytes(app.output))
-    assert codes
-    assert not [code for code in codes if b"38;" in code or b"48;" in code]
-
-
 # names in two-cell characters
 
 
@@ -571,15 +280,3 @@ async def test_keys_typed_ahead_of_a_table_wait_for_it(store_path: Path) -> None
         await settle(pilot)
         assert app.screen is screen
         assert screen.arrangement.filter == "cat"
-
-
-async def test_threads_that_report_after_the_end_of_the_screen_are_not_heard(store_path: Path) -> None:
-    """The watch for a new file, and the reader of one, may be at work when the app ends."""
-    app = Explorer(store_path)
-    async with app.run_test() as pilot:
-        await settle(pilot)
-        found = anew(store_path)
-    assert not app.screen_stack
-    app._looked(None, True)
-    app._show(found)
-    found.store.close()

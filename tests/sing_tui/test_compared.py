@@ -1,23 +1,16 @@
-"""Marks, what stands side by side, pictures over a table, and large tables that are worked out beside the screen."""
+"""Marks, and what stands side by side: models, classes, one class or one concept across the file."""
 
-import re
-import textwrap
 from pathlib import Path
-from threading import Event
 
 import numpy as np
 import pytest
-from driving import burst, lines, on_screen, press, settle
-from stores import write_store
+from driving import lines, numbers, on_screen, press, settle, shown, status
 
 from sing_compute.store import Store
 from sing_tui.app import Explorer
-from sing_tui.gallery import EXHIBITS
 from sing_tui.place import Beside, Place
-from sing_tui.screens import frame, page
-from sing_tui.start import LEVELS, Start, Wish
-from sing_tui.view import View, arrange
-from sing_tui.widgets.detail import DetailPane
+from sing_tui.screens import frame
+from sing_tui.start import Start, Wish
 
 pytestmark = pytest.mark.asyncio
 
@@ -32,40 +25,16 @@ AT = {
 }
 
 
-@pytest.fixture(scope="module")
-def three_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("three") / "three.h5"
-    return write_store(
-        path, models=MODELS, class_names=("cat", "dog", "owl", "empty"), images_per_class=(9, 7, 5, 0), concepts=24
-    )
-
-
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Details are read sooner."""
     monkeypatch.setattr(frame, "_DEBOUNCE", 0.03)
 
 
-def status(app: Explorer) -> str:
-    return app.screen.query_one("#status").left
-
-
-def shown(app: Explorer, name: str) -> list[np.ndarray | str]:
-    """Whole columns of the screen's table whose names end so, in the order of the file."""
-    found = [column for column in app.screen.view.table.columns if column.name.endswith(name)]
-    return [column.values.all() for column in found]
-
-
 def marked(app: Explorer) -> list[str]:
     """The first words of the lines that bear a mark."""
     sign = app.glyphs.mark
     return [line[1:].split("  ")[0].strip() for line in lines(app)[3:-2] if line.startswith(sign)]
-
-
-def numbers(app: Explorer, name: str) -> list[float]:
-    """The numbers of the painted row of that name, without intervals."""
-    line = next(line for line in lines(app)[3:-2] if re.match(rf".{re.escape(name)}(?!\S)", line))
-    return [float(cell) for cell in re.sub(r"\[.*?\]", "", line[1 + len(name) :]).split() if not cell.isalpha()]
 
 
 def places(values: np.ndarray) -> np.ndarray:
@@ -432,295 +401,3 @@ async def test_coming_back_from_a_class_of_a_comparison_the_comparison_stays(thr
         place = app.screen.place
         assert (place.level, place.model, place.beside.models) == ("classes", "beta", ("beta", "alpha", "gamma"))
         assert app.screen.identity == 1
-
-
-# pictures
-
-
-@pytest.mark.parametrize(
-    ("level", "size", "ascii_only"),
-    [
-        *((level, (80, 24), level == "classes") for level in LEVELS),
-        ("concepts", (80, 24), True),
-        *((level, (40, 10), level != "images") for level in LEVELS),
-    ],
-)
-async def test_every_picture_at_every_level_fits_and_its_key_closes_it(
-    three_path: Path, level: str, size: tuple[int, int], ascii_only: bool
-) -> None:
-    app = Explorer(three_path, AT[level], ascii_only=ascii_only)
-    async with app.run_test(size=size) as pilot:
-        await settle(pilot)
-        pane = app.screen.query_one(DetailPane)
-        for known in EXHIBITS:
-            await press(pilot, known.key)
-            await settle(pilot)
-            assert (app.screen.body, app.screen.picture) == ("plot", known.name)
-            detail = pane.detail
-            assert detail.picture is not None, detail.reading
-            text = " ".join(on_screen(app).split())
-            start = " ".join(detail.reading.split()[:8])
-            assert start in text, (start, text)
-            if size == (80, 24):
-                assert " ".join(detail.reading.split()[-4:]) in text  # the whole reading, and a picture below it
-                told = len(textwrap.wrap(detail.reading, 78))
-                assert sum(bool(line.strip()) for line in lines(app)[2:-2]) >= told + 4, known.name
-            assert {strip.cell_length for strip in app.screen._compositor.render_strips()} == {size[0]}
-            assert not ascii_only or text.isascii(), [c for c in text if not c.isascii()]
-            await press(pilot, known.key)
-            assert app.screen.body == "table"
-            assert not pane.display
-        await press(pilot, "1", "2")  # another picture's key goes there at once
-        assert (app.screen.body, app.screen.picture) == ("plot", "ratios")
-        await press(pilot, "escape")
-        assert app.screen.body == "table"
-
-
-@pytest.mark.parametrize(
-    ("level", "picture", "titled"),
-    [
-        ("models", "6", "Singular values: {model}"),
-        ("classes", "4", "{name}: angle to concepts"),
-        ("concepts", "4", "{name} ("),
-        ("images", "1", "AS and IS of alpha"),
-    ],
-)
-async def test_under_a_picture_the_cursor_goes_on_and_the_picture_follows(
-    three_path: Path, level: str, picture: str, titled: str
-) -> None:
-    app = Explorer(three_path, AT[level])
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await press(pilot, picture)
-        for key in ("down", "j", "up"):
-            line = app.screen.table.cursor
-            await press(pilot, key)
-            await settle(pilot)
-            assert app.screen.table.cursor == line + (-1 if key == "up" else 1)
-            k = app.screen.identity
-            name = {"classes": ("cat", "dog", "owl")[k % 3], "concepts": f"concept {k}"}.get(level, "")
-            wanted = titled.format(name=name, model=MODELS[k % 3])
-            assert wanted in " ".join(on_screen(app).split())
-
-
-async def test_classes_and_models_step_with_a_picture_open(three_path: Path) -> None:
-    app = Explorer(three_path, AT["concepts"])
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await press(pilot, "4")
-        for key, title in (
-            ("right_square_bracket", "dog: angle to concepts, alpha"),
-            ("right_curly_bracket", "dog: angle to concepts, beta"),
-            ("left_square_bracket", "cat: angle to concepts, beta"),
-        ):
-            await press(pilot, key)
-            await settle(pilot)
-            assert app.screen.body == "plot"
-            assert title in lines(app)[1]
-        await press(pilot, "4")
-        assert app.screen.place == Place("concepts", "beta", 0)
-
-
-async def test_pictures_of_one_class_in_all_models_follow_the_cursor(three_path: Path) -> None:
-    app = Explorer(three_path, AT["classes"])
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
-        await press(pilot, "a", "6")
-        await settle(pilot)
-        assert "Singular values: alpha" in lines(app)[1]
-        await press(pilot, "down")
-        await settle(pilot)
-        assert "Singular values: beta" in lines(app)[1]
-
-
-async def test_pictures_over_figures_and_over_two_classes_have_a_reading(three_path: Path) -> None:
-    for keys in (("equals_sign",), ("enter", "space", "space", "equals_sign")):
-        app = Explorer(three_path)
-        async with app.run_test(size=(80, 24)) as pilot:
-            await settle(pilot)
-            await press(pilot, *keys)
-            for known in EXHIBITS:
-                await press(pilot, known.key)
-                await settle(pilot)
-                detail = app.screen.query_one(DetailPane).detail
-                assert detail.picture is not None, (keys, known.name, detail.reading)
-                await press(pilot, known.key)
-
-
-# large tables
-
-
-@pytest.fixture
-def large(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tables of more than five rows are worked out beside the screen."""
-    for module in ("widgets.columns", "screens.page", "screens.typed"):
-        monkeypatch.setattr(f"sing_tui.{module}.AT_ONCE", 5)
-
-
-async def until(pilot, what) -> None:
-    for _ in range(300):
-        if what():
-            return
-        await pilot.pause(0.01)
-    raise AssertionError("waited in vain")
-
-
-async def test_places_are_worked_out_beside_the_screen_which_shows_dots_meanwhile(
-    three_path: Path, large: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from sing_compute.store import beside
-
-    gate, real = Event(), beside._ranks
-    monkeypatch.setattr(beside, "_ranks", lambda values: (gate.wait(5), real(values))[1])
-    app = Explorer(three_path, AT["images"])
-    async with app.run_test(size=(140, 30)) as pilot:
-        await settle(pilot)
-        await press(pilot, "d", "d")
-        await settle(pilot)
-        burst("equals_sign", app=app)
-        await until(pilot, lambda: app.screen.place.beside and "rank" in on_screen(app))
-        row = next(line for line in lines(app) if line.startswith(" cat/"))
-        assert row.rstrip().endswith("…")
-        await press_only(pilot, "down")
-        assert app.screen.table.cursor == 1  # it goes on answering
-        gate.set()
-        await settle(pilot)
-        assert not any("…" in line for line in lines(app)[3:-2])
-        values = [shown(app, f"image_score.{model}")[0] for model in MODELS]
-        line = app.screen.view.order[1]
-        expected = [places(values[0])[line] - places(other)[line] for other in values[1:]]
-        key = str(app.screen.view.table.columns[0].values.all()[line])
-        assert numbers(app, key)[-2:] == expected
-
-
-async def press_only(pilot, *keys: str) -> None:
-    """Press keys without waiting for what works beside the screen."""
-    burst(*keys, app=pilot.app)
-    await pilot.pause(0.05)
-
-
-async def played(path: Path, keys: tuple[tuple[str, ...], ...]) -> list[tuple]:
-    """Rows, cursor and status after each group of keys."""
-    app, seen = Explorer(path, Start(Wish(table="images"))), []
-    async with app.run_test(size=SIZE) as pilot:
-        await settle(pilot)
-        for group in keys:
-            await press(pilot, *group)
-            await settle(pilot)
-            seen.append((app.screen.view.order.tolist(), app.screen.table.cursor, status(app)))
-    return seen
-
-
-async def test_large_tables_sort_filter_and_find_like_small_ones(
-    three_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    keys = (
-        ("right", "right", "s"),
-        ("r", "down", "down"),
-        ("equals_sign",),
-        (*["right"] * 8, "s"),
-        ("equals_sign", "f", *"class = dog"),
-        ("enter", "down"),
-        ("f", *["backspace"] * 3, *"cat", "enter"),
-        ("f",),
-        (*" x and (",),
-        ("escape",),
-        ("F", "slash", *"dog"),
-        ("enter", "n"),
-        ("N",),
-        ("slash", *"owl/00020"),
-        ("escape",),
-        ("o",),
-        ("f", *"zzz", "enter"),
-        ("escape",),
-    )
-    small = await played(three_path, keys)
-    for module in ("widgets.columns", "screens.page", "screens.typed"):
-        monkeypatch.setattr(f"sing_tui.{module}.AT_ONCE", 5)
-    for group, before, after in zip(keys, small, await played(three_path, keys), strict=True):
-        assert after == before, group
-    assert [len(rows) for rows, *_ in small[4:7]] == [7, 7, 9]
-
-
-async def test_a_newer_filter_overtakes_an_older_one(
-    three_path: Path, large: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    gate, held = Event(), []
-
-    def slow(table, wanted, stop=None) -> View:
-        if wanted.filter == "dog":
-            held.append(wanted.filter)
-            gate.wait(5)
-        return arrange(table, wanted, stop)
-
-    monkeypatch.setattr(page, "arrange", slow)
-    app = Explorer(three_path, Start(Wish(table="images")))
-    async with app.run_test(size=SIZE) as pilot:
-        await settle(pilot)
-        burst("f", *"dog", app=app)
-        await until(pilot, lambda: held)
-        for key in ("backspace", "backspace", "backspace", *"owl"):
-            burst(key, app=app)  # one at a time: sent together, Textual's Input takes letters before other keys
-            await pilot.pause(0.02)
-        await until(pilot, lambda: app.screen.view.arrangement.filter == "owl")
-        gate.set()
-        await settle(pilot)
-        texts = [column.values.all() for column in app.screen.view.table.columns if column.is_text]
-        expected = [row for row in range(21) if any("owl" in str(cells[row]) for cells in texts)]
-        assert sorted(app.screen.view.order.tolist()) == expected
-        assert app.screen.arrangement.filter == app.screen.view.arrangement.filter == "owl"
-        await press(pilot, "enter")
-        assert "filter owl" in status(app)
-
-
-async def test_an_answer_that_comes_just_before_a_newer_one_does_not_push_it_out(three_path: Path, large: None) -> None:
-    app = Explorer(three_path, Start(Wish(table="images")))
-    async with app.run_test(size=SIZE) as pilot:
-        await settle(pilot)
-        screen = app.screen
-        table, first = screen.view.table, screen.arrangement
-        from dataclasses import replace
-
-        older, newer = replace(first, filter="dog"), replace(first, filter="owl")
-        screen.arrangements["images"] = newer
-        for wanted in (older, newer):  # both were under way when the first answer arrived
-            screen.post_message(screen.Arranged(wanted, arrange(table, wanted), 0, None))
-        await settle(pilot)
-        assert screen.view.arrangement.filter == screen.arrangement.filter == "owl"
-
-
-async def test_a_sort_that_is_asked_for_while_another_table_is_read_is_kept(three_path: Path) -> None:
-    app = Explorer(three_path, AT["concepts"])
-    async with app.run_test(size=SIZE) as pilot:
-        await settle(pilot)
-        await press(pilot, "o", "down", "right", "right")
-        item, measure = app.screen.identity, app.screen.table.columns[app.screen.table.column].name
-        for key, model in (("right_curly_bracket", "beta"), ("right_curly_bracket", "gamma")):
-            burst(key, "s", app=app)
-            await settle(pilot)
-            assert app.screen.place.model == model
-            assert app.screen.arrangement.sort == measure
-            with Store(three_path) as store:
-                score = store.array(f"models/{model}/concepts/{measure}")[0]
-            shown_scores = app.screen.view.table.column(measure).values.take(app.screen.view.order)
-            assert shown_scores.tolist() == sorted(score.tolist(), reverse=app.screen.arrangement.descending)
-            assert app.screen.identity == item
-
-
-async def test_a_search_that_was_given_up_moves_nothing(
-    three_path: Path, large: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    gate, real = Event(), View.matches
-    monkeypatch.setattr(View, "matches", lambda view, words, stop=None: (gate.wait(5), real(view, words, stop))[1])
-    app = Explorer(three_path, Start(Wish(table="images")))
-    async with app.run_test(size=SIZE) as pilot:
-        await settle(pilot)
-        await press(pilot, "down")
-        burst("slash", *"owl/00020", app=app)
-        await pilot.pause(0.1)
-        burst("escape", app=app)
-        await pilot.pause(0.1)
-        gate.set()
-        await settle(pilot)
-        assert app.screen.table.cursor == 1
-        assert "2 of 21" in status(app)

@@ -9,6 +9,7 @@ from threading import Event
 import h5py
 import numpy as np
 import pytest
+from driving import until
 from rich.cells import cell_len
 from stores import write_store
 from textual.app import App
@@ -249,15 +250,6 @@ def drive(
 
     asyncio.run(run())
     return app.chosen
-
-
-async def until(pilot: Pilot, true: Callable[[], bool]) -> None:
-    for _ in range(500):
-        if true():
-            break
-        await asyncio.sleep(0.01)
-    assert true()
-    await pilot.pause(0.01)
 
 
 async def enter_text(pilot: Pilot, screen: FinderScreen, text: str) -> None:

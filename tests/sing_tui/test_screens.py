@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from driving import burst, lines, on_screen, press, settle
+from driving import burst, lines, on_screen, press, settle, status
 from stores import write_store
 from textual.widgets import Input
 
@@ -31,10 +31,6 @@ AT = {
     "concepts": start(class_name="cat"),
     "images": start(class_name="cat", table="images"),
 }
-
-
-def status(app: Explorer) -> str:
-    return app.screen.query_one("#status").left
 
 
 def first_cells(app: Explorer) -> list[str]:

@@ -8,7 +8,7 @@ from time import sleep
 
 import pytest
 from click.testing import CliRunner
-from driving import burst, lines, press, settle
+from driving import burst, lines, press, settle, status
 
 from sing_compute.store import Store
 from sing_tui.app import Explorer
@@ -19,10 +19,6 @@ from sing_tui.screens.sheet import Sheet
 from sing_tui.start import Start, Wish
 
 pytestmark = pytest.mark.asyncio
-
-
-def status(app: Explorer) -> str:
-    return app.screen.query_one("#status").left
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,142 @@
+"""Pictures over a table: they fit, say what they show, and follow cursor, class and model."""
+
+import textwrap
+from pathlib import Path
+
+import pytest
+from driving import lines, on_screen, press, settle
+
+from sing_tui.app import Explorer
+from sing_tui.gallery import EXHIBITS
+from sing_tui.place import Place
+from sing_tui.screens import frame
+from sing_tui.start import LEVELS, Start, Wish
+from sing_tui.widgets.detail import DetailPane
+
+pytestmark = pytest.mark.asyncio
+
+MODELS = ("alpha", "beta", "gamma")
+SIZE = (99, 30)
+"""Room for all columns that are compared, and none for details beside them."""
+AT = {
+    "models": Start(),
+    "classes": Start(Wish(model="alpha")),
+    "concepts": Start(Wish(class_name="cat")),
+    "images": Start(Wish(class_name="cat", table="images")),
+}
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Details are read sooner."""
+    monkeypatch.setattr(frame, "_DEBOUNCE", 0.03)
+
+
+@pytest.mark.parametrize(
+    ("level", "size", "ascii_only"),
+    [
+        *((level, (80, 24), level == "classes") for level in LEVELS),
+        ("concepts", (80, 24), True),
+        *((level, (40, 10), level != "images") for level in LEVELS),
+    ],
+)
+async def test_every_picture_at_every_level_fits_and_its_key_closes_it(
+    three_path: Path, level: str, size: tuple[int, int], ascii_only: bool
+) -> None:
+    app = Explorer(three_path, AT[level], ascii_only=ascii_only)
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        pane = app.screen.query_one(DetailPane)
+        for known in EXHIBITS:
+            await press(pilot, known.key)
+            await settle(pilot)
+            assert (app.screen.body, app.screen.picture) == ("plot", known.name)
+            detail = pane.detail
+            assert detail.picture is not None, detail.reading
+            text = " ".join(on_screen(app).split())
+            start = " ".join(detail.reading.split()[:8])
+            assert start in text, (start, text)
+            if size == (80, 24):
+                assert " ".join(detail.reading.split()[-4:]) in text  # the whole reading, and a picture below it
+                told = len(textwrap.wrap(detail.reading, 78))
+                assert sum(bool(line.strip()) for line in lines(app)[2:-2]) >= told + 4, known.name
+            assert {strip.cell_length for strip in app.screen._compositor.render_strips()} == {size[0]}
+            assert not ascii_only or text.isascii(), [c for c in text if not c.isascii()]
+            await press(pilot, known.key)
+            assert app.screen.body == "table"
+            assert not pane.display
+        await press(pilot, "1", "2")  # another picture's key goes there at once
+        assert (app.screen.body, app.screen.picture) == ("plot", "ratios")
+        await press(pilot, "escape")
+        assert app.screen.body == "table"
+
+
+@pytest.mark.parametrize(
+    ("level", "picture", "titled"),
+    [
+        ("models", "6", "Singular values: {model}"),
+        ("classes", "4", "{name}: angle to concepts"),
+        ("concepts", "4", "{name} ("),
+        ("images", "1", "AS and IS of alpha"),
+    ],
+)
+async def test_under_a_picture_the_cursor_goes_on_and_the_picture_follows(
+    three_path: Path, level: str, picture: str, titled: str
+) -> None:
+    app = Explorer(three_path, AT[level])
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, picture)
+        for key in ("down", "j", "up"):
+            line = app.screen.table.cursor
+            await press(pilot, key)
+            await settle(pilot)
+            assert app.screen.table.cursor == line + (-1 if key == "up" else 1)
+            k = app.screen.identity
+            name = {"classes": ("cat", "dog", "owl")[k % 3], "concepts": f"concept {k}"}.get(level, "")
+            wanted = titled.format(name=name, model=MODELS[k % 3])
+            assert wanted in " ".join(on_screen(app).split())
+
+
+async def test_classes_and_models_step_with_a_picture_open(three_path: Path) -> None:
+    app = Explorer(three_path, AT["concepts"])
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "4")
+        for key, title in (
+            ("right_square_bracket", "dog: angle to concepts, alpha"),
+            ("right_curly_bracket", "dog: angle to concepts, beta"),
+            ("left_square_bracket", "cat: angle to concepts, beta"),
+        ):
+            await press(pilot, key)
+            await settle(pilot)
+            assert app.screen.body == "plot"
+            assert title in lines(app)[1]
+        await press(pilot, "4")
+        assert app.screen.place == Place("concepts", "beta", 0)
+
+
+async def test_pictures_of_one_class_in_all_models_follow_the_cursor(three_path: Path) -> None:
+    app = Explorer(three_path, AT["classes"])
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "a", "6")
+        await settle(pilot)
+        assert "Singular values: alpha" in lines(app)[1]
+        await press(pilot, "down")
+        await settle(pilot)
+        assert "Singular values: beta" in lines(app)[1]
+
+
+async def test_pictures_over_figures_and_over_two_classes_have_a_reading(three_path: Path) -> None:
+    for keys in (("equals_sign",), ("enter", "space", "space", "equals_sign")):
+        app = Explorer(three_path)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settle(pilot)
+            await press(pilot, *keys)
+            for known in EXHIBITS:
+                await press(pilot, known.key)
+                await settle(pilot)
+                detail = app.screen.query_one(DetailPane).detail
+                assert detail.picture is not None, (keys, known.name, detail.reading)
+                await press(pilot, known.key)

@@ -1,0 +1,205 @@
+"""Large tables, sorted, filtered and searched beside the screen, which goes on answering."""
+
+from pathlib import Path
+from threading import Event
+
+import numpy as np
+import pytest
+from driving import burst, lines, numbers, on_screen, press, settle, shown, status, until
+
+from sing_compute.store import Store
+from sing_tui.app import Explorer
+from sing_tui.screens import frame, page
+from sing_tui.start import Start, Wish
+from sing_tui.view import View, arrange
+
+pytestmark = pytest.mark.asyncio
+
+MODELS = ("alpha", "beta", "gamma")
+SIZE = (99, 30)
+"""Room for all columns that are compared, and none for details beside them."""
+AT = {
+    "models": Start(),
+    "classes": Start(Wish(model="alpha")),
+    "concepts": Start(Wish(class_name="cat")),
+    "images": Start(Wish(class_name="cat", table="images")),
+}
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Details are read sooner."""
+    monkeypatch.setattr(frame, "_DEBOUNCE", 0.03)
+
+
+def places(values: np.ndarray) -> np.ndarray:
+    """Ranks by the definition: 1 and how many are larger."""
+    return 1 + (values[None, :] > values[:, None]).sum(axis=1)
+
+
+@pytest.fixture
+def large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables of more than five rows are worked out beside the screen."""
+    for module in ("widgets.columns", "screens.page", "screens.typed"):
+        monkeypatch.setattr(f"sing_tui.{module}.AT_ONCE", 5)
+
+
+async def test_places_are_worked_out_beside_the_screen_which_shows_dots_meanwhile(
+    three_path: Path, large: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sing_compute.store import beside
+
+    gate, real = Event(), beside._ranks
+    monkeypatch.setattr(beside, "_ranks", lambda values: (gate.wait(5), real(values))[1])
+    app = Explorer(three_path, AT["images"])
+    async with app.run_test(size=(140, 30)) as pilot:
+        await settle(pilot)
+        await press(pilot, "d", "d")
+        await settle(pilot)
+        burst("equals_sign", app=app)
+        await until(pilot, lambda: app.screen.place.beside and "rank" in on_screen(app))
+        row = next(line for line in lines(app) if line.startswith(" cat/"))
+        assert row.rstrip().endswith("…")
+        await press_only(pilot, "down")
+        assert app.screen.table.cursor == 1  # it goes on answering
+        gate.set()
+        await settle(pilot)
+        assert not any("…" in line for line in lines(app)[3:-2])
+        values = [shown(app, f"image_score.{model}")[0] for model in MODELS]
+        line = app.screen.view.order[1]
+        expected = [places(values[0])[line] - places(other)[line] for other in values[1:]]
+        key = str(app.screen.view.table.columns[0].values.all()[line])
+        assert numbers(app, key)[-2:] == expected
+
+
+async def press_only(pilot, *keys: str) -> None:
+    """Press keys without waiting for what works beside the screen."""
+    burst(*keys, app=pilot.app)
+    await pilot.pause(0.05)
+
+
+async def played(path: Path, keys: tuple[tuple[str, ...], ...]) -> list[tuple]:
+    """Rows, cursor and status after each group of keys."""
+    app, seen = Explorer(path, Start(Wish(table="images"))), []
+    async with app.run_test(size=SIZE) as pilot:
+        await settle(pilot)
+        for group in keys:
+            await press(pilot, *group)
+            await settle(pilot)
+            seen.append((app.screen.view.order.tolist(), app.screen.table.cursor, status(app)))
+    return seen
+
+
+async def test_large_tables_sort_filter_and_find_like_small_ones(
+    three_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = (
+        ("right", "right", "s"),
+        ("r", "down", "down"),
+        ("equals_sign",),
+        (*["right"] * 8, "s"),
+        ("equals_sign", "f", *"class = dog"),
+        ("enter", "down"),
+        ("f", *["backspace"] * 3, *"cat", "enter"),
+        ("f",),
+        (*" x and (",),
+        ("escape",),
+        ("F", "slash", *"dog"),
+        ("enter", "n"),
+        ("N",),
+        ("slash", *"owl/00020"),
+        ("escape",),
+        ("o",),
+        ("f", *"zzz", "enter"),
+        ("escape",),
+    )
+    small = await played(three_path, keys)
+    for module in ("widgets.columns", "screens.page", "screens.typed"):
+        monkeypatch.setattr(f"sing_tui.{module}.AT_ONCE", 5)
+    for group, before, after in zip(keys, small, await played(three_path, keys), strict=True):
+        assert after == before, group
+    assert [len(rows) for rows, *_ in small[4:7]] == [7, 7, 9]
+
+
+async def test_a_newer_filter_overtakes_an_older_one(
+    three_path: Path, large: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, held = Event(), []
+
+    def slow(table, wanted, stop=None) -> View:
+        if wanted.filter == "dog":
+            held.append(wanted.filter)
+            gate.wait(5)
+        return arrange(table, wanted, stop)
+
+    monkeypatch.setattr(page, "arrange", slow)
+    app = Explorer(three_path, Start(Wish(table="images")))
+    async with app.run_test(size=SIZE) as pilot:
+        await settle(pilot)
+        burst("f", *"dog", app=app)
+        await until(pilot, lambda: held)
+        for key in ("backspace", "backspace", "backspace", *"owl"):
+            burst(key, app=app)  # one at a time: sent together, Textual's Input takes letters before other keys
+            await pilot.pause(0.02)
+        await until(pilot, lambda: app.screen.view.arrangement.filter == "owl")
+        gate.set()
+        await settle(pilot)
+        texts = [column.values.all() for column in app.screen.view.table.columns if column.is_text]
+        expected = [row for row in range(21) if any("owl" in str(cells[row]) for cells in texts)]
+        assert sorted(app.screen.view.order.tolist()) == expected
+        assert app.screen.arrangement.filter == app.screen.view.arrangement.filter == "owl"
+        await press(pilot, "enter")
+        assert "filter owl" in status(app)
+
+
+async def test_an_answer_that_comes_just_before_a_newer_one_does_not_push_it_out(three_path: Path, large: None) -> None:
+    app = Explorer(three_path, Start(Wish(table="images")))
+    async with app.run_test(size=SIZE) as pilot:
+        await settle(pilot)
+        screen = app.screen
+        table, first = screen.view.table, screen.arrangement
+        from dataclasses import replace
+
+        older, newer = replace(first, filter="dog"), replace(first, filter="owl")
+        screen.arrangements["images"] = newer
+        for wanted in (older, newer):  # both were under way when the first answer arrived
+            screen.post_message(screen.Arranged(wanted, arrange(table, wanted), 0, None))
+        await settle(pilot)
+        assert screen.view.arrangement.filter == screen.arrangement.filter == "owl"
+
+
+async def test_a_sort_that_is_asked_for_while_another_table_is_read_is_kept(three_path: Path) -> None:
+    app = Explorer(three_path, AT["concepts"])
+    async with app.run_test(size=SIZE) as pilot:
+        await settle(pilot)
+        await press(pilot, "o", "down", "right", "right")
+        item, measure = app.screen.identity, app.screen.table.columns[app.screen.table.column].name
+        for key, model in (("right_curly_bracket", "beta"), ("right_curly_bracket", "gamma")):
+            burst(key, "s", app=app)
+            await settle(pilot)
+            assert app.screen.place.model == model
+            assert app.screen.arrangement.sort == measure
+            with Store(three_path) as store:
+                score = store.array(f"models/{model}/concepts/{measure}")[0]
+            shown_scores = app.screen.view.table.column(measure).values.take(app.screen.view.order)
+            assert shown_scores.tolist() == sorted(score.tolist(), reverse=app.screen.arrangement.descending)
+            assert app.screen.identity == item
+
+
+async def test_a_search_that_was_given_up_moves_nothing(
+    three_path: Path, large: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, real = Event(), View.matches
+    monkeypatch.setattr(View, "matches", lambda view, words, stop=None: (gate.wait(5), real(view, words, stop))[1])
+    app = Explorer(three_path, Start(Wish(table="images")))
+    async with app.run_test(size=SIZE) as pilot:
+        await settle(pilot)
+        await press(pilot, "down")
+        burst("slash", *"owl/00020", app=app)
+        await pilot.pause(0.1)
+        burst("escape", app=app)
+        await pilot.pause(0.1)
+        gate.set()
+        await settle(pilot)
+        assert app.screen.table.cursor == 1
+        assert "2 of 21" in status(app)

@@ -1,0 +1,210 @@
+"""The screen of one photograph and those nearest to it."""
+
+import io
+import re
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from drawings import BLUE, GREEN, RED, rastered, save, unpacked
+from PIL import Image
+from stores import write_store
+from textual.app import App
+from textual.pilot import Pilot
+from textual.strip import Strip
+
+from sing_compute.store import Store
+from sing_tui import photos
+from sing_tui.formats import ASCII, UNICODE
+from sing_tui.screens.photo import Layout, PhotoScreen, Picture, Shown
+
+
+class Host(App[None]):
+    """An app with nothing but what a test pushes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[str] = []
+
+    def lines(self) -> list[str]:
+        return ["".join(segment.text for segment in strip) for strip in self.screen._compositor.render_strips()]
+
+
+COLORS = {"cat": RED, "dog": GREEN, "owl": BLUE}
+
+
+@pytest.fixture(scope="session")
+def pictured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results file whose images are here: red cats, green dogs, a blue owl, 40 x 40 pixels each."""
+    folder = tmp_path_factory.mktemp("pictured")
+    path = write_store(folder / "results.h5", seed=3)
+    with Store(path) as store:
+        keys = [str(key) for key in store.array("images/key")]
+    for key in keys[:-2]:
+        save(folder / "images" / key, np.full((40, 40, 3), COLORS[key.partition("/")[0]]))
+    save(folder / "images" / keys[-2], np.zeros((4, 4))).write_bytes(b"broken")  # the last dog; the owl is absent
+    with h5py.File(path, "r+") as file:
+        file["images"].attrs["root"] = np.bytes_(folder / "images")
+        file["models/alpha/images/nearest_before"][0, :3] = [30, 42, 2]
+        file["models/alpha/images/nearest_after"][0, :3] = [1, 41, 31]
+    return path
+
+
+async def settle(pilot: Pilot) -> None:
+    for _ in range(2):
+        await pilot.pause()
+        await pilot.app.workers.wait_for_complete()
+    await pilot.pause()
+
+
+def painted(app: Host, color: tuple[int, int, int], columns: slice) -> int:
+    """Half-cells of a colour in some columns of the screen."""
+    found = 0
+    for strip in app.screen._compositor.render_strips():
+        for text, style, _ in Strip(strip).crop(columns.start, columns.stop):
+            if style is not None and text and set(text) <= {" ", "▀"}:
+                lower = style.bgcolor and tuple(style.bgcolor.get_truecolor()) == color
+                upper = style.color and text[0] == "▀" and tuple(style.color.get_truecolor()) == color
+                found += len(text) * ((lower or 0) + ((lower if text[0] == " " else upper) or 0))
+    return found
+
+
+@pytest.mark.asyncio
+class TestScreen:
+    async def test_an_image_stands_at_the_left_and_its_neighbours_at_the_right(self, pictured: Path) -> None:
+        with Store(pictured) as store:
+            app = Host()
+            async with app.run_test(size=(80, 24)) as pilot:
+                app.push_screen(PhotoScreen(store, "alpha", 0, glyphs=UNICODE))
+                await settle(pilot)
+                text = "\n".join(app.lines())
+                assert "nearest to T(f), null part kept" in text
+                assert "nearest to T(f~), null part removed" in text
+                assert "cat/00000.png" in text
+                assert text.count("g/0") == 3  # neighbours 30, 41 and 31
+                assert painted(app, RED, slice(0, 40)) == 39 * 39
+                assert painted(app, GREEN, slice(0, 40)) == 0
+                assert painted(app, RED, slice(40, 80)) == painted(app, GREEN, slice(40, 80)) == 2 * 12 * 12
+                assert "--images" in text  # the owl is not on this machine
+                assert "can be drawn" in text  # the last dog is broken
+                await press_and_settle(pilot, "escape")
+                assert not isinstance(app.screen, PhotoScreen)
+
+    @pytest.mark.parametrize("size", [(40, 10), (59, 30), (20, 5)])
+    async def test_on_a_small_screen_stands_the_image_alone(self, pictured: Path, size: tuple[int, int]) -> None:
+        with Store(pictured) as store:
+            app = Host()
+            async with app.run_test(size=size) as pilot:
+                app.push_screen(PhotoScreen(store, "alpha", 0, glyphs=UNICODE))
+                await settle(pilot)
+                assert "nearest" not in "\n".join(app.lines())
+                assert painted(app, RED, slice(0, size[0])) > 0
+
+    async def test_names_alone_stand_where_pictures_are_too_small(self, pictured: Path) -> None:
+        with Store(pictured) as store:
+            app = Host()
+            async with app.run_test(size=(80, 10)) as pilot:
+                app.push_screen(PhotoScreen(store, "alpha", 0, glyphs=UNICODE))
+                await settle(pilot)
+                assert painted(app, RED, slice(40, 80)) == 0
+                assert sum("dog/0" in line[40:] for line in app.lines()) == 3
+
+    async def test_steps_go_through_the_table_and_end_with_it(self, pictured: Path) -> None:
+        rows, asked = iter([1, 30, None]), []
+
+        def step(lines: int) -> int | None:
+            asked.append(lines)
+            return next(rows)
+
+        with Store(pictured) as store:
+            app = Host()
+            async with app.run_test(size=(80, 24)) as pilot:
+                app.push_screen(PhotoScreen(store, "alpha", 0, glyphs=UNICODE, step=step))
+                await settle(pilot)
+                shown = []
+                for key in ("j", "down", "k"):
+                    await press_and_settle(pilot, key)
+                    shown.append((app.screen.row, painted(app, GREEN, slice(0, 40)) > 0))
+                assert asked == [1, 1, -1]
+                assert shown == [(1, False), (30, True), (30, True)]
+                assert "dog/00030.png" in "\n".join(line[:40] for line in app.lines())
+
+    async def test_what_was_read_for_another_row_or_size_is_dropped(self, pictured: Path) -> None:
+        with Store(pictured) as store:
+            app = Host()
+            async with app.run_test(size=(80, 24)) as pilot:
+                screen = PhotoScreen(store, "alpha", 0, glyphs=UNICODE)
+                app.push_screen(screen)
+                await settle(pilot)
+                for wanted in ((1, screen.room), (0, Layout(40, 10))):
+                    screen.post_message(PhotoScreen.Read(wanted, Shown("late"), ()))
+                await settle(pilot)
+                assert "late" not in "\n".join(app.lines())
+
+    async def test_ascii_paints_nothing_else(self, pictured: Path) -> None:
+        with Store(pictured) as store:
+            app = Host()
+            async with app.run_test(size=(80, 24)) as pilot:
+                app.push_screen(PhotoScreen(store, "alpha", 0, glyphs=ASCII))
+                await settle(pilot)
+                assert "\n".join(app.lines()).isascii()
+                assert "-" * 36 in "\n".join(app.lines())  # red is a dark grey
+
+    async def test_without_the_images_the_reason_stands_in_their_place(self, store_path: Path) -> None:
+        with Store(store_path) as store:
+            app = Host()
+            async with app.run_test(size=(80, 24)) as pilot:
+                app.push_screen(PhotoScreen(store, "alpha", 0, glyphs=UNICODE, folder=Path("nowhere")))
+                await settle(pilot)
+                text = " ".join(line[1:40].strip() for line in app.lines())
+                assert "nowhere/cat/00000.png is not on this machine: --images DIR says where the images are" in text
+
+    async def test_awkward_names_and_a_model_without_a_null_space(self, awkward_path: Path, bare_path: Path) -> None:
+        for path, model in ((awkward_path, "a"), (bare_path, "vgg")):
+            with Store(path) as store:
+                app = Host()
+                async with app.run_test(size=(80, 24)) as pilot:
+                    app.push_screen(PhotoScreen(store, model, 17, glyphs=UNICODE))
+                    await settle(pilot)
+                    text = "\n".join(app.lines())
+                    assert "\x1b" not in text
+                    assert "\x07" not in text
+                    assert ("not computed" in text) == (model == "vgg")
+
+    @pytest.mark.parametrize("graphics", ["kitty", "sixel"])
+    async def test_a_better_terminal_is_sent_the_drawing_and_told_to_remove_it(
+        self, pictured: Path, graphics: photos.Graphics, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("TMUX", raising=False)
+        with Store(pictured) as store:
+            app = Host()
+            async with app.run_test(size=(80, 24)) as pilot:
+                written: list[str] = []
+                monkeypatch.setattr(app._driver, "write", written.append)
+                app.push_screen(PhotoScreen(store, "alpha", 0, glyphs=UNICODE, graphics=graphics))
+                await settle(pilot)
+                drawn = [text for text in written if "\x1b_Ga=T" in text or "\x1bP0;1;0q" in text]
+                assert len(drawn) == 1
+                place, sequence = re.fullmatch(r"\x1b7(\x1b\[\d+;\d+H)(.*)\x1b8", drawn[0], re.DOTALL).groups()
+                assert place == "\x1b[2;2H"
+                assert painted(app, RED, slice(0, 40)) == 0
+                assert painted(app, RED, slice(40, 80)) > 0
+                if graphics == "kitty":
+                    assert (np.asarray(Image.open(io.BytesIO(unpacked(sequence)[1]))) == RED).all()
+                else:
+                    assert (rastered(sequence) == np.array(RED) / 2.55).all()
+                erased: list[object] = []
+                picture = app.screen.query_one(Picture)
+                monkeypatch.setattr(picture, "refresh", lambda *regions, **_: erased.append(regions))
+                app.screen.row = 1
+                app.screen.read()
+                assert () in erased  # the whole picture, whatever its lines were
+                last = len(written)
+                await press_and_settle(pilot, "q")
+                assert any("\x1b_Ga=d" in text for text in written[last:]) == (graphics == "kitty")
+
+
+async def press_and_settle(pilot: Pilot, key: str) -> None:
+    await pilot.press(key)
+    await settle(pilot)

@@ -1,0 +1,139 @@
+"""What is remembered between two sessions: place, theme, hint."""
+
+import os
+from pathlib import Path
+
+import pytest
+from driving import lines, on_screen, press, settle
+
+from sing_tui.app import Explorer
+from sing_tui.opening import HINT
+from sing_tui.place import Place
+from sing_tui.settings import State, read_state, write_state
+from sing_tui.start import Start, Wish
+
+
+@pytest.fixture
+def memory(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "sing-tui" / "state.json"
+
+
+def place_line(app: Explorer) -> str:
+    return lines(app)[0]
+
+
+async def test_the_hint_is_shown_once(store_path: Path, memory: Path) -> None:
+    for again in (False, True):
+        app = Explorer(store_path, memory=memory)
+        async with app.run_test(size=(100, 24)) as pilot:
+            await settle(pilot)
+            assert (HINT in on_screen(app)) != again
+            await press(pilot, "down")
+            assert HINT not in on_screen(app)
+            await press(pilot, "Q")
+        assert read_state(memory).hint_seen
+
+
+async def test_the_last_place_is_taken_up_only_where_nothing_else_was_asked_for(store_path: Path, memory: Path) -> None:
+    app = Explorer(store_path, memory=memory)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "down", "enter", "down", "i", "f", *"as > -1", "enter")
+        await press(pilot, "asterisk", "n", "down", "space", "down", "down", "space", "enter")
+        await press(pilot, "right", "s", "r", "down", "down", "down")
+        left = app.screen
+        kept = (left.place, left.arrangement, left.identity, left.chosen_columns, left.table.cursor)
+        assert left.place == Place("images", "beta", 1)
+        assert len(kept[3]) >= 2
+        await press(pilot, "Q")
+    app = Explorer(store_path, memory=memory)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        back = app.screen
+        assert (back.place, back.arrangement, back.identity, back.chosen_columns, back.table.cursor) == kept
+        assert [column.name for column in back.table.columns] == [kept[3][0], *kept[3][1:]]
+        await press(pilot, "escape", "escape")
+        assert (app.screen.place, app.screen.identity) == (Place("classes", "beta"), 1)
+        await press(pilot, "escape")
+        assert (app.screen.place, app.screen.identity) == (Place(), 1)
+    for begin, where in ((Start(Wish(model="alpha")), memory), (Start(), None)):
+        app = Explorer(store_path, begin, memory=where)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settle(pilot)
+            assert app.screen.place == (Place("classes", "alpha") if where else Place())
+            assert app.screen.arrangement.filter == ""
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        ("enter", "equals_sign", "down"),
+        ("enter", "down", "a", "down"),
+        ("enter", "enter", "down", "a"),
+        ("enter", "space", "space", "equals_sign", "full_stop"),
+        ("down", "equals_sign", "down"),
+        ("i", "o", "down"),
+    ],
+)
+async def test_every_kind_of_place_is_remembered(store_path: Path, memory: Path, keys: tuple[str, ...]) -> None:
+    places = []
+    for again in (False, True):
+        app = Explorer(store_path, memory=memory)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await settle(pilot)
+            await press(pilot, *(() if again else keys))
+            places.append((app.screen.place, app.screen.arrangement, app.screen.table.cursor))
+            await press(pilot, "Q")
+    assert places[0] == places[1]
+    assert places[0][0] != Place()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"wish": {"model": "gamma"}},
+        {"wish": {"class_name": "zebra", "table": "concepts"}},
+        {"filter": "no_such_column > 3"},
+        {"sort": "no_such_column"},
+        {"columns": ["no_such_column"]},
+        {"wish": 7},
+        {"row": "x"},
+    ],
+)
+async def test_a_place_that_the_file_does_not_hold_is_passed_over(
+    store_path: Path, memory: Path, change: dict[str, object]
+) -> None:
+    from dataclasses import asdict
+
+    start = asdict(Start(Wish(table="classes", model="alpha")))
+    wish = start["wish"] | change["wish"] if isinstance(change.get("wish"), dict) else change.get("wish", start["wish"])
+    write_state(memory, State(places={os.path.realpath(store_path): {**start, **change, "wish": wish}}))
+    app = Explorer(store_path, memory=memory)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert app.failure is None
+        assert app.screen.place == Place()
+        assert app.screen.table.lines == 2
+
+
+async def test_a_row_beyond_the_end_is_the_last_one(store_path: Path, memory: Path) -> None:
+    from dataclasses import asdict
+
+    start = asdict(Start(Wish(table="classes", model="alpha"), row=10**9))
+    write_state(memory, State(places={os.path.realpath(store_path): start}))
+    app = Explorer(store_path, memory=memory)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        assert (app.screen.place, app.screen.table.cursor) == (Place("classes", "alpha"), 2)
+
+
+async def test_a_theme_chosen_in_the_palette_is_kept(store_path: Path, memory: Path) -> None:
+    app = Explorer(store_path, memory=memory)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "colon", *"theme gruv", "enter")
+        assert app.theme == "gruvbox"
+        await press(pilot, "Q")
+    kept = read_state(memory)
+    assert kept.theme == "gruvbox"
+    assert kept.place(store_path)  # and the place beside it

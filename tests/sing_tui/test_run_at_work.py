@@ -1,0 +1,134 @@
+"""A file that is still computed, added to or replaced while the explorer looks."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+from driving import lines, on_screen, press, settle
+from rich.cells import cell_len
+from stores import write_store
+from textual.pilot import Pilot
+
+from sing_compute.store import Store
+from sing_tui.app import Explorer, Opening
+from sing_tui.opening import anew
+from sing_tui.place import Place
+from sing_tui.start import Start, Wish
+
+
+def place_line(app: Explorer) -> str:
+    return lines(app)[0]
+
+
+@pytest.fixture
+def run_state(tmp_path: Path) -> Path:
+    (tmp_path / "new.h5.work").mkdir()
+    return tmp_path / "new.h5.work" / "progress.json"
+
+
+def leave(path: Path, **changes: object) -> None:
+    now = time.time()
+    state = {
+        "version": 1, "task": "features", "done": 420, "total": 1000, "rate": 2.0, "started": now - 200,
+        "task_started": now - 139, "written": now, "pid": os.getpid(), "host": os.uname().nodename,
+        "command": "sing-compute",
+    }  # fmt: skip
+    path.write_text(json.dumps(state | changes))
+
+
+async def looked(app: Explorer, pilot: Pilot) -> None:
+    """As the timer does every two seconds."""
+    app.look()
+    await app.workers.wait_for_complete()
+    await pilot.pause(0.05)
+
+
+async def test_a_file_that_is_still_computed_is_waited_for_and_opened(tmp_path: Path, run_state: Path) -> None:
+    leave(run_state)
+    path = tmp_path / "new.h5"
+    app = Explorer(path, Start(Wish(model="beta"), "dog"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause(0.05)
+        await looked(app, pilot)
+        assert isinstance(app.screen, Opening)
+        assert "at work on new.h5: features 42%, 4:50 left" in on_screen(app)
+        leave(run_state, done=990)
+        await looked(app, pilot)
+        assert "99%, 0:05 left" in on_screen(app)
+        leave(run_state, pid=2**22 + 1)
+        await looked(app, pilot)
+        assert "no run is at work on it; q leaves" in on_screen(app)
+        write_store(path)
+        run_state.unlink()
+        await looked(app, pilot)
+        await settle(pilot)
+        assert app.screen.place == Place("classes", "beta")
+        assert app.screen.table.lines == 1
+
+
+async def test_the_wait_for_a_file_can_be_left(tmp_path: Path, run_state: Path) -> None:
+    leave(run_state)
+    app = Explorer(tmp_path / "new.h5", memory=tmp_path / "state.json")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause(0.05)
+        await pilot.press("q")
+        await pilot.pause()
+        assert app._exit
+    assert app.return_code == 0
+
+
+@pytest.mark.parametrize("ascii_only", [False, True])
+async def test_a_run_that_adds_to_the_file_shows_how_far_it_is(
+    tmp_path: Path, run_state: Path, ascii_only: bool
+) -> None:
+    path = write_store(tmp_path / "new.h5")
+    app = Explorer(path, Start(Wish(model="alpha")), ascii_only=ascii_only)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        leave(run_state, task="ネコ: scores")
+        await looked(app, pilot)
+        name = "??" if ascii_only else "ネコ"
+        assert place_line(app).rstrip().endswith(f"sing-compute: {name}: scores 42%, 4:50 left")
+        assert cell_len(place_line(app)) == 80
+        leave(run_state, pid=2**22 + 1)
+        await looked(app, pilot)
+        assert place_line(app).rstrip().endswith("features 42%, stalled")
+        await press(pilot, "enter")
+        assert "stalled" in place_line(app)
+        run_state.unlink()
+        await looked(app, pilot)
+        assert "sing-compute" not in place_line(app)
+
+
+async def test_marks_filter_sort_and_row_outlive_a_new_file(tmp_path: Path) -> None:
+    path = write_store(tmp_path / "live.h5")
+    app = Explorer(path, Start(Wish(model="alpha", class_name="cat")))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(pilot)
+        await press(pilot, "f", *"kind = colour", "enter", "space", "space", "down", "equals_sign")
+        screen = app.screen
+        before = (screen.place, screen.arrangement, screen.identity, set(screen.marks))
+        assert len(before[3]) == 2
+        write_store(path, models=("alpha", "beta", "gamma"), seed=1)
+        await looked(app, pilot)
+        await settle(pilot)
+        assert app.screen is screen
+        assert len(app.store.models) == 3
+        assert (screen.place, screen.arrangement, screen.identity, screen.marks) == before
+        with Store(path) as store:
+            score = store.array("models/beta/concepts/attribute_score_abs")[0]
+        assert screen.view.table.column("attribute_score_abs.beta").values.all() == pytest.approx(score)
+
+
+async def test_threads_that_report_after_the_end_of_the_screen_are_not_heard(store_path: Path) -> None:
+    """The watch for a new file, and the reader of one, may be at work when the app ends."""
+    app = Explorer(store_path)
+    async with app.run_test() as pilot:
+        await settle(pilot)
+        found = anew(store_path)
+    assert not app.screen_stack
+    app._looked(None, True)
+    app._show(found)
+    found.store.close()
