@@ -8,6 +8,7 @@ import pytest
 from stores import write_store
 
 from sing_compute.store import Store
+from sing_tui.screens import frame
 
 sys.path.append(str(Path(__file__).parent))  # for driving.py
 
@@ -53,3 +54,9 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("COLORTERM", "truecolor")
     monkeypatch.delenv("NO_COLOR", raising=False)
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Details are read sooner."""
+    monkeypatch.setattr(frame, "_DEBOUNCE", 0.03)

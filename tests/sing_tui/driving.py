@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from terminal import Terminal
+from textual.app import App
 from textual.events import Key
 from textual.keys import _character_to_key
 from textual.pilot import Pilot
@@ -16,6 +17,15 @@ from textual.worker import WorkerCancelled
 
 from sing_tui.app import Explorer
 from sing_tui.screens.photo import Picture
+from sing_tui.start import Start, Wish
+
+AT = {
+    "models": Start(),
+    "classes": Start(Wish(model="alpha")),
+    "concepts": Start(Wish(class_name="cat")),
+    "images": Start(Wish(class_name="cat", table="images")),
+}
+"""A place at each level."""
 
 
 async def settle(pilot: Pilot, *, details: bool = True) -> None:
@@ -41,7 +51,7 @@ def photograph_awaited(app: Explorer) -> bool:
     return any(not picture.shown.name for picture in app.screen.query(Picture))
 
 
-async def workers_done(app: Explorer) -> None:
+async def workers_done(app: App) -> None:
     """Wait for the threads at work and for those they call up; one that a later key made superfluous counts as done."""
     while app.workers:
         with suppress(WorkerCancelled):

@@ -4,31 +4,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from driving import lines, numbers, on_screen, press, settle, shown, status
+from driving import AT, lines, numbers, on_screen, press, settle, shown, status
 
 from sing_compute.store import Store
 from sing_tui.app import Explorer
 from sing_tui.place import Beside, Place
-from sing_tui.screens import frame
 from sing_tui.start import Start, Wish
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("soon")]
 
 MODELS = ("alpha", "beta", "gamma")
 SIZE = (99, 30)
 """Room for all columns that are compared, and none for details beside them."""
-AT = {
-    "models": Start(),
-    "classes": Start(Wish(model="alpha")),
-    "concepts": Start(Wish(class_name="cat")),
-    "images": Start(Wish(class_name="cat", table="images")),
-}
-
-
-@pytest.fixture(autouse=True)
-def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Details are read sooner."""
-    monkeypatch.setattr(frame, "_DEBOUNCE", 0.03)
 
 
 def marked(app: Explorer) -> list[str]:

@@ -4,32 +4,15 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from driving import lines, on_screen, press, settle
+from driving import AT, lines, on_screen, press, settle
 
 from sing_tui.app import Explorer
 from sing_tui.gallery import EXHIBITS
 from sing_tui.place import Place
-from sing_tui.screens import frame
-from sing_tui.start import LEVELS, Start, Wish
+from sing_tui.start import LEVELS
 from sing_tui.widgets.detail import DetailPane
 
-pytestmark = pytest.mark.asyncio
-
-MODELS = ("alpha", "beta", "gamma")
-SIZE = (99, 30)
-"""Room for all columns that are compared, and none for details beside them."""
-AT = {
-    "models": Start(),
-    "classes": Start(Wish(model="alpha")),
-    "concepts": Start(Wish(class_name="cat")),
-    "images": Start(Wish(class_name="cat", table="images")),
-}
-
-
-@pytest.fixture(autouse=True)
-def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Details are read sooner."""
-    monkeypatch.setattr(frame, "_DEBOUNCE", 0.03)
+pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("soon")]
 
 
 @pytest.mark.parametrize(
@@ -94,7 +77,7 @@ async def test_under_a_picture_the_cursor_goes_on_and_the_picture_follows(
             assert app.screen.table.cursor == line + (-1 if key == "up" else 1)
             k = app.screen.identity
             name = {"classes": ("cat", "dog", "owl")[k % 3], "concepts": f"concept {k}"}.get(level, "")
-            wanted = titled.format(name=name, model=MODELS[k % 3])
+            wanted = titled.format(name=name, model=("alpha", "beta", "gamma")[k % 3])
             assert wanted in " ".join(on_screen(app).split())
 
 

@@ -5,31 +5,19 @@ from threading import Event
 
 import numpy as np
 import pytest
-from driving import burst, lines, numbers, on_screen, press, settle, shown, status, until
+from driving import AT, burst, lines, numbers, on_screen, press, settle, shown, status, until
 
 from sing_compute.store import Store
 from sing_tui.app import Explorer
-from sing_tui.screens import frame, page
+from sing_tui.screens import page
 from sing_tui.start import Start, Wish
 from sing_tui.view import View, arrange
 
-pytestmark = pytest.mark.asyncio
+pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("soon")]
 
 MODELS = ("alpha", "beta", "gamma")
 SIZE = (99, 30)
 """Room for all columns that are compared, and none for details beside them."""
-AT = {
-    "models": Start(),
-    "classes": Start(Wish(model="alpha")),
-    "concepts": Start(Wish(class_name="cat")),
-    "images": Start(Wish(class_name="cat", table="images")),
-}
-
-
-@pytest.fixture(autouse=True)
-def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Details are read sooner."""
-    monkeypatch.setattr(frame, "_DEBOUNCE", 0.03)
 
 
 def places(values: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 import pytest
 from drawings import BLUE, GREEN, RED, rastered, save, unpacked
+from driving import workers_done
 from PIL import Image
 from stores import write_store
 from textual.app import App
@@ -54,7 +55,7 @@ def pictured(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def settle(pilot: Pilot) -> None:
     for _ in range(2):
         await pilot.pause()
-        await pilot.app.workers.wait_for_complete()
+        await workers_done(pilot.app)
     await pilot.pause()
 
 

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from driving import lines, on_screen, press, settle
+from driving import lines, on_screen, press, settle, workers_done
 from rich.cells import cell_len
 from stores import write_store
 from textual.pilot import Pilot
@@ -41,7 +41,7 @@ def leave(path: Path, **changes: object) -> None:
 async def looked(app: Explorer, pilot: Pilot) -> None:
     """As the timer does every two seconds."""
     app.look()
-    await app.workers.wait_for_complete()
+    await workers_done(app)
     await pilot.pause(0.05)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from driving import burst, lines, on_screen, press, settle, status
+from driving import AT, burst, lines, on_screen, press, settle, status
 from stores import write_store
 from textual.widgets import Input
 
@@ -23,14 +23,6 @@ pytestmark = pytest.mark.asyncio
 
 def start(**wish) -> Start:
     return Start(Wish(**wish))
-
-
-AT = {
-    "models": start(),
-    "classes": start(model="alpha"),
-    "concepts": start(class_name="cat"),
-    "images": start(class_name="cat", table="images"),
-}
 
 
 def first_cells(app: Explorer) -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from driving import lines, on_screen, press, settle
+from driving import AT, lines, on_screen, press, settle
 from stores import write_store
 
 from sing_compute.store import FIELDS, Store, Table, class_table, concept_table, image_table, model_table
@@ -16,13 +16,6 @@ from sing_tui.formats import ASCII
 from sing_tui.start import LEVELS, Start, Wish
 from sing_tui.view import Arrangement, arrange
 from sing_tui.words import told, word_text, words
-
-AT = {
-    "models": Start(),
-    "classes": Start(Wish(model="alpha")),
-    "concepts": Start(Wish(class_name="cat")),
-    "images": Start(Wish(class_name="cat", table="images")),
-}
 
 
 @pytest.fixture
