@@ -13,6 +13,7 @@ from sing_compute.extraction.streams import Streams
 from sing_compute.images.decoding import Batch
 from sing_compute.linalg.null_space import HeadSplit
 from sing_compute.precision import AUTO, FLOAT32, faster_precisions, keeping_weights
+from sing_compute.process.progress import Progress
 
 BATCH_SIZES = {"cpu": (8, 16, 32)}
 OTHER_BATCH_SIZES = (32, 64, 128, 256)
@@ -32,6 +33,7 @@ def choose(
     precision: str,
     batch_size: int | None,
     searching: bool,
+    progress: Progress,
 ) -> Settings:
     """Choose precision and batch size on a few images.
 
@@ -44,6 +46,7 @@ def choose(
         precision: `auto`, or what the user asked for.
         batch_size: None to choose it.
         searching: Whether something faster may be looked for where nothing was asked for; else it is float32.
+        progress: Told how far a trial is; where nothing is to be tried, nothing.
     """
     networks.batch_size = batch_size or default_batch_size(networks.device)
     sizing = searching and batch_size is None
@@ -55,12 +58,18 @@ def choose(
         models = [network.name for network in networks.all if network.name != CLIP]
         return Settings(networks.batch_size, dict.fromkeys(models, FLOAT32))
     rows: list[int] = []
-    with keeping_weights(networks.device), Streams(networks.streams) as streams:
+    title = "precision and batch size, tried on few images"
+    with (
+        progress.task(title, None) as advance,
+        keeping_weights(networks.device),
+        Streams(networks.streams) as streams,
+    ):
         trial = _Trial(networks, streams, candidates, dropping=precision == AUTO)
         for batch in batches:
             if batch.rows:
                 trial.add(batch.tensors)
                 rows += batch.rows
+                advance(len(batch.rows))
                 if not candidates:
                     break
         stored = None if targets is None else targets[rows]

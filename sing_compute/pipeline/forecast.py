@@ -53,7 +53,7 @@ def forecast(plan: Plan, progress: Progress) -> list[list[str]]:
     words = words_of(plan, prepared, progress)
     given = given_translators(plan, prepared.classifiers, words, progress)
     networks = Networks(prepared.classifiers, space.network, device, progress.say)
-    settings = resolve(plan, prepared, words.class_vectors, networks)
+    settings = resolve(plan, prepared, words.class_vectors, networks, progress)
     computing, decoding = timed(networks, prepared, settings)
     networks.release()
     measuring = measuring_seconds(plan, prepared, words, settings, given, progress)

@@ -127,7 +127,7 @@ def given_translators(
     return given
 
 
-def resolve(plan: Plan, prepared: Prepared, class_vectors: Tensor, networks: Networks) -> Settings:
+def resolve(plan: Plan, prepared: Prepared, class_vectors: Tensor, networks: Networks, progress: Progress) -> Settings:
     """Choose precision and batch size for a run: what was asked for, else the fastest on a few of its images, evenly spread.
 
     Args:
@@ -135,6 +135,7 @@ def resolve(plan: Plan, prepared: Prepared, class_vectors: Tensor, networks: Net
         prepared: Networks with their heads, and the images.
         class_vectors: Unit text embedding of each class, (class, clip).
         networks: The same networks on their device.
+        progress: Told how far a trial is.
     """
     images = prepared.images
     rows = np.arange(0, len(images), -(-len(images) // TRIAL_IMAGES))
@@ -156,4 +157,5 @@ def resolve(plan: Plan, prepared: Prepared, class_vectors: Tensor, networks: Net
         precision=plan.precision,
         batch_size=plan.batch_size,
         searching=len(images) >= WORTH_A_TRIAL,
+        progress=progress,
     )

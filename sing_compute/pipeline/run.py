@@ -104,8 +104,10 @@ class _Run:
         if done:
             say(f"going on: {done * SHARD_IMAGES:,} images or fewer were done before")
         known = self.work.settings()
-        settings = Settings.from_json(known) if known else resolve(plan, prepared, words.class_vectors, networks)
-        if not known:
+        if known:
+            settings = Settings.from_json(known)
+        else:
+            settings = resolve(plan, prepared, words.class_vectors, networks, self.progress)
             self.work.keep_settings(settings.to_json())
         for line in settings.lines():
             say(line)

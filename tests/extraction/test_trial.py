@@ -16,6 +16,7 @@ from sing_compute.extraction.precision_effect import effect_on_scores
 from sing_compute.extraction.settings import Settings
 from sing_compute.images.decoding import Batch
 from sing_compute.linalg.null_space import HeadSplit, split_head
+from sing_compute.process.progress import Progress
 
 CPU = torch.device("cpu")
 DIM, EMBEDDING, CLASSES, IMAGES = 12, 8, 4, 96
@@ -92,7 +93,7 @@ def chosen(
     networks.all = [each.network for each in planted]
     starts = range(0, IMAGES, 32)
     batches = [Batch(list(range(s, s + 32)), [images[s : s + 32]] * len(planted), []) for s in starts]
-    defaults: dict[str, object] = {"precision": "auto", "batch_size": None, "searching": True}
+    defaults: dict[str, object] = {"precision": "auto", "batch_size": None, "searching": True, "progress": Progress()}
     return trial.choose(networks, batches, lambda name: weights[2], weights[3], None, **defaults | options)  # type: ignore[arg-type]
 
 
@@ -154,7 +155,10 @@ def test_what_is_no_faster_is_given_up_after_the_first_batch(
 
 
 def test_what_is_asked_for_is_taken_and_its_effect_told(
-    clock: Clock, images: Tensor, weights: tuple[Tensor, Tensor, HeadSplit, Tensor]
+    clock: Clock,
+    images: Tensor,
+    weights: tuple[Tensor, Tensor, HeadSplit, Tensor],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     found = chosen(pair(clock, weights, (3.0, 0.1), (3.0, 0.1)), images, weights, precision="bfloat16", searching=False)
     assert (found.precision["model"], found.clip_precision) == ("bfloat16", "bfloat16")
@@ -163,16 +167,21 @@ def test_what_is_asked_for_is_taken_and_its_effect_told(
     told = found.facts("model")
     assert told["precision_flips"] == found.effects["model"].flips
     assert "bfloat16" in found.lines()[0]
+    assert f"tried on few images: {IMAGES} in" in capsys.readouterr().err
 
 
 def test_small_runs_are_float32_and_try_nothing(
-    clock: Clock, images: Tensor, weights: tuple[Tensor, Tensor, HeadSplit, Tensor]
+    clock: Clock,
+    images: Tensor,
+    weights: tuple[Tensor, Tensor, HeadSplit, Tensor],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     planted = pair(clock, weights, (0.1, 0.0), (0.1, 0.0))
     found = chosen(planted, images, weights, searching=False)
     assert found == Settings(16, {"model": "float32"})
     assert not planted[0].seen
     assert not found.lines()
+    assert not capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
