@@ -16,7 +16,7 @@ from sing_compute.measuring.concept_rows import ConceptRows
 from sing_compute.measuring.fitting import FittedTranslator, adopt_translator, fit_translator
 from sing_compute.measuring.image_rows import WINDOW, ImageScores, Measured, StoredColumn
 from sing_compute.measuring.reader import FeatureBatch, ShardReader, joined
-from sing_compute.measuring.validity import Validity, curves, null_space_variants
+from sing_compute.measuring.validity import CONTROLS_TASK, RULES_TASK, Validity, curves, null_space_variants
 from sing_compute.models.classifier import Classifier
 from sing_compute.process.progress import Advance, Progress
 from sing_compute.scores.equivalence import EquivalenceCheck
@@ -72,7 +72,7 @@ class ModelMeasurement:
         self._put(writer, "head", weight=self._weight.double().cpu(), bias=self._bias.double().cpu())
         self._put(writer, "head", singular_values=split.singular_values.cpu())
         right = self._outputs(writer)
-        with progress.task(f"{self._name}: null space rules", len(right)) as advance:
+        with progress.task(f"{self._name}: {RULES_TASK}", len(right)) as advance:
             batches = self._batches(advance)
             found = null_space_variants(
                 weight=self._weight, bias=self._bias, stored=self._stored, images=len(right), batches=batches
@@ -134,7 +134,7 @@ class ModelMeasurement:
             self._seed,
             centred=self._invariance == "softmax",
         )
-        with progress.task(f"{self._name}: controls", (4 + 2 * (len(against.masks) > 1)) * images) as advance:
+        with progress.task(f"{self._name}: {CONTROLS_TASK}", (4 + 2 * (len(against.masks) > 1)) * images) as advance:
             batches = partial(self._batches, advance)
 
             def put(group: str, **values: object) -> None:

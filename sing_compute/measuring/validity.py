@@ -32,6 +32,8 @@ from sing_compute.translator.ridge import RidgeSums
 
 CONTROL_IMAGES = 20_000
 """Images that controls are measured on: all of them up to this number, else evenly spread ones."""
+RULES_TASK, CONTROLS_TASK = "null space rules", "controls"
+"""Titles of the tasks that look at so many images and no more."""
 CONTROL_DRAWS = 8
 KEPT_BYTES = 2**29
 """Features are kept for all images up to this size, else for evenly spread ones: 500 MB, 65,000 images of 2,048 dimensions."""

@@ -1,6 +1,8 @@
 """How long measuring takes, from two small runs of it on drawn features."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,11 +15,12 @@ from sing_compute.extraction.networks import CLIP
 from sing_compute.extraction.settings import Settings
 from sing_compute.extraction.shards import Shard, WorkFolder, shard_rows
 from sing_compute.linalg.angles import unit
+from sing_compute.measuring.validity import CONTROL_IMAGES, CONTROLS_TASK, RULES_TASK
 from sing_compute.pipeline.plan import Plan
 from sing_compute.pipeline.preparation import Prepared
 from sing_compute.pipeline.results import Results
 from sing_compute.pipeline.shared import Words
-from sing_compute.process.progress import Progress
+from sing_compute.process.progress import Advance, Progress
 from sing_compute.process.ranks import Ranks
 from sing_compute.translator.imported import ImportedTranslator
 
@@ -38,10 +41,10 @@ def measuring_seconds(
     """Seconds from the last feature to the results file.
 
     Time grows with images and with classes that have some. The small runs take the first images, so that a class has as many as
-    in the whole run, and both grow together.
+    in the whole run, and both grow together. Each task is carried on in a straight line, to the images that it looks at.
     """
     images = len(prepared.images)
-    seconds: dict[int, float] = {}
+    seconds: dict[int, dict[str, float]] = {}
     counts = sorted({min(images, PILOT_IMAGES), min(images, 2 * PILOT_IMAGES)})
     with progress.task("scores, tried on few images", sum(counts)) as advance:
         for count in counts:
@@ -49,23 +52,44 @@ def measuring_seconds(
             seconds[count] = _measured(plan, part, words, settings, given)
             advance(count)
     (small, first), (large, last) = min(seconds.items()), max(seconds.items())
-    return last + max(0.0, last - first) / max(1, large - small) * (images - large)
+    whole = 0.0
+    for title in last:
+        bounded = title.rpartition(": ")[2] in (RULES_TASK, CONTROLS_TASK)
+        more = max(0, (min(images, CONTROL_IMAGES) if bounded else images) - large)
+        whole += last[title] + max(0.0, last[title] - first.get(title, 0.0)) / max(1, large - small) * more
+    return whole
+
+
+class _Stopwatch(Progress):
+    """Says nothing, and keeps how long each task took."""
+
+    def __init__(self) -> None:
+        super().__init__(rank=1)
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def task(self, title: str, total: int | None) -> Iterator[Advance]:
+        """A piece of work."""
+        start = time.perf_counter()
+        with super().task(title, total) as advance:
+            yield advance
+        self.seconds[title] = time.perf_counter() - start
 
 
 def _measured(
     plan: Plan, prepared: Prepared, words: Words, settings: Settings, given: dict[str, ImportedTranslator]
-) -> float:
-    """Seconds that these images take."""
+) -> dict[str, float]:
+    """Seconds that these images take, by task; what is no task has no title."""
     with TemporaryDirectory(prefix="sing-") as folder:
         output = Path(folder) / "pilot.h5"
         work = WorkFolder(output, fresh=True)
         _draw(work, prepared, words)
-        silent = Progress(rank=1)
+        watch = _Stopwatch()
         start = time.perf_counter()
-        Results(replace(plan, output=output), work, silent, Ranks(), prepared, words, settings, given).write()
-        seconds = time.perf_counter() - start
+        Results(replace(plan, output=output), work, watch, Ranks(), prepared, words, settings, given).write()
+        rest = time.perf_counter() - start - sum(watch.seconds.values())
         work.release(finished=True)
-    return seconds
+    return {"": rest, **watch.seconds}
 
 
 def _draw(work: WorkFolder, prepared: Prepared, words: Words) -> None:
