@@ -21,8 +21,12 @@ class Slow(nn.Module):
         self.body, self.head = nn.Linear(192, 32), nn.Linear(32, 4)
         for parameter in self.parameters():
             parameter.data = torch.randn(parameter.shape, generator=generator) / 8
+        self.calls = 0
 
     def forward(self, x):
+        self.calls += 1
+        if self.calls == 2 and "SLURM_PROCID" in os.environ:  # the first looks for the head
+            open("begun-" + os.environ["SLURM_PROCID"], "w").close()
         time.sleep(float(os.environ.get("SLOW", "0")))
         if len(x) > int(os.environ.get("ROOM", "1000000")) or os.path.exists("crowded"):
             raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")

@@ -84,9 +84,11 @@ def test_a_lost_process_ends_the_run_in_a_line_and_one_process_finishes_it(
     launched: Launched, calm: dict[str, object]
 ) -> None:
     work = launched.folder / "lost.h5.work"
+    for mark in launched.folder.glob("begun-*"):
+        mark.unlink()
     launched.start("lost.h5", 3, slow=0.3, slurm=True)
-    log = launched.folder / "lost.h5.log"
-    wait_for(lambda: log.exists() and "features (1 of 3 processes): begins" in log.read_text())
+    wait_for(lambda: len(list(launched.folder.glob("begun-*"))) == 3)
+    assert "features (1 of 3 processes): begins" in (launched.folder / "lost.h5.log").read_text()
     launched.runs[1].kill()
     first, lost, other = launched.end()
     line = "another process of this run is gone; finished work is kept, and the same command goes on where it was"
