@@ -84,3 +84,19 @@ def test_a_pilot_measures_a_results_file_of_the_first_images_and_leaves_nothing(
     assert all(np.isfinite(scores).all() and scores.min() > 0 for *_, scores in seen)
     assert not any(output.exists() for output, *_ in seen)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_pilot_of_one_class_is_measured_like_any_other(
+    ready: tuple[Plan, Prepared, Words, Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A class of ImageNet's training images is larger than a pilot."""
+    measure, seen = Results.write, []
+
+    def write(results: Results) -> None:
+        measure(results)
+        seen.append(results._labels.tolist())
+
+    monkeypatch.setattr(pilot.Results, "write", write)
+    monkeypatch.setattr(pilot, "PILOT_IMAGES", 15)
+    assert measuring_seconds(*ready, given={}, progress=Progress()) > 0
+    assert seen == [[0] * 15, [0] * 30]
