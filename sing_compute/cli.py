@@ -194,16 +194,21 @@ def cli(context: click.Context, /, demo: bool, debug: bool, **options: Any) -> N
 @click.argument("file", type=click.Path(path_type=Path))
 def verify(file: Path) -> None:
     """Check a results file: its structure, and every invariant of the method that the file itself can show."""
-    from sing_compute.store import Store
+    from sing_compute.store import Store, catalogue
+    from sing_compute.store.text import one_line
     from sing_compute.store.verify import verify as check
 
     with Store(file) as store:
-        problems, checks = check(store)
+        problems, checks, unknown = check(store)
+        for path in unknown:
+            click.echo(f"{one_line(path)}: unknown to this version; kept, not checked")
         for problem in problems:
             click.echo(problem)
         if problems:
             raise SingError(f"{file}: {len(problems)} of {checks} checks failed")
-        click.echo(f"{file}: {checks} checks passed, {len(store.models)} models, {int(store.offsets[-1]):,} images")
+        held = [f"{store.count(spec.rows):,} {spec.name}" for spec in catalogue.tables(store) if not spec.within]
+        images = [f"{store.count('image'):,} images"] if "images/key" in store else []
+        click.echo(f"{file}: {checks} checks passed, {', '.join([*held, *images])}")
 
 
 for verb in VERBS:

@@ -1,6 +1,6 @@
 """Results as pandas DataFrames, for notebooks. The tables are those of the explorer and of its CSV export."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sing_compute.store import Column, Store, Table, class_table, concept_table, image_table, model_table, models_beside
-from sing_compute.store.text import clean
+from sing_compute.store import Column, Comparison, Place, Store, Table, catalogue, open_table
+from sing_compute.store.text import clean, store_error
 
 
 class Results:
@@ -45,9 +45,52 @@ class Results:
         return self._store
 
     @property
+    def tables(self) -> list[str]:
+        """Names of the tables that this file holds."""
+        return [spec.name for spec in catalogue.tables(self._store)]
+
+    def table(self, name: str, *, along: str = "", **items: str | int | None) -> pd.DataFrame:
+        """Any table of the file, by the column that names its rows.
+
+        Args:
+            name: One of `tables`.
+            along: Show one row of that table, once for each item of this axis.
+            items: What the table is about, by axis: a model's name, a class by name, index or WordNet id.
+
+        Raises:
+            StoreError: The file holds no such table or item.
+        """
+        place = self._place(name, along, items)
+        table = open_table(self._store, place)
+        return _frame(table, table.columns[0].name)
+
+    def compare(
+        self,
+        name: str,
+        axis: str,
+        measure: str = "",
+        *,
+        of: Sequence[str | int] | None = None,
+        **items: str | int | None,
+    ) -> pd.DataFrame:
+        """One column of a table for several items of an axis, differences to the first and changes of rank.
+
+        Args:
+            name: One of `tables`.
+            axis: The axis whose items are compared, as a rule `model`.
+            measure: The column; the table's own if not given.
+            of: The items; all if not given.
+            items: What the table is about beside that, by axis.
+
+        Raises:
+            StoreError: Fewer than two items, an unknown one, no such table or column, or an item without it.
+        """
+        return _frame(*self._comparison(name, axis, measure, of, items))
+
+    @property
     def models(self) -> pd.DataFrame:
         """One row per model, by name."""
-        return _frame(model_table(self._store), "model")
+        return self.table("models")
 
     def classes(self, model: str | None = None, *, subset: str = "all") -> pd.DataFrame:
         """One row per class with images in the subset, by class index.
@@ -55,7 +98,8 @@ class Results:
         Raises:
             StoreError: No such model or subset.
         """
-        return _frame(class_table(self._store, self._store.model(model), subset), "index")
+        place = self._place("classes", "", {"model": model, "subset": subset})
+        return _frame(open_table(self._store, place), "index")
 
     def concepts(self, class_: str | int, model: str | None = None) -> pd.DataFrame:
         """One row per concept for one class, by concept name.
@@ -63,7 +107,8 @@ class Results:
         Raises:
             StoreError: No such model or class, or the model has no scores.
         """
-        return _frame(concept_table(self._store, self._store.model(model), self._store.find_class(class_)), "concept")
+        place = self._place("concepts", "", {"model": model, "class": class_})
+        return _frame(open_table(self._store, place), "concept")
 
     def images(self, class_: str | int | None = None, model: str | None = None) -> pd.DataFrame:
         """One row per image of a class (None: of all), by image key.
@@ -71,8 +116,8 @@ class Results:
         Raises:
             StoreError: No such model or class.
         """
-        index = None if class_ is None else self._store.find_class(class_)
-        return _frame(image_table(self._store, self._store.model(model), index), "image")
+        place = self._place("images", "", {"model": model, "class": class_})
+        return _frame(open_table(self._store, place), "image")
 
     def beside(
         self,
@@ -82,14 +127,36 @@ class Results:
         class_: str | int | None = None,
         models: Sequence[str] | None = None,
     ) -> pd.DataFrame:
-        """One column of a table for several models (None: all), differences to the first and changes of rank.
+        """One column of a table for several models (None: all), as `compare` gives it; classes by their index.
 
         Raises:
             StoreError: Fewer than two models, no such model, class or column, or a model without it.
         """
-        store, index = self._store, None if class_ is None else self._store.find_class(class_)
-        table = models_beside(store, by, measure, store.models if models is None else models, class_index=index)
-        return _frame(table, {"classes": "index", "concepts": "concept", "images": "image"}[by])
+        table, label = self._comparison(by, "model", measure, models, {"class": class_})
+        return _frame(table, "index" if by == "classes" else label)
+
+    def _comparison(
+        self, name: str, axis: str, measure: str, of: Sequence[str | int] | None, items: Mapping[str, str | int | None]
+    ) -> tuple[Table, str]:
+        spec, store = catalogue.table(name), self._store
+        every: Sequence[str | int] = store.members(axis) if catalogue.axis(axis).group else range(store.count(axis))
+        wanted = tuple(store.find(axis, item) for item in (every if of is None else of))
+        if not wanted:
+            raise store_error(f"at least two {catalogue.plural(axis)} are needed for a comparison")
+        place = self._place(name, "", {**items, **({axis: wanted[0]} if axis in spec.within else {})})
+        figures = spec.rows == axis
+        comparison = Comparison(axis, wanted, "" if figures else measure or spec.measure)
+        table = open_table(store, replace(place, comparison=comparison))
+        return table, table.columns[0].name
+
+    def _place(self, name: str, along: str, items: Mapping[str, str | int | None]) -> Place:
+        """The place of a table; the first item of a group axis where none is given."""
+        spec, store = catalogue.table(name), self._store
+        found = {axis: store.find(axis, item) for axis, item in items.items() if item is not None}
+        for axis in spec.within:
+            if axis not in found and axis != along and catalogue.axis(axis).group and store.members(axis):
+                found[axis] = store.members(axis)[0]
+        return Place(name, tuple(found.items()), along)
 
     def provenance(self, model: str | None = None) -> dict[str, Any]:
         """Where the numbers of a model come from: tag, weights, versions, settings, command."""

@@ -26,7 +26,7 @@ from sing_compute.process.progress import Progress, clock
 from sing_compute.process.ranks import Ranks
 from sing_compute.scores.resampling import REPLICATES
 from sing_compute.scores.statistics import MEDIANS
-from sing_compute.store.axes import FIXED
+from sing_compute.store.catalogue import axes
 from sing_compute.store.schema import FIELDS, SUBSETS
 
 TIMED_IMAGES = 64
@@ -110,7 +110,7 @@ def timed(networks: Networks, prepared: Prepared, settings: Settings) -> tuple[f
 def _stored(sizes: Mapping[str, int]) -> int:
     """Bytes that one model of these sizes takes in the results file: its large arrays."""
     known = {
-        **FIXED,
+        **{axis.name: axis.length for axis in axes() if axis.length},
         **sizes,
         "fold": FOLDS,
         "subset": len(SUBSETS),

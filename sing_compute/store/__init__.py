@@ -7,40 +7,40 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sing_compute.store.beside import class_across_models, classes_beside, figures_beside, models_beside
+    from sing_compute.store.catalogue import FIELDS
     from sing_compute.store.columns import Column, Table
-    from sing_compute.store.concepts import concept_across_classes, concept_table
+    from sing_compute.store.constants import SCHEMA_VERSION
+    from sing_compute.store.definition import Field
+    from sing_compute.store.place import Comparison, Place
     from sing_compute.store.read import Store
-    from sing_compute.store.schema import FIELDS, SCHEMA_VERSION, Field
-    from sing_compute.store.tables import class_table, image_table, model_table
+    from sing_compute.store.tables import class_table, concept_table, image_table, model_table, open_table
     from sing_compute.store.write import Writer, replace_store
 
 __all__ = [
     "FIELDS",
     "SCHEMA_VERSION",
     "Column",
+    "Comparison",
     "Field",
+    "Place",
     "Store",
     "Table",
     "Writer",
-    "class_across_models",
     "class_table",
-    "classes_beside",
-    "concept_across_classes",
     "concept_table",
-    "figures_beside",
     "image_table",
     "model_table",
-    "models_beside",
+    "open_table",
     "replace_store",
 ]
 _PARTS = {
-    "beside": ("class_across_models", "classes_beside", "figures_beside", "models_beside"),
+    "catalogue": ("FIELDS",),
     "columns": ("Column", "Table"),
-    "concepts": ("concept_across_classes", "concept_table"),
+    "constants": ("SCHEMA_VERSION",),
+    "definition": ("Field",),
+    "place": ("Comparison", "Place"),
     "read": ("Store",),
-    "schema": ("FIELDS", "SCHEMA_VERSION", "Field"),
-    "tables": ("class_table", "image_table", "model_table"),
+    "tables": ("class_table", "concept_table", "image_table", "model_table", "open_table"),
     "write": ("Writer", "replace_store"),
 }
 

@@ -1,6 +1,6 @@
 """What a table is made of: columns of equal length over lazily read values. Building one reads nothing."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sing_compute.errors import StoreError
+from sing_compute.store import definition
 from sing_compute.store.gate import Stored
 
 Rows = NDArray[np.integer[Any]]
@@ -133,8 +134,17 @@ class Values:
 
 
 @dataclass(frozen=True, slots=True)
+class Bounds:
+    """Names of the two columns that hold the ends of a 95 % interval, and what was resampled for it if not images."""
+
+    low: str
+    high: str
+    over: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
-    """One column: `name` heads a CSV or DataFrame, `title` the screen; numbers carry their unit."""
+    """One column of an open table: `name` heads a CSV or DataFrame, `title` the screen; numbers carry their unit."""
 
     name: str
     title: str
@@ -142,24 +152,50 @@ class Column:
     description: str
     values: Values
     interval: tuple[str, str] | None = None
-    """Names of the columns that hold the ends of its 95 % interval; the screen writes them beside the value."""
+    """Names of the columns that hold the ends of its first 95 % interval; the screen writes them beside the value."""
+    format: str = "three digits"
+    """How its numbers are written: a name in `definition.NUMBER_FORMATS`."""
+    role: str = "value"
+    """What it is in the table (`definition.Column.role`)."""
+    intervals: tuple[Bounds, ...] = ()
+    """All of its intervals."""
+    spec: definition.Column | None = None
+    """Its declaration; None for columns that the program makes."""
+    side: int | None = None
+    """In a comparison, the position of the item that it belongs to."""
+    measured: str = ""
+    """In a comparison, the name of the column that is compared."""
 
     @property
     def is_text(self) -> bool:
-        """Whether the cells are text."""
+        """Return True if the cells are text."""
         return self.unit == "text"
+
+    @property
+    def measure(self) -> str:
+        """Name of the column of the plain table that it shows."""
+        return self.measured or self.name
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Columns of equal length. `ids` is what each row stands for: a class, concept or image index (None: the row number)."""
+    """Columns of equal length.
 
-    kind: str
+    `ids` is what each row is: a position on the axis `axis` (None: the row number). `rankings` are stored ascending orders of all
+    rows, by column name.
+    """
+
+    spec: definition.TableSpec
     columns: Sequence[Column]
     length: int
     ids: Rows | None = None
     rankings: dict[str, Stored] = field(default_factory=dict)
-    """Stored orders (rising) of whole image tables, by column name."""
+    axis: str = ""
+
+    @property
+    def kind(self) -> str:
+        """Name of the declared table."""
+        return self.spec.name
 
     def column(self, name: str) -> Column:
         """The column of that name.
@@ -173,129 +209,17 @@ class Table:
         raise StoreError(f"no column {name!r}; this table has: {', '.join(c.name for c in self.columns)}")
 
 
-def text_column(name: str, title: str, description: str, values: Cells) -> Column:
+def text_column(name: str, title: str, description: str, values: Cells, *, role: str = "text") -> Column:
     """A column of text."""
-    return Column(name, title, "text", description, Values(values))
+    return Column(name, title, "text", description, Values(values), format="text", role=role)
 
 
-def bounded(column: Column, ends: Mapping[str, Cells | Sequence[Source]], over: str = "") -> list[Column]:
-    """A column and the columns of its interval's two ends; `over` says what was resampled if not images."""
-    if column.name not in ends:
-        return [column]
+def bounded(column: Column, ends: Sequence[Source], over: str = "") -> tuple[Bounds, list[Column]]:
+    """The columns of an interval's two ends, lower first; `over` says what was resampled if not images."""
     found = []
-    for k, (end, side) in enumerate((("low", "lower"), ("high", "upper"))):
-        name, title = (
-            f"{column.name}_{over}_{end}".replace("__", "_"),
-            f"{column.title} {over} {end}".replace("  ", " "),
-        )
+    for end, side, cells in zip(("low", "high"), ("lower", "upper"), ends, strict=True):
+        words = [part for part in (over, end) if part]
         text = f"{side} end of the 95 % interval{f' over {over}' if over else ''} of: {column.description}"
-        found.append(Column(name, title, column.unit, text, Values(ends[column.name][k])))
-    names = (found[0].name, found[1].name)
-    return [Column(column.name, column.title, column.unit, column.description, column.values, names), *found]
-
-
-def _listed(lines: str) -> tuple[tuple[str, str], ...]:
-    """Pairs of name and title, one a line."""
-    return tuple((name, title) for name, title in (line.split(" | ", 1) for line in lines.strip().splitlines()))
-
-
-MODELS = _listed("""
-attribute_score_abs | |AS|
-image_score | IS
-ratio_images | IS/|AS|
-attribute_score | AS
-accuracy | accuracy
-nullity | nullity
-null_energy | null energy
-attribute_score_abs_over_control | |AS| /control
-image_score_over_control | IS /control
-attribute_score_centred_abs | |AS| centred
-image_score_centred | IS centred
-null_energy_centred | null energy centred
-significant | significant pairs
-probe_null | probe null
-probe_principal | probe principal
-probe_chance | probe chance
-null_share | null share
-null_share_data | null share data
-flips | flips
-cosine | cosine
-cosine_baseline | baseline
-ratio_classes | IS/|AS| classes
-rank | rank
-nullity_softmax | nullity softmax
-gap | gap
-tail_ratio | tail ratio
-lambda | lambda
-lambda_relative | lambda relative
-r_squared | R2
-mse | MSE
-zero_shot_image | zero-shot z
-zero_shot_translated | zero-shot T(f)
-zero_shot_equivalent | zero-shot T(f~)
-logit_change_max | logit change max
-logit_change_mean | logit change mean
-images | images
-correct | right
-undefined | undefined
-""")
-"""Columns of the model table by their store name, with their titles; places by IS/|AS| stand behind it."""
-CLASSES = _listed("""
-attribute_score_q50 | AS
-attribute_score_abs_q50 | |AS|
-image_score_q50 | IS
-count | images
-ratio | IS/|AS|
-accuracy | accuracy
-index | index
-attribute_score_abs_over_control | |AS| /control
-image_score_over_control | IS /control
-attribute_score_abs_control | |AS| control
-image_score_control | IS control
-attribute_score_centred_abs_q50 | |AS| centred
-image_score_centred_q50 | IS centred
-null_energy_mean | null energy
-null_energy_centred_mean | null energy centred
-attribute_score_mean | AS mean
-attribute_score_std | AS std
-attribute_score_abs_mean | |AS| mean
-attribute_score_q05 | AS 5%
-attribute_score_q25 | AS 25%
-attribute_score_q75 | AS 75%
-attribute_score_q95 | AS 95%
-image_score_mean | IS mean
-image_score_std | IS std
-image_score_q05 | IS 5%
-image_score_q25 | IS 25%
-image_score_q75 | IS 75%
-image_score_q95 | IS 95%
-""")
-CONCEPTS = _listed("""
-attribute_score | AS
-significant | *
-attribute_score_abs | |AS|
-attribute_score_common | AS common
-attribute_score_centred | AS centred
-z | z
-q | q
-kind | kind
-control | control
-p | p
-p_empirical | p empirical
-attribute_score_std | AS std
-angle_before | before
-angle_after | after
-attribute_score_half | AS half
-""")
-IMAGES = _listed("""
-attribute_score | AS
-image_score | IS
-prediction | prediction
-confidence | confidence
-attribute_score_centred | AS centred
-image_score_centred | IS centred
-null_energy | null energy
-null_energy_centred | null energy centred
-class_angle | class angle
-cosine | cosine
-""")
+        name, title = "_".join([column.name, *words]), " ".join([column.title, *words])
+        found.append(Column(name, title, column.unit, text, Values(cells), format=column.format, role="bound"))
+    return Bounds(found[0].name, found[1].name, over), found

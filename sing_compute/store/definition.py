@@ -1,7 +1,7 @@
-"""The parts of a declaration: what an analysis stores, and which tables people read of it. Data only, imports nothing of ours.
+"""The parts of a declaration: what an analysis stores, and which tables people read of it. Data only; imports nothing of ours.
 
-An analysis is a folder that computes and an `Analysis` that says what its numbers are. Reader, writer, `verify`, exports, DataFrames,
-documentation and the explorer read the declaration; none of them knows an analysis by name (docs/ARCHITECTURE.md).
+An analysis is a folder that computes and an `Analysis` that says what its numbers are. Reader, writer, `verify`, exports,
+DataFrames, documentation and the explorer read the declaration; none of them knows an analysis by name (docs/ARCHITECTURE.md).
 """
 
 from collections.abc import Callable
@@ -31,9 +31,31 @@ class Field:
     """For indices: the axis whose items they point to."""
 
 
+def fields(text: str) -> tuple[Field, ...]:
+    """Read fields from a table: `[group]`, then one dataset a line, an indented line continues the one before.
+
+    A line is `name | dtype | axes | unit | level | description`; `-` for no axes; the unit `index of AXIS` for indices.
+    """
+    found = []
+    group = ""
+    for line in text.replace("\n    ", " ").strip().splitlines():
+        if line.startswith("["):
+            group = line.strip("[]")
+        elif line:
+            name, dtype, axes, unit, level, description = line.split(" | ", 5)
+            unit, _, of = unit.partition(" of ")
+            names = tuple(axes.replace("-", "").split())
+            found.append(Field(f"{group}/{name}", dtype, names, unit, level, description, of))
+    return tuple(found)
+
+
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """One axis: how long it is and what its items are called. Exactly one of group, field, length, smaller_of, edges_of is set."""
+    """One axis: how long it is and what its items are called.
+
+    One of `field`, `length`, `smaller_of` and `edges_of` says how long it is in datasets; the items of an axis with a `group` are
+    that group's members, each with datasets of its own.
+    """
 
     name: str
     meaning: str
@@ -62,6 +84,18 @@ class Axis:
 
 
 @dataclass(frozen=True, slots=True)
+class Explanation:
+    """One quantity in words, for a reader who meets it for the first time; several columns may share one."""
+
+    formula: str = ""
+    meaning: str = ""
+    caution: str = ""
+    """What the number does not say."""
+    source: str = ""
+    """The paper's equation or figure, or the page of docs/ that defines it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Interval:
     """The two ends of a column's 95 % interval, each a column of its own behind it."""
 
@@ -81,17 +115,19 @@ class Column:
     """One column of a table: where its cells come from, how they look, and what they mean.
 
     Cells come from `field`, or from `derived(*cells of needs)`, or, with neither, from the rows themselves: their names (role
-    `label`) or their positions on the axis (role `index`). In `needs` a path gives that field's cells, and the name of an axis gives the
-    names of the rows on it.
+    `label`) or their positions on the axis (role `index`). In `needs` a path gives that field's cells, and the name of the rows'
+    axis gives their names.
     """
 
     name: str
     title: str
     format: str
     """How numbers are written: a name in `NUMBER_FORMATS`; `text` for text."""
-    role: str = "value"
-    """`label`, `code`, `text`, `mark`, `value`, `share`, `count`, `index`; made by the program: `bound`, `difference`, `rank change`."""
     field: str = ""
+    explanation: Explanation = Explanation()
+    role: str = "value"
+    """`label`, `code`, `text`, `mark`, `value`, `share`, `count`, `index`; made by the program: `bound`, `difference`,
+    `rank change`."""
     at: Fixed = ()
     derived: Callable[..., Any] | None = None
     needs: tuple[str, ...] = ()
@@ -102,16 +138,11 @@ class Column:
     intervals: tuple[Interval, ...] = ()
     ranking: str = ""
     """A dataset with the ascending order of all rows by this column."""
-    formula: str = ""
-    meaning: str = ""
-    caution: str = ""
-    """What the number does not say."""
-    source: str = ""
-    """The paper's equation or figure, or the page of docs/ that defines it."""
 
 
 NUMBER_FORMATS = (
     "text",
+    "path",
     "degrees",
     "signed degrees",
     "count",
@@ -123,7 +154,7 @@ NUMBER_FORMATS = (
     "figure",
     "rank change",
 )
-"""Every way in which a column may be written (sing_tui/formats.py draws them)."""
+"""Every way in which cells may be written; of a `path` that is too long the end stays in sight."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sing_compute.errors import StoreError
+from sing_compute.store.catalogue import FIELDS
+from sing_compute.store.constants import FORMAT, SCHEMA_VERSION
 from sing_compute.store.disk import StoreStream, not_written
 from sing_compute.store.gate import MAX_TEXT
 from sing_compute.store.read import Store
-from sing_compute.store.schema import FIELDS, FORMAT, SCHEMA_VERSION
 from sing_compute.store.text import one_line
 
 SHARED = ("images", "groups", "subsets", "classes", "concepts", "clip")
@@ -32,27 +33,32 @@ class Writer:
     def __init__(self, file: h5py.File) -> None:
         self._file = file
 
-    def create(self, path: str, shape: tuple[int, ...], *, model: str | None = None) -> h5py.Dataset:
-        """An empty numeric dataset of the schema, for results that arrive row by row."""
+    def create(self, path: str, shape: tuple[int, ...], **items: str | None) -> h5py.Dataset:
+        """Create an empty numeric dataset for results that arrive row by row; `items` as in `put`."""
         field = FIELDS[path]
-        dataset = self._file.create_dataset(path.format(model=model), shape=shape, dtype=field.dtype)
+        dataset = self._file.create_dataset(path.format(**items), shape=shape, dtype=field.dtype)
         self._describe(dataset, path)
         return dataset
 
-    def put(self, path: str, values: ArrayLike | Iterable[str], *, model: str | None = None) -> None:
-        """Write one dataset of the schema; `path` as it stands there, with `{model}` in it.
+    def put(self, path: str, values: ArrayLike | Iterable[str], **items: str | None) -> None:
+        """Write one declared dataset.
+
+        Args:
+            path: Its declared path, with `{model}` and the like in it.
+            values: Its cells, with the declared axes.
+            items: The item of each group axis in the path: `model="resnet50"`.
 
         Raises:
             ValueError: The array has another number of axes than the schema says.
         """
         field = FIELDS[path]
         if field.dtype == "text":
-            self._describe(self._put_text(path.format(model=model), values), path)
+            self._describe(self._put_text(path.format(**items), values), path)
             return
         array = np.asarray(values, dtype=field.dtype)
         if array.ndim != len(field.axes):
             raise ValueError(f"{path} has axes {field.axes} but the array has shape {array.shape}")
-        self._describe(self._file.create_dataset(path.format(model=model), data=array), path)
+        self._describe(self._file.create_dataset(path.format(**items), data=array), path)
 
     def annotate(self, group: str, attributes: Mapping[str, Attribute]) -> None:
         """Attributes of a group: provenance and settings."""
@@ -75,10 +81,10 @@ class Writer:
                 except (OSError, RuntimeError, ValueError) as error:
                     raise StoreError(f"{store.path}: {one_line(error)}") from error
 
-    def replace(self, path: str, values: ArrayLike | Iterable[str], *, model: str | None = None) -> None:
-        """Write one dataset of the schema in the place of the one that was copied."""
-        del self._file[path.format(model=model)]
-        self.put(path, values, model=model)
+    def replace(self, path: str, values: ArrayLike | Iterable[str], **items: str | None) -> None:
+        """Write one declared dataset in the place of the one that was copied; arguments as in `put`."""
+        del self._file[path.format(**items)]
+        self.put(path, values, **items)
 
     def _put_text(self, name: str, values: ArrayLike | Iterable[str]) -> h5py.Dataset:
         """Text in slices, so that a million keys need no copies of all at once."""

@@ -1,4 +1,4 @@
-"""What must hold of all that stands beside the scores: intervals, controls, significance, order, spectrum, kept features."""
+"""What a file can show of what the scores rest on: intervals, controls, significance, order, spectrum, kept features."""
 
 import math
 from collections.abc import Callable
@@ -7,23 +7,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sing_compute.store.constants import CHOSEN, CURVE, QUANTILES, SIGNIFICANT
+from sing_compute.store.derived.checking import ANGLE_NOISE, ROUNDING, Check, same
 from sing_compute.store.read import Store
-from sing_compute.store.schema import CURVE, QUANTILES, SIGNIFICANT
-from sing_compute.store.tables import CHOSEN
 
-Check = Callable[[Any, str], None]
-"""`check(good, problem)`: one check and what to say if it failed."""
 REFERENCE = "random vector"
 """The control that scores are divided by (docs/method.md)."""
-ROUNDING = 1e-5
-"""Relative: what float32 leaves of a number, with some to spare."""
-ANGLE_NOISE = 1e-2
-"""Degrees: stored angles and translators are float32."""
 _SAMPLE = 256
 """Kept features that are looked at, evenly spread."""
 
 
-def check_beside(check: Check, store: Store, model: str, summary: dict[str, Any]) -> None:
+def check_evidence(check: Check, store: Store, model: str, summary: dict[str, Any]) -> None:
     """All of it for one model with scores; groups that a file lacks are said to be missing elsewhere."""
     base = f"models/{model}/"
     parts: tuple[tuple[str, Callable[[Check, Store, str, dict[str, Any]], None]], ...] = (
@@ -51,7 +45,7 @@ def check_comparison(check: Check, store: Store) -> None:
     above = store.array("comparison/above").astype(np.float64)
     check(not (above < 0).any() and not (above > 1).any(), "comparison/above: outside 0 to 1")
     turned = above + np.swapaxes(above, -1, -2)
-    check(_same(turned[~np.isnan(turned)], 1.0), "comparison/above: above and below do not make 1")
+    check(same(turned[~np.isnan(turned)], 1.0), "comparison/above: above and below do not make 1")
     figures, values = store.array("comparison/figure").tolist(), store.array("comparison/value")
     for column, model in enumerate(store.array("comparison/model")):
         base = f"models/{model}/bootstrap/"
@@ -59,13 +53,13 @@ def check_comparison(check: Check, store: Store) -> None:
             continue
         names, stored = store.array(base + "figure").tolist(), store.array(base + "value")
         for row, figure in enumerate(figures):
-            same = figure in names and _same(values[:, row, column], stored[:, names.index(figure)])
-            check(same, f"comparison/value: {figure} of {model} is not that of its bootstrap")
+            agrees = figure in names and same(values[:, row, column], stored[:, names.index(figure)])
+            check(agrees, f"comparison/value: {figure} of {model} is not that of its bootstrap")
     if "comparison/accuracy_correlation" in store:
         known = float(store.array("comparison/accuracy_correlation"))
         summaries = [store.summary(str(model)) for model in store.array("comparison/model")]
         pairs = [[each.get(name, np.nan) for name in ("accuracy", "zero_shot_equivalent")] for each in summaries]
-        good = len(pairs) > 2 and _same(np.corrcoef(np.array(pairs).T)[0, 1], known)
+        good = len(pairs) > 2 and same(np.corrcoef(np.array(pairs).T)[0, 1], known)
         check(good, f"comparison/accuracy_correlation: {known:.4f} is not that of the summaries")
 
 
@@ -83,7 +77,7 @@ def _bootstrap(check: Check, store: Store, base: str, summary: dict[str, Any]) -
     check(len(set(figures)) == len(figures), f"{base}figure: not unique")
     for k, figure in enumerate(figures):
         known = summary.get(figure, np.nan)
-        check(_same(values[CHOSEN, k], known), f"{base}value: {figure} is {values[CHOSEN, k]:.4g}, not {known:.4g}")
+        check(same(values[CHOSEN, k], known), f"{base}value: {figure} is {values[CHOSEN, k]:.4g}, not {known:.4g}")
     for over in ("images", "classes"):
         ends, spread = store.array(f"{base}{over}_interval"), store.array(f"{base}{over}")
         _ordered(check, f"{base}{over}_interval", ends)
@@ -118,7 +112,7 @@ def _curves(check: Check, store: Store, base: str, summary: dict[str, Any]) -> N
         check(not (np.diff(curve, axis=1) < 0).any(), f"{base}classes/{name}_curve: not rising")
         for quantile in QUANTILES:
             stored = store.dataset(f"{base}classes/{name}_q{quantile:02d}")[0]
-            good = _same(curve[:, CURVE.index(quantile)], stored)
+            good = same(curve[:, CURVE.index(quantile)], stored)
             check(good, f"{base}classes/{name}_curve: percentile {quantile} is not that of the class table")
 
 
@@ -137,7 +131,7 @@ def _controls(check: Check, store: Store, base: str, summary: dict[str, Any]) ->
         medians = store.array(path + name)
         ratio = medians[0] / medians[names.index(REFERENCE)] if REFERENCE in names else np.nan
         stored = summary.get(f"{name}_over_control", np.nan)
-        check(_same(ratio, stored), f"{base}summary/{name}_over_control: {stored:.4g}, the controls say {ratio:.4g}")
+        check(same(ratio, stored), f"{base}summary/{name}_over_control: {stored:.4g}, the controls say {ratio:.4g}")
 
 
 def _significance(check: Check, store: Store, base: str, summary: dict[str, Any]) -> None:
@@ -178,7 +172,7 @@ def _spectrum(check: Check, store: Store, base: str, summary: dict[str, Any]) ->
     close = len(wanted) == len(values) and np.allclose(values, wanted, rtol=1e-5, atol=1e-6 * scale)
     check(close, f"{base}spectrum/singular_value: not those of A Pi_n")
     share = float((null**2).sum() / (weight**2).sum())
-    check(_same(share, summary.get("null_share", np.nan)), f"{base}summary/null_share: the translator says {share:.4g}")
+    check(same(share, summary.get("null_share", np.nan)), f"{base}summary/null_share: the translator says {share:.4g}")
     for name in ("toward", "away"):
         codes, cosines = store.array(f"{base}spectrum/{name}"), store.array(f"{base}spectrum/{name}_cosine")
         inside = (codes >= -1).all() and (codes < len(store.concept_names)).all()
@@ -250,7 +244,3 @@ def _angle(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.
         2 * np.arctan2(np.linalg.norm(x - y, axis=1), np.linalg.norm(x + y, axis=1))
     )
     return angle
-
-
-def _same(left: Any, right: Any) -> bool:
-    return bool(np.allclose(left, right, rtol=1e-4, atol=1e-5, equal_nan=True))

@@ -1,0 +1,247 @@
+"""The analyses that this program knows, and the fields, axes and tables that they declare.
+
+The built-in ones are in `definitions/`; `register` adds one from outside (docs/ARCHITECTURE.md, "How to add an analysis").
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from sing_compute.store.definition import MUST, NUMBER_FORMATS, Analysis, Axis, Field, TableSpec
+from sing_compute.store.definitions.shared import CLASSIFIERS, IMAGES
+from sing_compute.store.definitions.sing import SING
+from sing_compute.store.place import Key
+from sing_compute.store.text import store_error
+
+if TYPE_CHECKING:
+    from sing_compute.store.read import Store
+
+_known: dict[str, Analysis] = {}
+_fields: dict[str, Field] = {}
+_axes: dict[str, Axis] = {}
+_tables: dict[str, TableSpec] = {}
+FIELDS: Mapping[str, Field] = MappingProxyType(_fields)
+"""Every declared dataset by its path; `{model}` and the like stand for the items of group axes."""
+
+
+def register(analysis: Analysis) -> None:
+    """Make an analysis known, for reading, writing, checking and showing its part of a file.
+
+    Args:
+        analysis: Its declaration. Axes of other analyses may be used, not declared again.
+
+    Raises:
+        ValueError: Something in it is declared already, or refers to what is not declared.
+    """
+    if analysis.name in _known:
+        raise ValueError(f"an analysis {analysis.name!r} is registered already")
+    for what, new, old in (
+        ("field", [field.path for field in analysis.fields], _fields),
+        ("axis", [axis.name for axis in analysis.axes], _axes),
+        ("table", [table.name for table in analysis.tables], _tables),
+    ):
+        for name in new:
+            if name in old or new.count(name) > 1:
+                raise ValueError(f"{analysis.name}: {what} {name!r} is declared twice")
+    fields = _fields | {field.path: field for field in analysis.fields}
+    axes = _axes | {axis.name: axis for axis in analysis.axes}
+    tables = _tables | {table.name: table for table in analysis.tables}
+    _check(analysis, fields, axes, tables)
+    _known[analysis.name] = analysis
+    _fields.update(fields)
+    _axes.update(axes)
+    _tables.update(tables)
+
+
+def unregister(name: str) -> None:
+    """Forget an analysis that was registered."""
+    analysis = _known.pop(name)
+    for field in analysis.fields:
+        del _fields[field.path]
+    for axis in analysis.axes:
+        del _axes[axis.name]
+    for table in analysis.tables:
+        del _tables[table.name]
+
+
+@contextmanager
+def registered(analysis: Analysis) -> Iterator[None]:
+    """Make an analysis known for a while."""
+    register(analysis)
+    try:
+        yield
+    finally:
+        unregister(analysis.name)
+
+
+def analyses() -> tuple[Analysis, ...]:
+    """Every analysis, in the order in which they were registered."""
+    return tuple(_known.values())
+
+
+def axis(name: str) -> Axis:
+    """The axis of that name.
+
+    Raises:
+        StoreError: There is none.
+    """
+    if name not in _axes:
+        raise store_error(f"no axis {name!r}; there are: {', '.join(_axes)}")
+    return _axes[name]
+
+
+def axes() -> tuple[Axis, ...]:
+    """Every axis."""
+    return tuple(_axes.values())
+
+
+def table(name: str) -> TableSpec:
+    """The table of that name.
+
+    Raises:
+        StoreError: There is none.
+    """
+    if name not in _tables:
+        raise store_error(f"no table {name!r}; there are: {', '.join(_tables)}")
+    return _tables[name]
+
+
+def analysis_of(table_name: str) -> Analysis:
+    """The analysis that declares a table.
+
+    Raises:
+        StoreError: None does.
+    """
+    wanted = table(table_name)
+    return next(analysis for analysis in _known.values() if wanted in analysis.tables)
+
+
+def table_of_rows(axis_name: str) -> TableSpec | None:
+    """The table whose rows are the items of an axis; the first if there are several, None if there is none."""
+    return next((spec for spec in _tables.values() if spec.rows == axis_name), None)
+
+
+def tables(store: "Store") -> tuple[TableSpec, ...]:
+    """The tables that a file holds something for: one column at least beside names and positions."""
+    return tuple(spec for spec in _tables.values() if any(_is_there(store, path) for path in _measured(spec)))
+
+
+def roots(store: "Store") -> tuple[TableSpec, ...]:
+    """The tables of a file at which one begins: their places name no item."""
+    return tuple(spec for spec in tables(store) if not spec.within)
+
+
+def field_of(path: str) -> tuple[Field, dict[str, Key]]:
+    """The declared field of a dataset, and the items that its path names.
+
+    Raises:
+        StoreError: No analysis declares such a dataset.
+    """
+    template, items = template_of(path)
+    found = _fields.get(template)
+    if found is None:
+        raise store_error(f"{path}: is not in the schema (docs/store.md)")
+    return found, items
+
+
+def template_of(path: str) -> tuple[str, dict[str, Key]]:
+    """A path with `{axis}` in the place of an item of a group axis, and that item by axis."""
+    parts = path.strip("/").split("/")
+    for known in _axes.values():
+        if known.group and parts[0] == known.group and len(parts) > 1:
+            return "/".join([known.group, f"{{{known.name}}}", *parts[2:]]), {known.name: parts[1]}
+    return "/".join(parts), {}
+
+
+def is_declared(path: str) -> bool:
+    """Return True if a dataset is declared, or a group in which something is."""
+    template, _ = template_of(path)
+    if any(known.group == template for known in _axes.values() if known.group):
+        return True
+    return template in _fields or any(known.startswith(f"{template}/") for known in _fields)
+
+
+def owned_axes(template: str) -> dict[str, int]:
+    """Axes whose length a dataset defines, and at which position."""
+    return {known.name: known.position for known in _axes.values() if known.field == template}
+
+
+def fields_within(analysis: Analysis, *, subject: bool, level: str = "") -> list[Field]:
+    """Fields of an analysis that each of its subjects has (or that it has once), of a level if one is given."""
+    mark = f"{{{analysis.subject}}}"
+    found = [f for f in analysis.fields if (mark in f.path or analysis.subject == "file") == subject]
+    return [field for field in found if not level or field.level == level]
+
+
+def is_present(store: "Store", analysis: Analysis, item: str = "") -> bool:
+    """Return True if a file holds an analysis, or holds it for one of its subjects: at least one field that it must have."""
+    wanted = fields_within(analysis, subject=True, level=MUST)
+    if analysis.subject == "file":
+        return any(field.path in store for field in wanted)
+    items = [item] if item else store.members(analysis.subject)
+    return any(field.path.format(**{analysis.subject: each}) in store for each in items for field in wanted)
+
+
+def along_axes(spec: TableSpec) -> tuple[str, ...]:
+    """Axes of a table's places along which one of its rows can be shown: the last one that does not own the rows themselves.
+
+    The images of a class belong to that class alone; a concept is there for every class, a class for every model.
+    """
+    if not spec.within:
+        return ()
+    last = spec.within[-1]
+    rows = axis(spec.rows)
+    own = rows.parent == last or f"{{{last}}}" in rows.field
+    return () if own or last in spec.options else (last,)
+
+
+def plural(axis_name: str) -> str:
+    """Word for several items of an axis: the name of their table, if there is one."""
+    spec = table_of_rows(axis_name)
+    return f"{axis_name}s" if spec is None else spec.name
+
+
+def _measured(spec: TableSpec) -> list[str]:
+    own = [path for column in spec.columns if column.role not in ("label", "code", "index") for path in sources(column)]
+    mark = [path for path in own if "{" in path]
+    return mark or own
+
+
+def sources(column: object) -> tuple[str, ...]:
+    """Paths of the datasets that a declared column is read from."""
+    field, needs = getattr(column, "field", ""), getattr(column, "needs", ())
+    return tuple(path for path in (field, *needs) if "/" in path)
+
+
+def _is_there(store: "Store", path: str) -> bool:
+    group = next((known for known in _axes.values() if known.group and f"{{{known.name}}}" in path), None)
+    if group is None:
+        return path in store
+    return any(path.format(**{group.name: item}) in store for item in store.members(group.name))
+
+
+def _check(
+    analysis: Analysis, fields: Mapping[str, Field], axes: Mapping[str, Axis], tables: Mapping[str, TableSpec]
+) -> None:
+    """Refuse a declaration that refers to what is declared nowhere."""
+    wanted = [
+        (name, field.path, axes) for field in analysis.fields for name in (*field.axes, *filter(None, [field.of]))
+    ]
+    wanted += [(a.field, a.name, fields) for a in analysis.axes if a.field]  # type: ignore[misc]
+    for spec in analysis.tables:
+        wanted += [(name, spec.name, axes) for name in (spec.rows, *spec.within, *spec.options)]
+        wanted += [(name, spec.name, tables) for name in spec.opens]  # type: ignore[misc]
+        for column in spec.columns:
+            wanted += [(path, column.name, fields) for path in sources(column)]  # type: ignore[misc]
+            if column.format not in NUMBER_FORMATS:
+                raise ValueError(f"{analysis.name}: column {column.name}: no number format {column.format!r}")
+    if analysis.subject != "file":
+        wanted.append((analysis.subject, "subject", axes))
+    for name, where, known in wanted:
+        if name not in known:
+            raise ValueError(f"{analysis.name}: {where} refers to {name!r}, which no analysis declares")
+
+
+for _analysis in (IMAGES, CLASSIFIERS, SING):
+    register(_analysis)

@@ -1,0 +1,270 @@
+"""Several items side by side: the values of each, then differences to the first and changes of rank.
+
+Columns are named `measure.side`, with `_low` and `_high` for an interval, `.difference` and `.rank_change`; sides are written in
+ASCII letters, digits and _. Columns of many rows are read for the rows asked for; ranks are computed once, when first looked at.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sing_compute.errors import StoreError
+from sing_compute.store import catalogue
+from sing_compute.store.columns import Bounds, Cells, Column, Computed, Loaded, Rows, Table, Values, text_column
+from sing_compute.store.definition import TableSpec
+from sing_compute.store.gate import Stored
+from sing_compute.store.place import Comparison, Key, Place
+from sing_compute.store.read import Store
+from sing_compute.store.sorting import sorting
+from sing_compute.store.table_building import plain_table
+from sing_compute.store.text import one_line, store_error
+
+FIGURES = "figure"
+"""Axis of the rows of a table that was turned: one figure of the items on each line."""
+_KEY = 40
+"""Characters of an item's name in the name of a column."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """One of the items that are compared: its name in column names and in titles, and its plain table."""
+
+    key: str
+    label: str
+    table: Table
+
+
+def comparison_table(store: Store, place: Place) -> Table:
+    """Open the comparison at a place: one column of its table for several items, or all figures of several rows.
+
+    Rows are those of the first item; values that another lacks are NaN, its counts 0.
+
+    Raises:
+        StoreError: Fewer than two items, an unknown or repeated one, no such column, a column of text, or an item without it.
+    """
+    wanted = place.comparison
+    if wanted is None:
+        raise store_error("this place compares nothing")
+    spec = catalogue.table(place.table)
+    if spec.rows == wanted.axis and not wanted.measure:
+        return _figures(store, place, wanted)
+    if wanted.axis not in spec.within:
+        raise store_error(f"{spec.name} of several {catalogue.plural(wanted.axis)} cannot be compared")
+    items = _several(store, wanted, place)
+    labels = [one_line(store.label(wanted.axis, item, place)) for item in items]
+    labels = [
+        label if labels.count(label) == 1 else f"{label} {item}" for label, item in zip(labels, items, strict=True)
+    ]
+    tables = _same_rows(store, spec, place, wanted, items, labels)
+    keys = _keys(labels)
+    return _side_by_side([_Side(*side) for side in zip(keys, labels, tables, strict=True)], wanted.measure)
+
+
+def _several(store: Store, wanted: Comparison, place: Place) -> list[Key]:
+    """The items of a comparison, checked."""
+    plural = catalogue.plural(wanted.axis)
+    if len(wanted.items) < 2:
+        raise store_error(f"at least two {plural} are needed for a comparison")
+    items = [_known_item(store, wanted.axis, item, place) for item in wanted.items]
+    twice = next((item for item in items if items.count(item) > 1), None)
+    if twice is not None:
+        raise store_error(f"{twice} is named twice among the {plural} to compare")
+    return items
+
+
+def _known_item(store: Store, axis: str, item: Key, place: Place) -> Key:
+    if isinstance(item, str):
+        return store.find(axis, item, place)
+    if not 0 <= item < (count := store.count(axis, place)):
+        raise store_error(f"no {axis} {item} in {store.path.name}; it holds 0 to {count - 1}")
+    return item
+
+
+def _same_rows(
+    store: Store, spec: TableSpec, place: Place, wanted: Comparison, items: Sequence[Key], labels: Sequence[str]
+) -> list[Table]:
+    """The plain table of each item with the rows of the first."""
+    tables: list[Table] = []
+    for item, label in zip(items, labels, strict=True):
+        here = place.plain.at(**{wanted.axis: item})
+        whole = _with_measure(store, here, wanted.measure, label, every_row=bool(tables and spec.nonzero))
+        if tables and spec.nonzero:
+            rows = _ids(tables[0])
+            columns = [replace(column, values=Values(column.values.take(rows))) for column in whole.columns]
+            whole = replace(tables[0], columns=columns)
+        tables.append(whole)
+    return tables
+
+
+def _with_measure(store: Store, place: Place, measure: str, label: str, *, every_row: bool) -> Table:
+    """A plain table with its naming columns and the measure alone; the whole table is asked only for the names it has."""
+    table = plain_table(store, place, only=(measure,), every_row=every_row)
+    if all(column.name != measure for column in table.columns):
+        table = plain_table(store, place, every_row=every_row)
+    try:
+        column = table.column(measure)
+    except StoreError as error:
+        raise store_error(f"{label}: {error}") from error
+    if column.is_text or column.role == "index":
+        raise store_error(f"{measure} is a column of names, not of numbers; these are compared by numbers")
+    return table
+
+
+def _figures(store: Store, place: Place, wanted: Comparison) -> Table:
+    """A table turned round: one row per figure, one column per compared row, then differences to the first.
+
+    A figure's interval is the first that it has. Column `name` holds the figure's column in the plain table.
+    """
+    items = _several(store, wanted, place)
+    table = plain_table(store, place.plain)
+    known = {column.name: column for column in table.columns}
+    figures = [column for column in table.columns if not column.is_text and column.role != "bound"]
+    if not figures:
+        raise store_error(f"{store.path.name}: its {table.spec.name} have no figures to compare")
+    nowhere = np.full(table.length, np.nan)
+    sides = [_as_rows(column.values.all() for column in figures)]
+    for k in (0, 1):
+        sides.append(_as_rows(known[c.interval[k]].values.all() if c.interval else nowhere for c in figures))
+    title = f"title in the {wanted.axis} table"
+    columns = [
+        text_column("figure", "figure", title, np.array([c.title for c in figures], np.str_), role="label"),
+        text_column("unit", "unit", "unit of the row", np.array([c.unit for c in figures], np.str_)),
+    ]
+    differences: list[Column] = []
+    names = [store.label(wanted.axis, item, place) for item in items]
+    rows = [_row_of(table, store, wanted.axis, item) for item in items]
+    for side, (key, label, row) in enumerate(zip(_keys(names), names, rows, strict=True)):
+        name, text = f"value.{key}", f"figure of {label}, in the unit of its row"
+        value, low, high = (Values(cells[:, row]) for cells in sides)
+        shared: Any = {"format": "figure", "side": side, "measured": "value"}
+        bounds = Bounds(f"{name}_low", f"{name}_high")
+        pair = (bounds.low, bounds.high)
+        columns.append(Column(name, label, "1", text, value, pair, intervals=(bounds,), **shared))
+        for end, title, cells in ((bounds.low, "low", low), (bounds.high, "high", high)):
+            words = f"{'lower' if title == 'low' else 'upper'} end of the 95 % interval of: {text}"
+            columns.append(Column(end, f"{label} {title}", "1", words, cells, role="bound", **shared))
+        if side:
+            change = Values(_difference(value, Values(sides[0][:, rows[0]]), slice(None)))
+            text = f"figure of {label} minus that of {names[0]}, in the unit of its row"
+            differences.append(
+                Column(f"{name}.difference", f"diff {label}", "1", text, change, role="difference", **shared)
+            )
+    named = np.array([column.name for column in figures], np.str_)
+    source = text_column("name", "name", f"column of the {wanted.axis} table", named)
+    spec = replace(table.spec, rows=FIGURES, label="figure", naming=("figure",))
+    return Table(spec, [*columns, *differences, source], len(figures), np.arange(len(figures)), axis=FIGURES)
+
+
+def _row_of(table: Table, store: Store, axis: str, item: Key) -> int:
+    if isinstance(item, str):
+        return store.members(axis).index(item)
+    return int(np.flatnonzero(_ids(table) == item)[0])
+
+
+def _as_rows(cells: Any) -> NDArray[np.float64]:
+    """Columns of items as rows of figures: (figure, item)."""
+    return np.array(list(cells), dtype=np.float64)
+
+
+def _ids(table: Table) -> Rows:
+    return np.arange(table.length) if table.ids is None else table.ids
+
+
+def _keys(labels: Sequence[str]) -> list[str]:
+    """A name for each label in ASCII letters, digits and _, no two alike in any case; labels without such get a number."""
+    keys: list[str] = []
+    taken: set[str] = set()
+    for position, label in enumerate(labels, start=1):
+        word = re.sub("[^A-Za-z0-9]+", "_", label)[:_KEY].strip("_") or str(position)
+        key, again = word, 2
+        while taken & (forms := {f"{key}{end}".lower() for end in ("", "_low", "_high")}):
+            key, again = f"{word}_{again}", again + 1
+        taken |= forms
+        keys.append(key)
+    return keys
+
+
+def _side_by_side(sides: Sequence[_Side], measure: str) -> Table:
+    """The naming columns of the first, the measure of all, differences, changes of rank."""
+    plain = sides[0].table
+    values: list[Column] = []
+    differences: list[Column] = []
+    changes: list[Column] = []
+    orders: dict[str, Stored] = {}
+    first = plain.column(measure)
+    first_ranks = Loaded(plain.length, partial(_ranks, first.values))
+    for position, side in enumerate(sides):
+        column, ranking = side.table.column(measure), side.table.rankings.get(measure)
+        name, title = f"{measure}.{side.key}", f"{column.title} {side.label}"
+        own = replace(column, name=name, title=title, description=f"{side.label}: {column.description}")
+        own = replace(own, side=position, measured=measure, interval=None, intervals=())
+        ends: list[Column] = []
+        if column.interval:
+            bounds = Bounds(f"{name}_low", f"{name}_high")
+            own = replace(own, interval=(bounds.low, bounds.high), intervals=(bounds,))
+            for new, old in zip((bounds.low, bounds.high), column.interval, strict=True):
+                end = side.table.column(old)
+                text, heading = f"{side.label}: {end.description}", f"{end.title} {side.label}"
+                ends.append(replace(end, name=new, title=heading, description=text, side=position, measured=measure))
+        values += [own, *ends]
+        if ranking is not None:
+            orders[name] = ranking
+        if position == 0:
+            continue
+        change = Computed(plain.length, partial(_difference, column.values, first.values))
+        text = f"{side.label} minus {sides[0].label}: {column.description}"
+        made: Any = {"side": position, "measured": measure}
+        differences.append(
+            Column(
+                f"{name}.difference",
+                f"diff {title}",
+                column.unit,
+                text,
+                Values(change),
+                format=column.format,
+                role="difference",
+                **made,
+            )
+        )
+        ranks = Loaded(plain.length, partial(_ranks, column.values))
+        moved = Computed(plain.length, partial(_rank_change, first_ranks, ranks), (first_ranks, ranks))
+        text = (
+            f"places by which {side.label} ranks a row higher than {sides[0].label}; rank 1 is the largest value, "
+            f"equal values share the smaller rank"
+        )
+        title, name = f"rank change {side.label}", f"{name}.rank_change"
+        form: Any = {"format": "rank change", "role": "rank change"}
+        changes.append(Column(name, title, "count", text, Values(moved), **form, **made))
+    naming = [plain.column(name) for name in plain.spec.naming if any(c.name == name for c in plain.columns)]
+    return replace(plain, columns=[*naming, *values, *differences, *changes], rankings=orders)
+
+
+def _at(values: Values, rows: Any) -> Cells:
+    return values.all()[rows] if isinstance(rows, slice) else values.take(rows)
+
+
+def _difference(values: Values, first: Values, rows: Any) -> Cells:
+    with np.errstate(all="ignore"):
+        return np.asarray(_at(values, rows) - _at(first, rows))
+
+
+def _rank_change(first: Loaded, ranks: Loaded, rows: Any) -> NDArray[np.float64]:
+    before, after = first[rows], ranks[rows]
+    return np.where((before > 0) & (after > 0), before - after, np.nan)
+
+
+def _ranks(values: Values) -> NDArray[np.int32]:
+    """Rank of each value, 1 for the largest, equal values the smaller one; 0 where there is none."""
+    cells = values.all()
+    known = len(cells) - int(np.count_nonzero(np.isnan(cells)))
+    order = sorting(cells)[:known]
+    ordered = cells[order]
+    ends = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True)[:known])
+    ranks = np.zeros(len(cells), dtype=np.int32)
+    ranks[order] = np.repeat((known - ends).astype(np.int32), np.diff(ends, prepend=-1))
+    return ranks

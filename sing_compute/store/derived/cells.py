@@ -1,0 +1,30 @@
+"""Cells that follow from stored cells of the same row."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sing_compute.store.constants import SIGNIFICANT
+
+Numbers = NDArray[np.floating]
+
+
+def difference(left: Numbers, right: Numbers) -> Numbers:
+    """Left minus right of each row."""
+    return np.asarray(left - right)
+
+
+def quotient(above: Numbers, below: Numbers) -> Numbers:
+    """Quotient of each row; infinite or NaN where the divisor is 0."""
+    return np.asarray(above / below)
+
+
+def normal_tail(z: Numbers) -> NDArray[np.float64]:
+    """Two-sided tail of the normal distribution beyond each z."""
+    return np.array([math.erfc(abs(value) / math.sqrt(2)) for value in z.tolist()])
+
+
+def significance_mark(q: Numbers) -> NDArray[np.str_]:
+    """A star where q is significant, else the empty text."""
+    return np.where(q < SIGNIFICANT, "*", "")

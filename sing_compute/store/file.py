@@ -1,0 +1,181 @@
+"""Opening a results file for reading. Nothing is read before it is asked for; nothing is ever changed."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from sing_compute.errors import StoreError
+from sing_compute.store import catalogue, gate
+from sing_compute.store.constants import FORMAT, SCHEMA_VERSION
+from sing_compute.store.definition import Field
+from sing_compute.store.gate import Stored
+from sing_compute.store.place import Key
+from sing_compute.store.text import one_line, store_error
+
+
+class UnknownLengthError(StoreError):
+    """A dataset cannot be checked because the one that says its length is missing or damaged."""
+
+
+class StoreFile:
+    """An open results file, read-only: its datasets and attributes by path.
+
+    The file may come from a stranger: `dataset`, `array`, `attributes`, `summary` and `in` go through `gate` and answer with
+    checked data or a StoreError (docs/store.md, "Files from strangers"). `file` is h5py's own object, past the gate.
+
+    Raises:
+        StoreError: The file is missing, not HDF5, not a results file, or of a newer schema.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise store_error(f"{self.path} does not exist; sing-compute writes such a file (-o {self.path.name})")
+        try:
+            self.file = h5py.File(self.path, "r", locking="best-effort")
+        except Exception as error:  # the library answers a damaged file with nearly every exception there is
+            text = one_line(error) or type(error).__name__
+            raise store_error(f"{self.path} is not a readable HDF5 file (is it complete?): {text}") from error
+        self._known: dict[str, Stored | None] = {}
+        try:
+            self._size = self.path.stat().st_size
+            self._root = h5py.h5g.open(self.file.id, b"/")
+            self._check_version()
+        except BaseException as error:
+            self.file.close()
+            if isinstance(error, StoreError) or not isinstance(error, Exception):
+                raise
+            raise store_error(f"{self.path} is damaged: {one_line(error)}") from error
+
+    def _check_version(self) -> None:
+        root = gate.attributes(self._root, "/")
+        version = root.get("schema_version")
+        if "format" not in root and h5py.h5a.exists(self._root, b"format"):
+            raise store_error(
+                f"{self.path}: a development version wrote it, with texts that are not read: compute it again"
+            )
+        if root.get("format") != FORMAT or not isinstance(version, int) or version < 1:
+            raise store_error(f"{self.path} is an HDF5 file but not a result of sing-compute")
+        if version > SCHEMA_VERSION:
+            raise store_error(f"{self.path} has schema {version}, this program reads up to {SCHEMA_VERSION}; update it")
+
+    def close(self) -> None:
+        """Release the file."""
+        self._known.clear()
+        self.file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __contains__(self, path: str) -> bool:
+        return self._find(path) is not None
+
+    def _find(self, path: str) -> Any:
+        try:
+            return gate.find(self._root, path)
+        except StoreError as error:
+            raise store_error(f"{self.path.name}: {error}") from error
+
+    def examine(self, path: str) -> Stored | None:
+        """The dataset of the schema at a path, checked and unread; None if it was not computed.
+
+        Raises:
+            StoreError: What stands there is not what the schema says; the message begins with the path.
+        """
+        if path in self._known:
+            return self._known[path]
+        field, items = catalogue.field_of(path)
+        item = gate.find(self._root, path)
+        found = None if item is None else self._checked(item, path, field, items)
+        if field.axes:  # an open dataset takes HDF5 some 20 kB, and single numbers are many
+            self._known[path] = found
+        return found
+
+    def _checked(self, item: Any, path: str, field: Field, items: Mapping[str, Key]) -> Stored:
+        stored = Stored(item, path, field.dtype, field.axes, self._size)
+        own = catalogue.owned_axes(field.path)
+        for position, (axis, length) in enumerate(zip(field.axes, stored.shape, strict=True)):
+            if axis in own and own[axis] == position:
+                continue
+            edges = catalogue.axis(axis).edges_of
+            known = self._length(axis, path, items)
+            if length != known:
+                raise store_error(
+                    f"{path}: axis {edges or axis} has length {length - bool(edges)}, elsewhere {known - bool(edges)}"
+                )
+        return stored
+
+    def _length(self, name: str, path: str, items: Mapping[str, Key]) -> int:
+        """Length of an axis by the declaration or by the dataset that defines it."""
+        axis = catalogue.axis(name)
+        if axis.length:
+            return axis.length
+        if axis.edges_of:
+            return self._length(axis.edges_of, path, items) + 1
+        if axis.smaller_of:
+            return min(self._length(each, path, items) for each in axis.smaller_of)
+        owner = axis.field.format(**items)
+        try:
+            found = self.examine(owner)
+        except StoreError as error:
+            raise UnknownLengthError(str(error)) from error
+        if found is None:
+            raise UnknownLengthError(one_line(f"{path}: how long it is cannot be known, {owner} is missing"))
+        return found.shape[axis.position]
+
+    def dataset(self, path: str) -> Stored:
+        """The dataset at a path, checked and unread.
+
+        Raises:
+            StoreError: There is none (the schema says which run leaves it out), or it is not what the schema says.
+        """
+        try:
+            found = self.examine(path)
+        except StoreError as error:
+            raise store_error(f"{self.path.name}: {error}") from error
+        if found is None:
+            raise store_error(f"{self.path.name} has no {path}; it was not computed, or the file is damaged")
+        return found
+
+    def array(self, path: str) -> NDArray[Any]:
+        """A whole dataset in memory; text as str."""
+        return np.asarray(self.dataset(path)[()])
+
+    def attributes(self, group: str) -> dict[str, Any]:
+        """Attributes of a group as plain Python values: provenance and settings."""
+        found = self._find(group)
+        return {} if found is None else gate.attributes(found, f"{self.path.name}: {group}")
+
+    def unknown(self) -> list[str]:
+        """Paths of groups and datasets that no analysis declares: a group once, without what is in it."""
+        found: list[str] = []
+
+        def look(item: Any, path: str) -> None:
+            for name in gate.names(item, path):
+                here = f"{path}/{name}".lstrip("/")
+                if catalogue.is_declared(here):
+                    child = gate.find(item, name)
+                    look(child, here)
+                else:
+                    found.append(here)
+
+        look(self._root, "")
+        return found
+
+    def check_tree(self, group: str) -> None:
+        """Refuse a group that cannot be copied as it stands.
+
+        Raises:
+            StoreError: It holds links, circles, or data outside the file.
+        """
+        gate.check_tree(self._find(group), f"{self.path.name}: {group}")

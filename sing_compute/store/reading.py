@@ -1,0 +1,200 @@
+"""Reading the cells of declared columns at a place: one axis gives the rows, the place fixes the others."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sing_compute.errors import StoreError
+from sing_compute.store import catalogue
+from sing_compute.store.columns import Cells, Loaded, Rows, Values
+from sing_compute.store.definition import Field, Fixed
+from sing_compute.store.gate import Stored
+from sing_compute.store.place import Key, Place
+from sing_compute.store.read import Store, located
+
+NAN = np.array([np.nan], np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class RowReader:
+    """The rows of one table, and their cells of any declared dataset.
+
+    With `members` each row is one item of a group axis and has datasets of its own; else rows are positions of the axis: `ids`,
+    or without them `start` up to `stop`.
+    """
+
+    store: Store
+    place: Place
+    axis: str
+    members: tuple[str, ...] | None = None
+    ids: Rows | None = None
+    start: int = 0
+    stop: int = 0
+
+    def __len__(self) -> int:
+        if self.members is not None:
+            return len(self.members)
+        return self.stop - self.start if self.ids is None else len(self.ids)
+
+    @cached_property
+    def positions(self) -> Rows:
+        """Position of each row on the axis."""
+        if self.members is not None:
+            return np.arange(len(self.members))
+        return np.arange(self.start, self.stop) if self.ids is None else self.ids
+
+    @cached_property
+    def names(self) -> NDArray[Any]:
+        """Name of each row."""
+        if self.members is not None:
+            return np.array(self.members, dtype=np.str_)
+        return np.asarray(self.store.items(self.axis, self.place), dtype=np.str_)[self.positions]
+
+    def holds(self, path: str, at: Fixed = ()) -> bool:
+        """Return True if the file holds a dataset for the rows, or for one of them, at the place's items."""
+        field = catalogue.FIELDS[path]
+        if not self._reaches(field, at):
+            return False
+        return any(concrete in self.store for concrete in self._paths(path))
+
+    def varies(self, path: str) -> bool:
+        """Return True if a dataset has a value for each row."""
+        if self.members is not None:
+            return f"{{{self.axis}}}" in path
+        return self.axis in catalogue.FIELDS[path].axes
+
+    def values(self, path: str, at: Fixed = ()) -> Values:
+        """Cells of a dataset by row; large ones are read as they are asked for, indices become the names that they point to."""
+        field = catalogue.FIELDS[path]
+        names = self._index_names(field)
+        if self.members is None and field.axes[:1] == (self.axis,) and self.ids is None:
+            stored = self.store.dataset(located(path, self.place))
+            rest = self._fixed(field, at)
+            if len(rest) <= 1:
+                part = rest[0] if rest else None
+                return Values(stored, self.start, self.stop, names, part)
+        return Values(Loaded(len(self), quiet(lambda: self.cells(path, at))), names=names)
+
+    def cells(self, path: str, at: Fixed = ()) -> Cells:
+        """Cells of a dataset, (row, ...), as they are stored; a dataset without the rows' axis as a whole.
+
+        Raises:
+            StoreError: The file does not hold it, or not at these items.
+        """
+        field = catalogue.FIELDS[path]
+        if self.members is not None and f"{{{self.axis}}}" in path:
+            return self._of_members(field, at)
+        return self._pick(self.store.dataset(located(path, self.place)), field, at, self.place)
+
+    def pairs(self, path: str, at: Fixed) -> NDArray[Any] | None:
+        """Ends of intervals, (bound, row); None where the file holds none for these rows."""
+        field = catalogue.FIELDS[path]
+        if not self.holds(path):
+            return None
+        if self.members is None:
+            try:
+                return np.asarray(self.cells(path, at)).T
+            except _NoSuchItemError:
+                return None
+        rows = []
+        for member, concrete in zip(self.members, self._paths(path), strict=True):
+            place, found = self.place.at(**{self.axis: member}), np.full(2, np.nan, field.dtype)
+            if concrete in self.store:
+                with suppress(_NoSuchItemError):
+                    found = self._pick(self.store.dataset(concrete), field, at, place)
+            rows.append(found)
+        ends = np.array(rows).reshape(-1, 2).T
+        return None if np.isnan(ends).all() else ends
+
+    def _paths(self, path: str) -> list[str]:
+        if self.members is None:
+            return [located(path, self.place)]
+        return [located(path, self.place.at(**{self.axis: member})) for member in self.members]
+
+    def _of_members(self, field: Field, at: Fixed) -> Cells:
+        """One value for each member: text is empty and numbers are NaN where it has none."""
+        text = field.dtype == "text"
+        found: list[Any] = []
+        for member, concrete in zip(self.members or (), self._paths(field.path), strict=True):
+            if concrete not in self.store:
+                found.append(None)
+                continue
+            place = self.place.at(**{self.axis: member})
+            found.append(np.asarray(self._pick(self.store.dataset(concrete), field, at, place)).reshape(1))
+        if not found:
+            return np.zeros(0, np.str_ if text else field.dtype)
+        cells: Cells = np.concatenate([(np.array([""]) if text else NAN) if cell is None else cell for cell in found])
+        return cells
+
+    def _pick(self, stored: Stored, field: Field, at: Fixed, place: Place) -> Cells:
+        """Rows of a dataset at the items that the place and the column fix."""
+        keys: list[Any] = []
+        for axis in field.axes:
+            if axis == self.axis and self.members is None:
+                keys.append(slice(self.start, self.stop) if self.ids is None else self.ids)
+            else:
+                keys.append(self._position(axis, at, place))
+        first, rest = (keys[0], keys[1:]) if keys else (None, [])
+        if first is None:
+            return np.asarray(stored[()])
+        if isinstance(first, slice) and first == slice(None) and not any(isinstance(k, int) for k in rest):
+            return np.asarray(stored[()])
+        cells = np.asarray(stored[first])
+        kept = 0 if isinstance(first, int) else 1
+        for key in rest:
+            cells = cells[(slice(None),) * kept + (key,)]
+            kept += not isinstance(key, int)
+        return cells
+
+    def _position(self, axis: str, at: Fixed, place: Place) -> int | slice:
+        """Position that is read of an axis; all of it where nothing fixes it."""
+        fixed = dict(at).get(axis)
+        if isinstance(fixed, str):
+            names = [str(name) for name in self.store.items(axis, place)]
+            if fixed not in names:
+                raise _NoSuchItemError(f"{axis} has no {fixed!r}")
+            return names.index(fixed)
+        if fixed is not None:
+            return int(fixed)
+        item: Key | None = place.key(axis)
+        if isinstance(item, int):
+            return item
+        return 0 if axis in catalogue.table(place.table).options else slice(None)
+
+    def _fixed(self, field: Field, at: Fixed) -> list[int]:
+        found = [self._position(axis, at, self.place) for axis in field.axes[1:]]
+        return [key for key in found if isinstance(key, int)]
+
+    def _reaches(self, field: Field, at: Fixed) -> bool:
+        """Figures of all images say nothing of a subset: a dataset without an optional axis is of its first item."""
+        options = catalogue.table(self.place.table).options
+        chosen = [axis for axis in options if self.place.key(axis) not in (None, 0) and not self._owns_rows(axis)]
+        return all(axis in field.axes or "{" not in field.path for axis in chosen)
+
+    def _owns_rows(self, axis: str) -> bool:
+        return catalogue.axis(self.axis).parent == axis
+
+    def _index_names(self, field: Field) -> NDArray[Any] | None:
+        if not field.of:
+            return None
+        known = catalogue.axis(field.of)
+        return np.asarray(self.store.items(field.of, self.place)) if known.labels and not known.parent else None
+
+
+class _NoSuchItemError(StoreError):
+    """An axis has no item of the name that a column fixes."""
+
+
+def quiet(load: Callable[[], Cells]) -> Callable[[], Cells]:
+    """The same without warnings of numpy: a file may hold any number."""
+
+    def silent() -> Cells:
+        with np.errstate(all="ignore"):
+            return load()
+
+    return silent

@@ -1,0 +1,253 @@
+"""Building the plain table of a place from its declaration. A table is a list of columns over lazily read values."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from sing_compute.store import catalogue, definition
+from sing_compute.store.columns import Bounds, Cells, Column, Loaded, Source, Table, Values, bounded
+from sing_compute.store.definition import TableSpec
+from sing_compute.store.gate import Stored
+from sing_compute.store.place import Place
+from sing_compute.store.read import Store, located
+from sing_compute.store.reading import RowReader, quiet
+from sing_compute.store.text import store_error
+
+NAMING = ("label", "index", "code")
+"""Roles of columns that say which row it is."""
+
+
+def plain_table(store: Store, place: Place, *, only: Collection[str] | None = None, every_row: bool = False) -> Table:
+    """Open the table of a place, or one of its rows along another axis. What a file lacks is a column less.
+
+    Args:
+        store: The results file.
+        place: The table and its items; a comparison in it is left out of account.
+        only: Of the columns beside names and positions, these alone; each is read when it is asked for.
+        every_row: Keep rows that count nothing.
+
+    Raises:
+        StoreError: The place names no item where it must, or one that the file does not hold, or there is nothing to show.
+    """
+    spec = catalogue.table(place.table)
+    _check_items(store, spec, place)
+    rows = _rows(store, spec, place, every_row=every_row)
+    columns = _columns(spec, rows, only, lazy=only is not None or bool(place.along))
+    if place.along:
+        columns = _named_along(store, spec, rows, columns)
+    if only is None and all(column.role in (*NAMING, "text") for column in columns):
+        where = place.name(spec.within[0]) if spec.within else store.path.name
+        raise store_error(
+            f"{where} has no {spec.name}: {catalogue.analysis_of(spec.name).title} was not computed for it"
+        )
+    rankings = {} if rows.ids is not None or rows.start else _rankings(rows, spec, only)
+    parent = catalogue.axis(rows.axis).parent
+    whole = (
+        not place.along and rows.ids is None and (rows.members is not None or (parent and place.key(parent) is None))
+    )
+    return Table(spec, columns, len(rows), None if whole else rows.positions, rankings, rows.axis)
+
+
+def _check_items(store: Store, spec: TableSpec, place: Place) -> None:
+    """Refuse a place that misses an item, or names one that is not there."""
+    if place.along and place.along not in catalogue.along_axes(spec):
+        raise store_error(f"{spec.name} cannot be shown along {place.along}")
+    wanted = [axis for axis in spec.within if axis != place.along] + ([spec.rows] if place.along else [])
+    for axis in wanted:
+        if place.key(axis) is None:
+            raise store_error(f"{spec.name} are shown for one {axis}: open one first")
+    for axis, item in place.keys:
+        if catalogue.axis(axis).group:
+            store.find(axis, str(item))
+        elif isinstance(item, int) and not 0 <= item < (count := store.count(axis, place)):
+            raise store_error(f"no {axis} {item} in {store.path.name}; it holds 0 to {count - 1}")
+
+
+def _rows(store: Store, spec: TableSpec, place: Place, *, every_row: bool) -> RowReader:
+    name = place.along or spec.rows
+    axis = catalogue.axis(name)
+    if axis.group:
+        return RowReader(store, place, name, tuple(store.members(name)))
+    owner = place.index(axis.parent) if axis.parent else None
+    start, stop = 0, store.count(name, place)
+    if owner is not None:
+        start, stop = map(int, store.runs(name, place)[owner : owner + 2])
+    listed = catalogue.table_of_rows(name) if place.along else spec
+    ids = None
+    if listed is not None and listed.nonzero and not every_row:
+        plain = replace(place, table=listed.name, along="")
+        counts = RowReader(store, plain, name, start=start, stop=stop).cells(listed.nonzero)
+        ids = np.flatnonzero(counts)
+    elif place.along or every_row:
+        ids = np.arange(start, stop)
+    _check_measured(store, spec, place)
+    return RowReader(store, place, name, ids=ids, start=start, stop=stop)
+
+
+def _check_measured(store: Store, spec: TableSpec, place: Place) -> None:
+    """Refuse a place within an item that counts nothing: its rows have no value."""
+    for axis in spec.within:
+        listed = catalogue.table_of_rows(axis)
+        position = place.index(axis)
+        if listed is None or not listed.nonzero or position is None:
+            continue
+        path = located(listed.nonzero, place)
+        if path in store and not store.dataset(path)[0][position]:
+            name = store.label(axis, position, place)
+            raise store_error(f"no image of {name} was measured, so its {spec.name} have no values")
+
+
+def _columns(spec: TableSpec, rows: RowReader, only: Collection[str] | None, *, lazy: bool) -> list[Column]:
+    columns: list[Column] = []
+    behind: list[Column] = []
+    for declared in spec.columns:
+        if only is not None and declared.name not in only and declared.role not in NAMING and declared.role != "text":
+            continue
+        if only is not None and declared.role == "text" and declared.name not in (*only, *spec.naming):
+            continue
+        values = _values(declared, rows, lazy=lazy)
+        if values is None:
+            continue
+        column = _column(declared, values)
+        bounds: list[Bounds] = []
+        follow: list[Column] = []
+        for interval in declared.intervals:
+            ends = _ends(declared, interval, rows)
+            if ends is None:
+                continue
+            found, both = bounded(column, ends, interval.over)
+            (behind if interval.apart and bounds else follow).extend(both)
+            bounds.append(found)
+        if bounds:
+            column = replace(column, interval=(bounds[0].low, bounds[0].high), intervals=tuple(bounds))
+        columns += [column, *follow]
+    return columns + behind
+
+
+def _column(declared: definition.Column, values: Values) -> Column:
+    field = catalogue.FIELDS.get(declared.field)
+    unit = declared.unit or (field.unit if field else "text")
+    if values.names is not None:
+        unit = "text"
+    text = declared.description or (field.description if field else _label_text(declared))
+    return Column(declared.name, declared.title, unit, text, values, None, declared.format, declared.role, (), declared)
+
+
+def _label_text(declared: definition.Column) -> str:
+    return declared.explanation.meaning or declared.title
+
+
+def _values(declared: definition.Column, rows: RowReader, *, lazy: bool) -> Values | None:
+    """Cells of a declared column; None where the file does not hold them."""
+    if declared.derived is not None:
+        return _derived(declared, rows, lazy=lazy)
+    if declared.field:
+        if not rows.holds(declared.field, declared.at):
+            return None
+        if rows.place.along and not rows.varies(declared.field):
+            return _constant(declared, rows)
+        values = rows.values(declared.field, declared.at)
+        return _finished(declared, values, rows, lazy=lazy)
+    if declared.role == "index":
+        on_axis = rows.axis == catalogue.table(rows.place.table).rows
+        position = rows.place.index(catalogue.table(rows.place.table).rows)
+        return Values(rows.positions if on_axis else np.full(len(rows), position or 0))
+    if rows.axis != catalogue.table(rows.place.table).rows:
+        return _constant(declared, rows)
+    axis = catalogue.axis(rows.axis)
+    if rows.members is None and axis.parent and rows.ids is None:  # names of many rows: read as they are asked for
+        return Values(rows.store.dataset(located(axis.labels, rows.place)), rows.start, rows.stop)
+    return Values(rows.names)
+
+
+def _finished(declared: definition.Column, values: Values, rows: RowReader, *, lazy: bool) -> Values:
+    """Few values at once, so that a table of them does not change with the file."""
+    stored = isinstance(values.source, Stored)
+    if rows.members is None and (lazy or stored):
+        return values
+    cells = replace(values, names=None).all()
+    if rows.members is not None and not catalogue.FIELDS[declared.field].axes and cells.dtype.kind in "iuf":
+        cells = cells.astype(np.int64 if cells.dtype.kind in "iu" else np.float64)
+    return Values(cells, names=values.names)
+
+
+def _constant(declared: definition.Column, rows: RowReader) -> Values | None:
+    """The same cell in every row: what names the row that is shown along another axis."""
+    place, spec = rows.place, catalogue.table(rows.place.table)
+    if rows.members is None or declared.role not in NAMING:
+        return None
+    position = place.key(spec.rows)
+    if position is None:
+        return None
+    if declared.field:
+        text = str(rows.store.dataset(located(declared.field, place))[position])
+    else:
+        text = rows.store.label(spec.rows, position, place)
+    return Values(np.full(len(rows), text))
+
+
+def _derived(declared: definition.Column, rows: RowReader, *, lazy: bool) -> Values | None:
+    paths = catalogue.sources(declared)
+    if not all(rows.holds(path) for path in paths):
+        return None
+    if rows.members is None and not any(rows.varies(path) for path in paths):
+        return None
+
+    @cache
+    def compute() -> Any:
+        cells = [rows.cells(need) if "/" in need else rows.names for need in declared.needs]
+        with np.errstate(all="ignore"):
+            return declared.derived(*cells)  # type: ignore[misc]
+
+    if rows.members is None and lazy:
+        return Values(Loaded(len(rows), compute))
+    found = compute()
+    return None if found is None else Values(np.asarray(found))
+
+
+def _ends(declared: definition.Column, interval: definition.Interval, rows: RowReader) -> list[Source] | None:
+    """Cells of an interval's lower and upper end; None where the file does not hold them."""
+    if interval.half:
+        if not rows.holds(interval.half):
+            return None
+
+        def end(sign: int) -> Cells:
+            return np.asarray(rows.cells(declared.field) + sign * rows.cells(interval.half))
+
+        return [Loaded(len(rows), quiet(lambda sign=sign: end(sign))) for sign in (-1, 1)]  # type: ignore[misc]
+    found = rows.pairs(interval.field, interval.at)
+    return None if found is None else [found[0], found[1]]
+
+
+def _rankings(rows: RowReader, spec: TableSpec, only: Collection[str] | None) -> dict[str, Stored]:
+    """Stored ascending orders of all rows, by column."""
+    if rows.members is not None or rows.place.along:
+        return {}
+    if rows.stop != rows.store.count(rows.axis, rows.place):
+        return {}
+    wanted: Mapping[str, str] = {
+        column.name: located(column.ranking, rows.place)
+        for column in spec.columns
+        if column.ranking and (only is None or column.name in only)
+    }
+    return {name: rows.store.dataset(path) for name, path in wanted.items() if path in rows.store}
+
+
+def _named_along(store: Store, spec: TableSpec, rows: RowReader, columns: list[Column]) -> list[Column]:
+    """Columns of a row along an axis: first what names the axis' items, then the figures, then what names the row itself."""
+    listed = catalogue.table_of_rows(rows.axis)
+    naming: list[Column] = []
+    if listed is not None:
+        there = replace(rows.place, table=listed.name, along="")
+        reader = replace(rows, place=there)
+        own = [column for column in listed.columns if column.role in NAMING]
+        found = [(column, _values(column, reader, lazy=False)) for column in own]
+        naming = [_column(column, values) for column, values in found if values is not None]
+    figures = [column for column in columns if column.role not in NAMING]
+    if rows.members is None:
+        figures = [c for c in figures if c.spec is None or c.spec.derived or rows.varies(c.spec.field)]
+        return [*naming, *figures]
+    return [*naming, *figures, *(column for column in columns if column.role in NAMING)]
