@@ -5,7 +5,8 @@ from pathlib import Path
 
 from textual.binding import Binding
 
-from sing_compute.store.schema import FIELDS, Field
+from sing_compute.store import catalogue
+from sing_compute.store.definition import Analysis, Axis, Field
 from sing_tui.actions import BINDINGS, ONLY_ON, key_name
 
 STORE = Path(__file__).with_name("store.md")
@@ -20,13 +21,25 @@ def row(field: Field) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def store_tables() -> str:
-    """The datasets, a table for each group."""
-    parts = []
-    for group, fields in groupby(FIELDS.values(), key=lambda field: field.path.rpartition("/")[0]):
+def axis_row(axis: Axis) -> str:
+    """One axis as a line of a Markdown table."""
+    return f"| {axis.name} | {axis.meaning} |"
+
+
+def analysis_tables(analysis: Analysis) -> str:
+    """The axes and datasets of one analysis, the datasets in a table for each group."""
+    parts = [f"## {analysis.title[0].upper()}{analysis.title[1:]}"]
+    if analysis.axes:
+        parts.append("\n".join(["| axis | meaning |", "|---|---|", *map(axis_row, analysis.axes)]))
+    for group, fields in groupby(analysis.fields, key=lambda field: field.path.rpartition("/")[0]):
         lines = [f"### `{group}`", "", "| path | type | axes | unit | | meaning |", "|---|---|---|---|---|---|"]
         parts.append("\n".join([*lines, *map(row, fields)]))
     return "\n\n".join(parts)
+
+
+def store_tables() -> str:
+    """The datasets of every analysis."""
+    return "\n\n".join(analysis_tables(analysis) for analysis in catalogue.analyses())
 
 
 def key_row(binding: Binding) -> str:

@@ -80,7 +80,8 @@ def _several(store: Store, wanted: Comparison, place: Place) -> list[Key]:
 def _known_item(store: Store, axis: str, item: Key, place: Place) -> Key:
     if isinstance(item, str):
         return store.find(axis, item, place)
-    if not 0 <= item < (count := store.count(axis, place)):
+    count = store.count(axis, place)
+    if not 0 <= item < count:
         raise store_error(f"no {axis} {item} in {store.path.name}; it holds 0 to {count - 1}")
     return item
 

@@ -115,8 +115,8 @@ class Column:
     """One column of a table: where its cells come from, how they look, and what they mean.
 
     Cells come from `field`, or from `derived(*cells of needs)`, or, with neither, from the rows themselves: their names (role
-    `label`) or their positions on the axis (role `index`). In `needs` a path gives that field's cells, and the name of the rows'
-    axis gives their names.
+    `label`) or their positions on the axis (role `index`). A column is there only if all datasets in `field` and `needs` are. In
+    `needs` a path gives that field's cells, and the name of the rows' axis gives their names.
     """
 
     name: str
@@ -183,6 +183,8 @@ class TableSpec:
     """Names of its charts, in the order of the keys 1, 2, ..."""
     nonzero: str = ""
     """A field of counts: rows that count nothing are left out."""
+    absent: str = ""
+    """What a place has not where this table has no figures, and why."""
 
 
 @dataclass(frozen=True, slots=True)

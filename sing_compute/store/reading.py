@@ -60,6 +60,9 @@ class RowReader:
         field = catalogue.FIELDS[path]
         if not self._reaches(field, at):
             return False
+        known = catalogue.axis(field.of) if field.of else None
+        if known is not None and known.labels and known.labels not in self.store:
+            return False
         return any(concrete in self.store for concrete in self._paths(path))
 
     def varies(self, path: str) -> bool:
@@ -91,8 +94,8 @@ class RowReader:
             return self._of_members(field, at)
         return self._pick(self.store.dataset(located(path, self.place)), field, at, self.place)
 
-    def pairs(self, path: str, at: Fixed) -> NDArray[Any] | None:
-        """Ends of intervals, (bound, row); None where the file holds none for these rows."""
+    def pairs(self, path: str, at: Fixed, *, of: str) -> NDArray[Any] | None:
+        """Ends of the intervals of a dataset `of`, (bound, row); None where the file holds none for these rows."""
         field = catalogue.FIELDS[path]
         if not self.holds(path):
             return None
@@ -102,9 +105,9 @@ class RowReader:
             except _NoSuchItemError:
                 return None
         rows = []
-        for member, concrete in zip(self.members, self._paths(path), strict=True):
+        for member, concrete, value in zip(self.members, self._paths(path), self._paths(of), strict=True):
             place, found = self.place.at(**{self.axis: member}), np.full(2, np.nan, field.dtype)
-            if concrete in self.store:
+            if concrete in self.store and value in self.store:
                 with suppress(_NoSuchItemError):
                     found = self._pick(self.store.dataset(concrete), field, at, place)
             rows.append(found)

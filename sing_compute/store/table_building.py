@@ -35,14 +35,12 @@ def plain_table(store: Store, place: Place, *, only: Collection[str] | None = No
     spec = catalogue.table(place.table)
     _check_items(store, spec, place)
     rows = _rows(store, spec, place, every_row=every_row)
-    columns = _columns(spec, rows, only, lazy=only is not None or bool(place.along))
+    columns = _columns(spec, rows, only, lazy=bool(place.along))
     if place.along:
         columns = _named_along(store, spec, rows, columns)
     if only is None and all(column.role in (*NAMING, "text") for column in columns):
         where = place.name(spec.within[0]) if spec.within else store.path.name
-        raise store_error(
-            f"{where} has no {spec.name}: {catalogue.analysis_of(spec.name).title} was not computed for it"
-        )
+        raise store_error(f"{where} has no {spec.absent or spec.name}")
     rankings = {} if rows.ids is not None or rows.start else _rankings(rows, spec, only)
     parent = catalogue.axis(rows.axis).parent
     whole = (
@@ -62,8 +60,10 @@ def _check_items(store: Store, spec: TableSpec, place: Place) -> None:
     for axis, item in place.keys:
         if catalogue.axis(axis).group:
             store.find(axis, str(item))
-        elif isinstance(item, int) and not 0 <= item < (count := store.count(axis, place)):
-            raise store_error(f"no {axis} {item} in {store.path.name}; it holds 0 to {count - 1}")
+        elif isinstance(item, int):
+            count = store.count(axis, place)
+            if not 0 <= item < count:
+                raise store_error(f"no {axis} {item} in {store.path.name}; it holds 0 to {count - 1}")
 
 
 def _rows(store: Store, spec: TableSpec, place: Place, *, every_row: bool) -> RowReader:
@@ -118,6 +118,8 @@ def _columns(spec: TableSpec, rows: RowReader, only: Collection[str] | None, *, 
             ends = _ends(declared, interval, rows)
             if ends is None:
                 continue
+            if not lazy:
+                ends = [end[slice(None)] for end in ends]
             found, both = bounded(column, ends, interval.over)
             (behind if interval.apart and bounds else follow).extend(both)
             bounds.append(found)
@@ -145,7 +147,7 @@ def _values(declared: definition.Column, rows: RowReader, *, lazy: bool) -> Valu
     if declared.derived is not None:
         return _derived(declared, rows, lazy=lazy)
     if declared.field:
-        if not rows.holds(declared.field, declared.at):
+        if not all(rows.holds(path, declared.at) for path in catalogue.sources(declared)):
             return None
         if rows.place.along and not rows.varies(declared.field):
             return _constant(declared, rows)
@@ -218,7 +220,7 @@ def _ends(declared: definition.Column, interval: definition.Interval, rows: RowR
             return np.asarray(rows.cells(declared.field) + sign * rows.cells(interval.half))
 
         return [Loaded(len(rows), quiet(lambda sign=sign: end(sign))) for sign in (-1, 1)]  # type: ignore[misc]
-    found = rows.pairs(interval.field, interval.at)
+    found = rows.pairs(interval.field, interval.at, of=declared.field)
     return None if found is None else [found[0], found[1]]
 
 

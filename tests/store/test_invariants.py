@@ -9,7 +9,7 @@ import pytest
 from stores import write_store
 
 from sing_compute.store import Store, replace_store
-from sing_compute.store.invariants import REFERENCE
+from sing_compute.store.derived.sing_evidence_checks import REFERENCE
 from sing_compute.store.verify import verify
 
 
@@ -74,7 +74,7 @@ def test_verify_finds_what_is_wrong_beside_the_scores(path: Path, name: str) -> 
     with h5py.File(path, "r+") as file:
         damage(file[f"models/alpha/{name}"])
     with Store(path) as store:
-        problems, _ = verify(store)
+        problems = verify(store).problems
     assert any(message in problem for problem in problems), problems
 
 
@@ -86,7 +86,7 @@ def test_q_must_not_fall_below_p_nor_against_it(path: Path) -> None:
         order = np.argsort(-np.abs(file["models/beta/concepts/z"][1]))
         q[1] = np.linspace(1.0, 0.999, 40)[np.argsort(order)]
     with Store(path) as store:
-        problems, _ = verify(store)
+        problems = verify(store).problems
     assert "models/alpha/concepts/q: below p in 1 classes" in problems
     assert "models/beta/concepts/q: not rising with p in 1 classes" in problems
 

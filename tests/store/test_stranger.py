@@ -44,7 +44,7 @@ def refused(path: Path, name: str) -> str:
     with Store(path) as store:
         with pytest.raises(StoreError) as caught:
             store.array(name)
-        problems, _ = verify(store)
+        problems = verify(store).problems
     line = str(caught.value)
     assert "\n" not in line
     assert any(line.endswith(problem) for problem in problems), problems

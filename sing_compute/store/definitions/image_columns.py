@@ -136,6 +136,7 @@ COLUMNS = (
         _TOP_CONCEPT,
         role="text",
         at=(("shift", 0),),
+        needs=(IMAGES + "top_concept_score",),
         description="concept with the largest |AS|",
     ),
     Column(
@@ -145,6 +146,7 @@ COLUMNS = (
         IMAGES + "top_concept_score",
         _TOP_CONCEPT,
         at=(("shift", 0),),
+        needs=(IMAGES + "top_concept",),
         description="AS of that concept",
     ),
     Column(

@@ -1,32 +1,28 @@
-"""Models, classes and figures side by side, against numpy and scipy on the arrays of the file."""
+"""Comparisons of models, classes and figures, against numpy and scipy on the arrays of the file."""
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from opened_tables import (
+    at,
+    class_across_models,
+    compare_classes,
+    compare_figures,
+    compare_models,
+    concept_across_classes,
+)
 from scipy.stats import rankdata
 from stores import write_store
 
 import sing_compute
 from sing_compute.errors import StoreError
-from sing_compute.store import (
-    Column,
-    Store,
-    Table,
-    class_across_models,
-    class_table,
-    classes_beside,
-    concept_across_classes,
-    concept_table,
-    figures_beside,
-    image_table,
-    model_table,
-    models_beside,
-)
+from sing_compute.store import Column, Store, Table, class_table, concept_table, model_table, open_table
 from sing_compute.store.gate import Stored
 
 MODELS = ("alpha", "beta", "gamma")
@@ -73,7 +69,7 @@ def same(found: NDArray[np.generic], wanted: NDArray[np.generic]) -> bool:
 
 
 def test_images_of_models_stand_side_by_side(store: Store) -> None:
-    table = models_beside(store, "images", "image_score", MODELS)
+    table = compare_models(store, "images", "image_score", MODELS)
     stored = {model: store.array(f"models/{model}/images/image_score") for model in MODELS}
     assert names(table) == [
         "image", "class", "image_score.alpha", "image_score.beta", "image_score.gamma",
@@ -94,7 +90,7 @@ def test_images_of_models_stand_side_by_side(store: Store) -> None:
 
 @pytest.mark.parametrize("measure", ["confidence", "attribute_score", "top_concept_score"])
 def test_images_of_a_class_are_ranked_among_themselves(store: Store, measure: str) -> None:
-    table = models_beside(store, "images", measure, ("gamma", "alpha"), class_index=1)
+    table = compare_models(store, "images", measure, ("gamma", "alpha"), class_index=1)
     low, high = store.offsets[1:3]
     gamma, alpha = (store.array(f"models/{model}/images/{measure}")[low:high] for model in ("gamma", "alpha"))
     gamma, alpha = (a if a.ndim == 1 else a[:, 0] for a in (gamma, alpha))
@@ -118,7 +114,7 @@ def test_ties_share_the_smaller_rank_and_missing_values_have_none(path: Path) ->
             group["rankings/image_score"][...] = np.argsort(whole, kind="stable")
     with Store(path) as store:
         for class_index in (1, None):
-            table = models_beside(store, "images", "image_score", ("alpha", "beta"), class_index=class_index)
+            table = compare_models(store, "images", "image_score", ("alpha", "beta"), class_index=class_index)
             first, other = (cells(table, f"image_score.{model}") for model in ("alpha", "beta"))
             found = cells(table, "image_score.beta.rank_change")
             assert same(found, moved(first, other))
@@ -130,14 +126,14 @@ def test_a_table_of_equal_or_missing_values_has_ranks_too(path: Path) -> None:
         file["models/alpha/images/confidence"][...] = 0.5
         file["models/beta/images/confidence"][...] = np.nan
     with Store(path) as store:
-        table = models_beside(store, "images", "confidence", ("alpha", "beta", "gamma"))
+        table = compare_models(store, "images", "confidence", ("alpha", "beta", "gamma"))
         assert np.isnan(cells(table, "confidence.beta.rank_change")).all()
         gamma = store.array("models/gamma/images/confidence")
         assert same(cells(table, "confidence.gamma.rank_change"), 1 - rankdata(-gamma, "min"))
 
 
 def test_the_stored_orders_are_handed_on(store: Store) -> None:
-    table = models_beside(store, "images", "null_energy", ("beta", "alpha"))
+    table = compare_models(store, "images", "null_energy", ("beta", "alpha"))
     for model in ("beta", "alpha"):
         order = table.rankings[f"null_energy.{model}"][()]
         assert same(order, np.argsort(store.array(f"models/{model}/images/null_energy"), kind="stable"))
@@ -148,7 +144,7 @@ def test_ranks_do_not_trust_the_stored_ranking(path: Path) -> None:
         file["models/beta/rankings/image_score"][...] = 2**30
     with Store(path) as store:
         alpha, beta = (store.array(f"models/{model}/images/image_score") for model in ("alpha", "beta"))
-        table = models_beside(store, "images", "image_score", ("alpha", "beta"))
+        table = compare_models(store, "images", "image_score", ("alpha", "beta"))
         assert same(cells(table, "image_score.beta.rank_change"), moved(alpha, beta))
 
 
@@ -162,7 +158,7 @@ def test_ranks_of_any_numbers(path: Path) -> None:
         for model, column in (("alpha", first), ("beta", other)):
             file[f"models/{model}/images/cosine"][:30] = column
     with Store(path) as store:
-        table = models_beside(store, "images", "cosine", ("alpha", "beta"), class_index=0)
+        table = compare_models(store, "images", "cosine", ("alpha", "beta"), class_index=0)
         assert same(cells(table, "cosine.beta.rank_change"), moved(first, other))
 
 
@@ -178,7 +174,7 @@ def test_building_reads_no_image_column_and_rows_read_only_themselves(
         return plain(self, start, stop, step)
 
     monkeypatch.setattr(Stored, "_read", counting)
-    table = models_beside(store, "images", "image_score", MODELS)
+    table = compare_models(store, "images", "image_score", MODELS)
     assert read == []
     rows = np.arange(7, 12)
     for name in names(table):
@@ -194,7 +190,7 @@ def test_building_reads_no_image_column_and_rows_read_only_themselves(
 
 @pytest.mark.parametrize("subset", ["all", "right", "wrong"])
 def test_classes_of_models_stand_side_by_side_with_their_intervals(store: Store, subset: str) -> None:
-    table = models_beside(store, "classes", "ratio", ("beta", "alpha"), subset=subset)
+    table = compare_models(store, "classes", "ratio", ("beta", "alpha"), subset=subset)
     row = store.subsets.index(subset)
     ids = np.flatnonzero(store.array("models/beta/classes/count")[row])
     assert (table.kind, table.ids.tolist()) == ("classes", ids.tolist())
@@ -221,8 +217,8 @@ def test_a_class_that_the_first_model_lacks_has_no_row_and_one_that_another_lack
             group["image_score_q50"][2, absent] = np.nan
             group["count"][2, 1 - absent], group["image_score_q50"][2, 1 - absent] = 3, 7.5
     with Store(path) as store:
-        table = models_beside(store, "classes", "image_score_q50", ("alpha", "beta"), subset="wrong")
-        counts = models_beside(store, "classes", "count", ("alpha", "beta"), subset="wrong")
+        table = compare_models(store, "classes", "image_score_q50", ("alpha", "beta"), subset="wrong")
+        counts = compare_models(store, "classes", "count", ("alpha", "beta"), subset="wrong")
     assert 0 not in table.ids
     line = table.ids.tolist().index(1)
     for name in ("", ".difference", ".rank_change"):
@@ -233,7 +229,7 @@ def test_a_class_that_the_first_model_lacks_has_no_row_and_one_that_another_lack
 
 @pytest.mark.parametrize("measure", ["attribute_score", "attribute_score_common", "p", "control"])
 def test_concepts_of_models_stand_side_by_side(store: Store, measure: str) -> None:
-    table = models_beside(store, "concepts", measure, ("alpha", "beta"), class_index=1)
+    table = compare_models(store, "concepts", measure, ("alpha", "beta"), class_index=1)
     alpha, beta = (cells(concept_table(store, model, 1), measure) for model in ("alpha", "beta"))
     assert names(table)[:3] == ["concept", "kind", f"{measure}.alpha"]
     assert same(cells(table, f"{measure}.beta"), beta)
@@ -246,7 +242,7 @@ def test_concepts_of_models_stand_side_by_side(store: Store, measure: str) -> No
 
 
 def test_concepts_of_classes_stand_side_by_side(store: Store) -> None:
-    table = classes_beside(store, "gamma", "angle_before", [2, 0, 1])
+    table = compare_classes(store, "gamma", "angle_before", [2, 0, 1])
     stored = store.array("models/gamma/concepts/angle_before")
     assert names(table)[2:] == [
         "angle_before.owl", "angle_before.cat", "angle_before.dog", "angle_before.cat.difference",
@@ -271,7 +267,7 @@ def test_a_class_across_models(path: Path) -> None:
         table = class_across_models(store, 1, "right")
         everything = class_across_models(store, 1)
         every = set(names(class_table(store, "gamma")))
-    assert (table.kind, table.ids.tolist(), names(table)[0]) == ("models", [0, 1, 2], "model")
+    assert (table.axis, table.ids.tolist(), names(table)[0]) == ("model", [0, 1, 2], "model")
     assert cells(table, "model").tolist() == list(MODELS)
     assert cells(table, "class").tolist() == ["dog"] * 3
     assert cells(table, "index").tolist() == [1] * 3
@@ -297,20 +293,20 @@ def test_a_model_without_scores_is_a_row_among_models_of_a_class(tmp_path: Path)
         assert np.isnan(cells(table, "image_score_q50")).tolist() == [True, False]
         for order in (("alpha", "beta"), ("beta", "alpha")):
             with pytest.raises(StoreError, match="alpha: no column 'image_score_q50'; this table has: class, count"):
-                models_beside(store, "classes", "image_score_q50", order)
+                compare_models(store, "classes", "image_score_q50", order)
             with pytest.raises(StoreError, match="alpha has no concept shifts"):
-                models_beside(store, "concepts", "z", order, class_index=0)
+                compare_models(store, "concepts", "z", order, class_index=0)
         with pytest.raises(StoreError, match="alpha has no concept shifts"):
             concept_across_classes(store, "alpha", 0)
         with pytest.raises(StoreError, match="alpha has no concept shifts"):
-            classes_beside(store, "alpha", "z", [0, 1])
+            compare_classes(store, "alpha", "z", [0, 1])
 
 
 def test_figures_of_models(store: Store) -> None:
-    table = figures_beside(store, ["gamma", "alpha"])
+    table = compare_figures(store, ["gamma", "alpha"])
     plain = model_table(store)
     figures = cells(table, "name").tolist()
-    assert (table.kind, table.ids.tolist()) == ("figures", list(range(len(figures))))
+    assert (table.axis, table.ids.tolist()) == ("figure", list(range(len(figures))))
     assert not [name for name in figures if name.endswith(("_low", "_high"))]
     ends = {name for name in names(plain) if name.endswith(("_low", "_high"))}
     assert set(figures) == set(names(plain)) - ends - {"model"}
@@ -335,9 +331,9 @@ def test_a_concept_across_classes(store: Store, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(Stored, "_read", lambda self, *rows: read.append(self.path) or plain(self, *rows))
     table = concept_across_classes(store, "beta", 3)
     assert not [name for name in read if name.startswith("models/beta/concepts/")]
-    assert (table.kind, table.ids.tolist()) == ("classes", [0, 1, 2])
+    assert (table.axis, table.ids.tolist()) == ("class", [0, 1, 2])
     cells(table, "z")
-    assert [name for name in read if name.startswith("models/")] == ["models/beta/concepts/z"]
+    assert [name for name in read if "/concepts/" in name] == ["models/beta/concepts/z"]
     tables = [concept_table(store, "beta", c) for c in range(3)]
     every = [name for name in names(tables[0]) if name not in ("concept", "kind")]
     assert names(table) == ["class", "index", *every]
@@ -367,9 +363,9 @@ AWKWARD = (
 def test_names_of_columns_are_plain_and_unique_for_awkward_models(tmp_path: Path) -> None:
     path = write_store(tmp_path / "awkward.h5", models=AWKWARD, images_per_class=(3, 3, 1, 0), concepts=6)
     with Store(path) as store:
-        classes = models_beside(store, "classes", "ratio", AWKWARD)
-        images = models_beside(store, "images", "image_score", AWKWARD)
-        for table in (classes, images, figures_beside(store, AWKWARD)):
+        classes = compare_models(store, "classes", "ratio", AWKWARD)
+        images = compare_models(store, "images", "image_score", AWKWARD)
+        for table in (classes, images, compare_figures(store, AWKWARD)):
             found = names(table)
             assert all(re.fullmatch(r"[A-Za-z0-9_.]{1,80}", name) for name in found)
             assert len({name.lower() for name in found}) == len(found)
@@ -382,7 +378,7 @@ def test_titles_of_classes_tell_namesakes_apart_and_steer_no_terminal(tmp_path: 
     classes = ("crane", "crane", "bell\x07\x1b[31m")
     path = write_store(tmp_path / "r.h5", class_names=classes, images_per_class=(3, 3, 3), concepts=6)
     with Store(path) as store:
-        table = classes_beside(store, "alpha", "z", [2, 1, 0])
+        table = compare_classes(store, "alpha", "z", [2, 1, 0])
     assert [c.title for c in table.columns[2:5]] == ["z bell[31m", "z crane 1", "z crane 0"]
     assert all(text.isprintable() for c in table.columns for text in (c.name, c.title, c.description))
 
@@ -390,24 +386,24 @@ def test_titles_of_classes_tell_namesakes_apart_and_steer_no_terminal(tmp_path: 
 def test_what_cannot_stand_side_by_side_is_said(store: Store) -> None:
     pair = ("alpha", "beta")
     for error, call in (
-        ("no column 'speed'; this table has: class, attribute_score_q50", lambda: models_beside(store, "classes", "speed", pair)),
-        ("no column 'speed'; this table has: image, class", lambda: models_beside(store, "images", "speed", pair)),
-        ("no column 'speed'; this table has: concept", lambda: classes_beside(store, "alpha", "speed", [0, 1])),
-        ("prediction is a column of names", lambda: models_beside(store, "images", "prediction", pair)),
-        ("index is a column of names", lambda: models_beside(store, "classes", "index", pair)),
-        ("at least two models", lambda: models_beside(store, "images", "image_score", ["beta"])),
-        ("at least two models", lambda: figures_beside(store, [])),
-        ("at least two classes", lambda: classes_beside(store, "alpha", "z", [1])),
-        ("beta stands twice", lambda: models_beside(store, "images", "image_score", ["beta", "alpha", "beta"])),
-        ("no model 'delta'", lambda: figures_beside(store, ["alpha", "delta"])),
-        ("no class 4 in results.h5; it holds 0 to 3", lambda: classes_beside(store, "alpha", "z", [0, 4])),
+        ("this table has: class, attribute_score_q50", lambda: compare_models(store, "classes", "speed", pair)),
+        ("no column 'speed'; this table has: image, class", lambda: compare_models(store, "images", "speed", pair)),
+        ("no column 'speed'; this table has: concept", lambda: compare_classes(store, "alpha", "speed", [0, 1])),
+        ("prediction is a column of names", lambda: compare_models(store, "images", "prediction", pair)),
+        ("index is a column of names", lambda: compare_models(store, "classes", "index", pair)),
+        ("at least two models", lambda: compare_models(store, "images", "image_score", ["beta"])),
+        ("at least two models", lambda: compare_figures(store, [])),
+        ("at least two classes", lambda: compare_classes(store, "alpha", "z", [1])),
+        ("beta is named twice", lambda: compare_models(store, "images", "image_score", ["beta", "alpha", "beta"])),
+        ("no model 'delta'", lambda: compare_figures(store, ["alpha", "delta"])),
+        ("no class 4 in results.h5; it holds 0 to 3", lambda: compare_classes(store, "alpha", "z", [0, 4])),
         ("no class -1", lambda: class_across_models(store, -1)),
-        ("no class 9", lambda: models_beside(store, "images", "image_score", pair, class_index=9)),
-        ("no image of empty was measured", lambda: models_beside(store, "concepts", "z", pair, class_index=3)),
-        ("no image of empty was measured", lambda: classes_beside(store, "alpha", "z", [0, 3])),
-        ("concepts are compared for one class", lambda: models_beside(store, "concepts", "z", pair)),
-        ("'models' cannot stand", lambda: models_beside(store, "models", "z", pair)),
-        ("no subset 'left'", lambda: models_beside(store, "classes", "ratio", pair, subset="left")),
+        ("no class 9", lambda: compare_models(store, "images", "image_score", pair, class_index=9)),
+        ("no image of empty was measured", lambda: compare_models(store, "concepts", "z", pair, class_index=3)),
+        ("no image of empty was measured", lambda: compare_classes(store, "alpha", "z", [0, 3])),
+        ("concepts are shown for one class", lambda: compare_models(store, "concepts", "z", pair)),
+        ("models of several models cannot be compared", lambda: compare_models(store, "models", "z", pair)),
+        ("no subset 'left'", lambda: compare_models(store, "classes", "ratio", pair, subset="left")),
         ("no subset 'left'", lambda: class_across_models(store, 0, "left")),
         ("no concept 40 in results.h5; it holds 0 to 39", lambda: concept_across_classes(store, "alpha", 40)),
         ("no concept -1", lambda: concept_across_classes(store, "alpha", -1)),
@@ -417,16 +413,15 @@ def test_what_cannot_stand_side_by_side_is_said(store: Store) -> None:
 
 
 def test_end_of_an_interval_and_a_column_of_a_part_can_be_compared(store: Store) -> None:
-    table = models_beside(store, "classes", "ratio_low", ("alpha", "beta"))
-    whole = models_beside(store, "classes", "ratio", ("alpha", "beta"))
+    table = compare_models(store, "classes", "ratio_low", ("alpha", "beta"))
+    whole = compare_models(store, "classes", "ratio", ("alpha", "beta"))
     assert same(cells(table, "ratio_low.beta"), cells(whole, "ratio.beta_low"))
 
 
 def test_asking_for_one_figure_gives_the_column_of_the_whole_table(store: Store) -> None:
     for table_of, plain in (
-        (lambda **kw: class_table(store, "alpha", **kw), class_table(store, "alpha")),
-        (lambda **kw: concept_table(store, "alpha", 0, **kw), concept_table(store, "alpha", 0)),
-        (lambda **kw: image_table(store, "alpha", **kw), image_table(store, "alpha")),
+        (partial(open_table, store, place), open_table(store, place))
+        for place in (at(store, "classes", "alpha"), at(store, "concepts", "alpha", 0), at(store, "images", "alpha"))
     ):
         naming = set(names(table_of(only=())))
         for column in plain.columns:
