@@ -156,6 +156,11 @@ class StoreFile:
         found = self._find(group)
         return {} if found is None else gate.attributes(found, f"{self.path.name}: {group}")
 
+    def names(self, group: str) -> list[str]:
+        """Names in a group; none if it is not there."""
+        found = self._find(group) if group else self._root
+        return [] if found is None else gate.names(found, f"{self.path.name}: {group}")
+
     def unknown(self) -> list[str]:
         """Paths of groups and datasets that no analysis declares: a group once, without what is in it."""
         found: list[str] = []
@@ -178,4 +183,4 @@ class StoreFile:
         Raises:
             StoreError: It holds links, circles, or data outside the file.
         """
-        gate.check_tree(self._find(group), f"{self.path.name}: {group}")
+        gate.check_tree(self._find(group) if group else self._root, f"{self.path.name}: {group}")

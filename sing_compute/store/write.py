@@ -1,7 +1,7 @@
 """Writing a results file: under another name, by the schema, then renamed. The old file stays whole until that moment."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -66,20 +66,61 @@ class Writer:
         for name, value in attributes.items():
             _attribute(target, name, value)
 
-    def adopt(self, store: Store, groups: Iterable[str], *, name: str | None = None) -> None:
-        """Copy whole groups from another results file, bit for bit; under a new last name if one is given.
+    def copy(self, store: Store, *, leave_out: Collection[str] = ()) -> None:
+        """Copy a whole results file bit for bit: every group, dataset and attribute, known to this program or not.
+
+        Args:
+            store: The file to copy.
+            leave_out: Paths of groups and datasets that are not copied, because they depend on what changes. What this file
+                holds already stays as it is.
 
         Raises:
-            StoreError: A group holds links, or data outside its file, or cannot be copied.
+            StoreError: Something in it holds links, or data outside its file, or cannot be copied.
         """
+        store.check_tree("")
+        for name, value in store.file.attrs.items():
+            if name not in ("format", "schema_version"):
+                self._file.attrs[name] = value
+        self._copy_into(store, "", frozenset(leave_out))
+
+    def _copy_into(self, store: Store, group: str, leave_out: frozenset[str]) -> None:
+        for name in store.names(group):
+            path = f"{group}/{name}".lstrip("/")
+            if path in leave_out:
+                continue
+            inside = any(other.startswith(f"{path}/") for other in leave_out)
+            if not inside and path not in self._file:
+                self._copy_one(store, path, path)
+                continue
+            if not isinstance(store.file[path], h5py.Group):
+                continue
+            if path not in self._file:
+                for attribute, value in store.file[path].attrs.items():
+                    self._file.require_group(path).attrs[attribute] = value
+            self._copy_into(store, path, leave_out)
+
+    def copy_item(self, store: Store, path: str, *, name: str | None = None) -> None:
+        """Copy one group or dataset from another results file, bit for bit; under a new last name if one is given.
+
+        Raises:
+            StoreError: It holds links, or data outside its file, or cannot be copied.
+        """
+        store.check_tree(path)
+        parent = path.rpartition("/")[0]
+        self._copy_one(store, path, f"{parent}/{name}" if name else path)
+
+    def _copy_one(self, store: Store, path: str, target: str) -> None:
+        parent, _, name = target.rpartition("/")
+        try:
+            store.file.copy(path, self._file.require_group(parent or "/"), name=name)
+        except (OSError, RuntimeError, ValueError) as error:
+            raise StoreError(f"{store.path}: {one_line(error)}") from error
+
+    def adopt(self, store: Store, groups: Iterable[str], *, name: str | None = None) -> None:
+        """Copy groups that are there from another results file (see `copy_item`)."""
         for group in groups:
             if group in store:
-                store.check_tree(group)
-                parent = self._file.require_group(str(Path(group).parent))
-                try:
-                    store.file.copy(group, parent, name=name or Path(group).name)
-                except (OSError, RuntimeError, ValueError) as error:
-                    raise StoreError(f"{store.path}: {one_line(error)}") from error
+                self.copy_item(store, group, name=name)
 
     def replace(self, path: str, values: ArrayLike | Iterable[str], **items: str | None) -> None:
         """Write one declared dataset in the place of the one that was copied; arguments as in `put`."""
