@@ -31,6 +31,7 @@ class Store(StoreFile):
         self._members: dict[str, list[str]] = {}
         self._names: dict[str, NDArray[Any]] = {}
         self._runs: dict[str, NDArray[np.int64]] = {}
+        self._scalars: dict[str, dict[str, float | int]] = {}
 
     @property
     def models(self) -> list[str]:
@@ -163,13 +164,23 @@ class Store(StoreFile):
 
     def summary(self, model: str) -> dict[str, float | int]:
         """The scalar figures of one model by name; figures that were not computed are absent."""
-        base = f"models/{model}/summary"
-        group = self._find(base)
-        try:
-            present = set(gate.names(group, base)) if group is not None else set()
-            return {name: self._figure(group, base, name) for name in _summary_figures() if name in present}
-        except StoreError as error:
-            raise store_error(f"{self.path.name}: {error}") from error
+        return dict(self.scalars(f"models/{model}/summary"))
+
+    def scalars(self, path: str) -> dict[str, float | int]:
+        """The declared numbers without axes in one group, by name; those that were not computed are absent.
+
+        Raises:
+            StoreError: One of them is not as declared.
+        """
+        if path not in self._scalars:
+            group = self._find(path)
+            try:
+                there = set(gate.names(group, path)) if group is not None else set()
+                wanted = [name for name in _scalar_names(catalogue.template_of(path)[0]) if name in there]
+                self._scalars[path] = {name: self._figure(group, path, name) for name in wanted}
+            except StoreError as error:
+                raise store_error(f"{self.path.name}: {error}") from error
+        return self._scalars[path]
 
     def _figure(self, group: Any, base: str, name: str) -> float | int:
         """One number; its group is open already, which is most of the work of finding it."""
@@ -226,10 +237,11 @@ def _items(place: Place | None) -> dict[str, Key]:
     return {} if place is None else dict(place.keys)
 
 
-def _summary_figures() -> list[str]:
-    """Names of the scalar figures that are declared of a model."""
-    group = "models/{model}/summary/"
-    return [path.removeprefix(group) for path, field in FIELDS.items() if path.startswith(group) and not field.axes]
+def _scalar_names(template: str) -> list[str]:
+    """Names of the numbers without axes that are declared in a group."""
+    group = f"{template}/"
+    found = [path.removeprefix(group) for path, field in FIELDS.items() if path.startswith(group) and not field.axes]
+    return [name for name in found if "/" not in name]
 
 
 def _position(order: Any) -> float:

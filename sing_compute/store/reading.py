@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +18,8 @@ from sing_compute.store.gate import Stored
 from sing_compute.store.place import Key, Place
 from sing_compute.store.read import Store, located
 
+SMALL = 2**16
+"""Bytes of a dataset that is kept as a whole while a table is built."""
 NAN = np.array([np.nan], np.float32)
 
 
@@ -35,6 +38,8 @@ class RowReader:
     ids: Rows | None = None
     start: int = 0
     stop: int = 0
+    _known: dict[str, bool] = dataclass_field(default_factory=dict)
+    _small: dict[str, NDArray[Any]] = dataclass_field(default_factory=dict)
 
     def __len__(self) -> int:
         if self.members is not None:
@@ -63,7 +68,7 @@ class RowReader:
         known = catalogue.axis(field.of) if field.of else None
         if known is not None and known.labels and known.labels not in self.store:
             return False
-        return any(concrete in self.store for concrete in self._paths(path))
+        return any(self._is_there(concrete, field) for concrete in self._paths(path))
 
     def varies(self, path: str) -> bool:
         """Return True if a dataset has a value for each row."""
@@ -107,12 +112,29 @@ class RowReader:
         rows = []
         for member, concrete, value in zip(self.members, self._paths(path), self._paths(of), strict=True):
             place, found = self.place.at(**{self.axis: member}), np.full(2, np.nan, field.dtype)
-            if concrete in self.store and value in self.store:
+            if self._is_there(concrete, field) and self._is_there(value, catalogue.FIELDS[of]):
                 with suppress(_NoSuchItemError):
-                    found = self._pick(self.store.dataset(concrete), field, at, place)
+                    found = self._pick(self._dataset(concrete), field, at, place)
             rows.append(found)
         ends = np.array(rows).reshape(-1, 2).T
         return None if np.isnan(ends).all() else ends
+
+    def _is_there(self, path: str, field: Field) -> bool:
+        if not field.axes and "{" in field.path:  # one of many numbers in a group that is read at once
+            group, _, name = path.rpartition("/")
+            return name in self.store.scalars(group)
+        if path not in self._known:
+            self._known[path] = path in self.store
+        return self._known[path]
+
+    def _dataset(self, path: str) -> Any:
+        """A dataset; one that several columns are read from is kept while it is small."""
+        stored = self.store.dataset(path)
+        if stored.size * stored.dtype.itemsize > SMALL:
+            return stored
+        if path not in self._small:
+            self._small[path] = np.asarray(stored[()])
+        return self._small[path]
 
     def _paths(self, path: str) -> list[str]:
         if self.members is None:
@@ -124,8 +146,12 @@ class RowReader:
         text = field.dtype == "text"
         found: list[Any] = []
         for member, concrete in zip(self.members or (), self._paths(field.path), strict=True):
-            if concrete not in self.store:
+            if not self._is_there(concrete, field):
                 found.append(None)
+                continue
+            if not field.axes:
+                group, _, name = concrete.rpartition("/")
+                found.append(np.array([self.store.scalars(group)[name]], field.dtype))
                 continue
             place = self.place.at(**{self.axis: member})
             found.append(np.asarray(self._pick(self.store.dataset(concrete), field, at, place)).reshape(1))
@@ -134,7 +160,7 @@ class RowReader:
         cells: Cells = np.concatenate([(np.array([""]) if text else NAN) if cell is None else cell for cell in found])
         return cells
 
-    def _pick(self, stored: Stored, field: Field, at: Fixed, place: Place) -> Cells:
+    def _pick(self, stored: Stored | NDArray[Any], field: Field, at: Fixed, place: Place) -> Cells:
         """Rows of a dataset at the items that the place and the column fix."""
         keys: list[Any] = []
         for axis in field.axes:
