@@ -98,8 +98,20 @@ def _same_rows(
             rows = _ids(tables[0])
             columns = [replace(column, values=Values(column.values.take(rows))) for column in whole.columns]
             whole = replace(tables[0], columns=columns)
+        if tables and not _rows_agree(spec, wanted.axis, tables[0], whole):
+            raise store_error(f"the {spec.name} of {label} have other rows than those of {labels[0]}")
         tables.append(whole)
     return tables
+
+
+def _rows_agree(spec: TableSpec, axis: str, first: Table, other: Table) -> bool:
+    """Return True if two tables have the same rows: each item of the axis may have rows of its own."""
+    if first.length != other.length:
+        return False
+    if f"{{{axis}}}" not in catalogue.axis(spec.rows).labels:
+        return True
+    names = (table.column(spec.label).values.all() for table in (first, other))
+    return bool(np.array_equal(*names))
 
 
 def _with_measure(store: Store, place: Place, measure: str, label: str, *, every_row: bool) -> Table:

@@ -1,0 +1,98 @@
+"""The proof that analyses are declared: one that is declared in the tests alone is written, read, checked, merged and shown."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from stores import write_store
+from toy_analysis import BASELINE, LAYERS, STRENGTH, TOY, write_toy
+
+import sing_compute
+from sing_compute.errors import StoreError
+from sing_compute.process.progress import Progress
+from sing_compute.questions.merging import merge
+from sing_compute.store import Comparison, Place, Store, catalogue, open_table
+from sing_compute.store.verify import verify
+
+
+@pytest.fixture(autouse=True)
+def declared() -> Iterator[None]:
+    with catalogue.registered(TOY):
+        yield
+
+
+@pytest.fixture(params=["alone", "with SING"])
+def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    if request.param == "alone":
+        return write_toy(tmp_path / "toy.h5")
+    return write_toy(tmp_path / "both.h5", onto=write_store(tmp_path / "sing.h5"))
+
+
+def test_both_tables_hold_what_was_written(path: Path) -> None:
+    with Store(path) as store:
+        assert [spec.name for spec in catalogue.tables(store)][-2:] == ["layers", "units"]
+        layers = open_table(store, Place("layers"))
+        assert layers.column("layer").values.all().tolist() == list(LAYERS)
+        assert layers.column("strength").values.all().tolist() == [np.mean(STRENGTH[layer]) for layer in LAYERS]
+        for layer in LAYERS:
+            units = open_table(store, Place("units").at(layer=layer))
+            assert units.column("unit").values.all().tolist() == list(LAYERS[layer])
+            assert units.column("strength").values.all().tolist() == list(STRENGTH[layer])
+            share = np.array(STRENGTH[layer]) / np.array(BASELINE[layer])
+            assert units.column("over_baseline").values.all().tolist() == share.tolist()
+            assert units.column("strength").interval == ("strength_low", "strength_high")
+            assert units.column("strength_high").values.all().tolist() == [2 * value for value in STRENGTH[layer]]
+            assert units.column("note").values.all()[1] == f"looks for {LAYERS[layer][1]}"
+
+
+def test_a_file_of_the_toy_passes_verify_and_one_without_its_must_does_not(path: Path) -> None:
+    with Store(path) as store:
+        assert verify(store).problems == []
+        assert verify(store).unknown == []
+    with h5py.File(path, "r+") as file:
+        del file["layers/block 2/units/baseline"]
+        file["layers/block 1/summary/depth"].attrs["unit"] = np.bytes_("1")
+    with Store(path) as store:
+        problems = verify(store).problems
+    assert "layers/block 2/units/baseline: missing" in problems
+    assert "layers/block 1/summary/depth: attribute unit is '1'" in problems
+
+
+def test_layers_are_compared_figure_by_figure(path: Path) -> None:
+    both = Comparison("layer", tuple(LAYERS), "")
+    with Store(path) as store:
+        table = open_table(store, Place("layers", comparison=both))
+    assert table.column("figure").values.all().tolist() == ["depth", "strength"]
+    assert table.column("value.block_2.difference").values.all()[0] == 1
+
+
+def test_units_of_layers_with_different_units_are_not_compared_row_by_row(path: Path) -> None:
+    place = Place("units").at(layer="block 1")
+    with Store(path) as store, pytest.raises(StoreError, match="have other rows"):
+        open_table(store, replace(place, comparison=Comparison("layer", tuple(LAYERS), "strength")))
+
+
+def test_dataframes_hold_the_toys_tables(path: Path) -> None:
+    with sing_compute.load(path) as results:
+        assert results.table("layers").loc["block 2", "depth"] == 1
+        assert results.table("units", layer="block 2").loc["wheels", "strength"] == 0.75
+        assert results.table("units").index.tolist() == list(LAYERS["block 1"])
+        with pytest.raises(StoreError, match="no layer 'block 9'"):
+            results.table("units", layer="block 9")
+
+
+def test_a_program_that_does_not_know_the_toy_keeps_and_names_it(tmp_path: Path) -> None:
+    path = write_toy(tmp_path / "both.h5", onto=write_store(tmp_path / "sing.h5"))
+    catalogue.unregister("toy")
+    try:
+        with Store(path) as store:
+            assert verify(store) == ([], verify(store).checks, ["layers"])
+        merge([path, write_store(tmp_path / "other.h5", models=("gamma",))], tmp_path / "merged.h5", Progress())
+    finally:
+        catalogue.register(TOY)
+    with Store(tmp_path / "merged.h5") as store:
+        assert store.members("layer") == list(LAYERS)
+        assert verify(store).problems == []

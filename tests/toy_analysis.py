@@ -1,0 +1,113 @@
+"""An analysis that no package knows: layers of a network and the units in each. Its tables, words and numbers are declared here."""
+
+from pathlib import Path
+
+import numpy as np
+
+from sing_compute.store import Store, replace_store
+from sing_compute.store.definition import Analysis, Axis, Column, Explanation, Interval, TableSpec, fields
+from sing_compute.store.derived.cells import quotient
+
+LAYERS = {"block 1": ("edges", "corners", "dots"), "block 2": ("faces", "wheels")}
+"""The units of each layer."""
+STRENGTH = {"block 1": (0.25, 3.2e-5, 2.0), "block 2": (1.5, 0.75)}
+BASELINE = {"block 1": (0.5, 1.0, 1.0), "block 2": (0.5, 0.5)}
+
+_FIELDS = fields("""
+[layers/{layer}/summary]
+depth | int64 | - | count | MUST | layers below this one
+strength | float64 | - | 1 | MUST | mean strength of its units
+
+[layers/{layer}/units]
+name | text | unit | text | MUST | name of each unit
+note | text | unit | text | MAY | remark on a unit
+strength | float64 | unit | 1 | MUST | how strongly it answers
+baseline | float64 | unit | 1 | MUST | how strongly a random unit answers
+interval | float64 | unit bound | 1 | MAY | 95 % interval of the strength
+""")
+_UNITS = "layers/{layer}/units/"
+TOY = Analysis(
+    "toy",
+    1,
+    "layers and their units",
+    "layer",
+    _FIELDS,
+    (
+        Axis("layer", "layers of the network", group="layers"),
+        Axis("unit", "units of a layer", field=_UNITS + "name", labels=_UNITS + "name"),
+    ),
+    (
+        TableSpec(
+            "layers",
+            "layer",
+            (),
+            "layer",
+            (
+                Column("layer", "layer", "text", role="label", description="layer of the network"),
+                Column("depth", "depth", "count", "layers/{layer}/summary/depth", role="count"),
+                Column(
+                    "strength",
+                    "strength",
+                    "any size",
+                    "layers/{layer}/summary/strength",
+                    Explanation("mean over units", "How strongly the units answer.", "Not a share.", "this test"),
+                ),
+            ),
+            opens=("units",),
+            measure="strength",
+            naming=("layer",),
+            charts=("strengths",),
+        ),
+        TableSpec(
+            "units",
+            "unit",
+            ("layer",),
+            "unit",
+            (
+                Column("unit", "unit", "text", role="label", description="unit of the layer"),
+                Column(
+                    "strength",
+                    "strength",
+                    "any size",
+                    _UNITS + "strength",
+                    Explanation("mean answer to its images", "Above the baseline: more than chance.", "", "this test"),
+                    intervals=(Interval(_UNITS + "interval"),),
+                ),
+                Column(
+                    "over_baseline",
+                    "over baseline",
+                    "percent",
+                    role="share",
+                    derived=quotient,
+                    needs=(_UNITS + "strength", _UNITS + "baseline"),
+                    unit="1",
+                    description="strength over that of a random unit",
+                ),
+                Column("note", "note", "text", _UNITS + "note", role="text"),
+            ),
+            sort="strength",
+            measure="strength",
+            naming=("unit",),
+            charts=("strengths",),
+        ),
+    ),
+)
+
+
+def write_toy(path: Path, *, onto: Path | None = None) -> Path:
+    """Write the toy's results into a file of its own, or together with everything that another file holds."""
+    with replace_store(path, scratch=path.parent) as writer:
+        if onto is not None:
+            with Store(onto) as store:
+                writer.copy(store)
+        for depth, (layer, units) in enumerate(LAYERS.items()):
+            strength = np.array(STRENGTH[layer])
+            writer.put("layers/{layer}/summary/depth", depth, layer=layer)
+            writer.put("layers/{layer}/summary/strength", strength.mean(), layer=layer)
+            writer.put(_UNITS + "name", units, layer=layer)
+            writer.put(_UNITS + "note", [f"looks for {unit}" for unit in units], layer=layer)
+            writer.put(_UNITS + "strength", strength, layer=layer)
+            writer.put(_UNITS + "baseline", BASELINE[layer], layer=layer)
+            writer.put(_UNITS + "interval", np.stack([strength / 2, strength * 2], axis=1), layer=layer)
+            writer.annotate(f"layers/{layer}", {"order": depth})
+    return path
