@@ -1,4 +1,4 @@
-"""An analysis that no package knows: layers of a network and the units in each. Its tables, words and numbers are declared here."""
+"""An analysis that no package knows: layers of a network and the units in each."""
 
 from pathlib import Path
 

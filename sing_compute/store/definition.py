@@ -81,6 +81,8 @@ class Axis:
     """The axis whose items own runs of this one: the images of a class."""
     runs: str = ""
     """The dataset of edges that cuts this axis into those runs."""
+    selects: str = ""
+    """The axis of which each item of this one is a part: a subset of the images."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,7 @@ IMAGES = Analysis(
             "`all`, `right`, `wrong` (by prediction), then `group:NAME` for each group of the user",
             field="subsets/name",
             labels="subsets/name",
+            selects="image",
         ),
     ),
 )
