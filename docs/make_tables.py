@@ -1,4 +1,7 @@
-"""Writes the tables of docs/store.md from the schema and of docs/explorer.md from the keys: `python docs/make_tables.py`."""
+"""Writes tables of docs/ from declarations: `python docs/make_tables.py`.
+
+store.md gets axes and datasets, tables.md the columns of every table in words, explorer.md the keys.
+"""
 
 from itertools import groupby
 from pathlib import Path
@@ -6,10 +9,11 @@ from pathlib import Path
 from textual.binding import Binding
 
 from sing_compute.store import catalogue
-from sing_compute.store.definition import Analysis, Axis, Field
+from sing_compute.store.definition import Analysis, Axis, Column, Field
 from sing_tui.actions import BINDINGS, ONLY_ON, key_name
 
 STORE = Path(__file__).with_name("store.md")
+TABLES = Path(__file__).with_name("tables.md")
 EXPLORER = Path(__file__).with_name("explorer.md")
 MARK = "<!-- tables: python docs/make_tables.py -->\n"
 
@@ -42,6 +46,34 @@ def store_tables() -> str:
     return "\n\n".join(analysis_tables(analysis) for analysis in catalogue.analyses())
 
 
+def column_words(column: Column) -> str:
+    """One column in words: name, title, unit, what it says and does not say, where it is defined."""
+    field = catalogue.FIELDS.get(column.field)
+    unit = column.unit or (field.unit if field else "text")
+    words = column.explanation
+    parts = [f"**`{column.name}`** ({escaped(column.title)}; {unit})"]
+    parts += [f"`{words.formula}`"] if words.formula else []
+    parts += [escaped(text) for text in (words.meaning or column.description, words.caution) if text]
+    parts += [f"*{escaped(words.source)}*"] if words.source else []
+    return "- " + "  \n  ".join(parts)
+
+
+def escaped(text: str) -> str:
+    """Text whose signs Markdown leaves alone."""
+    return text.replace("*", "\\*").replace("<", "&lt;").replace("_", "\\_")
+
+
+def column_pages() -> str:
+    """Every table of every analysis."""
+    parts = []
+    for analysis in catalogue.analyses():
+        for spec in analysis.tables:
+            within = f", within {' and '.join(spec.within)}" if spec.within else ""
+            parts.append(f"## {spec.name}\n\nOne {spec.rows} on each row{within}. Part of: {analysis.title}.")
+            parts.append("\n".join(column_words(column) for column in spec.columns))
+    return "\n\n".join(parts)
+
+
 def key_row(binding: Binding) -> str:
     """One action as a line of a Markdown table."""
     keys = " ".join(f"`{key_name(key)}`" for key in binding.key.split(","))
@@ -62,7 +94,7 @@ def key_tables() -> str:
 
 def main() -> None:
     """Replace everything below the mark of each page."""
-    for page, tables in ((STORE, store_tables()), (EXPLORER, key_tables())):
+    for page, tables in ((STORE, store_tables()), (TABLES, column_pages()), (EXPLORER, key_tables())):
         text = page.read_text(encoding="utf-8").partition(MARK)[0]
         page.write_text(f"{text}{MARK}\n{tables}\n", encoding="utf-8")
 
