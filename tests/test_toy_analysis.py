@@ -96,3 +96,12 @@ def test_a_program_that_does_not_know_the_toy_keeps_and_names_it(tmp_path: Path)
     with Store(tmp_path / "merged.h5") as store:
         assert store.members("layer") == list(LAYERS)
         assert verify(store).problems == []
+
+
+def test_the_page_on_adding_an_analysis_quotes_the_toy_as_it_is() -> None:
+    here = Path(__file__).parent
+    code = (here / "toy_analysis.py").read_text(encoding="utf-8")
+    page = (here.parent / "docs" / "adding_an_analysis.md").read_text(encoding="utf-8")
+    quoted = [part.partition("```")[0] for part in page.split("```python\n")[1:]]
+    assert len(quoted) >= 4
+    assert all(part.strip("\n") in code for part in quoted)
