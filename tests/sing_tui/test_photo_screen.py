@@ -16,7 +16,7 @@ from textual.pilot import Pilot
 from textual.strip import Strip
 
 from sing_compute.store import Store
-from sing_tui import photos
+from sing_tui import photographs
 from sing_tui.formats import ASCII, UNICODE
 from sing_tui.screens.photo import Layout, PhotoScreen, Picture, Shown
 
@@ -175,7 +175,7 @@ class TestScreen:
 
     @pytest.mark.parametrize("graphics", ["kitty", "sixel"])
     async def test_a_better_terminal_is_sent_the_drawing_and_told_to_remove_it(
-        self, pictured: Path, graphics: photos.Graphics, monkeypatch: pytest.MonkeyPatch
+        self, pictured: Path, graphics: photographs.Graphics, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.delenv("TMUX", raising=False)
         with Store(pictured) as store:

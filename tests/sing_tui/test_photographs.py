@@ -18,8 +18,9 @@ from textual.strip import Strip
 
 from sing_compute.errors import SingError
 from sing_compute.store import Store
-from sing_tui import photos
+from sing_tui import photographs
 from sing_tui.formats import ASCII
+from sing_tui.photographs import drawing, files
 
 
 def seen(strips: list[Strip], *, odd: bool = False) -> np.ndarray:
@@ -43,19 +44,21 @@ def drawn(style: Style) -> list[Color]:
     return [color for color in (style.color, style.bgcolor) if color is not None]
 
 
-def draw(path: Path, width: int = 20, height: int = 10, colors: photos.Colors = "truecolor") -> list[Strip]:
-    return photos.cells(path, width, height, colors=colors, ascii_only=False)
+def draw(path: Path, width: int = 20, height: int = 10, colors: photographs.Colors = "truecolor") -> list[Strip]:
+    return [Strip(line) for line in photographs.half_cells(path, width, height, colors=colors, ascii_only=False)]
 
 
 class TestCells:
     @pytest.mark.parametrize("colors", ["truecolor", "256"])
-    def test_each_pixel_of_a_planted_image_is_at_its_half_cell(self, tmp_path: Path, colors: photos.Colors) -> None:
+    def test_each_pixel_of_a_planted_image_is_at_its_half_cell(
+        self, tmp_path: Path, colors: photographs.Colors
+    ) -> None:
         planted = [[RED, GREEN], [BLUE, WHITE]]
         assert seen(draw(save(tmp_path / "a.png", planted), 2, 1, colors)).tolist() == [
             list(map(list, row)) for row in planted
         ]
 
-    def test_a_picture_keeps_its_shape_in_the_largest_size_that_fits(self, tmp_path: Path) -> None:
+    def test_a_photograph_keeps_its_shape_in_the_largest_size_that_fits(self, tmp_path: Path) -> None:
         wide = draw(save(tmp_path / "wide.png", np.zeros((30, 90, 3))), 20, 10)
         assert (wide[0].cell_length, len(wide)) == (20, 4)  # 20 x 6.67 pixels: 7 rows of them
         tall = draw(save(tmp_path / "tall.png", np.zeros((200, 50, 3))), 20, 10)
@@ -103,10 +106,11 @@ class TestCells:
 
     @pytest.mark.parametrize(("colors", "ascii_only"), [("truecolor", True), ("none", False)])
     def test_without_colours_letters_get_denser_with_light(
-        self, tmp_path: Path, colors: photos.Colors, ascii_only: bool
+        self, tmp_path: Path, colors: photographs.Colors, ascii_only: bool
     ) -> None:
         path = save(tmp_path / "a.png", np.tile(np.linspace(0, 255, 200), (50, 1)))
-        strips = photos.cells(path, 40, 20, colors=colors, ascii_only=ascii_only)
+        lines = photographs.half_cells(path, 40, 20, colors=colors, ascii_only=ascii_only)
+        strips = [Strip(line) for line in lines]
         assert len(strips) == 5
         for strip in strips:
             assert strip.text.isascii()
@@ -165,14 +169,14 @@ class TestCells:
         image.save(tmp_path / "a.png", transparency=b"\x00\xff")
         assert (seen(draw(tmp_path / "a.png", 2, 1)) == 255).all()
 
-    def test_a_picture_is_decoded_once_until_the_file_changes(
+    def test_a_photograph_is_decoded_once_until_the_file_changes(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         path = save(tmp_path / "a.png", np.zeros((4, 4, 3)))
         draw(path)
         opened = []
-        decode = photos._decoded
-        monkeypatch.setattr(photos, "_decoded", lambda *a, **k: opened.append(1) or decode(*a, **k))
+        decode = drawing.decoded
+        monkeypatch.setattr(drawing, "decoded", lambda *a, **k: opened.append(1) or decode(*a, **k))
         draw(path)
         assert not opened
         os.utime(path, ns=(1, 1))
@@ -182,10 +186,10 @@ class TestCells:
 
 class TestBroken:
     @pytest.mark.parametrize("way", [
-        lambda path: draw(path), lambda path: photos.kitty(path, 10, 5), lambda path: photos.sixel(path, 10, 5),
+        lambda path: draw(path), lambda path: photographs.kitty(path, 10, 5), lambda path: photographs.sixel(path, 10, 5),
     ])  # fmt: skip
     @pytest.mark.parametrize("content", ["nothing", "text", "half a PNG", "half a JPEG", "noise in a PNG"])
-    def test_a_file_that_is_no_picture_is_one_line(self, tmp_path: Path, content: str, way: Callable) -> None:
+    def test_a_file_that_is_no_image_is_one_line(self, tmp_path: Path, content: str, way: Callable) -> None:
         def encoded(kind: str) -> bytes:
             stream = io.BytesIO()
             Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)).save(stream, kind)
@@ -194,7 +198,7 @@ class TestBroken:
         png = encoded("PNG")
         data = {
             "nothing": b"",
-            "text": b"not a picture",
+            "text": b"not an image",
             "half a PNG": png[: len(png) // 2],
             "half a JPEG": encoded("JPEG")[:1500],
             "noise in a PNG": png[:200] + bytes(100) + png[300:],
@@ -232,8 +236,8 @@ class TestBroken:
     def test_a_large_jpeg_is_decoded_small(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         path = save(tmp_path / "a.jpg", gradient(1000, 800))
         sizes = []
-        plain = photos._plain
-        monkeypatch.setattr(photos, "_plain", lambda image: sizes.append(image.size) or plain(image))
+        plain = files._plain
+        monkeypatch.setattr(files, "_plain", lambda image: sizes.append(image.size) or plain(image))
         shown = seen(draw(path, 40, 16))
         assert sizes == [(125, 100)]
         assert np.abs(shown - gradient(1000, 800).reshape(32, 25, 40, 25, 3).mean(axis=(1, 3))).max() < 8
@@ -255,9 +259,9 @@ def stored(tmp_path_factory: pytest.TempPathFactory, store_path: Path) -> Iterat
 
 class TestLocate:
     def test_an_image_is_below_the_folder_given_else_where_it_was_computed(self, stored: Store) -> None:
-        assert photos.locate(stored, "cat/1.png", None) == stored.path.parent / "images/cat/1.png"
+        assert photographs.locate(stored, "cat/1.png", None) == stored.path.parent / "images/cat/1.png"
         assert (
-            photos.locate(stored, "cat/1.png", stored.path.parent / "elsewhere")
+            photographs.locate(stored, "cat/1.png", stored.path.parent / "elsewhere")
             == stored.path.parent / "elsewhere/cat/1.png"
         )
 
@@ -267,18 +271,18 @@ class TestLocate:
     )
     def test_a_key_does_not_lead_out(self, stored: Store, key: str, folder: str | None) -> None:
         with pytest.raises(SingError):
-            photos.locate(stored, key.format(stored.path.parent), folder and stored.path.parent / folder)
+            photographs.locate(stored, key.format(stored.path.parent), folder and stored.path.parent / folder)
 
     @pytest.mark.parametrize("key", ["cat/2.png", "cat", "cat/\0.png", "x" * 5000, "loop", "\ud800.png"])
     def test_what_is_not_there_is_a_line_that_says_what_to_do(self, stored: Store, key: str) -> None:
         with pytest.raises(SingError, match=r"--images DIR|x\.\.\.$"):
-            photos.locate(stored, key, None)
+            photographs.locate(stored, key, None)
 
     def test_links_out_of_the_folder_count_where_the_user_named_it(self, stored: Store) -> None:
         with pytest.raises(SingError, match="link out of"):
-            photos.locate(stored, "out.png", None)
-        assert photos.locate(stored, "out.png", stored.path.parent / "images").is_file()
+            photographs.locate(stored, "out.png", None)
+        assert photographs.locate(stored, "out.png", stored.path.parent / "images").is_file()
 
     def test_a_file_without_a_folder_asks_for_one(self, store: Store) -> None:
         with pytest.raises(SingError, match="--images DIR"):
-            photos.locate(store, "cat/1.png", None)
+            photographs.locate(store, "cat/1.png", None)

@@ -1,0 +1,19 @@
+"""Photographs: the image files of rows, found on this machine and drawn in a terminal. No Textual."""
+
+from sing_tui.photographs.drawing import CELL, Colors, Line, half_cells, kitty, kitty_clear, sixel
+from sing_tui.photographs.files import locate
+from sing_tui.photographs.terminal import Graphics, ask_terminal, graphics
+
+__all__ = [
+    "CELL",
+    "Colors",
+    "Graphics",
+    "Line",
+    "ask_terminal",
+    "graphics",
+    "half_cells",
+    "kitty",
+    "kitty_clear",
+    "locate",
+    "sixel",
+]
