@@ -64,7 +64,7 @@ class Opening(Screen[None]):
 class Explorer(App[None]):
     """The terminal explorer of one results file.
 
-    `images` is the folder of the photographs on this machine, `graphics` how they are drawn (photographs.graphics), `keys` the
+    `images` is the folder of the photographs on this machine, `graphics` how they are drawn (photos.graphics), `keys` the
     user's key map by action name, `memory` where the last place is kept (nothing is remembered without it).
     """
 

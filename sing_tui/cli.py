@@ -172,7 +172,7 @@ def _graphics(wanted: str | None) -> Literal["auto", "kitty", "sixel", "cells"]:
     if wanted not in (None, *GRAPHICS):
         raise SingError(f"graphics is one of {', '.join(GRAPHICS)}, not {wanted!r}")
     if wanted == "ask":
-        from sing_tui.photographs import ask_terminal
+        from sing_tui.photos import ask_terminal
 
         return ask_terminal(sys.stdin.fileno(), sys.stdout.fileno(), timeout=0.5)
     return wanted or "auto"  # type: ignore[return-value]

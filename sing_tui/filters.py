@@ -28,7 +28,7 @@ _FUNCTION = re.compile(r"(abs|not)\b", re.IGNORECASE)
 
 
 class FilterError(SingError):
-    """A filter that cannot be read; `message` says why, `position` where reading stopped."""
+    """A filter that cannot be read: `message` says why, `position` is where reading stopped."""
 
     def __init__(self, message: str, position: int) -> None:
         super().__init__(f"{message} (at character {position + 1})")
@@ -36,11 +36,19 @@ class FilterError(SingError):
 
 
 def matches(table: Table, text: str, stop: Stop | None = None) -> Mask:
-    """Which rows pass the filter.
+    """Find the rows that pass a filter.
+
+    Args:
+        table: The table.
+        text: The filter.
+        stop: Asked again and again whether to give up.
+
+    Returns:
+        True for each row that passes, (row,).
 
     Raises:
         FilterError: The filter cannot be read; the message says where and why.
-        Overtaken: `stop` said that nobody waits for the answer any more.
+        Superseded: `stop` returned True.
     """
     if not text.strip():
         return np.ones(table.length, dtype=bool)
@@ -60,13 +68,17 @@ def matches(table: Table, text: str, stop: Stop | None = None) -> Mask:
 
 
 def check(table: Table, text: str) -> None:
-    """Read a filter without looking at any row of the table.
+    """Read a filter without reading any row of the table.
+
+    Args:
+        table: The table.
+        text: The filter.
 
     Raises:
         FilterError: The filter cannot be read.
     """
     empty = [replace(column, values=replace(column.values, stop=column.values.start)) for column in table.columns]
-    matches(Table(table.kind, empty, 0), text)
+    matches(replace(table, columns=empty, length=0), text)
 
 
 class _Parser:
@@ -185,7 +197,7 @@ class _Parser:
         return text_mask(column, {"=": "==", "!=": "!="}.get(operator, operator), wanted, stop=self.stop)
 
     def phrase(self) -> str:
-        """A quoted text, or the words up to the next and, or, bracket or the end."""
+        """Read a quoted text, or the words up to the next and, or, bracket or the end."""
         self.skip()
         start = self.at
         if self.accept('"'):
@@ -199,7 +211,7 @@ class _Parser:
         return self.text[start:end]
 
     def is_words(self, start: int) -> bool:
-        """Whether plain words stand here: no number, column or function that a comparison could follow."""
+        """Return True if plain words follow: no number, column or function that a comparison could follow."""
         if start >= len(self.text):
             raise self.error("a condition was expected here")
         if self.text[start] == '"':

@@ -1,265 +1,255 @@
-"""Finding a class, a concept, a model or an image by part of its name, by its index or by its WordNet id.
+"""Finding an item of any axis that has a table: by part of its name, by its index or by its code (a WordNet id)."""
 
-Names match fuzzily: `gws` finds the great white shark. Textual's own `FuzzySearch` looks at every way to place the letters, which
-for some names are billions, and a results file may come from a stranger; here a name is passed a few times and no more.
-"""
-
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
-from typing import Literal
 
 import numpy as np
 
-from sing_compute.store import Store
+from sing_compute.store import Store, catalogue
 from sing_compute.store.columns import Values
-from sing_tui.search import Overtaken, Stop, rows_with, runs, says
+from sing_compute.store.definition import Axis, TableSpec
+from sing_compute.store.place import Key, Place
+from sing_compute.store.read import located
+from sing_tui.items import owner
+from sing_tui.matching import FRONT, NUMBER, SAME, Match, Positions, Word, better, folded, joined
+from sing_tui.search import Stop, Superseded, rows_with, runs, says
 
-Kind = Literal["class", "concept", "model", "image"]
-Places = tuple[int, ...]
-
-KINDS: tuple[Kind, ...] = ("class", "concept", "model", "image")
-NUMBER, SAME, WORD, FRONT, BEGINNING, STARTS, INSIDE, IMAGE = 10.0, 6.0, 5.0, 4.0, 3.0, 2.5, 2.0, 1.0
-"""Scores: the index or WordNet id itself; the whole text; a word of it; its front; the front of a word; letters at the fronts of
-words; anywhere inside; an image, so that a thousand of them do not hide a name. Scattered letters score between 0 and 1."""
-_FRONTS = re.compile(r"(?<![^\W_])[^\W_]")
+MANY = 1.0
+"""Score of an item of which there are very many (an image), so that a thousand of them do not hide a name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """Something found: `identity` is the index of the class, concept, model or image."""
+    """An item that was found, and the place that shows it."""
 
-    kind: Kind
-    identity: int
+    axis: str
+    identity: Key
+    """The item: its name on a group axis, else its position."""
     text: str
-    """Its name or key, as the file has it."""
+    """Its name, as the file has it."""
     extra: str
-    """What else tells it from others: its index, then its WordNet id, kind or class."""
-    positions: Places
+    """What else distinguishes it from others: its index, then its code, kind or owner."""
+    positions: Positions
     """Characters of `text` that matched."""
     score: float
+    place: Place
+    select: Key | None = None
+    """The item that the cursor goes to there; None for the first row."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The best hits, best first, and how many there are of each kind in all."""
+    """The best hits, best first, and how many there are in all on each axis."""
 
     hits: list[Hit]
-    counts: dict[Kind, int]
-
-
-class Word:
-    """One typed word; case counts only if it holds a capital."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.exact = text != text.lower()
-        plain = text.isascii() and text.isdecimal() and len(text) < 19
-        self.number = int(text) if plain and str(int(text)) == text else None
-        escaped = re.escape(text)
-        self._whole = re.compile(rf"(?<![^\W_]){escaped}(?![^\W_])")
-        self._beginning = re.compile(rf"(?<![^\W_]){escaped}")
-        self._scattered = re.compile(
-            "".join(f"[^{re.escape(letter)}]*+{re.escape(letter)}" for letter in text), re.DOTALL
-        )
-
-    def match(self, text: str) -> tuple[float, Places] | None:
-        """How well a text (in lower case unless case counts) matches, and where; None if it lacks a letter."""
-        if self.text in text:
-            return self._as_run(text)
-        found = self._scattered.match(text)
-        return None if found is None else self._as_letters(text, found.end())
-
-    def _as_run(self, text: str) -> tuple[float, Places]:
-        if text == self.text:
-            score, at = SAME, 0
-        elif found := self._whole.search(text):
-            score, at = WORD, found.start()
-        elif text.startswith(self.text):
-            score, at = FRONT, 0
-        elif found := self._beginning.search(text):
-            score, at = BEGINNING, found.start()
-        else:
-            score, at = INSIDE, text.find(self.text)
-        return score, tuple(range(at, at + len(self.text)))
-
-    def _as_letters(self, text: str, end: int) -> tuple[float, Places]:
-        """Letters that begin words or follow each other, else the letters that end first, as close together as they stand."""
-        if places := self._at_fronts(text):
-            return STARTS, places
-        found: list[int] = []
-        for letter in reversed(self.text):
-            end = text.rindex(letter, 0, end)
-            found.append(end)
-        places = tuple(reversed(found))
-        gaps = sum(after != before + 1 for before, after in pairwise(places))
-        return (len(places) - gaps) / (len(places) + 1), places
-
-    def _at_fronts(self, text: str) -> Places:
-        fronts = (found.start() for found in _FRONTS.finditer(text))
-        places: list[int] = []
-        for letter in self.text:
-            if places and text[places[-1] + 1 : places[-1] + 2] == letter:
-                places.append(places[-1] + 1)
-                continue
-            last = places[-1] if places else -1
-            front = next((at for at in fronts if at > last and text[at] == letter), None)
-            if front is None:
-                return ()
-            places.append(front)
-        return tuple(places)
+    counts: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class _Named:
-    """Everything of one kind that has a name; `folded` is the names in lower case, letter for letter."""
+class _Names:
+    """The names of an axis; `folded` in lower case, letter for letter."""
 
-    kind: Kind
     names: list[str]
     folded: list[str]
     extras: list[str]
-    wnids: list[str]
+    codes: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    score: float
+    position: int
+    positions: Positions
 
 
 class Finder:
-    """Finds things in one file. Names are kept; keys of images are read anew each time: a million of them are 100 MB."""
+    """Finds items in one file. Names are kept; those of items that others own (images) are read again for each search: 100 MB."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self._kept: dict[str, _Names] = {}
 
-    def find(self, words: str, *, limit: int = 100, stop: Stop | None = None) -> Found:
-        """What matches every word, in any order. The name of a kind stands for all of it: `concept red`, `image 207`.
+    @property
+    def axes(self) -> tuple[tuple[str, str], ...]:
+        """Name of each axis that is searched, and the word for several of its items; named ones, groups, then owned ones."""
+        return tuple((axis.name, catalogue.plural(axis.name)) for axis in self._axes)
+
+    @cached_property
+    def _tables(self) -> dict[str, TableSpec]:
+        """The tables that the file holds something for, by name."""
+        return {spec.name: spec for spec in catalogue.tables(self.store)}
+
+    @cached_property
+    def _axes(self) -> list[Axis]:
+        axes = map(catalogue.axis, dict.fromkeys(spec.rows for spec in self._tables.values()))
+        return sorted(axes, key=lambda axis: (_is_owned(axis), bool(axis.group)))
+
+    def find(self, words: str, *, place: Place | None = None, limit: int = 100, stop: Stop | None = None) -> Found:
+        """Find the items that match every word, in any order.
+
+        Args:
+            words: The words. The name of an axis matches all of it (`concept red`), a number the item of that index.
+            place: Where the user is: a hit is shown for the same model.
+            limit: Most hits that are returned.
+            stop: Asked again and again whether to give up.
+
+        Returns:
+            The best hits, and how many there are.
 
         Raises:
             StoreError: The file is damaged.
-            Overtaken: `stop` said so.
+            Superseded: `stop` returned True.
         """
         typed = [Word(text) for text in words.split()]
         if any(word.number is not None for word in typed):
             typed = [word for word in typed if word.text != "index"]
         if not typed:
-            return Found([], dict.fromkeys(KINDS, 0))
-        counts: dict[Kind, int] = {}
-        hits: list[Hit] = []
-        for named in self._named:
-            found = list(_matches(named, typed, stop))
-            counts[named.kind] = len(found)
-            found.sort(key=lambda hit: _rank(hit[0], named.names[hit[1]], hit[1]))
-            hits += [
-                Hit(named.kind, identity, named.names[identity], named.extras[identity], places, score)
-                for score, identity, places in found[:limit]
-            ]
-        images, counts["image"] = self._images([word for word in typed if word.text != "image"], limit, stop)
-        hits += images
-        hits.sort(key=lambda hit: (*_rank(hit.score, hit.text, 0), KINDS.index(hit.kind), hit.identity))
-        return Found(hits[:limit], counts)
+            return Found([], {axis.name: 0 for axis in self._axes})
+        here = self._here(place)
+        counts: dict[str, int] = {}
+        hits: list[tuple[tuple[float, int, int, int], Hit]] = []
+        for number, axis in enumerate(self._axes):
+            search = self._owned if _is_owned(axis) else self._named
+            found, counts[axis.name] = search(axis, typed, here, limit, stop)
+            hits += [((*_rank(hit.score, hit.text), number, position), hit) for position, hit in found]
+        hits.sort(key=lambda ranked: ranked[0])
+        return Found([hit for _, hit in hits[:limit]], counts)
 
-    @cached_property
-    def _named(self) -> list[_Named]:
-        store = self.store
-        wnids = _texts(store, "classes/wnid")
-        kinds = _texts(store, "concepts/kind")
-        classes = [str(name) for name in store.class_names]
-        concepts = [str(name) for name in store.concept_names]
-        return [
-            _Named("class", classes, _folded(classes), _extras(len(classes), wnids), [wnid.lower() for wnid in wnids]),
-            _Named("concept", concepts, _folded(concepts), _extras(len(concepts), kinds), []),
-            _Named("model", store.models, _folded(store.models), [""] * len(store.models), []),
-        ]
+    def _here(self, place: Place | None) -> Place:
+        """Return a place that names one item of every group axis: that of the user's place, else the first."""
+        here = Place("") if place is None else Place("", place.keys)
+        for axis in catalogue.axes():
+            if axis.group and here.key(axis.name) is None and self.store.members(axis.name):
+                here = here.at(**{axis.name: self.store.members(axis.name)[0]})
+        return here
 
-    def _images(self, words: list[Word], limit: int, stop: Stop | None) -> tuple[list[Hit], int]:
-        """The first images whose keys contain every word, and how many there are."""
-        keys = Values(self.store.dataset("images/key"))
+    def _named(
+        self, axis: Axis, words: list[Word], here: Place, limit: int, stop: Stop | None
+    ) -> tuple[list[tuple[int, Hit]], int]:
+        """Return the best items of an axis with their positions, and how many match."""
+        known = self._names(axis, here)
+        found = list(_matches(axis, known, words, stop))
+        found.sort(key=lambda one: (*_rank(one.score, known.names[one.position]), one.position))
+        hits = []
+        for one in found[:limit]:
+            name, extra = known.names[one.position], known.extras[one.position]
+            key = name if axis.group else one.position
+            hits.append((one.position, self._hit(axis, key, name, extra, one.positions, one.score, here)))
+        return hits, len(found)
+
+    def _names(self, axis: Axis, here: Place) -> _Names:
+        where = f"{axis.name} {located(axis.labels, here)}"
+        if where not in self._kept:
+            names = [str(name) for name in self.store.items(axis.name, here)]
+            codes, kinds = self._texts(axis.codes, here), self._texts(axis.kinds, here)
+            parts = [texts for texts in (codes, kinds) if texts]
+            extras = [" ".join([str(k), *(texts[k] for texts in parts)]) for k in range(len(names))]
+            extras = [""] * len(names) if axis.group else extras
+            self._kept[where] = _Names(names, list(map(folded, names)), extras, [code.lower() for code in codes])
+        return self._kept[where]
+
+    def _texts(self, path: str, here: Place) -> list[str]:
+        path = located(path, here)
+        return [str(text) for text in self.store.array(path)] if path and path in self.store else []
+
+    def _owned(
+        self, axis: Axis, words: list[Word], here: Place, limit: int, stop: Stop | None
+    ) -> tuple[list[tuple[int, Hit]], int]:
+        """Return the first items whose names contain every word, with their positions, and how many there are."""
+        words = [word for word in words if word.text != axis.name]
+        names = Values(self.store.dataset(located(axis.labels, here)))
         first: list[tuple[int, str]] = []
         count = 0
         longest_first = sorted((word.text for word in words), key=len, reverse=True)
-        for low, cells in runs(keys, stop):
+        for low, cells in runs(names, stop):
             rows = np.arange(len(cells))
             for text in longest_first:  # the rarest, as a rule: the others look at what it leaves
                 rows = rows[rows_with(cells[rows] if len(rows) < len(cells) else cells, text)]
             count += len(rows)
             for row in rows[: limit - len(first)].tolist():
                 first.append((low + row, cells[row].decode("utf-8", "replace")))
-        hits = [self._image(row, key, words) for row, key in first]
-        row = words[0].number if len(words) == 1 else None
-        if row is not None and row < len(keys):
-            key = str(keys.take(np.array([row]))[0])
-            count += not says(key, words[0].text)
-            hits = [hit for hit in hits if hit.identity != row]
-            hits.append(Hit("image", row, key, self._image_extra(row), (), NUMBER))
+        hits = [(row, self._owned_hit(axis, row, name, words, here)) for row, name in first]
+        position = words[0].number if len(words) == 1 else None
+        if position is not None and position < len(names):
+            name = str(names.take(np.array([position]))[0])
+            count += not says(name, words[0].text)
+            hits = [(row, hit) for row, hit in hits if row != position]
+            extra = self._owner_text(axis, position, here)
+            hits.append((position, self._hit(axis, position, name, extra, (), NUMBER, here)))
         return hits, count
 
-    def _image(self, row: int, key: str, words: list[Word]) -> Hit:
-        text = _fold(key)
-        matches = [word.match(key if word.exact else text) or (0.0, ()) for word in words]
-        score, places = _together(matches)
-        return Hit("image", row, key, self._image_extra(row), places, score if score >= SAME else IMAGE + score / 10)
+    def _owned_hit(self, axis: Axis, position: int, name: str, words: list[Word], here: Place) -> Hit:
+        text = folded(name)
+        score, positions = joined([word.match(name if word.exact else text) or (0.0, ()) for word in words])
+        score = score if score >= SAME else MANY + score / 10
+        return self._hit(axis, position, name, self._owner_text(axis, position, here), positions, score, here)
 
-    def _image_extra(self, row: int) -> str:
-        label = int(np.searchsorted(self.store.offsets, row, side="right")) - 1
-        return f"{row} {self.store.class_names[label]}"
+    def _owner_text(self, axis: Axis, position: int, here: Place) -> str:
+        owning = owner(self.store, axis.name, position, here)
+        return f"{position} {self.store.label(axis.parent, owning, here)}"
+
+    def _hit(self, axis: Axis, key: Key, text: str, extra: str, positions: Positions, score: float, here: Place) -> Hit:
+        place, select = self._destination(axis, key, here)
+        return Hit(axis.name, key, text, extra, positions, score, place, select)
+
+    def _destination(self, axis: Axis, key: Key, here: Place) -> tuple[Place, Key | None]:
+        """Find the place that shows an item, and where the cursor goes there.
+
+        The item's own table opens a table of what it holds; else its owner's items are shown; else the item is shown for every
+        item of the last axis of its place; else it is one row of its table.
+        """
+        spec = next(spec for spec in self._tables.values() if spec.rows == axis.name)
+        opened = (self._tables[name] for name in spec.opens if name in self._tables)
+        deeper = next((one for one in opened if axis.name in (*one.within, *one.options)), None)
+        if deeper is not None:
+            return self._place(deeper, here).at(**{axis.name: key}), None
+        if axis.parent and isinstance(key, int):
+            return self._place(spec, here).at(**{axis.parent: owner(self.store, axis.name, key, here)}), key
+        for along in catalogue.along_axes(spec):
+            place = self._place(spec, here).at(**{along: None, axis.name: key})
+            return Place(spec.name, place.keys, along), None
+        return self._place(spec, here), key
+
+    def _place(self, spec: TableSpec, here: Place) -> Place:
+        """Return a place of a table that names an item of every axis that it needs: the user's, else the first."""
+        keys = {axis: here.key(axis) for axis in spec.within}
+        return Place(spec.name).at(**{axis: 0 if key is None else key for axis, key in keys.items()})
 
 
-def _matches(named: _Named, words: list[Word], stop: Stop | None) -> Iterator[tuple[float, int, Places]]:
-    """Score, index and matched characters of everything of one kind that matches every word."""
-    for identity, (name, folded) in enumerate(zip(named.names, named.folded, strict=True)):
-        if stop is not None and identity % 256 == 0 and stop():
-            raise Overtaken
+def _is_owned(axis: Axis) -> bool:
+    """Return True for an axis of so many items that their names are searched as the bytes they are stored in."""
+    return bool(axis.parent and axis.labels)
+
+
+def _matches(axis: Axis, known: _Names, words: list[Word], stop: Stop | None) -> Iterator[_Candidate]:
+    """Find every item of an axis that matches every word."""
+    for position, (name, lower) in enumerate(zip(known.names, known.folded, strict=True)):
+        if stop is not None and position % 256 == 0 and stop():
+            raise Superseded
         matches = []
         for word in words:
-            match = word.match(name if word.exact else folded)
-            if word.number == identity and named.kind != "model":
+            match = word.match(name if word.exact else lower)
+            if word.number == position and not axis.group:
                 match = NUMBER, ()
-            elif named.wnids:
-                match = _better(match, _in_wnid(word.text.lower(), named.wnids[identity]))
-            if match is None and word.text == named.kind:
+            elif known.codes:
+                match = better(match, _code_match(word.text.lower(), known.codes[position]))
+            if match is None and word.text == axis.name:
                 continue
             if match is None:
                 break
             matches.append(match)
         else:
-            score, places = _together(matches)
-            yield score, identity, places
+            score, positions = joined(matches)
+            yield _Candidate(score, position, positions)
 
 
-def _in_wnid(word: str, wnid: str) -> tuple[float, Places] | None:
-    if word == wnid:
+def _code_match(word: str, code: str) -> Match | None:
+    if word == code:
         return NUMBER, ()
-    return (FRONT, ()) if len(word) > 2 and wnid.startswith(word) else None
+    return (FRONT, ()) if len(word) > 2 and code.startswith(word) else None
 
 
-def _better(one: tuple[float, Places] | None, other: tuple[float, Places] | None) -> tuple[float, Places] | None:
-    return max((match for match in (one, other) if match), key=lambda match: match[0], default=None)
-
-
-def _together(matches: list[tuple[float, Places]]) -> tuple[float, Places]:
-    """The worst score of several words, a little better the better the others are; where any of them matched."""
-    if not matches:
-        return INSIDE, ()
-    scores = [score for score, _ in matches]
-    places = tuple(sorted({place for _, found in matches for place in found}))
-    return min(scores) + (sum(scores) / len(scores) - min(scores)) / 100, places
-
-
-def _rank(score: float, text: str, identity: int) -> tuple[float, int, int]:
-    return -score, len(text) if score < NUMBER else 0, identity
-
-
-def _folded(names: list[str]) -> list[str]:
-    return [_fold(name) for name in names]
-
-
-def _fold(text: str) -> str:
-    """The text in lower case, letter for letter: where one letter becomes two, its first."""
-    lower = text.lower()
-    return lower if len(lower) == len(text) else "".join(character.lower()[0] for character in text)
-
-
-def _texts(store: Store, path: str) -> list[str]:
-    return [str(text) for text in store.array(path)] if path in store else []
-
-
-def _extras(count: int, others: list[str]) -> list[str]:
-    return [f"{index} {others[index]}" if others else str(index) for index in range(count)]
+def _rank(score: float, text: str) -> tuple[float, int]:
+    """Return what hits are sorted by: the better score first, then the shorter name."""
+    return -score, len(text) if score < NUMBER else 0

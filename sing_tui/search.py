@@ -17,7 +17,7 @@ Mask = NDArray[np.bool_]
 Cells = NDArray[Any]
 """UTF-8 bytes of fixed length, one text a row."""
 Stop = Callable[[], bool]
-"""Asked between two runs of rows: whether nobody waits for the answer any more."""
+"""Asked between two runs of rows; it returns True if a newer search has made this one useless."""
 _ROWS = 2**16
 _READ, _RUN = 2**23, 2**18
 """Bytes read at once, and looked through at once: larger runs leave the processor's cache and take twice as long."""
@@ -25,15 +25,15 @@ _CAPITALS_FROM_AFAR = {"i": "\u0130".encode(), "k": "\u212a".encode()}
 """The only characters outside ASCII whose lower case holds an ASCII letter: I with a dot, and the Kelvin sign."""
 
 
-class Overtaken(SingError):  # noqa: N818
-    """A newer search began before this one was through."""
+class Superseded(SingError):  # noqa: N818
+    """A newer search began before this one ended."""
 
     def __init__(self) -> None:
         super().__init__("a newer search began")
 
 
 def aliases(table: Table) -> dict[str, Column]:
-    """Names a column answers to: its own, then its title in lower case with _ for spaces."""
+    """Return the columns by the names that people give them: the name, or the title in lower case with _ for spaces."""
     named = {column.name: column for column in table.columns}
     for column in table.columns:
         named.setdefault(column.title.lower().replace(" ", "_"), column)
@@ -41,10 +41,18 @@ def aliases(table: Table) -> dict[str, Column]:
 
 
 def contains(table: Table, words: str, *, stop: Stop | None = None) -> Mask:
-    """Rows with these words in any text column; case counts only if a capital was typed.
+    """Find the rows with some words in any text column; case counts only if a capital was typed.
+
+    Args:
+        table: The table.
+        words: The words, as one text.
+        stop: Asked again and again whether to give up.
+
+    Returns:
+        True for each row that holds them, (row,).
 
     Raises:
-        Overtaken: `stop` said so.
+        Superseded: `stop` returned True.
     """
     found = np.zeros(table.length, dtype=bool)
     words = words.strip()
@@ -55,10 +63,19 @@ def contains(table: Table, words: str, *, stop: Stop | None = None) -> Mask:
 
 
 def text_mask(column: Column, operator: str, wanted: str, *, stop: Stop | None = None) -> Mask:
-    """Rows whose text contains (~) or is (==) what is wanted; a ! before it turns the test round.
+    """Find the rows whose text contains or is what is wanted.
+
+    Args:
+        column: A column of text.
+        operator: `~` contains, `==` is, `!~` and `!=` the opposite.
+        wanted: The text; case counts only if it holds a capital.
+        stop: Asked again and again whether to give up.
+
+    Returns:
+        True for each row that passes, (row,).
 
     Raises:
-        Overtaken: `stop` said so.
+        Superseded: `stop` returned True.
     """
     values, whole = column.values, "~" not in operator
     found = np.zeros(len(values), dtype=bool)
@@ -72,10 +89,17 @@ def text_mask(column: Column, operator: str, wanted: str, *, stop: Stop | None =
 
 
 def runs(values: Values, stop: Stop | None = None) -> Iterator[tuple[int, Cells]]:
-    """All texts in runs of rows, undecoded: the first row of each run and its cells.
+    """Read all texts in runs of rows, undecoded.
+
+    Args:
+        values: Cells of a column of text.
+        stop: Asked between two runs whether to give up.
+
+    Yields:
+        The first row of a run, and the run's cells as UTF-8 bytes.
 
     Raises:
-        Overtaken: `stop` said so.
+        Superseded: `stop` returned True.
     """
     width = max(1, values.source.dtype.itemsize)
     step, part = (max(1, min(_ROWS, size // width)) for size in (_READ, _RUN))
@@ -83,12 +107,12 @@ def runs(values: Values, stop: Stop | None = None) -> Iterator[tuple[int, Cells]
         piece = values.encoded(start, min(start + step, len(values)))
         for low in range(0, len(piece), part):
             if stop is not None and stop():
-                raise Overtaken
+                raise Superseded
             yield start + low, _narrowed(piece[low : low + part])
 
 
 def rows_with(cells: Cells, wanted: str, *, whole: bool = False) -> Mask:
-    """Rows whose text contains, or with `whole` is, what is wanted; case counts only if a capital is wanted."""
+    """Find the rows whose text contains what is wanted, or with `whole` is it; case counts only if a capital is wanted."""
     exact = wanted != wanted.lower()
     found = np.zeros(len(cells), dtype=bool)
     doubtful = np.zeros(len(cells), dtype=bool)
@@ -108,13 +132,13 @@ def rows_with(cells: Cells, wanted: str, *, whole: bool = False) -> Mask:
 
 
 def says(text: str, wanted: str, *, whole: bool = False) -> bool:
-    """Whether one text contains, or with `whole` is, what is wanted; case counts only if a capital is wanted."""
+    """Return True if a text contains what is wanted, or with `whole` is it; case counts only if a capital is wanted."""
     text = text if wanted != wanted.lower() else text.lower()
     return text == wanted if whole else wanted in text
 
 
 def _as_bytes(character: str, exact: bool) -> bool:
-    """Whether a text holds this character just where its bytes hold the character's bytes, ASCII in lower case if not exact."""
+    """Return True if a text holds a character exactly where its bytes hold the character's (ASCII in lower case if not exact)."""
     if character.isascii():
         return True
     if character == "\ufffd" or "\ud800" <= character <= "\udfff":  # what undecodable bytes are read as
@@ -123,12 +147,12 @@ def _as_bytes(character: str, exact: bool) -> bool:
 
 
 def _signed(cells: Cells) -> NDArray[np.int8]:
-    """All bytes, one after the other; those of characters outside ASCII are below zero."""
+    """Return all bytes, one after the other; those of characters outside ASCII are below zero."""
     return cells.view(np.int8)
 
 
 def _lowered(cells: Cells) -> Cells:
-    """The texts with A to Z in lower case; bytes of other characters stay."""
+    """Return the texts with A to Z in lower case; bytes of other characters stay."""
     letters = cells.view(np.uint8)
     capital = (letters - np.uint8(ord("A")) < 26).view(np.uint8)
     capital *= np.uint8(ord("a") - ord("A"))
@@ -137,7 +161,7 @@ def _lowered(cells: Cells) -> Cells:
 
 
 def _narrowed(cells: Cells) -> Cells:
-    """The same texts in half the bytes, as often as none of them needs the other half: one long text widens all others."""
+    """Halve the bytes of each text as long as none needs the other half: one long text makes all others wide."""
     while len(cells) and (half := -(-cells.dtype.itemsize // 2)) >= 16:
         if _signed(cells).reshape(len(cells), -1)[:, half:].any():
             break

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from sing_compute.errors import SingError
 from sing_compute.store import Column, Table
-from sing_compute.store.order import sorting
+from sing_compute.store.sorting import sorting
 from sing_tui.filters import matches
 from sing_tui.search import Stop, aliases, contains
 
@@ -56,7 +56,7 @@ class View:
         """The lines with these words in a text column.
 
         Raises:
-            Overtaken: `stop` said that nobody waits for the answer any more.
+            Superseded: `stop` said that nobody waits for the answer any more.
         """
         return np.flatnonzero(contains(self.table, words, stop=stop)[self.order]).astype(np.int32)
 
@@ -81,7 +81,7 @@ def arrange(table: Table, wanted: Arrangement, stop: Stop | None = None) -> View
 
     Raises:
         FilterError: The filter cannot be read.
-        Overtaken: `stop` said that nobody waits for this view any more.
+        Superseded: `stop` said that nobody waits for this view any more.
     """
     mask = matches(table, wanted.filter, stop) if wanted.filter.strip() else None
     column = _sorted_by(table, wanted.sort) if wanted.sort else None

@@ -24,7 +24,7 @@ from textual.widget import Widget
 from textual.worker import get_current_worker
 
 from sing_compute.store import Store
-from sing_tui import photographs
+from sing_tui import photos
 from sing_tui.clipboard import through_tmux
 from sing_tui.formats import Glyphs, fit
 from sing_tui.screens.spoken import in_one_line
@@ -36,12 +36,7 @@ NEAREST = (
 )
 _ACROSS = 3
 """Neighbours that stand beside each other."""
-_COLORS: dict[str | None, photographs.Colors] = {
-    "truecolor": "truecolor",
-    "256": "256",
-    "standard": "16",
-    "windows": "16",
-}
+_COLORS: dict[str | None, photos.Colors] = {"truecolor": "truecolor", "256": "256", "standard": "16", "windows": "16"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +198,7 @@ class PhotoScreen(ModalScreen[None]):
 
     def __init__(
         self, store: Store, model: str, row: int, *, glyphs: Glyphs, folder: Path | None = None,
-        graphics: photographs.Graphics = "cells", step: Callable[[int], int | None] = lambda _: None,
+        graphics: photos.Graphics = "cells", step: Callable[[int], int | None] = lambda _: None,
     ) -> None:  # fmt: skip
         super().__init__(classes="ascii" if glyphs.ascii_only else "")
         self.store, self.model, self.row = store, model, row
@@ -268,7 +263,7 @@ class PhotoScreen(ModalScreen[None]):
         nearest.repaint()
 
     @work(thread=True, exclusive=True, group="photo", exit_on_error=False)
-    def _read(self, row: int, layout: Layout, colors: photographs.Colors) -> None:
+    def _read(self, row: int, layout: Layout, colors: photos.Colors) -> None:
         worker = get_current_worker()
         if worker.is_cancelled:
             return
@@ -296,14 +291,7 @@ class PhotoScreen(ModalScreen[None]):
             return []
 
     def _shown(
-        self,
-        row: int,
-        width: int,
-        height: int,
-        colors: photographs.Colors,
-        how: photographs.Graphics,
-        *,
-        brief: bool = False,
+        self, row: int, width: int, height: int, colors: photos.Colors, how: photos.Graphics, *, brief: bool = False
     ) -> Shown:
         """An image by its row; without height only its name. `brief`: a note without the path."""
         name = "-"
@@ -311,13 +299,13 @@ class PhotoScreen(ModalScreen[None]):
             name = str(self.store.dataset("images/key")[row])
             if height < 1:
                 return Shown(name)
-            path = photographs.locate(self.store, name, self.folder)
+            path = photos.locate(self.store, name, self.folder)
             if how == "kitty":
-                return Shown(name, sequence=photographs.kitty(path, width, height, tmux=self._tmux))
+                return Shown(name, sequence=photos.kitty(path, width, height, tmux=self._tmux))
             if how == "sixel":
-                return Shown(name, sequence=photographs.sixel(path, width, height, _cell_pixels()))
-            strips = photographs.half_cells(path, width, height, colors=colors, ascii_only=self.glyphs.ascii_only)
-            return Shown(name, tuple(map(Strip, strips)))
+                return Shown(name, sequence=photos.sixel(path, width, height, _cell_pixels()))
+            strips = photos.cells(path, width, height, colors=colors, ascii_only=self.glyphs.ascii_only)
+            return Shown(name, tuple(strips))
         except Exception as error:  # whatever a damaged file leads to is said in its place
             note = in_one_line(error)
             return Shown(name, note=note.rpartition(name)[2].strip() or note if brief else note)
@@ -340,7 +328,7 @@ class PhotoScreen(ModalScreen[None]):
 
     def _clear(self) -> None:
         if self.graphics == "kitty":
-            self._write(photographs.kitty_clear(tmux=self._tmux))
+            self._write(photos.kitty_clear(tmux=self._tmux))
 
     def _write(self, sequence: str) -> None:
         driver = self.app._driver
@@ -357,6 +345,6 @@ def _cell_pixels() -> tuple[int, int]:
     try:
         answer = fcntl.ioctl(sys.__stderr__.fileno(), termios.TIOCGWINSZ, bytes(8))  # type: ignore[union-attr]
     except (OSError, ValueError, AttributeError):
-        return photographs.CELL
+        return photos.CELL
     rows, columns, width, height = struct.unpack("HHHH", answer)
-    return (width // columns, height // rows) if 0 < columns <= width and 0 < rows <= height else photographs.CELL
+    return (width // columns, height // rows) if 0 < columns <= width and 0 < rows <= height else photos.CELL

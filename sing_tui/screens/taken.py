@@ -212,7 +212,7 @@ class TakingPage(ComparePage):
         """Show the photograph, and those nearest to it before and after the removal."""
         if self.identity is None or self.view is None:
             return
-        from sing_tui.photographs import graphics
+        from sing_tui.photos import graphics
         from sing_tui.screens.photo import PhotoScreen
 
         def step(by: int) -> int | None:

@@ -1,6 +1,7 @@
-"""How a table's columns stand on a screen: their widths, their two header lines, and the text of a block of rows."""
+"""The columns of a table on a screen: their widths, their two header lines, and the text of their cells."""
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,7 @@ from sing_tui.formats import Glyphs, NumberFormat, fit, number_format, widest
 from sing_tui.view import View
 
 AT_ONCE = 50_000
-"""Tables up to so many rows are worked out between two keys; larger ones beside the screen, which goes on answering."""
+"""Tables up to so many rows are computed between two keys, larger ones in a thread while the screen goes on answering."""
 _BLOCK = 32
 _KEPT_BLOCKS = 512
 _SAMPLE = 256
@@ -41,18 +42,18 @@ class Layout:
     """Cells for the value and for each end."""
 
     def holds(self, name: str) -> bool:
-        """Whether the column of that name is painted here."""
+        """Return True if the column of that name is painted here."""
         return name == self.column.name or (self.ends is not None and name in (end.name for end in self.ends))
 
     def interval(self, low: float, high: float) -> str:
-        """The interval of one row, as wide as in every other row; blank where there is none."""
+        """Write the interval of one row, as wide as in every other row; blank where there is none."""
         _, left, right = self.parts
         if self.number is None or low != low or high != high:
             return " " * (self.width - self.parts[0])
         return f" [{fit(self.number.write(low), left, right=True)} {fit(self.number.write(high), right, right=True)}]"
 
     def heading(self, y: int, marker: str, glyphs: Glyphs) -> str:
-        """One of the two header lines, with the mark of the sort if there is one."""
+        """Write one of the two header lines, with the mark of the sort if there is one."""
         text = self.title[y]
         if y == 0:
             text = text + marker if self.number is None else marker + text
@@ -62,37 +63,50 @@ class Layout:
 
 
 def lay_out(view: View, glyphs: Glyphs, room: int, chosen: tuple[str, ...] = ()) -> list[Layout]:
-    """Widths for all columns, or the first and those that were chosen; text takes a share of the room (cells across) at most."""
-    layouts = []
+    """Find the widths of a table's columns.
+
+    Args:
+        view: The table.
+        glyphs: The signs of the screen.
+        room: Cells across; a column of text takes a share of them at most.
+        chosen: Names of the columns that are painted beside the first; all where it is empty.
+
+    Returns:
+        The columns that are painted, in their order; the ends of an interval are with their value.
+
+    Raises:
+        SingError: Cells that a width depends on cannot be read.
+    """
     known = {column.name: column for column in view.table.columns}
-    folded = {name for column in view.table.columns for name in column.interval or ()}
-    for position, column in enumerate(view.table.columns):
-        if column.name in folded or (chosen and position and column.name not in chosen):
-            continue
-        number = None if column.is_text else number_format(column.name, column.unit, glyphs)
-        title = _two_lines(glyphs.text(column.title), "" if number is None else number.unit)
+    ends = {name for column in view.table.columns for name in column.interval or ()}
+    return [
+        _layout(column, position, known, glyphs, room)
+        for position, column in enumerate(view.table.columns)
+        if column.name not in ends and (not chosen or not position or column.name in chosen)
+    ]
+
+
+def _layout(column: Column, position: int, known: Mapping[str, Column], glyphs: Glyphs, room: int) -> Layout:
+    compared = column.side is not None
+    number = None if column.is_text else number_format(column, glyphs)
+    title = _two_lines(glyphs.text(column.title), "" if number is None else number.unit)
+    heads = [min(len(part) + 1, _NAME if compared else 99) for part in title]
+    if number is None:
         limit = max(12, min(40, room // 3 if position == 0 else room // 5))
-        beside = "." in column.name
-        if (
-            number is not None
-            and column.interval is not None
-            and set(column.interval) <= known.keys()
-            and not (beside and room < _ROOMY)  # several values tell more there than their intervals
-        ):
-            low, high = (known[name] for name in column.interval)
-            value, *sides = (_measured(part, number) for part in (column, low, high))
-            value = max(value, *(min(len(part) + 1, _NAME if beside else 99) for part in title))
-            parts = (value, *sides) if max(sides) > 1 else (value, 0, 0)
-            width = value + (sum(sides) + 4 if max(sides) > 1 else 0)
-            layouts.append(Layout(column, number, title, width, (low, high), parts))  # type: ignore[arg-type]
-            continue
-        if number is None:
-            needed = _text_width(column, limit, glyphs)
-        else:
-            needed = _measured(column, number) if column.name.startswith("value.") else _number_width(column, number)
-        heads = (min(len(part) + 1, _NAME if beside else 99) for part in title)
-        layouts.append(Layout(column, number, title, max(needed, *heads)))
-    return layouts
+        return Layout(column, None, title, max(_text_width(column, limit, glyphs), *heads))
+    if (
+        column.interval is not None
+        and set(column.interval) <= known.keys()
+        and not (compared and room < _ROOMY)  # several values say more there than their intervals
+    ):
+        low, high = (known[name] for name in column.interval)
+        value, *sides = (_measured(part, number) for part in (column, low, high))
+        value = max(value, *heads)
+        parts = (value, sides[0], sides[1]) if max(sides) > 1 else (value, 0, 0)
+        width = value + (sum(sides) + 4 if max(sides) > 1 else 0)
+        return Layout(column, number, title, width, (low, high), parts)
+    needed = _measured(column, number) if column.format == "figure" else _number_width(column, number)
+    return Layout(column, number, title, max(needed, *heads))
 
 
 def _two_lines(title: str, unit: str) -> tuple[str, str]:
@@ -110,7 +124,7 @@ def _number_width(column: Column, number: NumberFormat) -> int:
 
 
 def _measured(column: Column, number: NumberFormat) -> int:
-    """Cells that the widest number needs: the largest, the smallest or the one nearest to zero."""
+    """Return how many cells the widest number needs: the largest, the smallest or the one nearest to zero."""
     values = column.values.all()
     values = values[np.isfinite(values) & (values != 0)]
     if not len(values):
@@ -126,7 +140,7 @@ def _text_width(column: Column, limit: int, glyphs: Glyphs) -> int:
 
 
 class CellText:
-    """The painted text of a view, column by column and block by block; only what is looked at is ever read."""
+    """The text of a view's cells, column by column and block by block; only blocks in sight are ever read."""
 
     def __init__(self, view: View, layouts: list[Layout], glyphs: Glyphs) -> None:
         self._view, self._layouts, self._glyphs = view, layouts, glyphs
@@ -134,10 +148,10 @@ class CellText:
         self.problem = ""
         """Why cells could not be read, if some could not; they show a -."""
         self.waiting: list[Loaded] = []
-        """What has to be loaded before some cells can be painted; a thread does it, and they show three dots meanwhile."""
+        """Cells that have to be loaded as a whole before some can be painted; a thread does it, and these show three dots."""
 
     def cell(self, column: int, line: int) -> str:
-        """The text of one cell, as wide as its column."""
+        """Write one cell, as wide as its column."""
         number, offset = divmod(line, _BLOCK)
         waits = self._layouts[column].column.values.waits_for if self._view.table.length > AT_ONCE else ()
         if waits:
@@ -164,5 +178,5 @@ class CellText:
         if layout.number is not None:
             width = layout.width if layout.ends is None else layout.parts[0]
             return [fit(layout.number.write(value), width, self._glyphs, right=True) for value in values.tolist()]
-        end = layout.column.name == "image"  # the end of a path tells images apart
+        end = layout.column.format == "path"  # paths differ in their ends
         return [fit(self._glyphs.text(value), layout.width, self._glyphs, keep_end=end) for value in values.tolist()]

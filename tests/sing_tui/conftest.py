@@ -8,7 +8,6 @@ import pytest
 from stores import write_store
 
 from sing_compute.store import Store
-from sing_tui.screens import frame
 
 sys.path.append(str(Path(__file__).parent))  # for driving.py
 
@@ -59,4 +58,6 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Details are read sooner."""
+    from sing_tui.screens import frame
+
     monkeypatch.setattr(frame, "_DEBOUNCE", 0.03)

@@ -1,44 +1,105 @@
 """Numbers and text as they are painted and exported."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from rich.cells import cell_len
 
+from sing_compute.store import Column, catalogue
+from sing_compute.store.columns import Values
+from sing_compute.store.definition import NUMBER_FORMATS
 from sing_compute.store.text import csv_text
-from sing_tui.formats import ASCII, UNICODE, clean, csv_cells, fit, in_words, number_format
+from sing_tui.csv_cells import csv_cells
+from sing_tui.formats import ASCII, UNICODE, clean, fit, in_words, named_format, number_format, with_interval
+
+
+def column(form: str, unit: str = "1", role: str = "value") -> Column:
+    return Column("accuracy_ratio_q50.any", "any", unit, "", Values(np.zeros(1)), format=form, role=role)
 
 
 @pytest.mark.parametrize(
-    ("name", "unit", "value", "expected"),
+    ("form", "value", "expected"),
     [
-        ("attribute_score", "degree", 1.234, "+1.23"),
-        ("attribute_score", "degree", -0.001, "+0.00"),
-        ("attribute_score_q50", "degree", -12.5, "-12.50"),
-        ("attribute_score_abs", "degree", 1.234, "1.23"),
-        ("attribute_score_std", "degree", 0.5, "0.50"),
-        ("image_score", "degree", np.nan, "-"),
-        ("accuracy", "1", 0.8125, "81.2%"),
-        ("confidence", "1", 1.0, "100.0%"),
-        ("null_energy", "1", 0.7512, "0.751"),
-        ("ratio", "1", 1234567.0, "1.23e+06"),
-        ("ratio", "1", 17.85, "17.9"),
-        ("ratio", "1", 1234.5, "1,234"),
-        ("logit_change_max", "1", 3e-7, "3.00e-07"),
-        ("gap", "1", np.inf, "∞"),
-        ("gap", "1", -np.inf, "-∞"),
-        ("lambda", "1", 0.0, "0"),
-        ("count", "count", 1281167, "1,281,167"),
-        ("index", "index", 1000, "1000"),
+        ("signed degrees", 1.234, "+1.23"),
+        ("signed degrees", -0.001, "+0.00"),
+        ("signed degrees", -12.5, "-12.50"),
+        ("degrees", 1.234, "1.23"),
+        ("degrees", np.nan, "-"),
+        ("percent", 0.8125, "81.2%"),
+        ("percent", 1.0, "100.0%"),
+        ("three digits", 0.7512, "0.751"),
+        ("any size", 1234567.0, "1.23e+06"),
+        ("any size", 17.85, "17.9"),
+        ("any size", 1234.5, "1,234"),
+        ("any size", 3e-7, "3.00e-07"),
+        ("any size", 3.2e-5, "3.20e-05"),
+        ("any size", np.inf, "∞"),
+        ("any size", -np.inf, "-∞"),
+        ("any size", 0.0, "0"),
+        ("signed", 2.345, "+2.35"),
+        ("count", 1281167, "1,281,167"),
+        ("index", 1000, "1000"),
+        ("rank change", -3.0, "-3"),
+        ("rank change", 3.0, "+3"),
+        ("figure", 1281167.0, "1,281,167"),
+        ("figure", 11.7049, "11.705"),
+        ("figure", 0.000123456, "0.0001235"),
     ],
 )
-def test_a_number_is_painted_by_its_kind(name: str, unit: str, value: float, expected: str) -> None:
-    assert number_format(name, unit).write(value) == expected
+def test_a_number_is_written_by_its_declared_format(form: str, value: float, expected: str) -> None:
+    assert named_format(form).write(value) == expected
+    assert number_format(column(form)).write(value) == expected
+
+
+def test_every_declared_format_of_numbers_is_known() -> None:
+    numbers = [form for form in NUMBER_FORMATS if form not in ("text", "path")]
+    written = {form: tuple(named_format(form).write(value) for value in (1234.5678, -0.01234)) for form in numbers}
+    assert len(set(written.values())) == len(numbers) - 1  # degrees with sign and a signed number differ in their unit
+    assert named_format("signed degrees").unit != named_format("signed").unit
+
+
+@pytest.mark.parametrize("size", [1e-300, 3.2e-5, 9.99e-4, 1e-3, 0.12345, 1.0, 999.9, 1000.0, 123456.0, 1e6, 1e30])
+def test_a_number_of_any_size_is_never_shown_as_nothing(size: float) -> None:
+    for value in (size, -size):
+        text = named_format("any size").write(value)
+        assert float(text.replace(",", "")) == pytest.approx(value, rel=5e-3)
+
+
+def test_no_name_says_how_a_number_is_written() -> None:
+    for spec in (catalogue.table(name) for name in ("models", "classes", "concepts", "images")):
+        for declared in spec.columns:
+            if declared.format not in ("text", "path"):
+                renamed = column(declared.format)
+                named = replace(renamed, name=declared.name)
+                assert number_format(named).write(0.123456) == number_format(renamed).write(0.123456)
+
+
+@pytest.mark.parametrize(("form", "unit", "expected"), [
+    ("degrees", "degree", "+1.25"), ("signed degrees", "degree", "+1.25"), ("any size", "1", "+1.25"),
+    ("percent", "1", "+125.0%"), ("figure", "1", "1.250"),
+])  # fmt: skip
+def test_a_difference_has_a_sign(form: str, unit: str, expected: str) -> None:
+    written = number_format(column(form, unit, "difference")).write
+    assert written(1.25) == expected
+    assert written(-1.25) == f"-{expected.lstrip('+')}"
+
+
+def test_the_unit_is_in_the_header_and_in_words() -> None:
+    assert number_format(column("degrees", "degree")).unit == "°"
+    assert number_format(column("any size", "volt")).unit == "volt"
+    assert number_format(column("count", "count")).unit == number_format(column("percent")).unit == ""
+    assert in_words(column("any size", "volt"), 3.2e-5) == "3.20e-05 volt"
+    assert in_words(column("count", "count"), 1200.0) == "1,200"
+    assert in_words(column("degrees", "degree"), np.nan) == "-"
+    assert with_interval(column("degrees", "degree"), 2.0, (1.0, 3.0)) == "2.00 degrees [1.00 to 3.00]"
+    assert with_interval(column("degrees", "degree"), 2.0, (np.nan, 3.0)) == "2.00 degrees"
 
 
 def test_ascii_numbers_are_ascii() -> None:
-    assert number_format("gap", "1", ASCII).write(np.inf) == "inf"
-    assert in_words("attribute_score", "degree", 2.0, ASCII) == "+2.00 degrees"
-    assert number_format("image_score", "degree", ASCII).unit == "deg"
+    assert number_format(column("any size"), ASCII).write(np.inf) == "inf"
+    assert in_words(column("signed degrees", "degree"), 2.0, ASCII) == "+2.00 degrees"
+    assert number_format(column("degrees", "degree"), ASCII).unit == "deg"
 
 
 @pytest.mark.parametrize("glyphs", [UNICODE, ASCII])

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 from driving import AT, lines, on_screen, press, settle
+from sing_tui.gallery import EXHIBITS
 
 from sing_tui.app import Explorer
-from sing_tui.gallery import EXHIBITS
 from sing_tui.place import Place
 from sing_tui.start import LEVELS
 from sing_tui.widgets.detail import DetailPane
@@ -35,7 +35,7 @@ async def test_every_picture_at_every_level_fits_and_its_key_closes_it(
             await settle(pilot)
             assert (app.screen.body, app.screen.picture) == ("plot", known.name)
             detail = pane.detail
-            assert detail.picture is not None, detail.reading
+            assert detail.shape is not None, detail.reading
             text = " ".join(on_screen(app).split())
             start = " ".join(detail.reading.split()[:8])
             assert start in text, (start, text)
@@ -121,5 +121,5 @@ async def test_pictures_over_figures_and_over_two_classes_have_a_reading(three_p
                 await press(pilot, known.key)
                 await settle(pilot)
                 detail = app.screen.query_one(DetailPane).detail
-                assert detail.picture is not None, (keys, known.name, detail.reading)
+                assert detail.shape is not None, (keys, known.name, detail.reading)
                 await press(pilot, known.key)

@@ -13,7 +13,7 @@ from stores import write_store
 from sing_compute.store import Column, Store, Table
 from sing_compute.store.columns import Values
 from sing_tui import search
-from sing_tui.search import Overtaken, contains, rows_with, runs, text_mask
+from sing_tui.search import Superseded, contains, rows_with, runs, text_mask
 
 TEXTS = [
     "",
@@ -182,7 +182,7 @@ def test_a_search_ends_when_nobody_waits_for_it(monkeypatch: pytest.MonkeyPatch)
         asked.append(True)
         return len(asked) > 3
 
-    with pytest.raises(Overtaken, match=re.escape("a newer search")):
+    with pytest.raises(Superseded, match=re.escape("a newer search")):
         contains(Table("t", [column], 1000), "image", stop=stop)
     assert len(asked) == 4
     assert contains(Table("t", [column], 1000), "image", stop=lambda: False).all()

@@ -8,6 +8,7 @@ import pytest
 from sing_compute.errors import SingError
 from sing_compute.store import Column, Store, Table, image_table, model_table
 from sing_compute.store.columns import Values
+from sing_compute.store.definition import TableSpec
 from sing_tui.filters import FilterError, check, matches
 from sing_tui.view import Arrangement, View, arrange, column_named, next_line, sorting
 
@@ -32,7 +33,7 @@ def table() -> Table:
         Column(name, title, unit, "", Values(np.array([row[i] for row in ROWS], dtype=kinds[i])))
         for i, (name, title, unit) in enumerate(FIELDS)
     ]
-    return Table("classes", columns, len(ROWS))
+    return Table(TableSpec("classes", "class", (), "class", ()), columns, len(ROWS))
 
 
 @pytest.mark.parametrize(

@@ -87,17 +87,22 @@ def read_tables(path: Path, rng: random.Random) -> None:
 
 
 def shown(store, rng: random.Random, name: str):
-    """A picture of the gallery, drawn."""
+    """A chart, drawn."""
+    from sing_compute.store import Place
+    from sing_tui.charts.drawing import draw
+    from sing_tui.charts.registry import chart
     from sing_tui.formats import ASCII, UNICODE
-    from sing_tui.gallery import exhibit
-    from sing_tui.place import Place
-    from sing_tui.plots import draw
 
-    place = rng.choice([Place(), Place("classes", "alpha"), Place("concepts", "beta", 0), Place("images", "alpha", 1)])
+    places = [
+        Place("models"),
+        Place.of("classes", model="alpha"),
+        Place.of("concepts", model="beta", **{"class": 0}),
+        Place.of("images", model="alpha", **{"class": 1}),
+    ]
     glyphs = rng.choice([ASCII, UNICODE])
-    found = exhibit(store, place, name, identity=rng.choice([None, 0, 1]), glyphs=glyphs)
-    for line in draw(found.picture, 76, 16, glyphs):
-        harmless(line.plain, f"picture {name}")
+    found = chart(store, rng.choice(places), name, identity=rng.choice([None, 0, 1]), glyphs=glyphs)
+    for line in draw(found.shape, 76, 16, glyphs):
+        harmless(line.plain, f"chart {name}")
     return found
 
 

@@ -1,4 +1,4 @@
-"""How far a `sing-compute` that is writing a results file has come, from the state it leaves beside the file. No Textual."""
+"""Progress of a `sing-compute` that is writing a results file, from the state that it leaves beside the file. No Textual."""
 
 import json
 import os
@@ -11,29 +11,29 @@ from sing_compute.store.text import one_line
 from sing_tui.formats import Glyphs
 
 SILENT_SECONDS = 60.0
-"""A run on another machine that has said nothing for so long is no longer taken for one that goes on."""
+"""A run on another machine that has written no state for so long counts as stalled."""
 _MOST_BYTES = 65_536
 _MOST = 2**53
 _MOST_SECONDS = 365 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
-    """The task in work, and how many of its items are done."""
+class RunProgress:
+    """The task that a run is at, and how many of its items are done."""
 
     task: str
     done: int
     total: int | None
-    """None where nobody knows."""
+    """None where it is not known."""
     rate: float
     """Items a second since the task began."""
     seconds_left: float | None
-    """Of this task, not of the run; None where it cannot be told."""
+    """Of this task, not of the run; None where it is not known."""
     stale: bool
-    """Its process is gone, or nothing was heard from another machine for a minute."""
+    """True if its process is gone, or if a run on another machine has written no state for a minute."""
 
     def line(self, glyphs: Glyphs) -> str:
-        """Task, share and time left in one line of any length."""
+        """Return task, share and time left in one line of any length."""
         amount = f" {100 * self.done // self.total}%" if self.total else f" {self.done:,}" if self.done else ""
         if self.stale:
             rest = ", stalled"
@@ -44,8 +44,15 @@ class Running:
         return f"{glyphs.text(self.task)}{amount}{rest}"
 
 
-def running(file: Path) -> Running | None:
-    """What the run that writes this results file says of itself; None where there is none, or nothing readable of it."""
+def read_progress(file: Path) -> RunProgress | None:
+    """Read the state of the run that writes a results file.
+
+    Args:
+        file: The results file; it need not exist yet.
+
+    Returns:
+        The progress; None where there is no run, or its state cannot be read.
+    """
     try:
         path = file.with_name(file.name + ".work") / "progress.json"
         if not path.is_file():  # nor a pipe, which would be waited for
@@ -57,7 +64,7 @@ def running(file: Path) -> Running | None:
         return None
 
 
-def _read(state: Any) -> Running | None:
+def _read(state: Any) -> RunProgress | None:
     if state["version"] != 1 or not isinstance(state["task"], str) or not isinstance(state["host"], str):
         return None
     done, pid = _count(state["done"]), _count(state["pid"])
@@ -69,7 +76,7 @@ def _read(state: Any) -> Running | None:
     here = state["host"] == os.uname().nodename
     stale = not _lives(pid) if here else time.time() - written > SILENT_SECONDS
     known = None if left is None or left > _MOST_SECONDS else left
-    return Running(one_line(state["task"]), done, total or None, rate, known, stale)
+    return RunProgress(one_line(state["task"]), done, total or None, rate, known, stale)
 
 
 def _count(value: object) -> int:
@@ -85,7 +92,7 @@ def _number(value: object) -> float:
 
 
 def _lives(pid: int) -> bool:
-    """Whether this machine has such a process, of whomever."""
+    """Return True if this machine has such a process, whoever owns it."""
     if not pid:
         return False
     try:

@@ -1,4 +1,4 @@
-"""Pictures of the classes of a model, and of the concepts of one class."""
+"""Charts of the classes of a model, and of the concepts of one class."""
 
 from typing import Any
 
@@ -7,17 +7,18 @@ from numpy.typing import NDArray
 
 from sing_compute.errors import SingError
 from sing_compute.store import FIELDS
-from sing_tui.exhibits.subject import Cells, Shown, Subject, stored, table_of
-from sing_tui.pictures import Densities, Stacked, Strings, drawable
+from sing_tui.analyses.sing.subject import Cells, ScoreSubject, chart_table, stored
+from sing_tui.charts.registry import Chart
+from sing_tui.charts.shapes import Densities, Pairs, StackedBars, drawable
 
 _MANY = 200
 """Concepts kept at most, around the one under the cursor."""
 
 
-def distributions(about: Subject) -> Shown:
-    """AS and IS of every class by their stored percentiles, sorted by median AS."""
+def distributions(about: ScoreSubject) -> Chart:
+    """Show AS and IS of every class by their stored percentiles, sorted by median AS."""
     paths = {title: f"classes/{name}_curve" for title, name in (("AS", "attribute_score"), ("IS", "image_score"))}
-    about.need("percentiles of classes", *paths.values())
+    about.require("percentiles of classes", *paths.values())
     curves = {title: about.array(path) for title, path in paths.items()}
     good = np.logical_and.reduce([drawable(c).all(axis=1) & (np.diff(c) >= 0).all(axis=1) for c in curves.values()])
     middle = curves["AS"].shape[1] // 2
@@ -52,15 +53,15 @@ def distributions(about: Subject) -> Shown:
             columns.append(
                 (f"{name}_p{percent:03.0f}", "degree", f"{percent:g}th percentile of {title}", curves[title][ids, k])
             )
-    picture = Densities(tuple(names), tuple((title, values[ids]) for title, values in curves.items()), chosen)
-    return Shown(
-        f"AS and IS by class: {about.model}, by median AS", reading, picture, table_of("classes", *columns, ids=ids)
+    shape = Densities(tuple(names), tuple((title, values[ids]) for title, values in curves.items()), chosen)
+    return Chart(
+        f"AS and IS by class: {about.model}, by median AS", reading, shape, chart_table("classes", *columns, ids=ids)
     )
 
 
-def strings(about: Subject) -> Shown:
-    """Angle of one class to concepts before and after; of the first measured class where the place has none."""
-    about.need("angles to concepts", "concepts/angle_before", "concepts/angle_after")
+def strings(about: ScoreSubject) -> Chart:
+    """Show the angle of one class to concepts before and after; of the first measured class where the place names none."""
+    about.require("angles to concepts", "concepts/angle_before", "concepts/angle_after")
     index = about.class_index if about.class_index is not None else _first_class(about)
     before, after = (_row(about, f"concepts/{name}", index) for name in ("angle_before", "angle_after"))
     rows, chosen = _largest(about, np.abs(before - after), index)
@@ -75,7 +76,7 @@ def strings(about: Subject) -> Shown:
         f"{abs(shift[first]):.2f} degrees {moved} {about.brief(about.store.concept_names[first])} "
         f"({before[first]:.2f} to {after[first]:.2f}){'' if chosen >= 0 else ', the most'}. Sorted by how far they move."
     )
-    table = table_of(
+    table = chart_table(
         "concepts",
         ("concept", "text", FIELDS["concepts/name"].description, names),
         *(
@@ -84,13 +85,13 @@ def strings(about: Subject) -> Shown:
         ),
         ids=rows,
     )
-    picture = Strings(names, tuple(before[rows].tolist()), tuple(after[rows].tolist()), chosen, name="degrees")
-    return Shown(f"{title}: angle to concepts, {about.model}", reading, picture, table)
+    shape = Pairs(names, tuple(before[rows].tolist()), tuple(after[rows].tolist()), chosen, name="degrees")
+    return Chart(f"{title}: angle to concepts, {about.model}", reading, shape, table)
 
 
-def class_parts(about: Subject, index: int) -> Shown:
-    """AS of a class for each concept as the sum of a common and an image-specific part."""
-    about.need("image-specific parts", "concepts/attribute_score", "concepts/attribute_score_centred")
+def class_parts(about: ScoreSubject, index: int) -> Chart:
+    """Show AS of a class for each concept as the sum of a common and an image-specific part."""
+    about.require("image-specific parts", "concepts/attribute_score", "concepts/attribute_score_centred")
     score, specific = (
         _row(about, f"concepts/{name}", index) for name in ("attribute_score", "attribute_score_centred")
     )
@@ -104,7 +105,7 @@ def class_parts(about: Subject, index: int) -> Shown:
         f"removing what is specific to each image by {sizes[1]:.2f}. {about.brief(about.store.concept_names[first])}: "
         f"AS {score[first]:+.2f}, common {common[first]:+.2f}, image-specific {specific[first]:+.2f}."
     )
-    table = table_of(
+    table = chart_table(
         "concepts",
         ("concept", "text", FIELDS["concepts/name"].description, names),
         stored("concepts/attribute_score", score[rows]),
@@ -112,27 +113,27 @@ def class_parts(about: Subject, index: int) -> Shown:
         stored("concepts/attribute_score_centred", specific[rows]),
         ids=rows,
     )
-    picture = Stacked(
+    shape = StackedBars(
         names, tuple(common[rows].tolist()), tuple(specific[rows].tolist()), chosen, ("common", "image-specific")
     )
-    return Shown(f"{title}: common and image-specific AS, {about.model}", reading, picture, table)
+    return Chart(f"{title}: common and image-specific AS, {about.model}", reading, shape, table)
 
 
-def _first_class(about: Subject) -> int:
+def _first_class(about: ScoreSubject) -> int:
     measured = np.flatnonzero(np.diff(about.store.offsets))
     if not len(measured):
         raise SingError("this file holds no measured class: it has no images")
     return int(measured[0])
 
 
-def _row(about: Subject, path: str, index: int) -> Cells:
-    """One class of a class x concept matrix; NaN for what cannot be degrees."""
+def _row(about: ScoreSubject, path: str, index: int) -> Cells:
+    """Read one class of a class x concept matrix; NaN for what cannot be degrees."""
     values = np.asarray(about.store.dataset(f"models/{about.model}/{path}")[index], dtype=np.float64)
     return np.where(drawable(values), values, np.nan)
 
 
-def _largest(about: Subject, sizes: Cells, index: int) -> tuple[NDArray[np.int64], int]:
-    """Concepts by falling size around the one under the cursor, and where that one stands; -1 for none."""
+def _largest(about: ScoreSubject, sizes: Cells, index: int) -> tuple[NDArray[np.int64], int]:
+    """Return concepts by descending size around the one under the cursor, and the position of that one; -1 for none."""
     order = np.argsort(-sizes, kind="stable")[: np.count_nonzero(np.isfinite(sizes))]
     if not len(order):
         name = about.brief(about.store.class_names[index])
@@ -143,5 +144,5 @@ def _largest(about: Subject, sizes: Cells, index: int) -> tuple[NDArray[np.int64
     return order[low : low + _MANY], chosen - low if chosen >= 0 else -1
 
 
-def _concepts(about: Subject, rows: NDArray[np.int64]) -> tuple[str, ...]:
+def _concepts(about: ScoreSubject, rows: NDArray[np.int64]) -> tuple[str, ...]:
     return tuple(str(name) for name in about.store.concept_names[rows])

@@ -12,7 +12,7 @@ import pytest
 
 from sing_compute.process.progress import Progress
 from sing_tui.formats import ASCII, UNICODE
-from sing_tui.live import Running, running
+from sing_tui.run_progress import RunProgress, read_progress
 
 HERE = os.uname().nodename
 
@@ -64,7 +64,7 @@ def leave(file: Path, content: object) -> None:
 )
 def test_a_state_in_words(file: Path, changes: dict[str, Any], line: str) -> None:
     leave(file, state(**changes))
-    found = running(file)
+    found = read_progress(file)
     assert found is not None
     assert found.line(UNICODE) == line
     assert found.line(ASCII) == line.replace("ネコ", "??")
@@ -73,25 +73,25 @@ def test_a_state_in_words(file: Path, changes: dict[str, Any], line: str) -> Non
 def test_what_the_run_writes_is_what_the_explorer_reads(file: Path) -> None:
     progress = Progress()
     with progress.kept_in(file.parent / "results.h5.work" / "progress.json", "sing-compute"):
-        first = running(file)
+        first = read_progress(file)
         with progress.task("vit: scores", 8) as advance:
             advance(8)
-        assert first == Running("starting", 0, None, 0.0, None, stale=False)
-        last = running(file)
+        assert first == RunProgress("starting", 0, None, 0.0, None, stale=False)
+        last = read_progress(file)
     assert last is not None
     assert (last.task, last.done, last.total, last.seconds_left, last.stale) == ("vit: scores", 8, 8, 0.0, False)
     assert last.rate > 0
-    assert running(file) is None
+    assert read_progress(file) is None
 
 
 def test_a_process_that_ended_is_known_at_once(file: Path) -> None:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     leave(file, state(pid=ended.pid))
-    found = running(file)
+    found = read_progress(file)
     assert found is not None
     assert not found.stale
     ended.wait()
-    found = running(file)
+    found = read_progress(file)
     assert found is not None
     assert found.stale
 
@@ -116,7 +116,7 @@ def test_a_process_that_ended_is_known_at_once(file: Path) -> None:
 )  # fmt: skip
 def test_what_is_no_state_is_none(file: Path, content: object) -> None:
     leave(file, content)
-    assert running(file) is None
+    assert read_progress(file) is None
 
 
 @pytest.mark.parametrize("kind", ["nothing", "a file for a folder", "a folder", "a pipe", "a loop", "a device"])
@@ -135,11 +135,11 @@ def test_a_place_that_holds_no_state_is_none(tmp_path: Path, kind: str) -> None:
         place.symlink_to(place)
     elif kind == "a device":
         place.symlink_to("/dev/zero")
-    assert running(tmp_path / "results.h5") is None
+    assert read_progress(tmp_path / "results.h5") is None
 
 
 def test_a_long_name_is_bounded(file: Path) -> None:
     leave(file, state(task="n" * 30_000))
-    found = running(file)
+    found = read_progress(file)
     assert found is not None
     assert len(found.line(UNICODE)) < 500

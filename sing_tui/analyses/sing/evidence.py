@@ -1,14 +1,14 @@
-"""What stands beside a model's scores, as facts: controls, order among the models, significance, probe, spectrum, translators."""
+"""Evidence about a model's scores, as facts: controls, order among the models, significance, probe, spectrum, translators."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sing_compute.store import Store
-from sing_compute.store.schema import PENALTIES
-from sing_compute.store.tables import places
-from sing_tui.formats import Glyphs, number_format
+from sing_compute.store.constants import PENALTIES
+from sing_compute.store.derived.model_order import model_order
+from sing_tui.details import Fact
+from sing_tui.formats import Glyphs, named_format
 
-Fact = tuple[str, str]
 _MODES = 3
 """Null directions that are named."""
 _NAMED = 2
@@ -16,7 +16,16 @@ _NAMED = 2
 
 
 def evidence(store: Store, model: str, figures: dict[str, float | int], glyphs: Glyphs) -> list[Fact]:
-    """All of it that the file holds.
+    """List all evidence about a model that the file holds.
+
+    Args:
+        store: The results file.
+        model: Name of the model.
+        figures: Its summary figures by name.
+        glyphs: The signs of the screen.
+
+    Returns:
+        Facts, the order of the models first.
 
     Raises:
         StoreError: A part of it is damaged.
@@ -39,25 +48,25 @@ def _has(store: Store, base: str, *names: str) -> bool:
 
 
 def _order(store: Store, model: str, glyphs: Glyphs) -> list[Fact]:
-    """Place by IS/|AS| and certainty against both neighbours, at each penalty."""
-    found = places(store)
-    if found is None or model not in found[0] or len(found[0]) < 2:
+    """Say the model's place by IS/|AS| and how certain it is against both neighbours, at each penalty."""
+    found = model_order(store)
+    if found is None or model not in found.models or len(found.models) < 2:
         return []
-    names, values, above = found
-    own, facts = names.index(model), []
+    own, names, facts = found.models.index(model), found.models, []
+    write = named_format("any size", glyphs).write
     for position, scale in enumerate(PENALTIES):
-        order = [int(k) for k in np.argsort(-values[position], kind="stable") if np.isfinite(values[position, k])]
+        values, above = found.values[position], found.above[position]
+        order = [int(k) for k in np.argsort(-values, kind="stable") if np.isfinite(values[k])]
         if own not in order:
             continue
         place = order.index(own)
-        parts = [f"{place + 1} of {len(order)}"]
+        parts = [write(float(values[own])), f"{place + 1} of {len(order)}"]
         if place:
-            parts.append(f"{above[position, order[place - 1], own]:.0%} below {names[order[place - 1]]}")
+            parts.append(f"{above[order[place - 1], own]:.0%} below {names[order[place - 1]]}")
         if place + 1 < len(order):
-            parts.append(f"{above[position, own, order[place + 1]]:.0%} above {names[order[place + 1]]}")
+            parts.append(f"{above[own, order[place + 1]]:.0%} above {names[order[place + 1]]}")
         at = "lambda" if scale == 1 else f"{scale:g} lambda"
-        write = number_format("ratio", "1", glyphs).write
-        facts.append((f"IS/|AS| at {at}", f"{write(float(values[position, own]))}, " + ", ".join(parts)))
+        facts.append((f"IS/|AS| at {at}", ", ".join(parts)))
     return facts
 
 
@@ -70,7 +79,7 @@ def _significant(store: Store, model: str, figures: dict[str, float | int]) -> l
 
 
 def _controls(store: Store, model: str) -> list[Fact]:
-    """What happens when something else is removed."""
+    """Say what happens when something else is removed."""
     base = f"models/{model}/controls/"
     parts = ("attribute_score_abs", "image_score", "removed", "flips")
     if not _has(store, base, "name", *parts):
@@ -83,7 +92,7 @@ def _controls(store: Store, model: str) -> list[Fact]:
 
 
 def _same_length(store: Store, model: str) -> list[Fact]:
-    """Perturbations as long as each image's null part (SING, Fig. 9)."""
+    """Say what perturbations as long as each image's null part do (SING, Fig. 9)."""
     base = f"models/{model}/controls/"
     if not _has(store, base, "perturbation", "length", "logit_change", "perturbation_flips"):
         return []
@@ -114,7 +123,7 @@ def _accuracies(store: Store) -> list[Fact]:
 
 
 def _spectrum(store: Store, model: str, figures: dict[str, float | int]) -> list[Fact]:
-    """The null directions that move CLIP space most, with the concepts at both ends."""
+    """Name the null directions that move CLIP space most, with the concepts at both ends."""
     facts = []
     if {"null_share", "null_share_data"} <= figures.keys():
         facts.append(("null share of T", f"{figures['null_share']:.3f}, by data {figures['null_share_data']:.3f}"))

@@ -1,4 +1,4 @@
-"""Pictures of one model, or of all of them: scores, ratios, perturbations, singular values, common and image-specific part."""
+"""Charts of one model, or of all of them: scores, ratios, perturbations, singular values, common and image-specific part."""
 
 from string import ascii_letters, ascii_lowercase, ascii_uppercase
 
@@ -6,22 +6,23 @@ import numpy as np
 
 from sing_compute.errors import SingError
 from sing_compute.store import FIELDS, Store
-from sing_compute.store.tables import CHOSEN
-from sing_tui.exhibits.subject import Cells, Shown, Subject, number, stored, table_of
-from sing_tui.formats import number_format
-from sing_tui.pictures import Curves, Ellipse, Panels, Ratios, Scatter, Strings, drawable
+from sing_compute.store.constants import CHOSEN
+from sing_tui.analyses.sing.subject import Cells, ScoreSubject, chart_table, number, stored
+from sing_tui.charts.registry import Chart
+from sing_tui.charts.shapes import Curves, Ellipse, IntervalBars, Pairs, Panels, Scatter, drawable
+from sing_tui.formats import named_format
 
 _SAMPLE = 2000
 """Images, or points of a curve, drawn at most."""
 _NEAR = 1e3
-"""A cut further below the singular values than this is told in words alone: it would press them flat."""
+"""A cut further below the singular values than this is mentioned in words alone: it would press them flat."""
 _KINDS, _LENGTHS = 8, 40
 """Perturbations drawn at most."""
 
 
-def scatter(about: Subject) -> Shown:
-    """AS and IS of images of one model, and the ellipse of every model."""
-    about.need(
+def scatter(about: ScoreSubject) -> Chart:
+    """Show AS and IS of images of one model, and the ellipse of every model."""
+    about.require(
         "scores", "images/attribute_score", "images/image_score", "summary/score_mean", "summary/score_covariance"
     )
     store = about.store
@@ -55,22 +56,22 @@ def scatter(about: Subject) -> Shown:
     rows = list(ellipses.values())
     covariances = np.stack([one.covariance for one in rows])
     means = np.stack([one.mean for one in rows])
-    table = table_of(
+    table = chart_table(
         "models",
         ("model", "text", "model of this file", [one.label for one in rows]),
-        ("letter", "text", "letter in the picture", [one.letter for one in rows]),
+        ("letter", "text", "letter in the chart", [one.letter for one in rows]),
         ("attribute_score_mean", "degree", "mean AS over images", means[:, 0]),
         ("image_score_mean", "degree", "mean IS over images", means[:, 1]),
         ("attribute_score_variance", "degree^2", "variance of AS over images", covariances[:, 0, 0]),
         ("image_score_variance", "degree^2", "variance of IS over images", covariances[:, 1, 1]),
         ("covariance", "degree^2", "covariance of AS and IS over images", covariances[:, 0, 1]),
     )
-    picture = Scatter(dots[0], dots[1], own.mean, own.covariance, own.letter, own.label, others)
-    return Shown(f"AS and IS of {about.model}", reading, picture, table)
+    shape = Scatter(dots[0], dots[1], "AS, degrees", "IS, degrees", own, others)
+    return Chart(f"AS and IS of {about.model}", reading, shape, table)
 
 
-def ratios(about: Subject) -> Shown:
-    """IS/|AS| of every model, largest first."""
+def ratios(about: ScoreSubject) -> Chart:
+    """Show IS/|AS| of every model, largest first."""
     store = about.store
     found: list[tuple[float, str, tuple[float, float], tuple[float, float]]] = []
     for model in store.models:
@@ -83,7 +84,7 @@ def ratios(about: Subject) -> Shown:
     values, models = tuple(row[0] for row in found), tuple(row[1] for row in found)
     images, classes = tuple(row[2] for row in found), tuple(row[3] for row in found)
     chosen = models.index(about.model) if about.model in models else -1
-    write = number_format("ratio", "1", about.glyphs).write
+    write = named_format("any size", about.glyphs).write
     reading = f"{about.brief(models[0])} has the highest IS/|AS|, {write(values[0])}. "
     if chosen >= 0:
         reading = (
@@ -98,7 +99,7 @@ def ratios(about: Subject) -> Shown:
     reading += (
         "[ ] 95% interval over images, ( ) over classes. High: images move far, but hardly toward or from their class."
     )
-    table = table_of(
+    table = chart_table(
         "models",
         ("model", "text", "model of this file", models),
         ("ratio_images", "1", FIELDS["models/{model}/summary/ratio_images"].description, values),
@@ -113,7 +114,9 @@ def ratios(about: Subject) -> Shown:
             for k, (end, side) in enumerate((("low", "lower"), ("high", "upper")))
         ),
     )
-    return Shown("IS over |AS|, sorted", reading, Ratios(models, values, images, classes, chosen), table)
+    return Chart(
+        "IS over |AS|, sorted", reading, IntervalBars(models, values, images, classes, chosen, "IS/|AS|"), table
+    )
 
 
 def _interval(store: Store, model: str, over: str) -> tuple[float, float]:
@@ -126,10 +129,10 @@ def _interval(store: Store, model: str, over: str) -> tuple[float, float]:
     return (float(bounds[which[0], 0]), float(bounds[which[0], 1])) if len(which) else (np.nan, np.nan)
 
 
-def validation(about: Subject) -> Shown:
-    """Logit change and flips against the length of a perturbation, for each kind (SING, Fig. 9)."""
+def validation(about: ScoreSubject) -> Chart:
+    """Show logit change and flips against the length of a perturbation, for each kind (SING, Fig. 9)."""
     names = ("logit_change", "perturbation_flips")
-    about.need("perturbations", "controls/perturbation", "controls/length", *(f"controls/{name}" for name in names))
+    about.require("perturbations", "controls/perturbation", "controls/length", *(f"controls/{name}" for name in names))
     kinds = [str(kind) for kind in about.store.array(f"models/{about.model}/controls/perturbation")]
     length, change, flips = (about.array(f"controls/{name}") for name in ("length", *names))
     kinds, length, change, flips = kinds[:_KINDS], length[:_LENGTHS], *(c[:_KINDS, :_LENGTHS] for c in (change, flips))
@@ -137,7 +140,7 @@ def validation(about: Subject) -> Shown:
         raise SingError(f"this file holds no perturbations of {about.model} that can be drawn")
     letters = _initials(kinds)
     last = int(np.nanargmax(np.where(np.isfinite(length), length, -np.inf)))
-    write = number_format("logit_change", "1", about.glyphs).write
+    write = named_format("any size", about.glyphs).write
     parts = [
         f"{about.brief(kind)} {write(change[k, last])} and {number(flips[k, last], '.1%')} flips"
         for k, kind in enumerate(kinds)
@@ -146,7 +149,7 @@ def validation(about: Subject) -> Shown:
         f"Logit change over the logit spread, and share of predictions that change, at {write(length[last])} times the null "
         f"part's length: {'; '.join(parts)}. The null space should stay at 0."
     )
-    table = table_of(
+    table = chart_table(
         "perturbations",
         (
             "perturbation",
@@ -163,25 +166,25 @@ def validation(about: Subject) -> Shown:
         Curves(length, tuple(zip(letters, kinds, values, strict=True)), "length / null part", title)
         for title, values in zip(titles, (change, flips * 100), strict=True)
     ]
-    return Shown(f"Perturbations of one length: {about.model}", reading, Panels(tuple(curves)), table)
+    return Chart(f"Perturbations of one length: {about.model}", reading, Panels(tuple(curves)), table)
 
 
 def _initials(names: list[str]) -> list[str]:
-    """A letter for each name: its own first letter where these differ."""
+    """Choose a letter for each name: its own first letter where these differ."""
     firsts = [name[:1] for name in names]
     plain = all(first.isascii() and first.isalpha() for first in firsts)
     return firsts if plain and len(set(firsts)) == len(firsts) else list(ascii_letters[: len(names)])
 
 
-def spectrum(about: Subject) -> Shown:
-    """Singular values of the head with the cut of its rank, and those of the null space seen through the translator."""
-    about.need("singular values", "head/singular_values", "summary/cutoff", "summary/gap", "summary/nullity")
+def spectrum(about: ScoreSubject) -> Chart:
+    """Show singular values of the head with the cut of its rank, and those of the null space seen through the translator."""
+    about.require("singular values", "head/singular_values", "summary/cutoff", "summary/gap", "summary/nullity")
     head, cutoff = about.array("head/singular_values"), float(about.array("summary/cutoff"))
     gap, nullity = (float(about.array(f"summary/{name}")) for name in ("gap", "nullity"))
     known = head[np.isfinite(head)]
     if not (known > 0).any():
         raise SingError(f"this file holds no singular value of {about.model} above 0")
-    write = number_format("gap", "1", about.glyphs).write
+    write = named_format("any size", about.glyphs).write
     above = int(np.count_nonzero(known > cutoff))
     least = float(known[known > cutoff].min()) if above else np.nan
     reading = (
@@ -190,7 +193,7 @@ def spectrum(about: Subject) -> Shown:
     )
     near = 0 < cutoff < np.inf and (above < len(known) or least < cutoff * _NEAR)
     shown = np.where(head > 0, np.maximum(head, cutoff / 100 if near else 0), np.nan)
-    panels = [_falling(shown, "singular value of the head" + ", - the cut" * near, cutoff if near else None)]
+    panels = [_descending(shown, "singular value of the head" + ", - the cut" * near, cutoff if near else None)]
     null = about.array("spectrum/singular_value") if about.holds("spectrum/singular_value") else np.zeros(0)
     finite = null[np.isfinite(null) & (np.abs(null) < 1e100)]
     if (finite > 0).any():
@@ -200,27 +203,27 @@ def spectrum(about: Subject) -> Shown:
             f"The null space moves CLIP space along {len(null):,} directions: the first {half:,} make half of that movement, "
             f"the first {most:,} nine tenths."
         )
-        panels.append(_falling(np.where(null > 0, null, np.nan), "of the null space in CLIP"))
+        panels.append(_descending(np.where(null > 0, null, np.nan), "of the null space in CLIP"))
     count = max(len(head), len(null))
-    table = table_of(
+    table = chart_table(
         "spectrum",
         ("index", "count", "position, 1 the largest", np.arange(1, count + 1)),
         stored("head/singular_values", np.append(head, np.full(count - len(head), np.nan))),
         stored("spectrum/singular_value", np.append(null, np.full(count - len(null), np.nan))),
     )
-    return Shown(f"Singular values: {about.model}", reading, Panels(tuple(panels)), table)
+    return Chart(f"Singular values: {about.model}", reading, Panels(tuple(panels)), table)
 
 
-def _falling(values: Cells, title: str, level: float | None = None) -> Curves:
+def _descending(values: Cells, title: str, level: float | None = None) -> Curves:
     step = max(1, -(-len(values) // _SAMPLE))
     x = np.arange(1.0, len(values) + 1)[::step]
     return Curves(x, (("o", title, values[::step]),), "position", title, logarithmic=True, level=level)
 
 
-def model_parts(about: Subject) -> Shown:
-    """|AS| and IS of every model for the whole null part and for its image-specific part alone."""
+def model_parts(about: ScoreSubject) -> Chart:
+    """Show |AS| and IS of every model for the whole null part and for its image-specific part alone."""
     names = ("attribute_score_abs", "attribute_score_centred_abs", "image_score", "image_score_centred")
-    about.need("image-specific parts", *(f"summary/{name}" for name in names))
+    about.require("image-specific parts", *(f"summary/{name}" for name in names))
     models = [m for m in about.store.models if all(f"models/{m}/summary/{name}" in about.store for name in names)]
     cells = np.array(
         [[about.store.array(f"models/{model}/summary/{name}") for model in models] for name in names], dtype=np.float64
@@ -236,12 +239,12 @@ def model_parts(about: Subject) -> Shown:
         f"{signs[0]} whole null part, {signs[1]} image-specific part alone."
     )
     panels = [
-        Strings(tuple(models), tuple(whole.tolist()), tuple(part.tolist()), chosen, ("whole", "specific"), name, True)
+        Pairs(tuple(models), tuple(whole.tolist()), tuple(part.tolist()), chosen, ("whole", "specific"), name, True)
         for name, whole, part in (("|AS|", *cells[:2]), ("IS", *cells[2:]))
     ]
-    table = table_of(
+    table = chart_table(
         "models",
         ("model", "text", "model of this file", models),
         *(stored(f"summary/{name}", values) for name, values in zip(names, cells, strict=True)),
     )
-    return Shown("Common and image-specific part of every model", reading, Panels(tuple(panels)), table)
+    return Chart("Common and image-specific part of every model", reading, Panels(tuple(panels)), table)

@@ -1,1 +1,0 @@
-"""What each of the paper's pictures reads, draws and says."""

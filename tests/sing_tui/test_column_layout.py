@@ -1,0 +1,127 @@
+"""The columns of a table on the screen: values with their intervals, widths, headings."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from stores import write_store
+
+from sing_compute.store import Comparison, Place, Store, class_table, model_table, open_table
+from sing_tui.formats import ASCII, UNICODE
+from sing_tui.view import Arrangement, arrange
+from sing_tui.widgets.columns import CellText, lay_out
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Three models with numbers that can be read off the screen."""
+    path = write_store(tmp_path / "results.h5", models=("alpha", "beta", "gamma"))
+    with h5py.File(path, "r+") as file:
+        alpha = file["models/alpha"]
+        names = list(alpha["bootstrap/figure"].asstr()[()])
+        alpha["summary/image_score"][()] = 11.7
+        alpha["bootstrap/images_interval"][1, names.index("image_score")] = [9.25, 12.5]
+        alpha["summary/attribute_score"][()] = -0.31
+        alpha["bootstrap/images_interval"][1, names.index("attribute_score")] = [-0.4, 0.22]
+        file["comparison/value"][:, 2] = [[1, 3, 2], [3, 1, 2], [2, 3, np.nan]]
+        file["comparison/above"][0, 2, :, 0] = [0.5, 0.9, 0.75]
+        file["comparison/above"][1, 2, 0, 2] = 0.98
+        file["comparison/above"][2, 2, 1, 0] = 0.6
+        alpha["controls/flips"][1] = 0.441
+        alpha["spectrum/singular_value"][0] = 12.34
+        alpha["spectrum/toward"][0, :2] = [7, 3]
+        alpha["spectrum/away"][0, :2] = [1, -1]
+        alpha["classes/attribute_score_curve"][0] = np.linspace(-2, 2, 21)
+        alpha["classes/image_score_curve"][0] = [*np.linspace(1, 5, 20), 9]
+    return path
+
+
+def test_a_cell_holds_the_value_and_its_interval(path: Path) -> None:
+    with Store(path) as store:
+        view = arrange(model_table(store), Arrangement())
+        layouts = lay_out(view, UNICODE, 80)
+        text = CellText(view, layouts, UNICODE)
+        cells = {layout.column.name: text.cell(k, 0) for k, layout in enumerate(layouts)}
+        widths = {layout.column.name: layout.width for layout in layouts}
+    assert cells["image_score"].split() == ["11.70", "[", "9.25", "12.50]"]
+    assert cells["attribute_score"].split() == ["-0.31", "[-0.40", "+0.22]"]
+    assert not [name for name in cells if name.endswith(("_low", "_high"))]
+    assert all(len(cell) == widths[name] for name, cell in cells.items())
+
+
+def test_rows_without_interval_leave_its_place_blank(path: Path) -> None:
+    with Store(path) as store:
+        view = arrange(class_table(store, "alpha"), Arrangement())
+        layouts = lay_out(view, UNICODE, 80)
+        at = next(k for k, layout in enumerate(layouts) if layout.column.name == "image_score_q50")
+        text = CellText(view, layouts, UNICODE)
+        cat, owl = text.cell(at, 0), text.cell(at, 2)  # owl has one image
+    assert "[" in cat
+    assert len(cat) == len(owl)
+    assert owl.strip() == f"{float(owl):.2f}"
+
+
+def test_a_sort_by_an_end_marks_the_column_that_shows_it(path: Path) -> None:
+    with Store(path) as store:
+        view = arrange(model_table(store), Arrangement("", "image_score_low", True))
+        layout = next(layout for layout in lay_out(view, ASCII, 80) if layout.holds("image_score_low"))
+    assert layout.column.name == "image_score"
+    assert layout.heading(0, "v", ASCII).split() == ["vIS", "[95%]"]
+
+
+def test_the_filter_takes_the_ends_of_intervals(path: Path) -> None:
+    with Store(path) as store:
+        table = model_table(store)
+        low = table.column("image_score_low").values.all()
+        for text in ("image_score_low > 9.2", "is_low > 9.2", "IS_low > 9.2"):
+            assert arrange(table, Arrangement(text)).order.tolist() == np.flatnonzero(low > 9.2).tolist()
+
+
+def test_of_a_path_the_end_stays_in_sight_and_of_a_name_the_beginning(store: Store) -> None:
+    view = arrange(open_table(store, Place.of("images", model="alpha", **{"class": 0})), Arrangement())
+    layouts = lay_out(view, ASCII, 36)
+    assert layouts[0].width == 12
+    text = CellText(view, layouts, ASCII)
+    keys = store.array("images/key")
+    assert [text.cell(0, line) for line in range(3)] == [f"~{key[-11:]}" for key in keys[:3]]
+    named = arrange(open_table(store, Place.of("concepts", model="alpha", **{"class": 0})), Arrangement())
+    narrow = replace(lay_out(named, ASCII, 80)[0], width=5)
+    assert CellText(named, [narrow], ASCII).cell(0, 0) == "conc~"
+
+
+@pytest.mark.parametrize("room", [80, 200])
+def test_compared_columns_have_little_room_for_names_and_intervals_only_where_it_is_wide(path: Path, room: int) -> None:
+    place = Place(
+        "classes", (("model", "alpha"),), comparison=Comparison("model", ("alpha", "beta"), "image_score_q50")
+    )
+    with Store(path) as store:
+        layouts = lay_out(arrange(open_table(store, place), Arrangement()), UNICODE, room)
+    shown = [layout.column.name for layout in layouts]
+    assert "image_score_q50.beta" in shown
+    assert "image_score_q50.beta.difference" in shown
+    value = layouts[shown.index("image_score_q50.alpha")]
+    assert (value.ends is not None) == (room == 200)
+    assert layouts[shown.index("image_score_q50.beta.rank_change")].width <= 12
+
+
+def test_chosen_columns_follow_the_first(path: Path) -> None:
+    with Store(path) as store:
+        layouts = lay_out(arrange(model_table(store), Arrangement()), UNICODE, 80, ("nullity", "accuracy"))
+    assert [layout.column.name for layout in layouts] == ["model", "accuracy", "nullity"]
+
+
+def test_cells_that_cannot_be_read_show_a_dash_and_the_problem(path: Path) -> None:
+    with h5py.File(path, "r+") as file:
+        name = "models/alpha/images/confidence"
+        del file[name]
+        file.create_dataset(name, shape=43, dtype="f4", chunks=(43,), compression="gzip")
+        file[name].id.write_direct_chunk((0,), b"no gzip at all")
+    with Store(path) as store:
+        view = arrange(open_table(store, Place.of("images", model="alpha")), Arrangement())
+        layouts = lay_out(view, ASCII, 80)
+        text = CellText(view, layouts, ASCII)
+        at = [layout.column.name for layout in layouts].index("confidence")
+        assert text.cell(at, 0).strip() == "-"
+        assert "confidence" in text.problem
