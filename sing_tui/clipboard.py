@@ -1,4 +1,4 @@
-"""Copying to the clipboard of the machine where the user sits, over SSH and out of tmux; a file holds the same text."""
+"""Copying a text to the clipboard of the machine where the user sits, over SSH and out of tmux, and to a file on this machine."""
 
 import base64
 import os
@@ -17,14 +17,21 @@ _SCREEN_CHUNK = 240
 
 
 def copy(text: str, *, write: Callable[[str], None], environ: Mapping[str, str], folder: Path) -> str:
-    """Send a text to the user's clipboard, keep it in a file of `folder` too, and say in one line what was done.
+    """Send a text to the user's clipboard, and write it to a file too.
 
-    `write` takes escape sequences to the terminal. A terminal does not answer, so what went to it is "sent", not "copied".
+    Args:
+        text: The text.
+        write: Takes escape sequences to the terminal.
+        environ: Environment variables: they say what is between this program and the terminal.
+        folder: Where the file is written.
+
+    Returns:
+        One line that says what was done. A terminal does not answer, so a text that went there is "sent", not "copied".
     """
     data = text.encode("utf-8", "replace")
     size = f"{len(data):,} byte{'s' if len(data) != 1 else ''}"
     problem = _save(data, folder)
-    place = _shown(folder / FILE, environ)
+    place = _short(folder / FILE, environ)
     if len(data) > MOST:
         long = f"{size} are too many for a terminal's clipboard (at most {MOST:,})"
         return (
@@ -41,13 +48,13 @@ def copy(text: str, *, write: Callable[[str], None], environ: Mapping[str, str],
 
 
 def through_tmux(sequences: str) -> str:
-    """Sequences wrapped so that tmux hands them to the terminal outside (its option allow-passthrough must be on)."""
+    """Wrap escape sequences so that tmux passes them on to the terminal outside (its option allow-passthrough must be on)."""
     parts = re.split(r"(?<=\x1b\\)", sequences)
     return "".join("\x1bPtmux;" + part.replace("\x1b", "\x1b\x1b") + "\x1b\\" for part in parts if part)
 
 
 def _tmux_takes(data: bytes, environ: Mapping[str, str]) -> bool:
-    """Whether tmux has put it into a buffer and, -w, on to the clipboard outside; before 3.2 it knows no -w."""
+    """Return True if tmux took the text into a buffer and, by -w, to the clipboard outside; before 3.2 it knows no -w."""
     try:
         done = subprocess.run(
             ["tmux", "load-buffer", "-w", "-"], input=data, capture_output=True, timeout=_PATIENCE, env=dict(environ)
@@ -58,7 +65,7 @@ def _tmux_takes(data: bytes, environ: Mapping[str, str]) -> bool:
 
 
 def _osc52(data: bytes, environ: Mapping[str, str]) -> str:
-    """The sequence that terminals take into the clipboard, wrapped for what stands between them and this program."""
+    """Return the sequence that terminals take into the clipboard, wrapped for tmux or GNU screen where they are in between."""
     sequence = f"\x1b]52;c;{base64.b64encode(data).decode()}\x07"
     if "TMUX" in environ:  # a tmux that cannot be reached: it takes one or the other, by version and settings
         return sequence + through_tmux(sequence)
@@ -69,7 +76,7 @@ def _osc52(data: bytes, environ: Mapping[str, str]) -> str:
 
 
 def _save(data: bytes, folder: Path) -> str:
-    """Put it into the file, for its owner's eyes alone and in one step; what went wrong, or nothing."""
+    """Write the file in one step, for its owner alone; return the reason if that failed, else the empty text."""
     scratch = folder / f".{FILE}.{os.getpid()}"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -82,6 +89,6 @@ def _save(data: bytes, folder: Path) -> str:
     return ""
 
 
-def _shown(path: Path, environ: Mapping[str, str]) -> str:
+def _short(path: Path, environ: Mapping[str, str]) -> str:
     home = environ.get("HOME", "")
     return f"~/{path.relative_to(home)}" if home not in ("", "/") and path.is_relative_to(home) else str(path)

@@ -20,7 +20,7 @@ from sing_tui.items import key_of, row_axis
 from sing_tui.view import View
 
 Fact = tuple[str, str]
-"""What it is, and its value in words."""
+"""Name and value of one property, both in words."""
 _MADE = ("bound", "difference", "rank change")
 """Roles of columns that the program makes from others."""
 

@@ -29,7 +29,7 @@ class Hit:
     text: str
     """Its name, as the file has it."""
     extra: str
-    """What else distinguishes it from others: its index, then its code, kind or owner."""
+    """More that distinguishes it from others: its index, then its code, kind or owner."""
     positions: Positions
     """Characters of `text` that matched."""
     score: float

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sing_compute.store import Column
 
 _WITHOUT_UNIT = ("1", "", "text", "count", "index", "degree^2")
-"""Units that are not written: these numbers have none, or it says itself."""
+"""Units that are not written: numbers of some kind, or text."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,7 @@ def register_chart(analysis: str, name: str, title: str, function: ChartFunction
     Args:
         analysis: Name of the analysis.
         name: Name of the chart, as `TableSpec.charts` of the analysis' tables has it.
-        title: What the chart shows, in a few words, for lists of keys.
+        title: Its title in lists of keys.
         function: Makes the chart of a subject. It raises SingError with one line where the file lacks what the chart shows.
     """
     _registered[analysis, name] = _Registered(title, function)

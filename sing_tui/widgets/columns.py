@@ -37,7 +37,7 @@ class Layout:
     """The title on two lines; the unit takes the second one where the title leaves it free, else it ends the first."""
     width: int
     ends: tuple[Column, Column] | None = None
-    """The columns of the 95 % interval that is written beside the value."""
+    """The columns of the 95 % interval that is written behind the value."""
     parts: tuple[int, int, int] = (0, 0, 0)
     """Cells for the value and for each end."""
 
@@ -69,7 +69,7 @@ def lay_out(view: View, glyphs: Glyphs, room: int, chosen: tuple[str, ...] = ())
         view: The table.
         glyphs: The signs of the screen.
         room: Cells across; a column of text takes a share of them at most.
-        chosen: Names of the columns that are painted beside the first; all where it is empty.
+        chosen: Names of the columns that are painted in addition to the first; all where it is empty.
 
     Returns:
         The columns that are painted, in their order; the ends of an interval are with their value.

@@ -13,8 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from sing_tui import clipboard
 from sing_tui.clipboard import MOST, copy, through_tmux
 
+LONG = 60.0
+"""Seconds; a test that waits so long has failed."""
 TEXT = "cat/00001.png\t21.5°\tネコ; $(rm -rf ~)\n"
 
 
@@ -36,11 +39,12 @@ def decoded(sequence: str) -> str:
 
 
 @pytest.fixture
-def tmux() -> Iterator[dict[str, str]]:
+def tmux(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
     """The environment inside a private tmux server."""
     if shutil.which("tmux") is None:
         pytest.skip("tmux is not installed")
-    with tempfile.TemporaryDirectory() as folder:  # a socket's path must be short
+    monkeypatch.setattr(clipboard, "_PATIENCE", LONG)
+    with tempfile.TemporaryDirectory(dir=os.sep + "tmp") as folder:  # the path of a socket has at most 107 bytes
         outside = {key: value for key, value in os.environ.items() if not key.startswith("TMUX")}
         outside["TMUX_TMPDIR"] = folder
         ask = ["tmux", "-L", "sing-clipboard", "-f", "/dev/null"]
@@ -74,7 +78,7 @@ def test_tmux_as_it_comes_hands_the_text_on_to_the_terminal_outside(tmux: dict[s
     )
     try:
         os.close(theirs)
-        seen = _read_until(ours, b"[H")
+        _read_until(ours, b"[H")
         copy(TEXT, write=Terminal(), environ=tmux, folder=tmp_path)
         seen = _read_until(ours, b"\x07")
         assert base64.b64encode(TEXT.encode()) in seen
@@ -86,7 +90,8 @@ def test_tmux_as_it_comes_hands_the_text_on_to_the_terminal_outside(tmux: dict[s
 
 def _read_until(fd: int, end: bytes) -> bytes:
     seen = b""
-    while end not in seen and select.select([fd], [], [], 3)[0]:
+    while end not in seen:
+        assert select.select([fd], [], [], LONG)[0], f"{end!r} did not come: {seen!r}"
         seen += os.read(fd, 4096)
     return seen
 

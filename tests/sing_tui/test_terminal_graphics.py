@@ -88,7 +88,7 @@ class TestAsking:
         terminal = threading.Thread(target=answer)
         terminal.start()
         try:
-            assert photographs.ask_terminal(theirs, theirs, timeout=2.0 if answers else 0.1) == expected
+            assert photographs.ask_terminal(theirs, theirs, timeout=60.0 if answers else 0.1) == expected
             assert termios.tcgetattr(theirs) == before
         finally:
             terminal.join()

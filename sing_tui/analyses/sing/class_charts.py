@@ -12,12 +12,13 @@ from sing_tui.charts.registry import Chart
 from sing_tui.charts.shapes import Densities, Pairs, StackedBars, drawable
 
 _MANY = 200
-"""Concepts kept at most, around the one under the cursor."""
+"""Concepts drawn at most, around the one under the cursor."""
 
 
 def distributions(about: ScoreSubject) -> Chart:
     """Show AS and IS of every class by their stored percentiles, sorted by median AS."""
-    paths = {title: f"classes/{name}_curve" for title, name in (("AS", "attribute_score"), ("IS", "image_score"))}
+    scores = {"AS": "attribute_score", "IS": "image_score"}
+    paths = {title: f"classes/{name}_curve" for title, name in scores.items()}
     about.require("percentiles of classes", *paths.values())
     curves = {title: about.array(path) for title, path in paths.items()}
     good = np.logical_and.reduce([drawable(c).all(axis=1) & (np.diff(c) >= 0).all(axis=1) for c in curves.values()])
@@ -47,8 +48,7 @@ def distributions(about: ScoreSubject) -> Chart:
         ("class", "text", FIELDS["classes/name"].description, names),
         ("index", "index", "position in the model's output", ids),
     ]
-    for title, path in paths.items():
-        name = path.removeprefix("classes/").removesuffix("_curve")
+    for title, name in scores.items():
         for k, percent in enumerate(np.linspace(0, 100, curves[title].shape[1])):
             columns.append(
                 (f"{name}_p{percent:03.0f}", "degree", f"{percent:g}th percentile of {title}", curves[title][ids, k])

@@ -19,7 +19,7 @@ Cells = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class ScoreSubject:
-    """What a chart of SING is about; `class_index` and `concept` are None where the place names none."""
+    """The model, class and concept that a chart of SING is about; the last two are None where the place names none."""
 
     subject: Subject
     model: str
