@@ -86,7 +86,7 @@ def _legend(shape: Scatter, width: int, height: int, glyphs: Glyphs) -> list[str
 
 def _under_legend(shape: Curves, width: int, height: int, glyphs: Glyphs) -> list[Text]:
     names = "  ".join(f"{letter} {glyphs.text(name)}" for letter, name, _ in shape.series)
-    head = [Text(fit(text, width, glyphs).rstrip(), no_wrap=True) for text in (shape.y_label, names)]
+    head = [Text(fit(text, width, glyphs).rstrip(), no_wrap=True) for text in (glyphs.text(shape.y_label), names)]
     head = head if len(shape.series) > 1 else head[:1]
     lines = plotted_lines(shape, width, height - len(head), glyphs) if height - len(head) >= 5 else []
     return head + lines if lines else []

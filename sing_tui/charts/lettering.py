@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.cells import cell_len, set_cell_size
 
 from sing_tui.charts.shapes import Interval, largest
 from sing_tui.formats import Glyphs, fit, named_format, widest
@@ -72,8 +73,10 @@ def row_labels(
 
 def axis(low: str, name: str, high: str, room: int) -> str:
     """Return an axis of so many cells: its two ends, and its name between them where there is room."""
-    gap = max(1, room - len(low) - len(high))
-    return (low + (name.center(gap) if gap > len(name) + 1 else " " * gap) + high)[:room]
+    gap = max(1, room - cell_len(low) - cell_len(high))
+    wide = cell_len(name) - len(name)  # cells that its characters take beyond one each
+    middle = name.center(gap - wide) if gap > cell_len(name) + 1 else " " * gap
+    return set_cell_size(low + middle + high, room).rstrip() if cell_len(low + high) + gap > room else low + middle + high
 
 
 def axis_end(value: float, format: str, glyphs: Glyphs) -> str:

@@ -46,7 +46,10 @@ def plotted_lines(shape: Plotted, width: int, height: int, glyphs: Glyphs) -> li
     built = plot.build()
     if glyphs.ascii_only:
         built = built.translate(_TO_ASCII).encode("ascii", "replace").decode()
-    return Text.from_ansi(built, no_wrap=True).split("\n")[:height]
+    lines = Text.from_ansi(built, no_wrap=True).split("\n")[:height]
+    for line in lines:
+        line.truncate(width)  # plotext counts characters of a label, not cells
+    return list(lines)
 
 
 def _add_scatter(plot: Any, shape: Scatter, glyphs: Glyphs) -> bool:
@@ -71,8 +74,8 @@ def _add_scatter(plot: Any, shape: Scatter, glyphs: Glyphs) -> bool:
         return False
     _ticks(plot.xticks, everything[:, 0], 6)
     _ticks(plot.yticks, everything[:, 1], 5)
-    plot.xlabel(shape.x_label)
-    plot.ylabel(shape.y_label)
+    plot.xlabel(glyphs.text(shape.x_label))
+    plot.ylabel(glyphs.text(shape.y_label))
     return True
 
 
@@ -95,8 +98,8 @@ def _add_histogram(plot: Any, shape: Histogram, glyphs: Glyphs) -> bool:
     plot.bar(middles.tolist(), counts.tolist(), width=1, color="blue+", marker="#" if glyphs.ascii_only else "sd")
     _ticks(plot.xticks, values, 6)
     _ticks(plot.yticks, np.array([0, counts.max()]), 4)
-    plot.xlabel(shape.label)
-    plot.ylabel(shape.count_label)
+    plot.xlabel(glyphs.text(shape.label))
+    plot.ylabel(glyphs.text(shape.count_label))
     return True
 
 
@@ -128,7 +131,7 @@ def _add_curves(plot: Any, shape: Curves, glyphs: Glyphs) -> bool:
         _powers(plot.yticks, float(everything.min()), float(everything.max()))
     else:
         _ticks(plot.yticks, everything, 4)
-    plot.xlabel(shape.x_label)
+    plot.xlabel(glyphs.text(shape.x_label))
     return True
 
 

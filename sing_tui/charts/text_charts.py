@@ -18,7 +18,7 @@ from sing_tui.charts.lettering import (
     split_at_zero,
 )
 from sing_tui.charts.shapes import Bars, Densities, Interval, IntervalBars, Lettered, Pairs, StackedBars, Violins
-from sing_tui.formats import Glyphs, fit, named_format
+from sing_tui.formats import Glyphs, fit, named_format, widest
 
 
 def text_lines(shape: Lettered, width: int, height: int, glyphs: Glyphs) -> list[str]:
@@ -51,10 +51,11 @@ def _pairs(shape: Pairs, width: int, height: int, glyphs: Glyphs) -> list[str]:
     def at(value: float) -> int:
         return round((value - least) / (most - least) * (room - 1))
 
-    legend = f"{glyphs.before} {shape.ends[0]} {glyphs.after} {shape.ends[1]}"
+    names = [glyphs.text(name) for name in shape.ends]
+    legend = f"{glyphs.before} {names[0]} {glyphs.after} {names[1]}"
     unit = named_format(shape.format, glyphs).unit
     ends = axis(axis_end(least, shape.format, glyphs), legend, f"{axis_end(most, shape.format, glyphs)}{unit}", room)
-    lines = [f"  {fit(shape.name, used - 2, glyphs)} {ends}"]
+    lines = [f"  {fit(glyphs.text(shape.name), used - 2, glyphs)} {ends}"]
     for row, head in zip(rows, heads, strict=True):
         cells = [" "] * room
         pair = shape.first[row], shape.second[row]
@@ -93,7 +94,8 @@ def _stacked(shape: StackedBars, width: int, height: int, glyphs: Glyphs) -> lis
     if half < 3 or most == 0:
         return []
     signs = glyphs.bar, glyphs.density[4]
-    legend = fit(f"{signs[0]} {shape.ends[0]} {signs[1]} {shape.ends[1]}", 2 * half + 1, glyphs)
+    names = [glyphs.text(name) for name in shape.ends]
+    legend = fit(f"{signs[0]} {names[0]} {signs[1]} {names[1]}", 2 * half + 1, glyphs)
     lines = [" " * (used + NUMBER + 2) + legend]
     for pair, head in zip(parts, heads, strict=True):
         bars = []
@@ -129,7 +131,7 @@ def _interval_bars(shape: IntervalBars, width: int, height: int, glyphs: Glyphs)
             cells[low : high + 1] = glyphs.stroke * (high - low + 1)
             cells[low], cells[high] = signs[0], signs[1] if pair[1] <= most else glyphs.right
 
-    lines = [" " * (used + 11) + axis("0", shape.name, write(most), room)]
+    lines = [" " * (used + 11) + axis("0", glyphs.text(shape.name), write(most), room)]
     for row, head in zip(rows, heads, strict=True):
         cells, under, value = [" "] * room, [" "] * room, shape.values[row]
         if np.isfinite(value):
@@ -145,15 +147,16 @@ def _interval_bars(shape: IntervalBars, width: int, height: int, glyphs: Glyphs)
 
 
 def _violins(shape: Violins, width: int, height: int, glyphs: Glyphs) -> list[str]:
-    label_width = max(map(len, shape.labels))
+    labels = [glyphs.text(label) for label in shape.labels]
+    label_width = widest(labels, min(24, width * 2 // 5))
     room = width - label_width - 19
     if room < 12 or height < len(shape.labels):
         return []
     lines = []
-    for label, curve in zip(shape.labels, shape.curves, strict=True):
+    for label, curve in zip(labels, shape.curves, strict=True):
         low, high = float(curve[0]), float(curve[-1])
         ends = [f"{end:+8.2f}" if low < 0 else f"{end:8.2f}" for end in (low, high)]
-        lines.append(f"{label:<{label_width}} {ends[0]} {hill(curve, low, high, room, glyphs)} {ends[1]}")
+        lines.append(f"{fit(label, label_width, glyphs)} {ends[0]} {hill(curve, low, high, room, glyphs)} {ends[1]}")
     return lines
 
 
@@ -170,7 +173,7 @@ def _densities(shape: Densities, width: int, height: int, glyphs: Glyphs) -> lis
         low, high = float(curves[rows, 0].min()), float(curves[rows, -1].max())
         high = high if high > low else low + 1
         ends = [axis_end(end, shape.format, glyphs) for end in (low, high)]
-        top += " " * (NUMBER + 2) + axis(ends[0], name, ends[1] + unit, room)
+        top += " " * (NUMBER + 2) + axis(ends[0], glyphs.text(name), ends[1] + unit, room)
         for k, row in enumerate(rows):
             median = float(curves[row, curves.shape[1] // 2])
             lines[k] += f" {number(median, shape.format, glyphs)} {hill(curves[row], low, high, room, glyphs)}"

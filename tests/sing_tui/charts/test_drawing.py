@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 from charting import lines_of
+from rich.cells import cell_len
 from scipy.stats import chi2
 
 from sing_tui.charts.shapes import (
@@ -16,11 +17,12 @@ from sing_tui.charts.shapes import (
     IntervalBars,
     Pairs,
     Scatter,
+    Shape,
     StackedBars,
     Violins,
 )
 from sing_tui.charts.text_charts import text_lines
-from sing_tui.formats import ASCII, UNICODE
+from sing_tui.formats import ASCII, UNICODE, Glyphs
 
 PERCENT = np.linspace(0, 1, 21)
 
@@ -153,3 +155,39 @@ def test_a_histogram_counts_what_it_says() -> None:
     assert "angle" in lines[-1]
     columns = np.array([[cell == "#" for cell in line.ljust(60)] for line in lines[:-3]]).sum(axis=0)
     assert columns.max() == columns[20:45].max() > 1.5 * columns[:15].max()
+
+
+HOSTILE = "red\x1b[31m\n" + "ネコ" * 9
+AT = np.linspace(1, 2, 21)
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        Pairs((HOSTILE,), (1.0,), (2.0,), 0, (HOSTILE, HOSTILE), HOSTILE),
+        Bars((HOSTILE,), (1.0,)),
+        StackedBars((HOSTILE,), (1.0,), (2.0,), 0, (HOSTILE, HOSTILE)),
+        IntervalBars((HOSTILE,), (1.0,), ((0.5, 1.5),), ((0.5, 1.5),), 0, HOSTILE),
+        Violins((HOSTILE,), (AT,)),
+        Densities((HOSTILE,), ((HOSTILE, AT[None]),), 0),
+        Curves(AT, (("a", HOSTILE, AT), ("b", HOSTILE, AT)), HOSTILE, HOSTILE),
+        Histogram(AT, HOSTILE, HOSTILE),
+        Scatter(
+            AT,
+            AT,
+            HOSTILE,
+            HOSTILE,
+            Ellipse("A", HOSTILE, np.ones(2), np.eye(2)),
+            (Ellipse("B", HOSTILE, np.ones(2), np.eye(2)),),
+        ),
+    ],
+    ids=lambda shape: type(shape).__name__,
+)
+@pytest.mark.parametrize("glyphs", [ASCII, UNICODE])
+def test_names_from_a_file_are_drawn_harmless_and_in_their_width(shape: Shape, glyphs: Glyphs) -> None:
+    for width, height in ((110, 20), (70, 12)):
+        lines = lines_of(shape, width, height, glyphs)
+        assert lines
+        assert max(map(cell_len, lines)) <= width
+        assert not any(sign in line for line in lines for sign in ("\x1b", "\n"))
+        assert glyphs is UNICODE or all(line.isascii() for line in lines)
