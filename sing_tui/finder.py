@@ -107,12 +107,14 @@ class Finder:
         if not typed:
             return Found([], {axis.name: 0 for axis in self._axes})
         here = self._here(place)
-        counts: dict[str, int] = {}
-        hits: list[tuple[tuple[float, int, int, int], Hit]] = []
+        counts = dict.fromkeys((axis.name for axis in self._axes), 0)
+        hits: list[tuple[tuple[float, int, int, int, int], Hit]] = []
         for number, axis in enumerate(self._axes):
             search = self._owned if _is_owned(axis) else self._named
-            found, counts[axis.name] = search(axis, typed, here, limit, stop)
-            hits += [((*_rank(hit.score, hit.text), number, position), hit) for position, hit in found]
+            for turn, there in enumerate(self._everywhere(axis, here)):
+                found, count = search(axis, typed, there, limit, stop)
+                counts[axis.name] += count
+                hits += [((*_rank(hit.score, hit.text), number, turn, position), hit) for position, hit in found]
         hits.sort(key=lambda ranked: ranked[0])
         return Found([hit for _, hit in hits[:limit]], counts)
 
@@ -123,6 +125,16 @@ class Finder:
             if axis.group and here.key(axis.name) is None and self.store.members(axis.name):
                 here = here.at(**{axis.name: self.store.members(axis.name)[0]})
         return here
+
+    def _everywhere(self, axis: Axis, here: Place) -> list[Place]:
+        """Return a place for each set of items that an axis has: one, or one for each item of a group, the user's first."""
+        groups = _groups(axis)
+        if not groups:
+            return [here]
+        own = here.key(groups[0])
+        members = sorted(self.store.members(groups[0]), key=lambda member: member != own)
+        there = (here.at(**{groups[0]: member}) for member in members)
+        return [place for place in there if located(axis.field, place) in self.store]
 
     def _named(
         self, axis: Axis, words: list[Word], here: Place, limit: int, stop: Stop | None
@@ -139,12 +151,13 @@ class Finder:
         return hits, len(found)
 
     def _names(self, axis: Axis, here: Place) -> _Names:
-        where = f"{axis.name} {located(axis.labels, here)}"
+        where = f"{axis.name} {located(axis.labels or axis.field, here)}"
         if where not in self._kept:
             names = [str(name) for name in self.store.items(axis.name, here)]
             codes, kinds = self._texts(axis.codes, here), self._texts(axis.kinds, here)
             parts = [texts for texts in (codes, kinds) if texts]
-            extras = [" ".join([str(k), *(texts[k] for texts in parts)]) for k in range(len(names))]
+            owners = [str(here.key(group)) for group in _groups(axis)]
+            extras = [" ".join([str(k), *(texts[k] for texts in parts), *owners]) for k in range(len(names))]
             extras = [""] * len(names) if axis.group else extras
             self._kept[where] = _Names(names, list(map(folded, names)), extras, [code.lower() for code in codes])
         return self._kept[where]
@@ -215,6 +228,12 @@ class Finder:
         """Return a place of a table that names an item of every axis that it needs: the user's, else the first."""
         keys = {axis: here.key(axis) for axis in spec.within}
         return Place(spec.name).at(**{axis: 0 if key is None else key for axis, key in keys.items()})
+
+
+def _groups(axis: Axis) -> list[str]:
+    """Return the group axis of whose items each has an axis of this name of its own, if there is one."""
+    names = [known.name for known in catalogue.axes() if known.group and f"{{{known.name}}}" in axis.field]
+    return [] if axis.group else names
 
 
 def _is_owned(axis: Axis) -> bool:

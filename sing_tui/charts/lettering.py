@@ -76,7 +76,9 @@ def axis(low: str, name: str, high: str, room: int) -> str:
     gap = max(1, room - cell_len(low) - cell_len(high))
     wide = cell_len(name) - len(name)  # cells that its characters take beyond one each
     middle = name.center(gap - wide) if gap > cell_len(name) + 1 else " " * gap
-    return set_cell_size(low + middle + high, room).rstrip() if cell_len(low + high) + gap > room else low + middle + high
+    return (
+        set_cell_size(low + middle + high, room).rstrip() if cell_len(low + high) + gap > room else low + middle + high
+    )
 
 
 def axis_end(value: float, format: str, glyphs: Glyphs) -> str:
