@@ -75,7 +75,7 @@ async def test_details_longer_than_the_screen_are_turned_by_pages(path: Path) ->
         assert app.screen.table.cursor == 0
         for _ in range(5):
             await press(pilot, "pageup")
-        assert "predicted right" in on_screen(app)
+        assert "singular gap" in on_screen(app)
         await press(pilot, "down")
         assert app.screen.table.cursor == 1
 
