@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sing_compute.errors import ImagesError
+from sing_compute.images.compact_text import Categorical, Coded, Texts
 from sing_compute.images.folders import Note, gathered, is_class, is_image, look_into
 from sing_compute.images.listing import ImageList, Members, stamp
-from sing_compute.images.texts import Categorical, Coded, Texts
 
 READERS = 16
 """Archives that are read at once: a slow disk answers many in the time of one."""
@@ -78,8 +78,8 @@ def archives_of(source: Path) -> list[Path]:
 def list_archives(root: Path, names: Sequence[str], note: Note = str) -> ImageList:
     """Images in tar archives below a folder, with keys such as `train-000000.tar/n01440764/0001.jpg`.
 
-    The class of NAME.jpg is what NAME.cls says (its text: an index or a name), or the `wnid`, `label` or `class` of NAME.json;
-    where no archive has such members, the folder in which the image lies within its archive.
+    The class of NAME.jpg is what NAME.cls says (its text: an index or a name), or the `wnid`, `label` or `class` of
+    NAME.json; where no archive has such members, the folder in which the image lies within its archive.
 
     Raises:
         ImagesError: An archive is damaged, compressed or cannot be read, or an image has no class.

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from sing_compute.errors import ImagesError
+from sing_compute.images.compact_text import Categorical, Texts
 from sing_compute.images.listing import EXTENSIONS, ImageList
-from sing_compute.images.texts import Categorical, Texts
 
 Note = Callable[[str], object]
 """Is told the path below the root of each folder before it is listed, and of each archive before it is read."""

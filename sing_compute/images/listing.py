@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sing_compute.errors import ImagesError
-from sing_compute.images.texts import Categorical, Texts
+from sing_compute.images.compact_text import Categorical, Texts
 
 EXTENSIONS = frozenset([".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp", ".gif"])
 SHOWN = 8

@@ -22,7 +22,7 @@ from sing_compute.pipeline.results import Results
 from sing_compute.pipeline.shared import Words
 from sing_compute.process.progress import Advance, Progress
 from sing_compute.process.ranks import Ranks
-from sing_compute.translator.imported import ImportedTranslator
+from sing_compute.translator.translator_file import ImportedTranslator
 
 PILOT_IMAGES = 1024
 """Images of the smaller of the two runs."""

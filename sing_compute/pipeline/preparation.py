@@ -24,7 +24,7 @@ from sing_compute.pipeline.sources import given_images, imagenette_images
 from sing_compute.pipeline.space import ClassTable, ClipSpace, class_table
 from sing_compute.process.progress import Progress
 from sing_compute.process.ranks import Ranks
-from sing_compute.translator.imported import ImportedTranslator, read_translator
+from sing_compute.translator.translator_file import ImportedTranslator, read_translator
 
 TRIAL_IMAGES = 256
 """Images of a trial, evenly spread."""

@@ -26,7 +26,7 @@ from sing_compute.process.progress import Progress
 from sing_compute.process.ranks import Ranks
 from sing_compute.store import Store, Writer, replace_store
 from sing_compute.store.write import SHARED
-from sing_compute.translator.imported import ImportedTranslator
+from sing_compute.translator.translator_file import ImportedTranslator
 
 
 class Results:

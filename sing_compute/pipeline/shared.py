@@ -12,8 +12,8 @@ from torch import Tensor
 
 from sing_compute.concepts.vocabulary import Vocabulary
 from sing_compute.errors import StoreError
+from sing_compute.images.compact_text import Categorical
 from sing_compute.images.listing import ImageList
-from sing_compute.images.texts import Categorical
 from sing_compute.pipeline.plan import Plan
 from sing_compute.pipeline.space import ClassTable
 from sing_compute.store import Store, Writer

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from sing_compute.concepts.open_clip_space import OpenClipSpace
-from sing_compute.concepts.stored import StoredEmbeddings
+from sing_compute.concepts.stored_embeddings import StoredEmbeddings
 from sing_compute.concepts.vocabulary import Vocabulary, merge_vocabularies, read_vocabulary
 from sing_compute.errors import ConceptsError
 from sing_compute.models.classifier import Classifier

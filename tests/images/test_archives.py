@@ -12,10 +12,10 @@ import torch
 from PIL import Image
 
 from sing_compute.errors import ImagesError
-from sing_compute.images import remembered
+from sing_compute.images import listing_cache
 from sing_compute.images.archives import archives_of
 from sing_compute.images.decoding import decode_batches
-from sing_compute.images.finding import list_images
+from sing_compute.images.image_sources import list_images
 
 
 def pack(path: Path, members: dict[str, bytes | str], *, kind: int = tarfile.PAX_FORMAT) -> Path:
@@ -178,8 +178,8 @@ def test_a_folder_with_subfolders_is_a_class_tree_whatever_archives_lie_beside(t
 
 def test_a_kept_index_holds_until_an_archive_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(remembered, "LARGE", 1)
-    monkeypatch.setattr(remembered, "SETTLED", -(10**18))
+    monkeypatch.setattr(listing_cache, "LARGE", 1)
+    monkeypatch.setattr(listing_cache, "SETTLED", -(10**18))
     path = pack(
         tmp_path / "x" / "t.tar", {"n01/1.png": png(1), "n01/2.png": png(2), "n01/1.cls": "a", "n01/2.cls": "b"}
     )

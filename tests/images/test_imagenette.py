@@ -11,7 +11,7 @@ from PIL import Image
 
 from sing_compute.errors import ImagesError
 from sing_compute.images import imagenette as room
-from sing_compute.images.finding import list_images
+from sing_compute.images.image_sources import list_images
 from sing_compute.images.imagenette import imagenette
 
 

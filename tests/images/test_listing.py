@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sing_compute.errors import ImagesError
-from sing_compute.images.finding import list_images
+from sing_compute.images.image_sources import list_images
 from sing_compute.images.listing import folds_of, match_classes
 
 NAMES = ["tabby cat", "Golden Retriever", "T-shirt", "crane", "crane", "7", "jack-o'-lantern"]

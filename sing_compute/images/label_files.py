@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from sing_compute.errors import ImagesError
+from sing_compute.images.compact_text import Categorical
 from sing_compute.images.folders import gathered, walk
 from sing_compute.images.listing import EXTENSIONS, ImageList
-from sing_compute.images.texts import Categorical
 
 DEVKIT_START = ("490", "361", "171", "822", "297")
 """First lines of the devkit's ILSVRC2012_validation_ground_truth.txt, whose numbers count in an order of its own."""
@@ -19,8 +19,9 @@ _COLUMNS = {"path": "label", "ImageId": "PredictionString"}
 def list_labelled(folder: Path, file: Path) -> ImageList:
     """Images of a folder with the labels of a file.
 
-    The file has a line `NAME LABEL` for each image, or a table with the columns path,label (or ImageId,PredictionString), or
-    one label per line in the order of the sorted image names. A label is a WordNet id, a class name or a number.
+    The file has a line `NAME LABEL` for each image, or a table with the columns path,label (or
+    ImageId,PredictionString), or one label per line in the order of the sorted image names. A label is a WordNet id, a
+    class name or a number.
 
     Raises:
         ImagesError: No such folder or file, no images, images without a label, or labels of another order or number.

@@ -8,8 +8,8 @@ from sing_compute.errors import ImagesError
 from sing_compute.images.archives import archives_of, list_archives
 from sing_compute.images.folders import list_tree
 from sing_compute.images.listing import ImageList
-from sing_compute.images.remembered import listed_once
-from sing_compute.images.tables import list_standard_input, list_table
+from sing_compute.images.listing_cache import listed_once
+from sing_compute.images.table_files import list_standard_input, list_table
 
 
 def list_images(source: Path) -> ImageList:

@@ -12,10 +12,10 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from sing_compute.images.compact_text import Categorical, Texts
 from sing_compute.images.folders import Note
 from sing_compute.images.imagenette import cache_folder
 from sing_compute.images.listing import ImageList, Members
-from sing_compute.images.texts import Categorical, Texts
 
 VERSION = 1
 """Of what is listed and how it is kept."""
@@ -28,8 +28,8 @@ SETTLED = 60 * 10**9
 def listed_once(root: Path, what: str, make: Callable[[Note], ImageList]) -> ImageList:
     """The list that `make` makes of what lies below a folder, or the one it made before if nothing there has changed since.
 
-    Each folder and archive that the list depends on must show the same times of change, size and number as before it was
-    listed. A cache that cannot be written or read only costs time.
+    Each folder and archive that the list depends on must show the same times of change, size and number as before it
+    was listed. A cache that cannot be written or read only costs time.
 
     Args:
         root: The folder.

@@ -8,8 +8,8 @@ from itertools import chain
 from pathlib import Path
 
 from sing_compute.errors import ImagesError
+from sing_compute.images.compact_text import Coded, Texts
 from sing_compute.images.listing import ImageList
-from sing_compute.images.texts import Coded, Texts
 
 COLUMNS = "path,label[,group]"
 

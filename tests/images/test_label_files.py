@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sing_compute.errors import ImagesError
-from sing_compute.images.labelled import list_labelled
+from sing_compute.images.label_files import list_labelled
 from sing_compute.images.listing import match_classes
 
 NAMES = [f"ILSVRC2012_val_{number:08d}.JPEG" for number in range(1, 6)]

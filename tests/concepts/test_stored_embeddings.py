@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from sing_compute.concepts.stored import StoredEmbeddings
+from sing_compute.concepts.stored_embeddings import StoredEmbeddings
 from sing_compute.errors import ConceptsError
 
 KEYS = ["cat/1.png", "dog/2.png", "owl/3.png"]

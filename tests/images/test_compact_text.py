@@ -5,9 +5,9 @@ import hashlib
 import numpy as np
 import pytest
 
-from sing_compute.images import texts as room
+from sing_compute.images import compact_text as room
+from sing_compute.images.compact_text import Categorical, Texts
 from sing_compute.images.listing import ImageList
-from sing_compute.images.texts import Categorical, Texts
 
 WORDS = ["b/ü.png", "", "a", "日本.jpg", "a/b.png", "z" * 300, "é", "e\u0301", "\U0001f600.gif", "\uffff"]
 

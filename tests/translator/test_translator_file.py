@@ -14,8 +14,8 @@ from safetensors.numpy import load_file, save_file
 from torch import Tensor, nn
 
 from sing_compute.errors import TranslatorError
-from sing_compute.translator.imported import ImportedTranslator, read_translator, save_translator
 from sing_compute.translator.ridge import AffineTranslator
+from sing_compute.translator.translator_file import ImportedTranslator, read_translator, save_translator
 
 DIM, CLIP = 7, 5
 SPACE = "ViT-B-32/openai"

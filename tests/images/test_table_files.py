@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sing_compute.errors import ImagesError
-from sing_compute.images.finding import list_images
+from sing_compute.images.image_sources import list_images
 from sing_compute.images.listing import ImageList
 
 
