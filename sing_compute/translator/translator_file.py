@@ -139,7 +139,7 @@ def _read_checkpoint(path: Path) -> dict[str, Tensor]:
     except OSError as error:
         raise _unreadable(path, error.strerror or str(error)) from error
     except Exception as error:  # a damaged or foreign pickle can raise anything
-        raise _unreadable(path, "damaged, or it holds objects beside tensors") from error
+        raise _unreadable(path, "damaged, or it holds other objects than tensors") from error
     for _ in WRAPPERS:  # no further: a pickled dict can hold itself
         if isinstance(content, dict):
             content = next((content[key] for key in WRAPPERS if isinstance(content.get(key), dict)), content)

@@ -217,7 +217,7 @@ class Exploit:
 
 
 DAMAGED = (
-    "not a readable file of tensors (damaged, or it holds objects beside tensors); save weight and bias as .safetensors"
+    "not a readable file of tensors (damaged, or it holds other objects than tensors); save weight and bias as .safetensors"
 )
 
 
