@@ -35,7 +35,9 @@ def read_state(path: Path, *, option: str = "--weights") -> dict[str, Tensor]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged pickle can raise anything, and torch's text advises to run it
         known = isinstance(error, OSError) or path.suffix == ".safetensors"
-        reason = str(error).splitlines()[0] if known and str(error) else "damaged, or it holds other objects than tensors"
+        reason = (
+            str(error).splitlines()[0] if known and str(error) else "damaged, or it holds other objects than tensors"
+        )
         raise WeightsError(
             f"{option} {path}: not a readable checkpoint of tensors ({reason}); save it as .safetensors"
         ) from error

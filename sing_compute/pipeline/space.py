@@ -81,11 +81,9 @@ class ClipSpace:
             vocabulary = merge_vocabularies(
                 [read_vocabulary(source) for source in plan.concepts or (DEFAULT_VOCABULARY,)]
             )
-        if vocabulary.merged:
-            shown = ", ".join(vocabulary.merged[:5])
-            progress.say(
-                f"concepts: {len(vocabulary.merged)} duplicates merged: {shown}{' ...' if len(vocabulary.merged) > 5 else ''}"
-            )
+        if duplicates := vocabulary.duplicates:
+            named = ", ".join(duplicates[:5]) + (" ..." if len(duplicates) > 5 else "")
+            progress.say(f"concepts: {len(duplicates)} duplicates merged: {named}")
         if stored:
             return vocabulary, stored.lookup(vocabulary.names, "concepts")
         assert self.network

@@ -216,9 +216,7 @@ class Exploit:
         return Path.touch, (self.path,)
 
 
-DAMAGED = (
-    "not a readable file of tensors (damaged, or it holds other objects than tensors); save weight and bias as .safetensors"
-)
+DAMAGED = "not a readable file of tensors (damaged, or it holds other objects than tensors); save weight and bias as .safetensors"
 
 
 def test_a_checkpoint_that_would_run_code_or_is_a_pickled_layer_is_refused_unread(tmp_path: Path) -> None:
