@@ -90,7 +90,7 @@ def forecast(plan: Plan, progress: Progress) -> list[list[str]]:
 def timed(networks: Networks, prepared: Prepared, settings: Settings) -> tuple[float, float]:
     """Seconds per image of all networks, unless the settings tell them, and of decoding in one process."""
     count = len(prepared.images)
-    sample = prepared.images.arranged(np.arange(0, count, -(-count // TIMED_IMAGES)))
+    sample = prepared.images.take(np.arange(0, count, -(-count // TIMED_IMAGES)))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as in a decoding process
     start = time.perf_counter()

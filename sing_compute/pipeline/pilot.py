@@ -48,7 +48,7 @@ def measuring_seconds(
     counts = sorted({min(images, PILOT_IMAGES), min(images, 2 * PILOT_IMAGES)})
     with progress.task("scores, tried on few images", sum(counts)) as advance:
         for count in counts:
-            part = replace(prepared, images=prepared.images.arranged(np.arange(count)), labels=prepared.labels[:count])
+            part = replace(prepared, images=prepared.images.take(np.arange(count)), labels=prepared.labels[:count])
             seconds[count] = _measured(plan, part, words, settings, given)
             advance(count)
     (small, first), (large, last) = min(seconds.items()), max(seconds.items())

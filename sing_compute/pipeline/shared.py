@@ -106,7 +106,7 @@ class Pictures:
     @property
     def group_names(self) -> list[str]:
         """The user's groups in alphabetical order."""
-        return [name for name in self.groups.used if name] if self.groups else []
+        return [name for name in self.groups.used_names if name] if self.groups else []
 
     @property
     def group_masks(self) -> dict[str, NDArray[np.bool_]]:

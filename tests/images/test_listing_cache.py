@@ -21,7 +21,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A class tree that is large enough to be kept, and has lain still for long enough."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(listing_cache, "LARGE", 3)
-    monkeypatch.setattr(listing_cache, "SETTLED", -(10**18))
+    monkeypatch.setattr(listing_cache, "UNCHANGED_FOR", -(10**18))
     for key in KEYS:
         (tmp_path / "tree" / key).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "tree" / key).touch()
@@ -79,7 +79,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 @pytest.mark.parametrize("change", CHANGES)
 def test_after_any_change_the_tree_is_listed_again(change: str, tree: Path) -> None:
     assert list(list_images(tree).keys) == KEYS
-    time.sleep(0.02)  # beyond the tick of the file system's clock; SETTLED sees to it outside of tests
+    time.sleep(0.02)  # beyond the tick of the file system's clock; UNCHANGED_FOR sees to it outside of tests
     CHANGES[change](tree)
     truth = sorted(path.relative_to(tree).as_posix() for path in tree.rglob("*.png"))
     assert truth != KEYS
@@ -90,7 +90,7 @@ def test_after_any_change_the_tree_is_listed_again(change: str, tree: Path) -> N
 
 
 def test_what_changed_a_moment_ago_is_not_kept(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listing_cache, "SETTLED", 10**18)
+    monkeypatch.setattr(listing_cache, "UNCHANGED_FOR", 10**18)
     assert list(list_images(tree).keys) == KEYS
     assert kept(tree) == []
 
