@@ -35,7 +35,7 @@ from sing_compute.extraction.settings import Settings
 from sing_compute.extraction.shards import SHARD_IMAGES, WorkFolder
 from sing_compute.extraction.streams import Streams
 from sing_compute.images.decoding import decode_batches
-from sing_compute.images.finding import list_images
+from sing_compute.images.image_sources import list_images
 from sing_compute.images.listing import ImageList
 from sing_compute.models.classifier import Classifier
 from sing_compute.pipeline.plan import default_workers

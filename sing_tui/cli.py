@@ -2,7 +2,6 @@
 
 import os
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,8 +12,6 @@ from sing_tui.start import LEVELS, THEMES, Start, Wish
 
 PICTURES = ("scatter", "ratios", "distributions", "strings", "validation", "spectrum", "parts")
 GRAPHICS = ("kitty", "sixel", "cells", "ask")
-_MMAP_THRESHOLD = -3
-"""The parameter's number in glibc's malloc.h."""
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
@@ -123,6 +120,7 @@ def _screen(file: Path, start: Start, options: dict[str, Any]) -> None:
     if os.environ.get("TERM", "") in ("", "dumb"):
         raise SingError("this terminal cannot place text (TERM=dumb); use: sing-tui FILE --table models --csv -")
     _check_file(file)
+    from sing_compute.allocator import return_blocks_above
     from sing_tui.actions import NAMES
     from sing_tui.app import Explorer
     from sing_tui.settings import config_path, read_config, read_state, state_path
@@ -143,7 +141,7 @@ def _screen(file: Path, start: Start, options: dict[str, Any]) -> None:
         memory=memory,
     )
     sys.setswitchinterval(0.0005)  # what reads beside the screen leaves the keys a tenth of Python's usual wait
-    _give_back_memory()
+    return_blocks_above(2**22)  # the columns of a large file go back to the system as soon as they are done with
     explorer.run(mouse=not options["no_mouse"] and config.mouse is not False)
     if explorer.failure is not None:
         raise explorer.failure
@@ -153,18 +151,6 @@ def _takes_unicode() -> bool:
     """Whether the locale is one of UTF-8. Python writes UTF-8 in the C locale, too, where terminals may not read it."""
     locale = next((os.environ[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if os.environ.get(name)), "")
     return "utf" in (locale or sys.stdout.encoding or "").lower()
-
-
-def _give_back_memory() -> None:
-    """Let the columns of a large file go back to the system as soon as they are done with, where the C library is glibc.
-
-    Left alone, it raises the size from which it does so with every column that is freed, and keeps tens of megabytes.
-    """
-    if sys.platform == "linux":
-        import ctypes
-
-        with suppress(AttributeError, OSError):  # another C library frees as it likes
-            ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, 2**22)
 
 
 def _graphics(wanted: str | None) -> Literal["auto", "kitty", "sixel", "cells"]:

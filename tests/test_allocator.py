@@ -46,3 +46,31 @@ def test_memory_that_is_kept_is_not_asked_for_again_and_goes_back_afterwards() -
     assert kept < 0.1 * SIZE / PAGE
     assert after > 5 * SIZE / PAGE
     assert held < SIZE / 2
+
+
+COLUMNS = 8 * 2**20
+COLUMN_PROGRAM = f"""
+import resource, sys
+from sing_compute.allocator import return_blocks_above
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(10):
+        b"1" * {COLUMNS}
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+if sys.argv[1:]:
+    return_blocks_above(2**22)
+faults()  # the first time the pages are new
+print(faults())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux" or not Path("/lib64/ld-linux-x86-64.so.2").exists(), reason="needs glibc")
+@pytest.mark.parametrize("returned", [False, True])
+def test_large_blocks_go_back_at_once_where_that_is_asked_for(returned: bool) -> None:
+    """Ten blocks of 8 MB, written to, take 2,048 pages each where the system has them back; else they reuse them."""
+    command = [sys.executable, "-c", COLUMN_PROGRAM, *(["return"] if returned else [])]
+    pages = int(subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout)
+    assert (pages > 9 * COLUMNS / PAGE) == returned
+    assert (pages < COLUMNS / PAGE) != returned

@@ -10,8 +10,8 @@ import torch
 from small_run import make_inputs
 
 from sing_compute.store import Store
-from sing_compute.translator.imported import save_translator
 from sing_compute.translator.ridge import AffineTranslator
+from sing_compute.translator.translator_file import save_translator
 
 CLIP = "ViT-B-32/openai"
 

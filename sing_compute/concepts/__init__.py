@@ -1,1 +1,1 @@
-"""Vocabularies, their text and its vectors in CLIP space."""
+"""Read vocabularies of concepts, and embed their texts and images in CLIP space."""

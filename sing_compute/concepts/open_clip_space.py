@@ -1,4 +1,4 @@
-"""A CLIP network through open_clip: image and text towers into one space."""
+"""Embed images and texts in one CLIP space with a network of open_clip."""
 
 import difflib
 from collections.abc import Callable, Sequence
@@ -16,21 +16,24 @@ from sing_compute.linalg.angles import unit
 from sing_compute.precision import FLOAT32, computing_in
 
 SCHEMAS = ("local-dir:", "hf-hub:")
+"""Beginnings of names that are no ARCH/PRETRAINED."""
 TEXT_BATCH = 256
+"""Texts that go through the text tower at once."""
 
 
 class OpenClipSpace:
-    """An open_clip model, in evaluation mode: unit embeddings of images and of texts.
-
-    Args:
-        name: `ARCH/PRETRAINED` as `open_clip.list_pretrained()` has them, `ARCH/FILE`, `hf-hub:ORG/REPO`, or
-            `local-dir:FOLDER` in the hub's own format.
-
-    Raises:
-        ConceptsError: Unknown architecture or tag, or weights that cannot be had; never a random network.
-    """
+    """An open_clip network in evaluation mode. It gives unit embeddings of images and of texts."""
 
     def __init__(self, name: str) -> None:
+        """Load the network with its weights, on the CPU; it is never left with random weights.
+
+        Args:
+            name: `ARCH/PRETRAINED` as `open_clip.list_pretrained()` names them, `ARCH/FILE`, `hf-hub:ORG/REPO`, or
+                `local-dir:FOLDER` in the hub's format.
+
+        Raises:
+            ConceptsError: Unknown architecture or tag, or weights that cannot be loaded.
+        """
         import open_clip
         from open_clip.transform import PreprocessCfg, image_transform_v2
 
@@ -51,7 +54,7 @@ class OpenClipSpace:
             else False
         )
         try:
-            # The activation must be the one the weights were trained with: open_clip only warns where they differ.
+            # The activation must be the one that the weights were trained with; open_clip only warns where they differ.
             with hub_access(wanted=_may_need_hub(name, pretrained)):
                 model = open_clip.create_model(
                     architecture,
@@ -62,10 +65,10 @@ class OpenClipSpace:
                 )
                 tokenizer = open_clip.get_tokenizer(architecture)
         except Exception as error:  # hub, network and format errors come as many types
-            away = no_connection(error)
-            if away:
+            reason = no_connection(error)
+            if reason:
                 raise ConceptsError(
-                    f"cannot get --clip {name} ({away}). Ways out: --clip local-dir:FOLDER or ARCH/FILE, "
+                    f"cannot get --clip {name} ({reason}). Ways out: --clip local-dir:FOLDER or ARCH/FILE, "
                     "a cache filled elsewhere (HF_HOME=FOLDER HF_HUB_OFFLINE=1), a mirror (HF_ENDPOINT=URL)"
                 ) from error
             raise ConceptsError(
@@ -75,27 +78,37 @@ class OpenClipSpace:
         self._tokenizer: Callable[[list[str]], Tensor] = tokenizer
         preprocess: dict[str, Any] = model.visual.preprocess_cfg
         self.transform = image_transform_v2(PreprocessCfg(**preprocess), is_train=False)
-        # Where a folder or file lies differs between machines; its name and the weights' fingerprint do not.
-        shown = f"local-dir:{Path(name.partition(':')[2]).resolve().name}" if name.startswith("local-dir:") else name
+        # The place of a folder or file differs between machines; its name and the fingerprint of the weights do not.
+        tag = f"local-dir:{Path(name.partition(':')[2]).resolve().name}" if name.startswith("local-dir:") else name
         if pretrained and not open_clip.get_pretrained_cfg(architecture, pretrained):
-            shown = f"{architecture}/{Path(pretrained).name}"
-        self.provenance: dict[str, str] = {"tag": shown, "source": "open_clip", "state_sha256": state_sha256(model)}
+            tag = f"{architecture}/{Path(pretrained).name}"
+        self.provenance: dict[str, str] = {"tag": tag, "source": "open_clip", "state_sha256": state_sha256(model)}
 
     def to(self, device: torch.device) -> "OpenClipSpace":
-        """Move the network."""
+        """Move the network to a device, and return this space."""
         self._model.to(device)
         return self
 
     @torch.inference_mode()
     def images(self, batch: Tensor, precision: str = FLOAT32) -> Float[Tensor, "image clip"]:
-        """Unit embeddings of transformed images, float32."""
+        """Return unit embeddings of images, float32.
+
+        Args:
+            batch: Transformed images (image, channel, height, width), on the network's device.
+            precision: Arithmetic inside the network.
+        """
         with computing_in(precision, batch.device):
             embedded: Tensor = self._model.encode_image(batch)
         return unit(embedded.float())
 
     @torch.inference_mode()
     def texts(self, texts: Sequence[Sequence[str]], *, device: torch.device) -> Float[Tensor, "text clip"]:
-        """Unit embedding of each entry: of its one text, or of the mean of its texts' unit embeddings."""
+        """Return one unit embedding for each entry, float32, on the CPU.
+
+        Args:
+            texts: Entries of one text or several. For several it is the direction of the mean of their unit embeddings.
+            device: Device of the network.
+        """
         flat = [text for entry in texts for text in entry]
         owner = torch.tensor([index for index, entry in enumerate(texts) for _ in entry])
         parts = []
@@ -108,7 +121,7 @@ class OpenClipSpace:
 
 
 def _may_need_hub(name: str, pretrained: str | None) -> bool:
-    """Whether weights or tokenizer may lie on a hub: not those of a file or folder that names none of the hub's."""
+    """Return True if weights or tokenizer may come from a hub: False for a file, and for a folder that names nothing there."""
     if name.startswith("local-dir:"):
         try:
             return "hf_" in (Path(name.partition(":")[2]) / "open_clip_config.json").read_text()

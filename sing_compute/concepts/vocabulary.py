@@ -1,4 +1,4 @@
-"""Vocabularies: lists of concepts, each a short name for tables, a kind, and the text whose CLIP vector stands for it."""
+"""Read vocabularies: lists of concepts, each with a name for tables, a kind, and a prompt, the text that CLIP embeds."""
 
 import re
 from collections import Counter
@@ -11,7 +11,7 @@ from sing_compute.datafiles import data_path
 from sing_compute.errors import ConceptsError
 
 BUILT_IN = {"attributes": "vocabularies/attributes.tsv", "words": "vocabularies/tokenizer_words.txt"}
-"""Name of each vocabulary that comes with the package, and its file below `data/`."""
+"""Vocabularies that come with the package, by name, and their files below `data/`."""
 
 Concept = tuple[str, str, str]
 """Name, kind, prompt."""
@@ -19,24 +19,24 @@ Concept = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """Concepts in the order they were read. No two share a name or a prompt (case and white space aside)."""
+    """Concepts in the order of reading. No two share a name or a prompt, where case and white space do not count."""
 
     names: tuple[str, ...]
     kinds: tuple[str, ...]
     prompts: tuple[str, ...]
-    merged: tuple[str, ...] = ()
-    """Names of the duplicates that were left out; with "(same prompt as ...)" where the name alone does not tell why."""
+    duplicates: tuple[str, ...] = ()
+    """Names of the concepts that were left out as duplicates; with "(same prompt as ...)" where the names differ."""
 
     def __len__(self) -> int:
         return len(self.names)
 
 
 def read_vocabulary(source: str | Path) -> Vocabulary:
-    """Read a built-in vocabulary or a user's file, its duplicates merged.
+    """Read a built-in vocabulary or a user's file, and leave out duplicates.
 
-    A file is UTF-8 with one concept a line: `name`, `name<TAB>kind` or `name<TAB>kind<TAB>prompt`. Blank lines and lines
-    that start with `#` are skipped. The kind defaults to the file's name without its ending, the prompt to
-    `an image of {name}`.
+    A file is UTF-8 with one concept a line: `name`, `name<TAB>kind` or `name<TAB>kind<TAB>prompt`. Blank lines and
+    lines that start with `#` are skipped. Without a kind it is the file's name without its ending, without a prompt it
+    is `an image of {name}`.
 
     Args:
         source: `attributes`, `words`, or a file (`./words` for a file of that name).
@@ -57,24 +57,28 @@ def read_vocabulary(source: str | Path) -> Vocabulary:
     ]
     if not concepts:
         raise ConceptsError(f"{path} holds no concept; write one a line: name, or name<TAB>kind<TAB>prompt")
-    return _merge(concepts)
+    return _without_duplicates(concepts)
 
 
 def merge_vocabularies(vocabularies: Iterable[Vocabulary]) -> Vocabulary:
-    """Join vocabularies in the order given; of concepts with the same name or the same prompt the first stays."""
+    """Join vocabularies in their order; of concepts with the same name or the same prompt, the first is used.
+
+    Args:
+        vocabularies: At least one.
+    """
     vocabularies = list(vocabularies)
     concepts = [c for v in vocabularies for c in zip(v.names, v.kinds, v.prompts, strict=True)]
-    return _merge(concepts, merged=[name for v in vocabularies for name in v.merged])
+    return _without_duplicates(concepts, [name for v in vocabularies for name in v.duplicates])
 
 
 def tokenizer_words() -> list[str]:
-    """Whole words of the CLIP BPE tokenizer in its rank order, a frequent word first: what tokenizer_words.txt holds.
+    """Return the whole words of the CLIP tokenizer in its order, frequent words first: the content of tokenizer_words.txt.
 
     A word is a token that ends a word (`</w>`), of three or more letters a-z, with a vowel (aeiouy) and no letter three
-    times in a row. Word endings such as `ation` are left out by a count over all such tokens: one that ends at least 5
-    others whose rest is no token itself (so `house` in `farmhouse` does not count), and begins at most a quarter as many.
-    This costs some real words (`city`, `king`), and fragments, names and hashtags remain: it is the tokenizer's list.
-    Loads torch (open_clip does): only whoever makes the file anew, or tests it, pays.
+    times in a row. Word endings such as `ation` are left out by a count over all such tokens: a token that ends at
+    least 5 others whose rest is not a token itself (so `house` in `farmhouse` does not count), and that begins at most
+    a quarter as many. This rule also removes some real words (`city`, `king`), and fragments, names and hashtags
+    remain. It loads torch, because open_clip does; it is called only to make the file and to test it.
     """
     from open_clip.tokenizer import SimpleTokenizer  # type: ignore[import-untyped, unused-ignore]
 
@@ -93,7 +97,7 @@ def tokenizer_words() -> list[str]:
 
 
 def _read_text(path: Path) -> str:
-    """The text of a file, its line ends made into newlines."""
+    """Read the text of a file, with newlines as its only line ends."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
@@ -110,7 +114,7 @@ def _read_text(path: Path) -> str:
 
 
 def _concept(line: str, kind: str, where: str) -> Concept:
-    """One line as a concept; an empty column counts as absent."""
+    """Read one line as a concept; an empty column counts as missing."""
     columns = [" ".join(normalize("NFC", column).split()) for column in line.split("\t")]
     if len(columns) > 3:
         raise ConceptsError(f"{where}: {len(columns)} columns; at most 3, between tabs: name, kind, prompt")
@@ -120,29 +124,29 @@ def _concept(line: str, kind: str, where: str) -> Concept:
     return name, own_kind or kind, prompt or f"an image of {name}"
 
 
-def _merge(concepts: Iterable[Concept], merged: Iterable[str] = ()) -> Vocabulary:
-    """First come, first kept; what goes is named after what is in `merged` already."""
-    kept: list[Concept] = []
-    gone = list(merged)
+def _without_duplicates(concepts: Iterable[Concept], known_duplicates: Iterable[str] = ()) -> Vocabulary:
+    """Use the first of concepts with the same name or prompt, and add the others to the known duplicates."""
+    used: list[Concept] = []
+    duplicates = list(known_duplicates)
     names: set[str] = set()
     by_prompt: dict[str, str] = {}
     for name, kind, prompt in concepts:
         if _key(name) in names:
-            gone.append(name)
+            duplicates.append(name)
         elif _key(prompt) in by_prompt:
-            gone.append(f"{name} (same prompt as {by_prompt[_key(prompt)]})")
+            duplicates.append(f"{name} (same prompt as {by_prompt[_key(prompt)]})")
         else:
-            kept.append((name, kind, prompt))
+            used.append((name, kind, prompt))
             names.add(_key(name))
             by_prompt[_key(prompt)] = name
     return Vocabulary(
-        names=tuple(name for name, _, _ in kept),
-        kinds=tuple(kind for _, kind, _ in kept),
-        prompts=tuple(prompt for _, _, prompt in kept),
-        merged=tuple(gone),
+        names=tuple(name for name, _, _ in used),
+        kinds=tuple(kind for _, kind, _ in used),
+        prompts=tuple(prompt for _, _, prompt in used),
+        duplicates=tuple(duplicates),
     )
 
 
 def _key(text: str) -> str:
-    """What two texts must share to be the same concept: case and white space do not count."""
+    """Return a text without its case and white space, by which concepts are compared."""
     return " ".join(text.split()).casefold()

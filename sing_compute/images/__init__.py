@@ -1,1 +1,1 @@
-"""Photographs: which there are, what class each shows, and one decode of each for every network of a run."""
+"""List the photographs of a run with their classes, and decode each once for all networks."""

@@ -1,4 +1,4 @@
-"""Images in tar archives, as webdataset packs them: one pass over the headers finds each, nothing is unpacked."""
+"""List images in tar archives, as webdataset packs them, in one pass over the headers; nothing is unpacked."""
 
 import json
 import os
@@ -16,36 +16,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sing_compute.errors import ImagesError
-from sing_compute.images.folders import Note, gathered, is_class, is_image, look_into
-from sing_compute.images.listing import ImageList, Members, stamp
-from sing_compute.images.texts import Categorical, Coded, Texts
+from sing_compute.images.compact_text import Categorical, CategoricalBuilder, Texts
+from sing_compute.images.folders import OnVisit, compact_keys, folder_entries, is_class, is_image
+from sing_compute.images.listing import ArchiveMembers, ImageList, file_stamp
 
 READERS = 16
-"""Archives that are read at once: a slow disk answers many in the time of one."""
+"""Archives that are read at once: a slow disk answers many requests in the time of one."""
 LABEL_KEYS = ("wnid", "label", "class")
-"""Where a .json member may say the class; the first that is there is taken."""
+"""Keys under which a .json member may give the class; the first of them that exists is used."""
 COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
-"""First bytes of gzip, bzip2, xz and zstd."""
+"""First bytes of files of gzip, bzip2, xz and zstd."""
 
 
 @dataclass(slots=True)
 class _Sample:
-    """Members of one name but for the ending: images, and what says their class."""
+    """Members whose names differ only in the ending: images, and files that give their class."""
 
     rows: list[int] = field(default_factory=list)
-    text: str | None = None
-    """Of the .cls member."""
-    told: str | None = None
-    """Of the .json member."""
+    cls_label: str | None = None
+    """Class by the .cls member."""
+    json_label: str | None = None
+    """Class by the .json member."""
 
     @property
     def label(self) -> str | None:
-        return self.told if self.text is None else self.text
+        return self.json_label if self.cls_label is None else self.cls_label
 
 
 @dataclass(frozen=True, slots=True)
 class _Index:
-    """The images of one archive; a label is empty where no member says it."""
+    """The images of one archive; the label is an empty text where no member gives it."""
 
     stamp: str
     names: Texts
@@ -54,19 +54,25 @@ class _Index:
     labels: Categorical
 
 
-def archives_of(source: Path) -> list[Path]:
-    """The archives that `--images` means: one, those of a folder without subfolders, or those of a pattern with braces.
+def find_archives(source: Path) -> list[Path]:
+    """Find the archives that `--images` names: one, those in a folder without subfolders, or those of a pattern.
+
+    Args:
+        source: A .tar file, a folder, or a pattern with braces such as `train-{000..146}.tar`.
+
+    Returns:
+        Paths of the archives; none if the source is something else.
 
     Raises:
-        ImagesError: The pattern names archives that are not there.
+        ImagesError: Some archives of the pattern do not exist.
     """
     if source.is_dir():
-        entries = list(look_into(source))
+        entries = list(folder_entries(source))
         names = sorted(entry.name for entry in entries if entry.name.lower().endswith(".tar"))
         return [] if any(map(is_class, entries)) else [source / name for name in names]
     if source.suffix.lower() != ".tar" or source.exists():
         return [source] if source.suffix.lower() == ".tar" else []
-    archives = [Path(text) for text in _expanded(str(source))]
+    archives = [Path(text) for text in _expand(str(source))]
     missing = [path for path in archives if not path.is_file()]
     if missing and len(archives) > 1:
         raise ImagesError(
@@ -75,21 +81,26 @@ def archives_of(source: Path) -> list[Path]:
     return [] if missing else archives
 
 
-def list_archives(root: Path, names: Sequence[str], note: Note = str) -> ImageList:
-    """Images in tar archives below a folder, with keys such as `train-000000.tar/n01440764/0001.jpg`.
+def list_archives(root: Path, names: Sequence[str], on_visit: OnVisit = str) -> ImageList:
+    """List the images in tar archives, with keys such as `train-000000.tar/n01440764/0001.jpg`.
 
-    The class of NAME.jpg is what NAME.cls says (its text: an index or a name), or the `wnid`, `label` or `class` of NAME.json;
-    where no archive has such members, the folder in which the image lies within its archive.
+    The class of NAME.jpg is the text of NAME.cls (an index or a name), or the `wnid`, `label` or `class` of NAME.json.
+    Where no archive has such members, it is the name of the image's folder within the archive.
+
+    Args:
+        root: A folder.
+        names: Paths of the archives below it.
+        on_visit: Called for each archive before it is read.
 
     Raises:
         ImagesError: An archive is damaged, compressed or cannot be read, or an image has no class.
     """
     for name in names:
-        note(name)
+        on_visit(name)
     with ThreadPoolExecutor(READERS) as pool:
-        found = list(pool.map(_indexed, repeat(root), names))
-    by_member = any(any(index.labels.used) for index in found)
-    labels = Coded()
+        found = list(pool.map(_index, repeat(root), names))
+    by_member = any(any(index.labels.used_names) for index in found)
+    labels = CategoricalBuilder()
 
     def keys() -> Iterator[str]:
         for name, index in zip(names, found, strict=True):
@@ -97,42 +108,38 @@ def list_archives(root: Path, names: Sequence[str], note: Note = str) -> ImageLi
                 if not by_member:
                     label = os.path.basename(os.path.dirname(member))
                 if not label:
-                    told = (
-                        "has neither .cls nor .json with its class, as others have"
-                        if by_member
-                        else "lies in no folder"
-                    )
+                    problem = "has no .cls or .json with its class, as others have" if by_member else "is in no folder"
                     raise ImagesError(
-                        f"--images {root / name}: {member} {told}; an image's class is told by NAME.cls or NAME.json beside "
-                        "NAME.jpg, or by its folder within the archive"
+                        f"--images {root / name}: {member} {problem}; NAME.cls or NAME.json next to NAME.jpg gives an "
+                        "image's class, or else its folder within the archive"
                     )
                 labels.add(label)
                 yield f"{name}/{member}"
 
-    texts = gathered(root, keys())
+    texts = compact_keys(root, keys())
     if not texts:
         raise ImagesError(f"--images {root / names[0]}: no images in {'it' if len(names) == 1 else 'these archives'}")
-    twice = texts.repeated()
-    if twice is not None:
-        raise ImagesError(f"--images {root}: {twice} stands in its archive twice; pack each image once")
-    members = Members(
+    duplicate = texts.first_duplicate()
+    if duplicate is not None:
+        raise ImagesError(f"--images {root}: {duplicate} is in its archive twice; pack each image once")
+    members = ArchiveMembers(
         tuple(names),
         tuple(index.stamp for index in found),
         np.repeat(np.arange(len(names), dtype=np.int32), [len(index.names) for index in found]),
         np.concatenate([index.offset for index in found]),
         np.concatenate([index.size for index in found]),
     )
-    return ImageList(root, texts, labels.categorical(), members=members)
+    return ImageList(root, texts, labels.build(), members=members)
 
 
-def _indexed(root: Path, name: str) -> _Index:
-    """One pass over the headers of an archive."""
+def _index(root: Path, name: str) -> _Index:
+    """Read the headers of an archive in one pass."""
     path = root / name
     try:
         with path.open("rb") as stream:
             if stream.read(6).startswith(COMPRESSED):
                 raise ImagesError(
-                    f"--images {path}: it is compressed, so that no image in it can be reached alone; unpack it to a plain .tar"
+                    f"--images {path}: it is compressed, so no image in it can be read alone; unpack it to a plain .tar"
                 )
             stream.seek(0)
             with tarfile.open(fileobj=stream, mode="r:") as archive:
@@ -143,17 +150,18 @@ def _indexed(root: Path, name: str) -> _Index:
 
 
 def _images_of(archive: tarfile.TarFile, stream: BinaryIO, path: Path) -> _Index:
-    before = stamp(os.fstat(stream.fileno()))
+    """Find the images of an open archive, and the class of each."""
+    before = file_stamp(os.fstat(stream.fileno()))
     offset, size, codes, known = array("q"), array("q"), array("i"), {"": 0}
-    apart: dict[str, _Sample] = {}
+    incomplete: dict[str, _Sample] = {}
 
-    def settle(stem: str, sample: _Sample) -> None:
-        """Label a sample's images, or keep it until its other members come."""
+    def add_label(stem: str, sample: _Sample) -> None:
+        """Label the images of a sample, or keep it until its other members come."""
         if sample.rows and sample.label:
             for row in sample.rows:
                 codes[row] = known.setdefault(sample.label, len(known))
         elif sample.rows or sample.label:
-            apart[stem] = sample
+            incomplete[stem] = sample
 
     def images() -> Iterator[str]:
         current, sample = "", _Sample()
@@ -161,8 +169,8 @@ def _images_of(archive: tarfile.TarFile, stream: BinaryIO, path: Path) -> _Index
             name = os.path.normpath(member.name)
             stem, ending = os.path.splitext(name)
             if stem != current:
-                settle(current, sample)
-                current, sample = stem, apart.pop(stem, _Sample())
+                add_label(current, sample)
+                current, sample = stem, incomplete.pop(stem, _Sample())
             if is_image(name) and not member.isdir():
                 if not member.isreg() or member.issparse():
                     raise tarfile.ReadError(f"{name} is a link or has holes")
@@ -175,18 +183,18 @@ def _images_of(archive: tarfile.TarFile, stream: BinaryIO, path: Path) -> _Index
                 stream.seek(member.offset_data)
                 content = stream.read(member.size)
                 if ending.lower() == ".cls":
-                    sample.text = _text(content, path, name)
+                    sample.cls_label = _cls_label(content, path, name)
                 else:
-                    sample.told = _told(content, path, name)
-        settle(current, sample)
+                    sample.json_label = _json_label(content, path, name)
+        add_label(current, sample)
 
-    names = gathered(path, images())
+    names = compact_keys(path, images())
     labels = Categorical(np.array(codes, dtype=np.int32), tuple(known))
     return _Index(before, names, np.array(offset, dtype=np.int64), np.array(size, dtype=np.int64), labels)
 
 
 def _members(archive: tarfile.TarFile, stream: BinaryIO) -> Iterator[tarfile.TarInfo]:
-    """All members, none of them kept; an archive that stops without an end mark is one that was not copied wholly."""
+    """Give all members of an archive; raise an error if it has no end mark, because then it is not complete."""
     while (member := archive.next()) is not None:
         archive.members.clear()  # type: ignore[attr-defined]
         yield member
@@ -195,24 +203,24 @@ def _members(archive: tarfile.TarFile, stream: BinaryIO) -> Iterator[tarfile.Tar
         raise tarfile.ReadError("no end mark after its last member")
 
 
-def _text(content: bytes, path: Path, name: str) -> str | None:
+def _cls_label(content: bytes, path: Path, name: str) -> str | None:
     try:
         return content.decode("utf-8-sig").strip() or None
     except UnicodeDecodeError as error:
         raise ImagesError(f"--images {path}: {name} is not the UTF-8 text of a class") from error
 
 
-def _told(content: bytes, path: Path, name: str) -> str | None:
+def _json_label(content: bytes, path: Path, name: str) -> str | None:
     try:
         facts = json.loads(content)
     except ValueError as error:
         raise ImagesError(f"--images {path}: {name} is not JSON") from error
-    given = [facts[key] for key in LABEL_KEYS if key in facts] if isinstance(facts, dict) else []
-    return next((str(label).strip() for label in given if type(label) in (str, int) and str(label).strip()), None)
+    labels = [facts[key] for key in LABEL_KEYS if key in facts] if isinstance(facts, dict) else []
+    return next((str(label).strip() for label in labels if type(label) in (str, int) and str(label).strip()), None)
 
 
-def _expanded(pattern: str) -> list[str]:
-    """A pattern with {000..146} or {a,b} as the shell would write it out."""
+def _expand(pattern: str) -> list[str]:
+    """Return the names of a pattern with {000..146} or {a,b}, as the shell expands it."""
     found = re.search(r"\{([^{}]*)\}", pattern)
     if found is None:
         return [pattern]
@@ -222,4 +230,4 @@ def _expanded(pattern: str) -> list[str]:
     else:
         width = max(map(len, span.groups())) if any(text.startswith("0") for text in span.groups()) else 0
         parts = [f"{number:0{width}d}" for number in range(int(span[1]), int(span[2]) + 1)]
-    return [text for part in parts for text in _expanded(pattern[: found.start()] + part + pattern[found.end() :])]
+    return [text for part in parts for text in _expand(pattern[: found.start()] + part + pattern[found.end() :])]

@@ -1,4 +1,4 @@
-"""One decode of each image for all networks of a run. A broken image is reported, never fatal; a broken disk is."""
+"""Decode each image once for all networks of a run. A broken image is reported and skipped; a broken disk ends the run."""
 
 import copy
 import hashlib
@@ -20,34 +20,35 @@ from sing_compute.images.listing import ImageList
 
 Transform = Callable[[Any], Tensor]
 Item = tuple[int, list[Tensor] | str] | ImagesError
-"""Row and tensors of an image, or row and the reason why it cannot be read; or why none can."""
+"""Row and tensors of an image; or row and the reason why it cannot be decoded; or the error that ends the run."""
 READERS = 16
-"""Images of a batch that are read at once, ahead of decoding: a slow disk answers many in the time of one."""
-KILLED = ("DataLoader worker (pid", "Pin memory thread")
-"""How torch begins to say that a worker process has died."""
+"""Images of a batch that are read at once: a slow disk answers many requests in the time of one."""
+DEAD_WORKER = ("DataLoader worker (pid", "Pin memory thread")
+"""Beginnings of torch's messages when a worker process has died."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Decoded images in order: rows into the image list, one tensor per transform, and the images that failed."""
+    """Decoded images of one batch."""
 
     rows: list[int]
+    """Row in the image list of each decoded image."""
     tensors: list[Tensor]
+    """For each transform the decoded images (image, channel, height, width); empty if none was decoded."""
     failed: list[tuple[int, str]]
+    """Row of each image that cannot be decoded, and the reason."""
 
     def pin_memory(self) -> "Batch":
-        """The batch in memory that a GPU can fetch from by itself; torch's loader calls this."""
+        """Return the batch in pinned memory, from which a GPU copies by itself; torch's loader calls this."""
         return Batch(self.rows, [tensor.pin_memory() for tensor in self.tensors], self.failed)
 
 
 class DecodedImages(Dataset[Item]):
-    """Each image once, as the tensors of all transforms, or as the reason why it cannot be read."""
+    """The images of a list, each decoded once into the tensors of all transforms."""
 
     def __init__(self, images: ImageList, steps: "SharedSteps") -> None:
         self._images, self._steps = images, steps
-        self._readers: ThreadPoolExecutor | None = (
-            None  # threads do not survive a fork: made in the process that decodes
-        )
+        self._readers: ThreadPoolExecutor | None = None  # made in the worker process: threads do not survive a fork
 
     def __len__(self) -> int:
         return len(self._images)
@@ -64,7 +65,7 @@ class DecodedImages(Dataset[Item]):
     def _read(self, row: int) -> bytes | Exception:
         try:
             return self._images.read(row)
-        except Exception as error:  # raised again where its image is decoded
+        except Exception as error:  # it is raised again where this image is decoded
             return error
 
     def _decode(self, row: int, content: bytes | Exception) -> Item:
@@ -76,9 +77,9 @@ class DecodedImages(Dataset[Item]):
             return row, self._steps(image)
         except ImagesError as error:
             return error
-        except UnidentifiedImageError:  # its own text names a place in memory
+        except UnidentifiedImageError:  # its text contains an address in memory
             return row, "cannot identify image file"
-        except Exception as error:  # decoders raise many types; whatever it is, the image is skipped, the reason kept
+        except Exception as error:  # decoders raise many types; the image is skipped and the reason reported
             return row, (str(error).splitlines() or [type(error).__name__])[0]
 
 
@@ -90,17 +91,17 @@ def decode_batches(
     workers: int,
     pin: bool = False,
 ) -> Iterator[Batch]:
-    """Decode the rows of each batch, ahead of use in `workers` processes (0: in this one); equal steps run once.
+    """Decode the images of each batch, ahead of use; steps that several transforms begin with run once.
 
     Args:
-        images: The list that rows are of.
-        transforms: What makes a tensor of an image, one for each network.
-        batches: Rows of each batch; read as they are needed, a few ahead.
-        workers: Processes that read and decode.
-        pin: Give tensors in pinned memory, for transfers to a GPU.
+        images: The list of images.
+        transforms: One for each network: makes a tensor (channel, height, width) of a PIL image.
+        batches: Rows of the images of each batch; read when needed, a few batches ahead.
+        workers: Processes that read and decode; 0 decodes in this process.
+        pin: Give tensors in pinned memory, for copies to a GPU.
 
     Raises:
-        ImagesError: The images' disk is gone, or a transform gives tensors of different sizes.
+        ImagesError: The images' disk does not exist any more, or a transform gives tensors of different sizes.
         SingError: A worker process was killed.
     """
     steps = SharedSteps(transforms)
@@ -113,14 +114,14 @@ def decode_batches(
         pin_memory=pin,
         worker_init_fn=_ignore_interrupts,
     )
-    stream = _started(loader)
+    stream = _start(loader)
     try:
         while True:
             try:
                 batch = next(stream, None)
             except (RuntimeError, ConnectionError, EOFError, FileNotFoundError) as error:
-                if not workers or not _tells_death(error):
-                    raise error.with_traceback(None) from None  # its frames would keep the processes, as would a cause
+                if not workers or not _is_worker_death(error):
+                    raise error.with_traceback(None) from None  # frames and cause would keep the workers alive
                 batch = SingError(
                     "a process that decodes images was killed (out of memory?); finished work is kept, the same command "
                     "goes on, --workers 1 needs least memory"
@@ -131,11 +132,11 @@ def decode_batches(
                 raise batch
             yield Batch(batch.rows, [batch.tensors[slot] for slot in steps.slots] if batch.rows else [], batch.failed)
     finally:
-        del stream  # and with it the processes
+        del stream  # this ends the workers
 
 
-def _started(loader: DataLoader[Item]) -> Iterator[Batch | SingError]:
-    """The loader at work. Torch's answer to the death of a worker is taken back: it raises wherever the run happens to be."""
+def _start(loader: DataLoader[Item]) -> Iterator[Batch | SingError]:
+    """Start the workers. Torch's signal handler is removed: at the death of a worker it raises wherever the run happens to be."""
     before = signal.getsignal(signal.SIGCHLD)
     stream = iter(loader)
     if signal.getsignal(signal.SIGCHLD) is not before:
@@ -143,35 +144,40 @@ def _started(loader: DataLoader[Item]) -> Iterator[Batch | SingError]:
     return stream
 
 
-def _tells_death(error: Exception) -> bool:
-    """Whether a worker has died, rather than met with an error; a connection breaks where it dies while it hands over."""
-    told = str(error)
-    return told.startswith(KILLED) if isinstance(error, RuntimeError) else not told.startswith("Caught ")
+def _is_worker_death(error: Exception) -> bool:
+    """Return True if a worker has died, False if it raised an error. If it dies while it sends, the connection breaks."""
+    text = str(error)
+    return text.startswith(DEAD_WORKER) if isinstance(error, RuntimeError) else not text.startswith("Caught ")
 
 
 def _ignore_interrupts(worker: int) -> None:
-    """Ctrl-C on a terminal, or its end, reaches every process of the run; when to stop is the main one's to decide."""
+    """Ignore Ctrl-C and hang-up in a worker: they reach every process of the run, and the main process decides when to stop."""
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
 
 
 @dataclass(slots=True)
 class _Step:
-    """One step of some transforms, and the steps that follow it in each of them."""
+    """One step that some transforms share, and the steps that follow it in each of them."""
 
     run: Callable[[Any], Any]
     then: dict[Hashable, "_Step"] = field(default_factory=dict)
     slot: int | None = None
-    """Place of what it gives among the results, if a transform ends here."""
+    """Index of its result among all results, if a transform ends here."""
 
 
 class SharedSteps:
-    """Transforms as a tree of steps: those that begin several transforms alike run once for all of them."""
+    """A tree of the steps of all transforms: first steps that several transforms share run once."""
 
     def __init__(self, transforms: Sequence[Transform]) -> None:
+        """Build the tree.
+
+        Args:
+            transforms: One for each network.
+        """
         self._first: dict[Hashable, _Step] = {}
         self.slots: list[int] = []
-        """Where each transform's tensor stands among the results; equal transforms share one."""
+        """Index of each transform's tensor among the results; equal transforms share one."""
         for transform in transforms:
             then = self._first
             for run in _steps(transform):
@@ -182,54 +188,61 @@ class SharedSteps:
             self.slots.append(step.slot)
 
     def __call__(self, image: Image.Image) -> list[Tensor]:
-        """What every distinct transform makes of an image, each as if it had run alone."""
+        """Return the tensor of every distinct transform, each as if it had run alone."""
         results: dict[int, Tensor] = {}
-        _follow(self._first, image, results, kept=False)
+        _run_steps(self._first, image, results, reused=False)
         return [results[slot] for slot in range(len(results))]
 
 
 def _steps(transform: Transform) -> list[Callable[[Any], Any]]:
-    """The steps of torchvision's Compose, of either version; any other transform is one step."""
+    """Return the steps of torchvision's Compose, of either version; any other transform is one step."""
     kind = type(transform)
     if kind.__name__ != "Compose" or not kind.__module__.startswith("torchvision.transforms"):
         return [transform]
     return [step for part in transform.transforms for step in _steps(part)] or [transform]  # type: ignore[attr-defined]
 
 
-def _follow(steps: dict[Hashable, _Step], value: Any, results: dict[int, Tensor], *, kept: bool) -> None:
-    """Run all steps on a value. A step may change what it is given, so all but the last user of a value get a copy."""
+def _run_steps(steps: dict[Hashable, _Step], value: Any, results: dict[int, Tensor], *, reused: bool) -> None:
+    """Run all steps on a value. A step may change its input, so each but the last user of a value gets a copy."""
     for left, step in zip(range(len(steps) - 1, -1, -1), steps.values(), strict=True):
-        made = step.run(_copied(value) if left or kept else value)
+        made = step.run(_copy(value) if left or reused else value)
         if step.slot is not None:
             results[step.slot] = made
-        _follow(step.then, made, results, kept=step.slot is not None)
+        _run_steps(step.then, made, results, reused=step.slot is not None)
 
 
-def _copied(value: Any) -> Any:
+def _copy(value: Any) -> Any:
     if isinstance(value, Tensor):
         return value.clone()
     return value.copy() if isinstance(value, Image.Image) else copy.deepcopy(value)
 
 
 class _Settings(pickle.Pickler):
-    """Pickles tensors by their values: torch's own way differs between equal ones."""
+    """Pickle tensors by their values: torch's own pickles of equal tensors differ."""
 
     def reducer_override(self, value: Any) -> Any:
         return (torch.tensor, (value.tolist(), value.dtype)) if isinstance(value, Tensor) else NotImplemented
 
 
 def transform_settings(transform: Callable[[Any], Any]) -> str | None:
-    """Equal for transforms of equal settings, which repr may hide or round; None where they cannot be told (a lambda)."""
+    """Return a fingerprint of a transform's settings, which its repr may hide or round.
+
+    Args:
+        transform: Any transform, or one step of it.
+
+    Returns:
+        The same text for transforms of equal settings; None where the settings cannot be read, as of a lambda.
+    """
     stream = io.BytesIO()
     try:
         _Settings(stream).dump(transform)
-    except Exception:  # lambdas and local classes have no pickle, and say so by many types
+    except Exception:  # lambdas and local classes cannot be pickled; the types of error differ
         return None
     return hashlib.sha256(stream.getvalue()).hexdigest()
 
 
 def _collate(items: list[Item]) -> Batch | ImagesError:
-    """A batch; an error is handed over rather than raised, so that it keeps its one line on the way from a worker."""
+    """Make a batch of items. An error is returned, not raised: torch would add a worker's traceback to its one line."""
     good: list[tuple[int, list[Tensor]]] = []
     failed: list[tuple[int, str]] = []
     for item in items:
@@ -246,12 +259,12 @@ def _collate(items: list[Item]) -> Batch | ImagesError:
             return ImagesError(
                 f"a transform gives tensors of several sizes ({sizes[0]}, {sizes[1]}); it must resize to one"
             )
-    stacked = [_stacked(column) for column in zip(*(tensors for _, tensors in good), strict=True)]
+    stacked = [_stack(column) for column in zip(*(tensors for _, tensors in good), strict=True)]
     return Batch([row for row, _ in good], stacked, failed)
 
 
-def _stacked(tensors: Sequence[Tensor]) -> Tensor:
-    """One tensor, of images with its channels last, as networks will want it: another pass over it there costs more."""
+def _stack(tensors: Sequence[Tensor]) -> Tensor:
+    """Join tensors to one, images with channels last, the memory format that the networks use."""
     first, shape = tensors[0], (len(tensors), *tensors[0].shape)
-    layout = torch.channels_last if first.ndim == 3 else torch.contiguous_format
-    return torch.stack(tuple(tensors), out=torch.empty(shape, dtype=first.dtype, memory_format=layout))
+    memory_format = torch.channels_last if first.ndim == 3 else torch.contiguous_format
+    return torch.stack(tuple(tensors), out=torch.empty(shape, dtype=first.dtype, memory_format=memory_format))

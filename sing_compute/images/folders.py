@@ -1,4 +1,4 @@
-"""Images below a folder: one look into each folder, none at a file."""
+"""List the images below a folder: each folder is listed once, no file is opened."""
 
 import os
 from array import array
@@ -8,15 +8,21 @@ from pathlib import Path
 import numpy as np
 
 from sing_compute.errors import ImagesError
+from sing_compute.images.compact_text import Categorical, Texts
 from sing_compute.images.listing import EXTENSIONS, ImageList
-from sing_compute.images.texts import Categorical, Texts
 
-Note = Callable[[str], object]
-"""Is told the path below the root of each folder before it is listed, and of each archive before it is read."""
+OnVisit = Callable[[str], object]
+"""Is called with the path below the root of each folder before it is listed, and of each archive before it is read."""
 
 
-def list_tree(root: Path, note: Note = str) -> ImageList:
-    """Images of a folder with one subfolder per class. Links to folders count as classes but are not followed further down.
+def list_tree(root: Path, on_visit: OnVisit = str) -> ImageList:
+    """List the images of a folder with one subfolder per class.
+
+    A link to a folder counts as a class; links further down are not followed.
+
+    Args:
+        root: The folder.
+        on_visit: Called for each folder before it is listed.
 
     Raises:
         ImagesError: No images in subfolders, a folder that cannot be listed, or a name that is not UTF-8.
@@ -25,31 +31,36 @@ def list_tree(root: Path, note: Note = str) -> ImageList:
 
     def keys() -> Iterator[str]:
         for name in classes:
-            for key in walk(root, name, note):
+            for key in image_keys(root, name, on_visit):
                 codes.append(len(names))
                 yield key
             names.append(name)
 
-    note("")
-    entries = list(look_into(root))
+    on_visit("")
+    entries = list(folder_entries(root))
     classes = sorted(entry.name for entry in entries if is_class(entry))
-    texts = gathered(root, keys())
+    texts = compact_keys(root, keys())
     if not texts:
         loose = sum(is_image(entry.name) for entry in entries)
-        hint = f"; {loose} images lie loose in it" if loose else ""
+        hint = f"; {loose} images are directly in it" if loose else ""
         raise ImagesError(f"--images {root}: no images in its subfolders{hint}. It needs one subfolder per class")
     return ImageList(root, texts, Categorical(np.frombuffer(codes, dtype=np.int32), tuple(names)))
 
 
-def walk(root: Path, below: str, note: Note = str) -> Iterator[str]:
-    """Keys of all images in a folder and the folders in it, in the order of their names.
+def image_keys(root: Path, below: str, on_visit: OnVisit = str) -> Iterator[str]:
+    """Give the keys of all images in a folder and the folders below it, sorted by name.
+
+    Args:
+        root: The image root.
+        below: The folder, as a path below the root; empty for the root.
+        on_visit: Called for each folder before it is listed.
 
     Raises:
-        ImagesError: A folder that cannot be listed.
+        ImagesError: A folder cannot be listed.
     """
-    note(below)
+    on_visit(below)
     names, folders = list[str](), set[str]()
-    for entry in look_into(root / below):
+    for entry in folder_entries(root / below):
         if entry.is_dir(follow_symlinks=False):
             folders.add(entry.name)
         elif not is_image(entry.name) or not (entry.is_file(follow_symlinks=False) or entry.is_symlink()):
@@ -58,16 +69,20 @@ def walk(root: Path, below: str, note: Note = str) -> Iterator[str]:
     for name in sorted(names):
         key = f"{below}/{name}" if below else name
         if name in folders:
-            yield from walk(root, key, note)
+            yield from image_keys(root, key, on_visit)
         else:
             yield key
 
 
-def gathered(root: Path, keys: Iterator[str]) -> Texts:
-    """Keys of images in one buffer.
+def compact_keys(root: Path, keys: Iterator[str]) -> Texts:
+    """Copy the keys of images into one buffer.
+
+    Args:
+        root: The image root, for messages.
+        keys: Keys of the images.
 
     Raises:
-        ImagesError: One of them is not UTF-8.
+        ImagesError: A key is not UTF-8.
     """
     try:
         return Texts(keys)
@@ -75,11 +90,11 @@ def gathered(root: Path, keys: Iterator[str]) -> Texts:
         raise ImagesError(f"--images {root}: the name {error.object!a} is not UTF-8; rename it") from None
 
 
-def look_into(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """What lies in a folder.
+def folder_entries(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """Give the entries of a folder.
 
     Raises:
-        ImagesError: It cannot be listed.
+        ImagesError: The folder cannot be listed.
     """
     try:
         with os.scandir(folder) as entries:
@@ -89,10 +104,10 @@ def look_into(folder: Path) -> Iterator[os.DirEntry[str]]:
 
 
 def is_class(entry: os.DirEntry[str]) -> bool:
-    """Whether a thing in the image root is the folder of a class."""
+    """Return True if an entry of the image root is the folder of a class."""
     return entry.is_dir() and not entry.name.startswith(".")
 
 
 def is_image(name: str) -> bool:
-    """Whether a file's ending is that of an image."""
+    """Return True if a file name has the ending of an image."""
     return os.path.splitext(name)[1].lower() in EXTENSIONS

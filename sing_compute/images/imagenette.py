@@ -1,4 +1,4 @@
-"""Imagenette, ten classes of ImageNet, for a run without images of its own: downloaded once, kept in the user's cache."""
+"""Download Imagenette, ten classes of ImageNet, for a run without `--images`; it is stored in the user's cache."""
 
 import io
 import os
@@ -15,40 +15,41 @@ from sing_compute.errors import ImagesError
 ARCHIVE = "https://s3.amazonaws.com/fast-ai-imageclas/imagenette2-320.tgz"
 NAME = "imagenette2-320"
 SECONDS = 10.0
-"""Longest silence of the server."""
+"""Longest wait for the server."""
 
 
 def cache_folder() -> Path:
-    """Where downloads are kept: `$XDG_CACHE_HOME/sing-explorer`, else `~/.cache/sing-explorer`."""
+    """Return the user's cache: `$XDG_CACHE_HOME/sing-explorer`, or `~/.cache/sing-explorer`."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sing-explorer"
 
 
 def imagenette() -> Path:
-    """Folder of the validation images, one subfolder per WordNet id; downloaded if it is not in the cache yet.
+    """Return the folder of the validation images, one subfolder per WordNet id; download it if the cache lacks it.
 
-    The download and the unpacking happen aside and are put in place in one step. On a terminal torchvision shows a bar.
+    The archive is downloaded and unpacked in another folder, which is then renamed. On a terminal torchvision shows a
+    bar.
 
     Raises:
-        ImagesError: It cannot be had; the message says the ways out.
+        ImagesError: It cannot be downloaded or stored; the message gives the ways out.
     """
     cache = cache_folder()
-    ready, aside = cache / NAME, cache / "unfinished"
+    ready, unfinished = cache / NAME, cache / "unfinished"
     if (ready / "val").is_dir():
         return ready / "val"
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with FileLock(cache / "lock"):
-            if not (ready / "val").is_dir():  # another process may have been quicker
-                rmtree(aside, ignore_errors=True)
-                _download(aside)
-                (aside / NAME).rename(ready)
-                rmtree(aside, ignore_errors=True)
+            if not (ready / "val").is_dir():  # another process may have made it
+                rmtree(unfinished, ignore_errors=True)
+                _download(unfinished)
+                (unfinished / NAME).rename(ready)
+                rmtree(unfinished, ignore_errors=True)
     except Exception as error:  # servers, archives and disks fail by many types
-        rmtree(aside, ignore_errors=True)
+        rmtree(unfinished, ignore_errors=True)
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ImagesError(
-            f"--images is missing, and Imagenette in its place cannot be had ({reason}). Ways out: --images FOLDER with one "
-            f"subfolder per class, or {ARCHIVE} unpacked in {cache}"
+            f"--images is missing, and Imagenette in its place cannot be downloaded ({reason}). Ways out: --images FOLDER with "
+            f"one subfolder per class, or {ARCHIVE} unpacked in {cache}"
         ) from error
     return ready / "val"
 
@@ -56,11 +57,11 @@ def imagenette() -> Path:
 def _download(folder: Path) -> None:
     from torchvision.datasets import Imagenette
 
-    silent = nullcontext() if sys.stderr.isatty() else redirect_stderr(io.StringIO())  # a bar is for a terminal
+    output = nullcontext() if sys.stderr.isatty() else redirect_stderr(io.StringIO())  # a bar is for a terminal
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(SECONDS)
     try:
-        with silent:
+        with output:
             Imagenette(folder, split="val", size="320px", download=True)
     finally:
         socket.setdefaulttimeout(before)

@@ -1,4 +1,4 @@
-"""Which images there are, where each lies, and the class each is said to show."""
+"""Hold the list of a run's images: the place of each, and the class that its folder or list gives it."""
 
 import errno
 import os
@@ -12,53 +12,62 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sing_compute.errors import ImagesError
-from sing_compute.images.texts import Categorical, Texts
+from sing_compute.images.compact_text import Categorical, Texts
 
 EXTENSIONS = frozenset([".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp", ".gif"])
-SHOWN = 8
-"""Unmatched labels named in an error before the rest is counted."""
+LISTED = 8
+"""Labels named in an error; the rest is counted."""
 GONE = frozenset((errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENOTCONN, errno.ETIMEDOUT, errno.ENXIO, errno.EHOSTDOWN))
-"""What a disk says that is no longer there."""
+"""Error numbers of a disk that is not connected any more."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Members:
-    """Where images lie in tar archives: no unpacking, each is read from its place."""
+class ArchiveMembers:
+    """Positions of images in tar archives: each image is read from its position, nothing is unpacked."""
 
     archives: tuple[str, ...]
     """Names of the archives below the image root."""
     stamps: tuple[str, ...]
-    """Size and time of change of each archive when it was listed."""
+    """Size and time of change of each archive when it was listed (`file_stamp`)."""
     archive: NDArray[np.int32]
+    """Archive of each image: its index in `archives`."""
     offset: NDArray[np.int64]
+    """First byte of each image in its archive."""
     size: NDArray[np.int64]
+    """Bytes of each image."""
 
-    def take(self, rows: NDArray[np.int64]) -> "Members":
-        """The places of these images, in the order of `rows`."""
+    def take(self, rows: NDArray[np.int64]) -> "ArchiveMembers":
+        """Return the positions of the images of these rows, in the order of `rows`."""
         return replace(self, archive=self.archive[rows], offset=self.offset[rows], size=self.size[rows])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ImageList:
-    """Images by key. A key is the path below the image root, with forward slashes; it stays the same on every machine.
+    """A list of images, about 50 bytes each.
 
-    About 50 bytes an image, most of them its key.
+    The key of an image is its path below the image root with forward slashes; it is the same on every machine.
     """
 
     root: Path
+    """The image root on this machine."""
     keys: Texts
     labels: Categorical
-    """The class each image is said to show: a folder name, or the label in the list."""
+    """The class of each image by the user's data: a folder name, or the label in a list."""
     groups: Categorical | None = None
-    """The user's group of each image, empty for none."""
-    counted: bool = False
-    """Whether the labels are numbers of a label file, which may count from 0 or from 1."""
-    members: Members | None = None
-    """Where the images lie in tar archives; None where each is a file."""
+    """The user's group of each image, an empty text for none; None if there are no groups."""
+    numbered: bool = False
+    """True if the labels are numbers from a label file, which may count from 0 or from 1."""
+    members: ArchiveMembers | None = None
+    """Positions of the images in tar archives; None if each image is a file."""
 
     @classmethod
     def of_files(cls, root: Path, keys: Iterable[str]) -> "ImageList":
-        """Files whose classes nobody asks for."""
+        """Make a list of image files without classes.
+
+        Args:
+            root: The image root.
+            keys: Path of each file below it, with forward slashes.
+        """
         texts = Texts(keys)
         return cls(root, texts, Categorical(np.zeros(len(texts), dtype=np.int32), ("",)))
 
@@ -66,22 +75,23 @@ class ImageList:
         return len(self.keys)
 
     def path(self, row: int) -> Path:
-        """Where the image lies on this machine; one in an archive as ARCHIVE.tar/MEMBER."""
+        """Return the path of an image on this machine; of one in an archive as ARCHIVE.tar/MEMBER."""
         return self.root / self.keys[row]
 
     def read(self, row: int) -> bytes:
-        """The bytes of an image file. Threads and processes may read at once.
+        """Return the bytes of an image file. Several threads and processes may read at once.
 
         Raises:
-            ImagesError: The disk, or the folder or archive that held the image, is gone, or the archive has changed.
-            OSError: This image cannot be read.
+            ImagesError: The disk, or the folder or archive of the image, does not exist any more, or the archive has
+                changed.
+            OSError: This image alone cannot be read.
         """
         try:
             if self.members is None:
                 return self.path(row).read_bytes()
             descriptor = os.open(self._holder(row), os.O_RDONLY)
             try:
-                if stamp(os.fstat(descriptor)) != self.members.stamps[int(self.members.archive[row])]:
+                if file_stamp(os.fstat(descriptor)) != self.members.stamps[int(self.members.archive[row])]:
                     raise ImagesError(
                         f"{self._holder(row)} has changed since it was listed; start the same command again"
                     )
@@ -89,11 +99,11 @@ class ImageList:
             finally:
                 os.close(descriptor)
         except OSError as error:
-            self._leave_if_gone(row, error)
+            self._raise_if_disk_is_gone(row, error)
             raise
 
     def size(self, row: int) -> int:
-        """Bytes of an image file; -1 where it has vanished.
+        """Return the size of an image file in bytes; -1 if the file does not exist any more.
 
         Raises:
             ImagesError: As for `read`.
@@ -103,11 +113,15 @@ class ImageList:
         try:
             return self.path(row).stat().st_size
         except OSError as error:
-            self._leave_if_gone(row, error)
+            self._raise_if_disk_is_gone(row, error)
             return -1
 
-    def arranged(self, rows: Sequence[int] | NDArray[np.integer[Any]]) -> "ImageList":
-        """The list whose row i is row rows[i] of this one."""
+    def take(self, rows: Sequence[int] | NDArray[np.integer[Any]]) -> "ImageList":
+        """Return the list whose row i is row rows[i] of this one.
+
+        Args:
+            rows: Rows of this list, in any order.
+        """
         chosen = np.asarray(rows, dtype=np.int64)
         if len(chosen) == len(self) and (chosen == np.arange(len(self))).all():
             return self
@@ -120,57 +134,72 @@ class ImageList:
         )
 
     def order(self, classes: NDArray[np.int32]) -> NDArray[np.int64]:
-        """Rows by class, then by key: the order of a results file. Keys are compared within one class at a time."""
+        """Return the rows sorted by class, then by key: the order of a results file.
+
+        Args:
+            classes: Class of each image.
+        """
         rows = np.argsort(classes, kind="stable")
         for part in np.split(rows, np.flatnonzero(np.diff(classes[rows])) + 1):
             part[:] = sorted(part.tolist(), key=self.keys.raw)
         return rows
 
-    def labels_among(self, classes: int) -> Categorical:
-        """The labels; numbers of a label file as positions that count from 0.
+    def class_labels(self, classes: int) -> Categorical:
+        """Return the labels; numbers from a label file are changed to count from 0.
+
+        Args:
+            classes: Number of classes of the model.
 
         Raises:
-            ImagesError: The numbers do not tell where they begin, or exceed the classes.
+            ImagesError: The numbers exceed the classes, or may count from 0 as well as from 1.
         """
-        if not self.counted:
+        if not self.numbered:
             return self.labels
         numbers = [int(label) for label in self.labels.names]
         low, high = min(numbers), max(numbers)
         first = 0 if low == 0 else 1
         if high - first >= classes or (first == 1 and high < classes):
-            told = f"the labels run from {low} to {high} for {classes} classes"
+            problem = f"the labels run from {low} to {high} for {classes} classes"
             if high - first < classes:
-                told += ", so that it cannot be told whether they count from 0 or from 1"
-            raise ImagesError(f"--labels: {told}; give WordNet ids or class names instead")
+                problem += ", so they may count from 0 or from 1"
+            raise ImagesError(f"--labels: {problem}; give WordNet ids or class names instead")
         return replace(self.labels, names=tuple(str(number - first) for number in numbers))
 
     def _holder(self, row: int) -> Path:
-        """The archive or the folder in which an image lies."""
+        """Return the archive or the folder that contains an image."""
         if self.members is None:
             return self.path(row).parent
         return self.root / self.members.archives[int(self.members.archive[row])]
 
-    def _leave_if_gone(self, row: int, error: OSError) -> None:
-        """Tell a disk that is gone from an image that is: one must not become a million images that cannot be read."""
+    def _raise_if_disk_is_gone(self, row: int, error: OSError) -> None:
+        """Raise an error for all images if the disk, folder or archive has gone, not only for the image that was read."""
         holder = self._holder(row)
         if error.errno in GONE or not holder.exists():
-            told = error.strerror if error.errno in GONE else f"{holder} is not there"
+            reason = error.strerror if error.errno in GONE else f"{holder} is not there"
             raise ImagesError(
-                f"{self.path(row)} cannot be read, the images' disk is gone ({told}); finished work is kept, the same "
+                f"{self.path(row)} cannot be read, the images' disk is gone ({reason}); finished work is kept, the same "
                 "command goes on"
             ) from error
 
 
-def stamp(state: os.stat_result) -> str:
-    """What an archive shows from outside when its content changes."""
+def file_stamp(state: os.stat_result) -> str:
+    """Return size and time of change of a file as text: it differs after a change of the content."""
     return f"{state.st_size} {state.st_mtime_ns}"
 
 
 def match_classes(labels: Sequence[str], names: Sequence[str], wnids: Sequence[str] | None) -> NDArray[np.int32]:
-    """Index of the class that each label means: by WordNet id, by name without regard to case, `_` and `-`, or by index.
+    """Find the class of each label: by WordNet id, by name without regard to case, `_` and `-`, or by index.
+
+    Args:
+        labels: Label of each image.
+        names: Class names in logit order.
+        wnids: WordNet ids in logit order, where known.
+
+    Returns:
+        Class index of each image.
 
     Raises:
-        ImagesError: Labels that match no class or several; the message lists them.
+        ImagesError: Some labels match no class or several; the message lists them.
     """
     known: dict[str, set[int]] = {}
     for texts in (names, wnids or ()):
@@ -180,7 +209,7 @@ def match_classes(labels: Sequence[str], names: Sequence[str], wnids: Sequence[s
     meaning: dict[str, int] = {}
     unmatched: list[str] = []
     ambiguous: list[str] = []
-    used = given.used
+    used = given.used_names
     for label in used:
         hits = known.get(_folded(label), set())
         if not hits and label.isdecimal() and int(label) < len(names):
@@ -200,14 +229,23 @@ def match_classes(labels: Sequence[str], names: Sequence[str], wnids: Sequence[s
 
 
 def folds_of(keys: Iterable[str], count: int) -> NDArray[np.integer[Any]]:
-    """Fold of each image by a stable hash of its key: the same split on every machine and in every run."""
+    """Assign each image to a fold by a hash of its key: the same fold on every machine and in every run.
+
+    Args:
+        keys: Key of each image.
+        count: Number of folds.
+
+    Returns:
+        Fold of each image, from 0.
+    """
     hashes = (keys if isinstance(keys, Texts) else Texts(keys)).hashes()
     return (hashes % np.uint64(count)).astype(np.int8 if count < 128 else np.int64)
 
 
 def _folded(text: str) -> str:
+    """Return a name without case, and with single spaces for white space, `_` and `-`."""
     return re.sub(r"[\s_-]+", " ", text).strip().casefold()
 
 
 def _listed(items: Sequence[str]) -> str:
-    return ", ".join(items[:SHOWN]) + (f" and {len(items) - SHOWN} more" if len(items) > SHOWN else "")
+    return ", ".join(items[:LISTED]) + (f" and {len(items) - LISTED} more" if len(items) > LISTED else "")

@@ -1,1 +1,1 @@
-"""Pure mathematics on tensors: null spaces and angles. No files, no models, no devices guessed."""
+"""Pure mathematics on tensors: null spaces and angles. No files, no models; results stay on the device of the arguments."""

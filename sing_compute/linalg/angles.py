@@ -1,4 +1,4 @@
-"""Angles in degrees that stay exact where arccos is not."""
+"""Compute angles in degrees, exact also near 0 and 180 where arccos is not."""
 
 import math
 
@@ -7,20 +7,35 @@ from jaxtyping import Float
 from torch import Tensor
 
 DEGREES = 180.0 / math.pi
+"""Degrees in a radian."""
 STEEP_COSINE = 0.94
-"""Above this |cosine| float32 arccos loses digits (about 20 degrees from 0 or 180): such pairs are computed by atan2."""
+"""Above this |cosine|, within about 20 degrees of 0 or 180, arccos in float32 loses digits: atan2 is used there."""
 
 
 def unit(vectors: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
-    """Vectors of length one; a zero vector has no direction and becomes NaN."""
+    """Scale vectors to length one.
+
+    Args:
+        vectors: One vector per row.
+
+    Returns:
+        Vectors of the same directions; NaN for a zero vector, which has no direction.
+    """
     directions: Tensor = vectors / vectors.norm(dim=-1, keepdim=True)
     return directions
 
 
 def paired_angle(left: Float[Tensor, "*batch dim"], right: Float[Tensor, "*batch dim"]) -> Float[Tensor, " *batch"]:
-    """Angle of each pair of rows, in degrees [0, 180]; exactly 0 for equal rows, NaN where a row is zero.
+    """Return the angle between each row of `left` and the same row of `right`, in the rows' precision.
 
-    2 atan2(|x - y|, |x + y|) of unit vectors (Kahan): exact near 0 and 180 degrees too, in the rows' own precision.
+    The formula is 2 atan2(|x - y|, |x + y|) of unit vectors (Kahan), which is also exact near 0 and 180 degrees.
+
+    Args:
+        left: One vector per row.
+        right: Vectors of the same shape.
+
+    Returns:
+        Angles in degrees, 0 to 180; exactly 0 for equal rows, NaN where a row is zero.
     """
     x, y = unit(left), unit(right)
     return 2.0 * torch.atan2((x - y).norm(dim=-1), (x + y).norm(dim=-1)) * DEGREES
@@ -29,9 +44,16 @@ def paired_angle(left: Float[Tensor, "*batch dim"], right: Float[Tensor, "*batch
 def cross_angle(
     left: Float[Tensor, "image clip"], right: Float[Tensor, "concept clip"]
 ) -> Float[Tensor, "image concept"]:
-    """Angle of every row of `left` with every row of `right`, both of unit length, in degrees.
+    """Return the angle between every row of `left` and every row of `right`.
 
-    One matrix product and arccos, in its place; pairs nearer than 20 degrees to 0 or 180 are computed again by atan2.
+    It takes one matrix product and arccos in place; pairs within 20 degrees of 0 or 180 are computed again by atan2.
+
+    Args:
+        left: Unit vectors of images.
+        right: Unit vectors of concepts.
+
+    Returns:
+        Angles in degrees, 0 to 180.
     """
     angles: Tensor = left @ right.T
     steep = (angles.abs() > STEEP_COSINE).nonzero()

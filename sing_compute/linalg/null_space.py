@@ -1,4 +1,4 @@
-"""What a linear head sees and does not see."""
+"""Split feature space into what a linear head sees, its principal space, and what it does not see, its null space."""
 
 import math
 from dataclasses import dataclass
@@ -9,18 +9,20 @@ from torch import Tensor
 
 from sing_compute.errors import HeadError
 
-ROUNDED = (torch.float16, torch.bfloat16)
+HALF_PRECISIONS = (torch.float16, torch.bfloat16)
 
 
 @dataclass(frozen=True, slots=True)
 class HeadSplit:
-    """Bases of what a head sees and does not see: orthonormal, one vector per row, rank + nullity = dim."""
+    """Orthonormal bases of a head's principal space and null space, one vector per row; rank + nullity = dim."""
 
     row_basis: Float[Tensor, "rank dim"]
+    """Of the principal space: the span of the weight's rows."""
     null_basis: Float[Tensor, "nullity dim"]
     singular_values: Float[Tensor, " singular_value"]
+    """Of the weight, descending, in its own unit."""
     cutoff: float
-    """Singular values at or below this counted as zero, in the weight's own units."""
+    """Singular values at or below this count as zero, in the weight's own unit."""
 
     @property
     def rank(self) -> int:
@@ -34,7 +36,7 @@ class HeadSplit:
 
     @property
     def gap(self) -> float:
-        """sigma_r / sigma_(r+1): how clearly kept and dropped directions part; inf where nothing was dropped."""
+        """sigma_r / sigma_(r+1): how clearly the two spaces are separated; inf where no smaller singular value is above 0."""
         if self.rank == len(self.singular_values):
             return math.inf
         below = float(self.singular_values[self.rank])
@@ -42,12 +44,16 @@ class HeadSplit:
 
     @property
     def tail_ratio(self) -> float:
-        """sigma_(r-1) / sigma_r: a large one means that the last kept direction is nearly null; NaN for rank 1."""
-        kept = self.singular_values[: self.rank]
-        return float(kept[-2] / kept[-1]) if len(kept) > 1 else math.nan
+        """sigma_(r-1) / sigma_r: if large, the last direction of the principal space is nearly null; NaN for rank 1."""
+        counted = self.singular_values[: self.rank]
+        return float(counted[-2] / counted[-1]) if len(counted) > 1 else math.nan
 
     def null_part(self, features: Float[Tensor, "image dim"]) -> Float[Tensor, "image dim"]:
-        """Pi_n f, by the basis with fewer vectors."""
+        """Return Pi_n f, the projection of each feature on the null space, by the basis with fewer vectors.
+
+        Args:
+            features: One feature per row, or the rows of a translator's weight.
+        """
         if self.nullity <= self.rank:
             return features @ self.null_basis.T @ self.null_basis
         return features - features @ self.row_basis.T @ self.row_basis
@@ -55,17 +61,23 @@ class HeadSplit:
 
 @dataclass(frozen=True, slots=True)
 class NullSpaceRule:
-    """Which singular values count as zero: by the stored precision, or more of them for an approximate null space."""
+    """Rule for the singular values that count as zero: those of rounding, or more of them for an approximate null space."""
 
     kind: str = "numerical"
+    """`numerical`, `tol` or `energy`."""
     value: float = 0.0
+    """X of `tol=X` and `energy=X`."""
 
     @classmethod
     def parse(cls, text: str) -> "NullSpaceRule":
-        """`numerical`, `tol=X`: at or below X sigma_max, `energy=X`: the rest keeps the share X of the squared spectrum.
+        """Read a rule as a user writes it.
+
+        Args:
+            text: `numerical`; `tol=X`: values up to X times the largest count as zero; `energy=X`: the largest values
+                that together have the share X of the squared spectrum count, the others are zero.
 
         Raises:
-            HeadError: It is none of these, or X is not between 0 and 1.
+            HeadError: The text is none of these, or X is not between 0 and 1.
         """
         kind, separator, number = text.partition("=")
         if text == "numerical":
@@ -92,14 +104,15 @@ def split_head(
     invariance: str = "logits",
     rule: NullSpaceRule = NUMERICAL,
 ) -> HeadSplit:
-    """Split feature space by one full SVD of the head, in float64: once per head (SING, arXiv:2603.14610, eq. 1-3).
+    """Split feature space by one full SVD of a head's weight, in float64 (SING, arXiv:2603.14610, eq. 1-3).
 
     Args:
-        weight: The head's weight W, logits = W f + b. The bias moves logits but not the null space.
-        stored_dtype: Precision the checkpoint was stored in: the noise in the weight, whatever dtype it has now.
-        invariance: `logits`: directions that change no logit (the paper's). `softmax`: directions that change no
-            probability; a shift common to all logits is free, so W minus its mean over classes is split.
-        rule: Which singular values count as zero. An approximate null space moves logits: measure how much.
+        weight: The head's weight W, logits = W f + b. The bias b does not change the null space.
+        stored_dtype: Precision that the checkpoint was stored in, whatever dtype the weight has now: it gives the size
+            of the rounding errors.
+        invariance: `logits`: directions of the null space change no logit (as in the paper). `softmax`: they change no
+            probability. A shift common to all logits is then allowed, so W minus its mean over classes is split.
+        rule: Singular values that count as zero. An approximate null space does change logits; measure by how much.
 
     Raises:
         HeadError: The weight is all zero or not finite.
@@ -116,36 +129,41 @@ def split_head(
         cutoff = max(cutoff, rule.value * float(spectrum[0]))
     elif rule.kind == "energy":
         lost = 1 - spectrum.square().cumsum(0) / spectrum.square().sum()
-        kept = int((lost > 1 - rule.value).sum()) + 1
-        cutoff = max(cutoff, float(spectrum[kept])) if kept < len(spectrum) else cutoff
+        counted = int((lost > 1 - rule.value).sum()) + 1
+        cutoff = max(cutoff, float(spectrum[counted])) if counted < len(spectrum) else cutoff
     rank = int((spectrum > cutoff).sum())
     return HeadSplit(row_basis=right[:rank], null_basis=right[rank:], singular_values=spectrum, cutoff=cutoff)
 
 
 def rank_cutoff(weight: Float[Tensor, "classes dim"], stored_dtype: torch.dtype) -> float:
-    """Singular values that rounding alone produces, in the weight's own units.
+    """Return the largest singular value that rounding alone can produce, in the weight's own unit.
 
-    float32 and float64: max(c, m) eps sigma_max, as numpy.linalg.matrix_rank, with the eps of the stored precision.
-    float16 and bfloat16: that rule would call every value zero, so the expected largest singular value of the rounding
-    noise itself is taken: noise of standard deviation eps rms(|W|) / (2 sqrt 3) has one of about that times
-    (sqrt c + sqrt m).
+    float32 and float64: max(classes, dim) eps sigma_max, as in numpy.linalg.matrix_rank, with the eps of the stored
+    precision. float16 and bfloat16: by that rule every value would be zero. There it is the expected largest singular
+    value of the rounding noise, whose standard deviation is eps rms(W) / (2 sqrt 3): that times
+    (sqrt classes + sqrt dim).
+
+    Args:
+        weight: The head's weight.
+        stored_dtype: Precision that the checkpoint was stored in.
     """
     classes, dim = weight.shape
     eps = torch.finfo(stored_dtype).eps
-    if stored_dtype in ROUNDED:
+    if stored_dtype in HALF_PRECISIONS:
         rms = float(weight.square().mean().sqrt())
         return eps / (2 * math.sqrt(3)) * rms * (math.sqrt(classes) + math.sqrt(dim))
     return max(classes, dim) * eps * float(torch.linalg.matrix_norm(weight, ord=2))
 
 
 def stored_precision(weight: Float[Tensor, "classes dim"], declared: torch.dtype | None = None) -> torch.dtype:
-    """The coarsest precision that holds every value exactly: what the weight was rounded to, whatever it is kept in now.
+    """Return the coarsest precision that represents every value exactly: the one that the weight was rounded to.
 
-    Checkpoints are often saved in half precision and loaded in float32; the values still tell.
+    Checkpoints are often saved in half precision and loaded in float32; the values still show it.
 
     Args:
         weight: The weight as loaded.
-        declared: Dtype of the tensor in its file, where known: a float64 file loaded into float32 stays float32.
+        declared: Dtype of the tensor in its file, where known: a weight loaded in float32 from a float64 file stays
+            float32.
     """
     candidates = [weight.dtype] if declared is None else [weight.dtype, declared]
     coarsest = max(candidates, key=lambda dtype: torch.finfo(dtype).eps)

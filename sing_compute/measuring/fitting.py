@@ -187,7 +187,7 @@ def measure_path(
     """
     columns: dict[float, list[Tensor]] = {value: [] for value in ridges}
     thin = split.null_basis if split.nullity <= split.rank else split.row_basis
-    turned = [path.turn(thin) for path in paths]
+    turned = [path.rotate_directions(thin) for path in paths]
     for batch in joined(spread(batches(), stride)):
         features, targets = batch.features.double(), batch.targets.double()
         texts, along = class_vectors[batch.labels.long()].double(), features @ thin.T
@@ -195,7 +195,7 @@ def measure_path(
         for fold, path in enumerate(paths):
             rows = (batch.folds == fold).nonzero().squeeze(1)
             rotated, part = path.rotate(features[rows]), along[rows] @ turned[fold]
-            principal = rotated - part if thin is split.null_basis else part - path.turn(path.mean_feature)
+            principal = rotated - part if thin is split.null_basis else part - path.rotate_directions(path.mean_feature)
             both = torch.cat([rotated, principal]).float()
             for place, value in enumerate(ridges):
                 before, after = path.translate(both, value).double().chunk(2)

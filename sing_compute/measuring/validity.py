@@ -16,7 +16,7 @@ from sing_compute.measuring.fitting import FOLDS, FittedTranslator
 from sing_compute.measuring.reader import FeatureBatch, spread
 from sing_compute.scores.controls import CONTROLS, LENGTHS, PERTURBATIONS, REFERENCE, Controls
 from sing_compute.scores.equivalence import EquivalenceCheck
-from sing_compute.scores.probe import HALVES, LabelSums, Probe
+from sing_compute.scores.label_probe import HALVES, LabelSums, Probe
 from sing_compute.scores.resampling import (
     REPLICATES,
     Replicates,

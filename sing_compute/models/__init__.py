@@ -1,1 +1,1 @@
-"""Classifiers: a timm name, a local folder or a user's own factory becomes a network whose head and features are known."""
+"""Load classifiers: from a timm name, a local folder or a user's own function to a network with a known head and features."""

@@ -1,4 +1,4 @@
-"""A linear head put on a network that ends in features: a file's (`--head`), or one fitted on the labels (`--probe`)."""
+"""Put a linear head on a network that ends in features: one from a file (`--head`), or one fitted on labels (`--probe`)."""
 
 from pathlib import Path
 
@@ -11,14 +11,20 @@ from sing_compute.models.weights import read_state
 
 
 class HeadedBackbone(nn.Module):
-    """A network that gives one feature vector per image, and the linear head on it.
+    """A network that gives one feature vector per image, and a linear head on it. Until it has a head it returns the features.
 
-    Without a head yet it gives the features. The head's size decides between the network's own feature and, for twice that
-    size, its class token beside the mean of its patch tokens (DINOv2's linear evaluation).
+    A head that reads as many values as the network's own feature reads that feature. A head that reads twice as many
+    reads the class token and, after it, the mean of the patch tokens (DINOv2's linear evaluation).
     """
 
     def __init__(self, backbone: nn.Module, *, tokens: bool = False) -> None:
-        """Wrap a network; `tokens`: without a head, give the mean patch token beside the class token."""
+        """Wrap a network.
+
+        Args:
+            backbone: Returns features (image, dim).
+            tokens: Until there is a head, return class token and mean patch token in place of the network's own
+                feature.
+        """
         super().__init__()
         self._tokens = tokens
         self.backbone = backbone
@@ -26,24 +32,33 @@ class HeadedBackbone(nn.Module):
         self._source = ""
 
     def put(self, weight: Float[Tensor, "classes dim"], bias: Float[Tensor, " classes"], source: str) -> None:
-        """Put the head on; `source` names it in messages."""
+        """Put the head on.
+
+        Args:
+            weight: Its weight.
+            bias: Its bias.
+            source: Name of the head in messages.
+        """
         head = nn.Linear(weight.shape[1], len(weight))
         head.load_state_dict({"weight": weight.float(), "bias": bias.float()})
         self.head, self._source = head.eval(), source
 
     @property
     def uses_tokens(self) -> bool:
-        """Whether the feature is the class token and the mean patch token."""
+        """True if the feature is the class token followed by the mean patch token."""
         width = getattr(self.backbone, "num_features", None)
         if width is None or getattr(self.backbone, "cls_token", None) is None:
             return False
         return self._tokens if self.head is None else self.head.in_features == 2 * width
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits, or features as long as there is no head.
+        """Return logits (image, classes), or features (image, dim) until there is a head.
+
+        Args:
+            images: Transformed images (image, channel, height, width).
 
         Raises:
-            HeadError: The head reads features of another size, or the network gives no single vector per image.
+            HeadError: The head reads features of another length, or the network does not give one vector per image.
         """
         if self.uses_tokens:
             tokens = self.backbone.forward_features(images)  # type: ignore[operator]
@@ -66,10 +81,13 @@ class HeadedBackbone(nn.Module):
 
 
 def read_head(path: Path) -> tuple[Float[Tensor, "classes dim"], Float[Tensor, " classes"]]:
-    """Weight and bias of a linear head, in the precision they were stored in; a common prefix of their names does not matter.
+    """Read weight and bias of a linear head from a file, in the precision they are stored in.
+
+    Args:
+        path: A checkpoint of two tensors, `weight` and `bias`; their names may share any prefix.
 
     Raises:
-        WeightsError: No such file, other tensors than one weight and one bias, or sizes that do not go together.
+        WeightsError: No such file, other tensors than one weight and one bias, or shapes that do not fit each other.
     """
     state = read_state(path, option="--head")
     parts = {name.rpartition(".")[2]: tensor for name, tensor in state.items()}

@@ -1,4 +1,4 @@
-"""Loading classifiers. Every route ends in the same value: a network in evaluation mode, its head, its transform, its origin."""
+"""Load classifiers. Whatever the source, the result is a network in evaluation mode with its head, transform and provenance."""
 
 import importlib
 import os
@@ -28,30 +28,35 @@ Transform = Callable[[Any], Tensor]
 
 @dataclass(slots=True)
 class Classifier:
-    """A network with a linear head. `attach` finds the head on a first batch; then calls give features and logits."""
+    """A network with a linear head. `attach` finds the head on a first batch; after that, a call gives features and logits."""
 
     name: str
     network: nn.Module
     transform: Transform
+    """Makes a tensor (channel, height, width) of a PIL image."""
     provenance: dict[str, str | int | float]
+    """Origin and fingerprints, as they are stored with the results."""
     labels: tuple[list[str], list[str] | None] | None = None
-    """Class names and, where known, WordNet ids, as the checkpoint's own configuration tells them."""
+    """Class names and, where known, WordNet ids in logit order, from the checkpoint's own configuration."""
     declared: dict[str, torch.dtype] = field(default_factory=dict)
-    """Dtypes of the tensors in the checkpoint file, where one was read."""
+    """Dtype of each tensor in the checkpoint file, if one was read."""
     concurrent: bool = False
-    """Whether several threads may call the network at once: a user's own may keep something between its layers."""
+    """True if several threads may call the network at once. A user's own network may keep values between its layers."""
     _tap: FeatureTap | None = None
 
     @property
     def headless(self) -> bool:
-        """Whether the head is still to be fitted."""
+        """True if the network has no head yet: it is to be fitted."""
         return isinstance(self.network, HeadedBackbone) and self.network.head is None
 
     def attach(self, batch: Tensor) -> None:
-        """Find the head on a batch of transformed images and record it.
+        """Find the head by running a batch, and record it in the provenance.
+
+        Args:
+            batch: Transformed images (image, channel, height, width), on the network's device.
 
         Raises:
-            HeadError: No linear head explains the logits.
+            HeadError: No linear head gives the network's logits.
         """
         try:
             name, module = find_head(self.network, batch)
@@ -68,7 +73,7 @@ class Classifier:
 
     @property
     def head(self) -> tuple[Float[Tensor, "classes dim"], Float[Tensor, " classes"]]:
-        """Weight and bias of the head."""
+        """Weight and bias of the head; `attach` must have found it."""
         if self._tap is None:
             raise HeadError(f"{self.name}: attach the head on a first batch before asking for it")
         assert isinstance(self._tap.head, nn.Linear | nn.Conv2d)
@@ -76,7 +81,7 @@ class Classifier:
 
     @property
     def stored_dtype(self) -> torch.dtype:
-        """Precision the head's weight was stored in."""
+        """Precision that the head's weight was stored in."""
         dtype = getattr(torch, str(self.provenance["stored_precision"]))
         assert isinstance(dtype, torch.dtype)
         return dtype
@@ -84,7 +89,15 @@ class Classifier:
     def __call__(
         self, batch: Tensor, precision: str = FLOAT32
     ) -> tuple[Float[Tensor, "image dim"], Float[Tensor, "image classes"]]:
-        """Features at the head's input and logits, both float32: the network's own, or W f + b where it computes in less."""
+        """Return features at the head's input and logits, both float32.
+
+        Args:
+            batch: Transformed images (image, channel, height, width), on the network's device.
+            precision: Arithmetic inside the network. In float32 the logits are the network's own, otherwise W f + b.
+
+        Raises:
+            HeadError: `attach` has not been called, or the network returned something else than logits.
+        """
         if self._tap is None:
             raise HeadError(f"{self.name}: attach the head on a first batch before using it")
         with computing_in(precision, batch.device):
@@ -98,15 +111,15 @@ class Classifier:
 
 
 def load_classifier(spec: ModelSpec, *, probe: bool = False) -> Classifier:
-    """Build and load a classifier, in evaluation mode, in the precision of its parameters, on the CPU.
+    """Build and load a classifier: on the CPU, in evaluation mode, in the precision of its parameters.
 
     Args:
-        spec: What the user asked for.
-        probe: A backbone without a head is welcome: its head is still to be fitted, and it is `headless` until then.
+        spec: The classifier that the user asked for.
+        probe: Accept a backbone without a head; the result is then `headless` until a head has been fitted.
 
     Raises:
-        SingError: Unknown model, factory or checkpoint, a backbone without a head, or a head it has no place for; the
-            message says which and what to do.
+        SingError: Unknown model, function or checkpoint; a backbone without a head; or a head for a network that has
+            one. The message says which, and what to do.
     """
     return _from_factory(spec) if spec.is_factory else _from_timm(spec, probe=probe)
 
@@ -176,7 +189,7 @@ def _from_factory(spec: ModelSpec) -> Classifier:
 
 
 def _put_head(network: nn.Module, spec: ModelSpec, declared: dict[str, torch.dtype]) -> dict[str, str | int | float]:
-    """Put the head of the user's file on, if there is one; gives what to record about it."""
+    """Put the head from the user's file on the network, if there is one, and return its part of the provenance."""
     if spec.head is None:
         return {}
     assert isinstance(network, HeadedBackbone)

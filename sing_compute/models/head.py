@@ -1,4 +1,4 @@
-"""Where a network's linear head is, and what reaches it."""
+"""Find a network's linear head, and capture the features that reach it."""
 
 import math
 import threading
@@ -11,12 +11,13 @@ from torch import Tensor, nn
 from sing_compute.errors import HeadError
 
 AGREEMENT = 1e-3
-"""Largest difference of W f + b from the logits, over their spread: far above float32 noise, far below another layer."""
+"""Largest accepted difference between W f + b and the logits, over the spread of the logits. Rounding in float32 stays far
+below it, any other layer is far above."""
 
 
 @dataclass(slots=True)
 class FeatureTap:
-    """A pre-hook on a head: keeps what reached it in this thread's last forward pass, one feature vector per image."""
+    """A pre-hook on a head. It keeps the head's input of the last forward pass in this thread, one feature vector per image."""
 
     head: nn.Module
     _last: threading.local = field(default_factory=threading.local, init=False)
@@ -28,7 +29,11 @@ class FeatureTap:
         self._last.features = pooled(next(iter((*inputs, *named.values()))), module).float()
 
     def take(self) -> Float[Tensor, "image dim"]:
-        """The features of the last forward pass; each can be taken once."""
+        """Return the features of the last forward pass in this thread, float32, and forget them.
+
+        Raises:
+            HeadError: There was no forward pass, or it did not reach the head.
+        """
         features: Tensor | None = getattr(self._last, "features", None)
         if features is None:
             raise HeadError(
@@ -39,12 +44,19 @@ class FeatureTap:
 
 
 def find_head(network: nn.Module, batch: Tensor) -> tuple[str, nn.Linear | nn.Conv2d]:
-    """The last executed Linear or 1x1 convolution that turns its input into the network's logits, checked on a batch.
+    """Find the last executed Linear or 1x1 convolution whose output equals the network's logits on a batch.
 
-    A head that is applied at every position and averaged afterwards counts too: then the feature is the mean input.
+    A head that is applied at every position and averaged afterwards is found too; the feature is then the mean input.
+
+    Args:
+        network: A classifier in evaluation mode.
+        batch: Transformed images (image, channel, height, width), on the network's device.
+
+    Returns:
+        The layer's name in the network, and the layer.
 
     Raises:
-        HeadError: The network returns no single (image, class) tensor, or no layer explains it.
+        HeadError: The network does not return one tensor (image, classes), or no layer gives it.
     """
     seen: dict[str, tuple[nn.Linear | nn.Conv2d, Tensor]] = {}
     hooks = []
@@ -55,7 +67,7 @@ def find_head(network: nn.Module, batch: Tensor) -> tuple[str, nn.Linear | nn.Co
 
             def keep(module: nn.Module, inputs: tuple[Tensor, ...], named: dict[str, Tensor], name: str = name) -> None:
                 assert isinstance(module, nn.Linear | nn.Conv2d)
-                # Of a layer that runs twice only the last run counts, as in FeatureTap.
+                # If a layer runs twice, its last run counts, as in FeatureTap.
                 seen[name] = (module, next(iter((*inputs, *named.values()))).detach())
 
             hooks.append(module.register_forward_pre_hook(keep, with_kwargs=True))
@@ -88,10 +100,13 @@ def find_head(network: nn.Module, batch: Tensor) -> tuple[str, nn.Linear | nn.Co
 
 
 def check_logits(logits: object) -> None:
-    """Refuse outputs that are not one (image, class) tensor.
+    """Raise an error unless a network's output is one tensor (image, classes).
+
+    Args:
+        logits: Whatever the network returned.
 
     Raises:
-        HeadError: Naming what came instead.
+        HeadError: The output is something else; the message names it.
     """
     if not isinstance(logits, Tensor):
         size = f" of {len(logits)}" if isinstance(logits, tuple | list | dict) else ""
@@ -107,21 +122,28 @@ def check_logits(logits: object) -> None:
 
 
 def head_parameters(module: nn.Linear | nn.Conv2d) -> tuple[Float[Tensor, "classes dim"], Float[Tensor, " classes"]]:
-    """Weight as a matrix, and bias (zeros where the head has none)."""
+    """Return weight and bias of a head; a convolution's weight as a matrix, a missing bias as zeros."""
     weight = module.weight.detach().flatten(1)
     bias = weight.new_zeros(len(weight)) if module.bias is None else module.bias.detach()
     return weight, bias
 
 
 def pooled(inputs: Tensor, module: nn.Module) -> Float[Tensor, "image dim"]:
-    """One vector per image: positions are averaged, which a linear head cannot tell from averaging its outputs."""
+    """Average a head's input over positions, to one vector per image.
+
+    For a linear head this gives the same logits as averaging its outputs.
+
+    Args:
+        inputs: (image, dim), (image, position..., dim) for a Linear, or (image, dim, height, width) for a convolution.
+        module: The head.
+    """
     if isinstance(module, nn.Conv2d):
         return inputs.mean(dim=(2, 3))
     return inputs if inputs.ndim == 2 else inputs.flatten(1, -2).mean(dim=1)
 
 
 def relative_difference(left: Tensor, right: Tensor) -> float:
-    """Largest difference of two sets of logits over their mean spread; inf where shapes or values do not compare."""
+    """Return the largest difference of two sets of logits over the mean spread of `right`; inf if they cannot be compared."""
     if left.shape != right.shape:
         return math.inf
     spread = float((right.amax(1) - right.amin(1)).mean())

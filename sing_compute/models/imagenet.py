@@ -1,4 +1,4 @@
-"""ImageNet's classes, as timm and open_clip ship them, and which of them a checkpoint of timm has."""
+"""Name ImageNet's classes, as timm and open_clip ship them, and the classes of a timm checkpoint."""
 
 import re
 from typing import Any
@@ -10,14 +10,14 @@ _WNID = re.compile(r"n\d{8}")
 
 
 def imagenet_names() -> list[str]:
-    """The 1,000 ImageNet class names that CLIP prompts use, in the order of the sorted WordNet ids."""
+    """Return the 1,000 ImageNet class names that CLIP prompts use, in the order of the sorted WordNet ids."""
     from open_clip import IMAGENET_CLASSNAMES
 
     return [str(name) for name in IMAGENET_CLASSNAMES]
 
 
 def imagenet_wnids() -> list[str]:
-    """The 1,000 sorted WordNet ids of ImageNet."""
+    """Return the 1,000 sorted WordNet ids of ImageNet."""
     from timm.data import ImageNetInfo
 
     info = ImageNetInfo("imagenet-1k")
@@ -25,7 +25,15 @@ def imagenet_wnids() -> list[str]:
 
 
 def timm_labels(network: nn.Module, config: dict[str, Any]) -> tuple[list[str], list[str] | None] | None:
-    """Class names of a timm checkpoint: its own, else ImageNet's where its size says which."""
+    """Return the class names of a timm checkpoint: its own, or those of the ImageNet that its number of classes points to.
+
+    Args:
+        network: The network that timm built.
+        config: Its pretrained configuration.
+
+    Returns:
+        Names, and WordNet ids where known, in logit order; None if nothing names the classes.
+    """
     from timm.data import ImageNetInfo, infer_imagenet_subset
 
     own = config.get("label_names")

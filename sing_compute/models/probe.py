@@ -1,4 +1,4 @@
-"""A linear head fitted on labels: multinomial logistic regression, deterministic for a machine and a thread count."""
+"""Fit a linear head on labels by multinomial logistic regression; the result is fixed for one machine and thread count."""
 
 import torch
 from jaxtyping import Float, Int
@@ -6,17 +6,27 @@ from torch import Tensor
 from torch.nn import functional
 
 ITERATIONS = 300
+"""Most iterations of LBFGS."""
 Head = tuple[Float[Tensor, "classes dim"], Float[Tensor, " classes"]]
+"""Weight and bias."""
 
 
 @torch.no_grad()
 def fit_probe(features: Float[Tensor, "image dim"], labels: Int[Tensor, " image"], *, classes: int) -> Head:
-    """Weight and bias that minimise the summed cross entropy + ||W||^2 / 2 by LBFGS, as scikit-learn's default does.
+    """Fit weight and bias that minimise the summed cross entropy + ||W||^2 / 2 by LBFGS, like scikit-learn's default.
 
-    The features are centred and divided by their mean standard deviation first, so that their scale does not matter; weight
-    and bias are given for the features as they are. The rows of the weight sum to zero.
+    The features are first centred and divided by their root mean square, so that their scale does not matter; the
+    result is for the features as they are given. The rows of the weight sum to zero.
+
+    Args:
+        features: Features in any precision; the fit is in float64.
+        labels: Class of each image, from 0.
+        classes: Number of classes.
+
+    Returns:
+        Weight and bias in the precision of the features.
     """
-    inputs = features.double()  # in float32 the line search fights with rounding long before it converges
+    inputs = features.double()  # in float32 rounding stops the line search long before it converges
     mean = inputs.mean(dim=0)
     scale = (inputs - mean).square().mean().sqrt().clamp_min(torch.finfo(features.dtype).tiny)
     inputs = (inputs - mean) / scale
@@ -46,12 +56,22 @@ def fit_probe(features: Float[Tensor, "image dim"], labels: Int[Tensor, " image"
 def out_of_fold_accuracy(
     features: Float[Tensor, "image dim"], labels: Int[Tensor, " image"], folds: Int[Tensor, " image"], *, classes: int
 ) -> float:
-    """Share of images that a head fitted without their fold puts into their class."""
-    right = 0
+    """Return the share of images that a head fitted without their fold assigns to their class.
+
+    Args:
+        features: As for `fit_probe`.
+        labels: Class of each image.
+        folds: Fold of each image.
+        classes: Number of classes.
+
+    Returns:
+        A share from 0 to 1; NaN if all images are in one fold.
+    """
+    correct = 0
     for fold in sorted(set(folds.tolist())):
         held = folds == fold
         if held.all():
             return float("nan")
         weight, bias = fit_probe(features[~held], labels[~held], classes=classes)
-        right += int(((features[held] @ weight.T + bias).argmax(dim=1) == labels[held]).sum())
-    return right / len(features)
+        correct += int(((features[held] @ weight.T + bias).argmax(dim=1) == labels[held]).sum())
+    return correct / len(features)

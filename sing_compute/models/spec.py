@@ -1,4 +1,4 @@
-"""What a user asks for with `--model` and `--preset`."""
+"""Describe the classifiers that a user asks for with `--model` and `--preset`."""
 
 import os
 from dataclasses import dataclass
@@ -11,23 +11,30 @@ TIMM_SOURCES = ("local-dir", "hf-hub")
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """What the user asked for: `[NAME=]SPEC`, with SPEC a timm name, `local-dir:FOLDER` or `module:factory`."""
+    """One classifier as a user asks for it: `[NAME=]SPEC`, SPEC a timm name, `local-dir:FOLDER` or `module:factory`."""
 
     name: str
+    """Name in the results file."""
     spec: str
     weights: Path | None = None
+    """Checkpoint file; None for the model's own weights."""
     head: Path | None = None
-    """Weight and bias of a linear head, for a backbone without one."""
+    """File with weight and bias of a linear head, for a backbone without one."""
     note: str = ""
-    """What must be said wherever this model's row is shown."""
+    """Remark that is shown with the model's figures."""
     image_size: int | None = None
-    """Side in pixels that a backbone of free input size is used at; None for its own."""
+    """Side of the input images in pixels, for a backbone of free input size; None for its own size."""
     tokens: bool = False
-    """Whether a head that is still to be fitted reads the mean patch token beside the class token."""
+    """True if a head that will be fitted reads class token and mean patch token."""
 
     @classmethod
     def parse(cls, text: str, weights: Path | None = None, head: Path | None = None) -> "ModelSpec":
-        """Split an optional name off; without one the last part of the specification is the name.
+        """Read `[NAME=]SPEC`; without a name, the last part of the specification becomes the name.
+
+        Args:
+            text: Argument of `--model`.
+            weights: File of `--weights` for it.
+            head: File of `--head` for it.
 
         Raises:
             SingError: The name or the specification is empty.
@@ -44,13 +51,13 @@ class ModelSpec:
 
     @property
     def is_factory(self) -> bool:
-        """Whether this names a user's own `module:factory`."""
+        """True for a user's own `module:factory`."""
         source, separator, _ = self.spec.partition(":")
         return bool(separator) and source not in TIMM_SOURCES
 
     @property
     def is_local(self) -> bool:
-        """Whether nothing of it can lie on a hub."""
+        """True if nothing of it needs a model hub."""
         return self.is_factory or self.weights is not None or self.spec.startswith("local-dir:")
 
 
@@ -86,4 +93,4 @@ PRESETS = {
         ),
     )
 }
-"""Classifiers by the name of their set: the 13 of the SING paper (arXiv:2603.14610), by timm's tags."""
+"""Classifiers of each `--preset`: `paper` has the 13 of the SING paper (arXiv:2603.14610), by timm's tags."""

@@ -1,4 +1,4 @@
-"""A network by its timm name, from the hub, from the hub's cache or from a folder in the hub's own format."""
+"""Build a network by its timm name: from the hub, from the hub's cache, or from a folder in the hub's format."""
 
 import difflib
 
@@ -10,10 +10,14 @@ from sing_compute.models.spec import ModelSpec
 
 
 def create_timm(spec: ModelSpec) -> nn.Module:
-    """Build a timm network, with its own weights unless a file is given.
+    """Build a timm network, with its published weights unless the user gives a file.
+
+    Args:
+        spec: The classifier that the user asked for.
 
     Raises:
-        SingError: Unknown name or tag: near names or the tags there are; or weights that cannot be had, with the ways out.
+        SingError: Unknown name or tag, with similar names or the existing tags; or weights that cannot be loaded, with
+            ways out.
     """
     import timm
 
@@ -21,7 +25,7 @@ def create_timm(spec: ModelSpec) -> nn.Module:
     if spec.image_size is not None:
         shape = (3, spec.image_size, spec.image_size)
         options = {"img_size": spec.image_size, "pretrained_cfg_overlay": {"input_size": shape, "crop_pct": 0.875}}
-    known = spec.spec.startswith("hf-hub:") or timm.is_model_pretrained(spec.spec)  # a slip of the pen asks nobody
+    known = spec.spec.startswith("hf-hub:") or timm.is_model_pretrained(spec.spec)  # a misspelt name needs no hub
     try:
         with hub_access(wanted=known and not spec.is_local):
             network: nn.Module = timm.create_model(spec.spec, pretrained=spec.weights is None, **options)
@@ -42,10 +46,10 @@ def _explained(spec: ModelSpec, error: Exception) -> SingError:
         tags = [name.partition(".")[2] for name in timm.list_pretrained(f"{architecture}.*")]
         has = f"has the tags: {', '.join(tags)}" if tags else "has no published weights: give --weights FILE"
         return SingError(f"--model {spec.spec}: no tag {tag!r}; {architecture} {has}")
-    away = no_connection(error)
-    if away:
+    reason = no_connection(error)
+    if reason:
         return WeightsError(
-            f"cannot get the weights of {spec.spec} ({away}). Ways out: --weights FILE, --model local-dir:FOLDER, "
+            f"cannot get the weights of {spec.spec} ({reason}). Ways out: --weights FILE, --model local-dir:FOLDER, "
             "a cache filled elsewhere (HF_HOME=FOLDER HF_HUB_OFFLINE=1), a mirror (HF_ENDPOINT=URL)"
         )
     if isinstance(error, RuntimeError):

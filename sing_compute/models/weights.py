@@ -1,4 +1,4 @@
-"""Reading checkpoints, strictly."""
+"""Read checkpoints, and load them into networks strictly: no tensor may be missing or left over."""
 
 from pathlib import Path
 
@@ -8,10 +8,18 @@ from torch import Tensor, nn
 from sing_compute.errors import WeightsError
 
 WRAPPERS = ("state_dict", "model", "model_state_dict", "state_dict_ema", "net")
+"""Keys under which checkpoints nest their state dict."""
 
 
 def read_state(path: Path, *, option: str = "--weights") -> dict[str, Tensor]:
-    """The tensors of a checkpoint: .safetensors, or a torch file that holds nothing but tensors and plain containers.
+    """Read the tensors of a checkpoint: .safetensors, or a torch file of tensors and plain containers only.
+
+    Args:
+        path: The file.
+        option: Option that gave the file, for messages.
+
+    Returns:
+        Tensors by name, on the CPU.
 
     Raises:
         WeightsError: No such file, not a checkpoint, or a torch file that would run code when loaded.
@@ -25,9 +33,11 @@ def read_state(path: Path, *, option: str = "--weights") -> dict[str, Tensor]:
             state: dict[str, Tensor] = load_file(path)
             return state
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged or foreign pickle can raise anything, in words that advise to run it
+    except Exception as error:  # a damaged pickle can raise anything, and torch's text advises to run it
         known = isinstance(error, OSError) or path.suffix == ".safetensors"
-        reason = str(error).splitlines()[0] if known and str(error) else "damaged, or it holds objects beside tensors"
+        reason = (
+            str(error).splitlines()[0] if known and str(error) else "damaged, or it holds other objects than tensors"
+        )
         raise WeightsError(
             f"{option} {path}: not a readable checkpoint of tensors ({reason}); save it as .safetensors"
         ) from error
@@ -42,7 +52,12 @@ def read_state(path: Path, *, option: str = "--weights") -> dict[str, Tensor]:
 
 
 def load_strictly(network: nn.Module, state: dict[str, Tensor], source: str) -> None:
-    """Load a state dict of which every key must fit.
+    """Load a state dict into a network; names and shapes of all tensors must agree.
+
+    Args:
+        network: Gets the tensors.
+        state: Tensors by name.
+        source: Name of the checkpoint in messages.
 
     Raises:
         WeightsError: Missing, unexpected or differently shaped tensors; the message names the first of each.

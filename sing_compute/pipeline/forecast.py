@@ -22,8 +22,9 @@ from sing_compute.pipeline.pilot import measuring_seconds
 from sing_compute.pipeline.plan import Plan
 from sing_compute.pipeline.preparation import Prepared, given_translators, prepare, resolve, words_of
 from sing_compute.precision import keeping_weights
-from sing_compute.process.progress import Progress, clock
+from sing_compute.process.progress import Progress
 from sing_compute.process.ranks import Ranks
+from sing_compute.process.tasks import duration_text
 from sing_compute.scores.resampling import REPLICATES
 from sing_compute.scores.statistics import MEDIANS
 from sing_compute.store.catalogue import axes
@@ -78,7 +79,7 @@ def forecast(plan: Plan, progress: Progress) -> list[list[str]]:
         ["images", f"{images:,} of {sizes['class']:,} classes in {prepared.images.root}"],
         ["networks", f"{', '.join(chosen)}, on {device}"],
         ["batches", f"{batches:,} of up to {settings.batch_size} images; work is kept every {SHARD_IMAGES} images"],
-        ["time", f"about {clock(seconds)} for the features, then {clock(measuring)} for the scores"],
+        ["time", f"about {duration_text(seconds)} for the features, then {duration_text(measuring)} for the scores"],
         ["", f"networks {1e3 * computing:.1f} ms an image, decoding {1e3 * decoding:.1f} ms, in {decoders}"],
         ["memory", f"about {_size(memory)}, of which {_size(grows)} grow with the images"],
         ["disk", f"{_size(work)} of unfinished work beside {_size(store)} of results; {_size(free)} are free"],
@@ -89,7 +90,7 @@ def forecast(plan: Plan, progress: Progress) -> list[list[str]]:
 def timed(networks: Networks, prepared: Prepared, settings: Settings) -> tuple[float, float]:
     """Seconds per image of all networks, unless the settings tell them, and of decoding in one process."""
     count = len(prepared.images)
-    sample = prepared.images.arranged(np.arange(0, count, -(-count // TIMED_IMAGES)))
+    sample = prepared.images.take(np.arange(0, count, -(-count // TIMED_IMAGES)))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as in a decoding process
     start = time.perf_counter()

@@ -22,7 +22,7 @@ from sing_compute.pipeline.results import Results
 from sing_compute.pipeline.shared import Words
 from sing_compute.process.progress import Advance, Progress
 from sing_compute.process.ranks import Ranks
-from sing_compute.translator.imported import ImportedTranslator
+from sing_compute.translator.translator_file import ImportedTranslator
 
 PILOT_IMAGES = 1024
 """Images of the smaller of the two runs."""
@@ -48,7 +48,7 @@ def measuring_seconds(
     counts = sorted({min(images, PILOT_IMAGES), min(images, 2 * PILOT_IMAGES)})
     with progress.task("scores, tried on few images", sum(counts)) as advance:
         for count in counts:
-            part = replace(prepared, images=prepared.images.arranged(np.arange(count)), labels=prepared.labels[:count])
+            part = replace(prepared, images=prepared.images.take(np.arange(count)), labels=prepared.labels[:count])
             seconds[count] = _measured(plan, part, words, settings, given)
             advance(count)
     (small, first), (large, last) = min(seconds.items()), max(seconds.items())

@@ -24,7 +24,7 @@ from sing_compute.pipeline.sources import given_images, imagenette_images
 from sing_compute.pipeline.space import ClassTable, ClipSpace, class_table
 from sing_compute.process.progress import Progress
 from sing_compute.process.ranks import Ranks
-from sing_compute.translator.imported import ImportedTranslator, read_translator
+from sing_compute.translator.translator_file import ImportedTranslator, read_translator
 
 TRIAL_IMAGES = 256
 """Images of a trial, evenly spread."""
@@ -68,7 +68,7 @@ def prepare(plan: Plan, work: WorkFolder, progress: Progress, ranks: Ranks) -> P
     with ranks.agreeing():
         attach_heads(classifiers, images)
         table = class_table(classifiers, plan.class_names)
-        labels = match_classes(images.labels_among(len(table.names)), table.names, table.wnids)
+        labels = match_classes(images.class_labels(len(table.names)), table.names, table.wnids)
     for classifier in classifiers:
         classes, dim = classifier.head[0].shape
         facts = classifier.provenance
@@ -77,7 +77,7 @@ def prepare(plan: Plan, work: WorkFolder, progress: Progress, ranks: Ranks) -> P
         if "note" in facts:
             progress.say(f"{classifier.name}: {facts['note']}")
     order = images.order(labels)
-    return Prepared(classifiers, space, table, images.arranged(order), labels[order])
+    return Prepared(classifiers, space, table, images.take(order), labels[order])
 
 
 def words_of(plan: Plan, prepared: Prepared, progress: Progress) -> Words:
@@ -97,7 +97,7 @@ def words_of(plan: Plan, prepared: Prepared, progress: Progress) -> Words:
         if old:
             images, skipped = prepared.images, set(old.array("images/skipped_key"))
             kept = np.flatnonzero(np.fromiter((key not in skipped for key in images.keys), np.bool_, len(images)))
-            expected = Pictures.of(images.arranged(kept), prepared.labels[kept], [])
+            expected = Pictures.of(images.take(kept), prepared.labels[kept], [])
             refuse(old, expected.differing(old) + words.differing(old))
     return words
 
@@ -139,7 +139,7 @@ def resolve(plan: Plan, prepared: Prepared, class_vectors: Tensor, networks: Net
     """
     images = prepared.images
     rows = np.arange(0, len(images), -(-len(images) // TRIAL_IMAGES))
-    sample, stored = images.arranged(rows), prepared.space.image_embeddings
+    sample, stored = images.take(rows), prepared.space.image_embeddings
     heads = {classifier.name: (classifier.head[0], classifier.stored_dtype) for classifier in prepared.classifiers}
 
     @cache

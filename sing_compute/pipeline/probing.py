@@ -46,7 +46,7 @@ def fit_probes(
     if not headless:
         return
     names, wnids = _classes(classifiers, images, plan.class_names)
-    labels = match_classes(images.labels_among(len(names)), names, wnids)
+    labels = match_classes(images.class_labels(len(names)), names, wnids)
     absent = np.flatnonzero(np.bincount(labels, minlength=len(names)) == 0)
     if len(absent) or len(names) < 2:
         told = (
@@ -59,7 +59,7 @@ def fit_probes(
         )
     order = images.order(labels)
     chosen = order[:: -(-len(order) // PROBE_IMAGES)]
-    images, labels = images.arranged(chosen), labels[chosen]
+    images, labels = images.take(chosen), labels[chosen]
     listed = "\n".join(f"{key}\t{label}" for key, label in zip(images.keys, labels, strict=True))
     prints = {classifier.name: _fingerprint(classifier, listed, plan) for classifier in headless}
     open_ones = [c for c in headless if not _restored(c, _file(work, c), prints[c.name])]
@@ -86,9 +86,9 @@ def _classes(
     told = next((classifier.labels for classifier in classifiers if classifier.labels), None)
     if told:
         return told
-    if images.counted:
+    if images.numbered:
         raise ImagesError("--probe with numbers as --labels: give --class-names FILE, one per line, in their order")
-    found = images.labels.used
+    found = images.labels.used_names
     wnids = imagenet_wnids()
     if set(found) <= set(wnids):
         known = dict(zip(wnids, imagenet_names(), strict=True))

@@ -26,7 +26,7 @@ from sing_compute.process.progress import Progress
 from sing_compute.process.ranks import Ranks
 from sing_compute.store import Store, Writer, replace_store
 from sing_compute.store.write import SHARED
-from sing_compute.translator.imported import ImportedTranslator
+from sing_compute.translator.translator_file import ImportedTranslator
 
 
 class Results:
@@ -49,7 +49,7 @@ class Results:
         empty = torch.empty(0)
         kept, broken = ShardReader(work, len(images), None, empty, empty, device).kept()
         self._failed = [(images.keys[row], reason) for row, reason in broken]
-        self._images, labels = images.arranged(kept), prepared.labels[kept]
+        self._images, labels = images.take(kept), prepared.labels[kept]
         stored = prepared.space.image_embeddings
         targets = stored.lookup(self._images.keys, "images") if stored else None
         folds = torch.from_numpy(folds_of(self._images.keys, FOLDS))

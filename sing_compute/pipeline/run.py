@@ -36,7 +36,7 @@ def run(plan: Plan, progress: Progress, ranks: Ranks | None = None) -> list[str]
             )
         finished = False
         try:
-            with progress.kept_in(work.progress_file, plan.command, log=work.log_file, device=str(plan.device)):
+            with progress.record(work.progress_file, plan.command, log=work.log_file, device=str(plan.device)):
                 _Run(plan, work, progress, ranks).go()
             finished = True
         finally:

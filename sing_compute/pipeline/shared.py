@@ -12,8 +12,8 @@ from torch import Tensor
 
 from sing_compute.concepts.vocabulary import Vocabulary
 from sing_compute.errors import StoreError
+from sing_compute.images.compact_text import Categorical
 from sing_compute.images.listing import ImageList
-from sing_compute.images.texts import Categorical
 from sing_compute.pipeline.plan import Plan
 from sing_compute.pipeline.space import ClassTable
 from sing_compute.store import Store, Writer
@@ -106,7 +106,7 @@ class Pictures:
     @property
     def group_names(self) -> list[str]:
         """The user's groups in alphabetical order."""
-        return [name for name in self.groups.used if name] if self.groups else []
+        return [name for name in self.groups.used_names if name] if self.groups else []
 
     @property
     def group_masks(self) -> dict[str, NDArray[np.bool_]]:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from sing_compute.errors import ImagesError
-from sing_compute.images.finding import list_images
+from sing_compute.images.image_sources import list_images
 from sing_compute.images.imagenette import imagenette
-from sing_compute.images.labelled import list_labelled
+from sing_compute.images.label_files import list_with_labels
 from sing_compute.images.listing import ImageList
 from sing_compute.models.backbone import HeadedBackbone
 from sing_compute.models.classifier import Classifier
@@ -22,7 +22,7 @@ def given_images(plan: Plan) -> ImageList | None:
     """
     if plan.images is None:
         return None
-    return list_labelled(plan.images, plan.labels) if plan.labels else list_images(plan.images)
+    return list_with_labels(plan.images, plan.labels) if plan.labels else list_images(plan.images)
 
 
 def imagenette_images(classifiers: Sequence[Classifier], progress: Progress) -> ImageList:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from sing_compute.concepts.open_clip_space import OpenClipSpace
-from sing_compute.concepts.stored import StoredEmbeddings
+from sing_compute.concepts.stored_embeddings import StoredEmbeddings
 from sing_compute.concepts.vocabulary import Vocabulary, merge_vocabularies, read_vocabulary
 from sing_compute.errors import ConceptsError
 from sing_compute.models.classifier import Classifier
@@ -81,11 +81,9 @@ class ClipSpace:
             vocabulary = merge_vocabularies(
                 [read_vocabulary(source) for source in plan.concepts or (DEFAULT_VOCABULARY,)]
             )
-        if vocabulary.merged:
-            shown = ", ".join(vocabulary.merged[:5])
-            progress.say(
-                f"concepts: {len(vocabulary.merged)} duplicates merged: {shown}{' ...' if len(vocabulary.merged) > 5 else ''}"
-            )
+        if duplicates := vocabulary.duplicates:
+            named = ", ".join(duplicates[:5]) + (" ..." if len(duplicates) > 5 else "")
+            progress.say(f"concepts: {len(duplicates)} duplicates merged: {named}")
         if stored:
             return vocabulary, stored.lookup(vocabulary.names, "concepts")
         assert self.network

@@ -1,1 +1,1 @@
-"""A run as the machine sees it: one process or several, signals, a terminal that goes away, what is said and logged."""
+"""The run as seen by the operating system: one process or several, signals, a lost terminal, messages and logs."""

@@ -1,4 +1,4 @@
-"""When a run stops and when it does not: signals, and a terminal that goes away."""
+"""Stop a run on SIGINT and SIGTERM at the next safe point, and let it go on when its terminal is lost."""
 
 import errno
 import io
@@ -14,28 +14,35 @@ from typing import Any, Self
 
 from sing_compute.errors import StoppedError
 
-_GONE = (errno.EIO, errno.EPIPE, errno.ENXIO, errno.ENODEV, errno.ENOTCONN, errno.ECONNRESET)
-"""What writing says where nobody reads any more: a closed terminal, a pipe without a reader."""
+_CLOSED = (errno.EIO, errno.EPIPE, errno.ENXIO, errno.ENODEV, errno.ENOTCONN, errno.ECONNRESET)
+"""Errors of writing to a terminal or pipe whose other end is closed."""
 
 
 class Interruption:
-    """While the block runs, SIGINT and SIGTERM set a flag that `check` raises on; SIGHUP is noted. In the main thread only.
+    """Turn SIGINT and SIGTERM into a request that `check` obeys, while the `with` block runs; SIGHUP is only reported.
+
+    Outside the main thread it does nothing: Python handles signals only there.
 
     Raises:
-        KeyboardInterrupt: A second signal came before the first was obeyed.
+        KeyboardInterrupt: A second signal came before the first request was obeyed.
     """
 
     def __init__(self, say: Callable[[str], None]) -> None:
+        """Prepare to handle the signals of this process, not those of its workers.
+
+        Args:
+            say: Shows one line to the user.
+        """
         self._say = say
-        self._asked = 0
+        self._requested = 0
         self._before: dict[int, Any] = {}
         self._process = os.getpid()
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
-            if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup has seen to it
-                self._before[signal.SIGHUP] = signal.signal(signal.SIGHUP, self._go_on)
+            self._before = {number: signal.signal(number, self._request) for number in (signal.SIGINT, signal.SIGTERM)}
+            if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup ignores it
+                self._before[signal.SIGHUP] = signal.signal(signal.SIGHUP, self._report_hangup)
         return self
 
     def __exit__(
@@ -45,40 +52,40 @@ class Interruption:
             signal.signal(number, handler)
 
     def check(self) -> None:
-        """Stop here if that was asked for.
+        """Stop the run here if a signal has asked for it.
 
         Raises:
-            StoppedError: It was.
+            StoppedError: A signal has asked for it.
         """
-        if self._asked:
-            raise StoppedError(self._asked)
+        if self._requested:
+            raise StoppedError(self._requested)
 
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        if os.getpid() != self._process:  # a worker has inherited this; the main process decides for it
+    def _request(self, number: int, frame: FrameType | None) -> None:
+        if os.getpid() != self._process:  # a worker has inherited this handler; the main process decides
             return
-        if self._asked:
+        if self._requested:
             raise KeyboardInterrupt
-        self._asked = number
-        self._tell(f"{signal.Signals(number).name}: finishing the shard in work; once more to leave at once")
+        self._requested = number
+        self._report(f"{signal.Signals(number).name}: finishing the shard in work; once more to leave at once")
 
-    def _go_on(self, number: int, frame: FrameType | None) -> None:
+    def _report_hangup(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() == self._process:
-            self._tell("SIGHUP: the terminal is gone; the run goes on")
+            self._report("SIGHUP: the terminal is gone; the run goes on")
 
-    def _tell(self, text: str) -> None:
+    def _report(self, text: str) -> None:
         with suppress(RuntimeError):  # the signal came in the middle of another line
             self._say(text)
 
 
 def outlive_terminal() -> None:
-    """Let nothing that is written to standard output or error end this process once its terminal or pipe is gone."""
+    """Let this process go on when the terminal or pipe of its standard output or error is closed."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        if stream is None:  # closed before the start
+        if stream is None:  # it was closed before the start
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 -- for as long as the process lives
         elif isinstance(stream, io.TextIOWrapper):
             stream.flush()
-            raw = _Outlet(stream.fileno(), "w", closefd=False)
+            raw = _LastingFile(stream.fileno(), "w", closefd=False)
             text = io.TextIOWrapper(
                 io.BufferedWriter(raw),
                 encoding=stream.encoding,
@@ -88,16 +95,16 @@ def outlive_terminal() -> None:
             setattr(sys, name, text)
 
 
-class _Outlet(io.FileIO):
-    """A descriptor that leads to nowhere from the moment its other end is gone."""
+class _LastingFile(io.FileIO):
+    """Write to a descriptor; to the null device from the moment its other end is closed."""
 
     def write(self, data: Any) -> int:
         try:
             return super().write(data) or 0
         except OSError as error:
-            if error.errno not in _GONE or stat.S_ISREG(os.fstat(self.fileno()).st_mode):
+            if error.errno not in _CLOSED or stat.S_ISREG(os.fstat(self.fileno()).st_mode):
                 raise
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, self.fileno())
-            os.close(nowhere)
+            null_device = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null_device, self.fileno())
+            os.close(null_device)
             return memoryview(data).nbytes

@@ -1,7 +1,7 @@
-"""The processes of one run: those that torchrun or srun started, or this one alone.
+"""Connect the processes of one run: those that torchrun or srun started, or this one alone.
 
-They share the folder of the results file. Each extracts the features of some shards; rank 0 measures and writes. What they tell
-each other is small, so gloo carries it on CPU and GPU machines alike, and notices at once when one of them is gone.
+They share the folder of the results file. Each extracts the features of some shards and measures some models; rank 0 writes. They
+send each other little, so gloo serves on CPU and GPU machines alike, and it notices at once when a process ends.
 """
 
 import os
@@ -14,29 +14,31 @@ from typing import Any, Self, TypeVar
 from sing_compute.errors import OtherRankError, SingError
 
 T = TypeVar("T")
-PATIENCE = timedelta(days=7)
-"""How long a process waits for slower ones; one that is gone is noticed by its closed connection, not by this."""
-JOINING = timedelta(minutes=10)
-"""How long the processes wait for all to arrive."""
+LONGEST_WAIT = timedelta(days=7)
+"""How long a process waits for slower ones. A process that ended is noticed by its closed connection, not by this."""
+LONGEST_START = timedelta(minutes=10)
+"""How long the processes wait until all have started."""
 
 
 class Ranks:
-    """This process among those of its run. With one process nothing is imported and nothing is waited for.
-
-    Raises:
-        SingError: Another process of the run is gone, or its address is not known.
-    """
+    """This process among the processes of its run. Where it is the only one, nothing is imported and nothing waits."""
 
     def __init__(self, rank: int = 0, size: int = 1, local: int = 0) -> None:
+        """Describe the place of this process.
+
+        Args:
+            rank: Its number among all processes of the run, from 0.
+            size: Number of processes of the run.
+            local: Its number among the processes on this machine, from 0.
+        """
         self.rank, self.size, self.local = rank, size, local
-        """Place among all processes, how many there are, and place among those of this machine."""
 
     @classmethod
     def from_environment(cls) -> "Ranks":
-        """Join the processes that a launcher started together, as its environment variables tell.
+        """Connect to the other processes that torchrun or srun started, by the environment variables that it set.
 
         Raises:
-            SingError: srun started several processes on several machines and MASTER_ADDR is not set; or not all arrive.
+            SingError: srun started processes on several machines and MASTER_ADDR is not set; or not all processes connect.
         """
         known = os.environ
         if "RANK" in known and "WORLD_SIZE" in known:
@@ -54,34 +56,42 @@ class Ranks:
 
     @property
     def alone(self) -> bool:
-        """Whether this is the only process."""
+        """True if this is the only process of the run."""
         return self.size == 1
 
     @property
     def first(self) -> bool:
-        """Whether this is the one that talks, measures and writes."""
+        """True for rank 0, which reports to the user and writes the results file."""
         return self.rank == 0
 
     def share(self, make: Callable[[], T]) -> T:
-        """What rank 0 makes, on all ranks."""
+        """Call a function on rank 0 and return its result on all ranks.
+
+        Args:
+            make: Called on rank 0 only; its result must be picklable.
+
+        Raises:
+            SingError: `make` raised it on rank 0, or a process has ended.
+            OtherRankError: On all other ranks, if `make` raised an error.
+        """
         if self.alone:
             return make()
         import torch.distributed as dist
 
         with self.agreeing():
             box: list[Any] = [make() if self.first else None]
-        with _noticing():
+        with _readable_errors():
             dist.broadcast_object_list(box, src=0)
         found: T = box[0]
         return found
 
     @contextmanager
     def agreeing(self) -> Iterator[None]:
-        """Wait at the end of the block for all; a user's mistake on one rank ends the run on all, and is said once.
+        """Wait at the end of the block until all ranks are there; if one raised a SingError, end the run on all of them.
 
         Raises:
-            SingError: On the lowest rank that had one: its own.
-            OtherRankError: On all others.
+            SingError: The error of this rank, if no lower rank had one: so it is reported once.
+            OtherRankError: Another rank had an error.
         """
         own: SingError | None = None
         try:
@@ -92,30 +102,48 @@ class Ranks:
             if own:
                 raise own
             return
-        failed = [rank for rank, wrong in enumerate(self.gather(own is not None)) if wrong]
+        failed = [rank for rank, has_error in enumerate(self.gather(own is not None)) if has_error]
         if own and self.rank == failed[0]:
             raise own
         if failed:
             raise OtherRankError(failed[0]) from own
 
     def wait(self) -> None:
-        """Until all have come so far."""
+        """Wait until all ranks have called this.
+
+        Raises:
+            SingError: A process has ended.
+        """
         with self.agreeing():
             pass
 
     def gather(self, own: T) -> list[T]:
-        """What each rank has, on all ranks."""
+        """Collect one value of each rank, on all ranks.
+
+        Args:
+            own: The value of this rank, picklable.
+
+        Returns:
+            The values in the order of the ranks.
+
+        Raises:
+            SingError: A process has ended.
+        """
         if self.alone:
             return [own]
         import torch.distributed as dist
 
         found: list[Any] = [None] * self.size
-        with _noticing():
+        with _readable_errors():
             dist.all_gather_object(found, own)
         return found
 
     def part(self, items: Sequence[T]) -> list[T]:
-        """Every size-th item: this rank's share."""
+        """Return this rank's share of the work: every size-th item, beginning with its own number.
+
+        Args:
+            items: The same items on all ranks.
+        """
         return list(items[self.rank :: self.size])
 
     def __enter__(self) -> Self:
@@ -124,7 +152,7 @@ class Ranks:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Say goodbye; nothing is waited for. A mistake of another process than the first says whose it is."""
+        """Disconnect without waiting. The message of an error on another rank than 0 gets the number of the rank."""
         if not self.alone:
             import torch.distributed as dist
 
@@ -146,9 +174,9 @@ class Ranks:
                 "torchrun, or export it as in docs/scale.md"
             )
         try:
-            # torchrun's agent keeps the store that the processes meet in, where it has one.
-            store, _, _ = next(rendezvous("env://", self.rank, self.size, timeout=JOINING))
-            dist.init_process_group("gloo", store=store, rank=self.rank, world_size=self.size, timeout=PATIENCE)
+            # Where torchrun's agent keeps the store that the processes meet in, that one is used.
+            store, _, _ = next(rendezvous("env://", self.rank, self.size, timeout=LONGEST_START))
+            dist.init_process_group("gloo", store=store, rank=self.rank, world_size=self.size, timeout=LONGEST_WAIT)
         except (RuntimeError, ValueError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise SingError(
@@ -157,11 +185,11 @@ class Ranks:
 
 
 @contextmanager
-def _noticing() -> Iterator[None]:
-    """Turn the end of another process into one line."""
+def _readable_errors() -> Iterator[None]:
+    """Replace gloo's error about a closed connection by one line for the user."""
     try:
         yield
-    except RuntimeError as error:  # gloo has no type of its own for a closed connection
+    except RuntimeError as error:  # gloo has no exception type of its own for a closed connection
         raise SingError(
             "another process of this run is gone; finished work is kept, and the same command goes on where it was"
         ) from error

@@ -68,7 +68,7 @@ def add_concepts(
         try:
             if any(work.folder.glob("*.safetensors")) or any(work.folder.glob("*.probe")):
                 raise SingError(f"{work.folder} holds unfinished work for {path}: finish that run first")
-            with Store(path) as store, progress.kept_in(work.progress_file, "sing-compute concepts"):
+            with Store(path) as store, progress.record(work.progress_file, "sing-compute concepts"):
                 new = _new(store, texts, progress)
                 if new:
                     _Adding(store, work, progress).go(new, clip, embeddings)

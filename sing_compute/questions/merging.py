@@ -12,7 +12,7 @@ import torch
 from sing_compute.concepts.vocabulary import Vocabulary
 from sing_compute.errors import SingError, StoreError
 from sing_compute.extraction.shards import WorkFolder
-from sing_compute.images.texts import Categorical
+from sing_compute.images.compact_text import Categorical
 from sing_compute.measuring.comparison import Compared, write_comparison
 from sing_compute.pipeline.shared import Pictures, Words
 from sing_compute.pipeline.space import ClassTable

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sing_compute.concepts.open_clip_space import OpenClipSpace
-from sing_compute.concepts.stored import StoredEmbeddings
+from sing_compute.concepts.stored_embeddings import StoredEmbeddings
 from sing_compute.datafiles import data_path
 from sing_compute.errors import ConceptsError, SingError
 from sing_compute.process.progress import Progress

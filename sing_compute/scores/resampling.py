@@ -3,11 +3,11 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
 from sing_compute.errors import SingError
 from sing_compute.scores.intervals import Intervals, t_quantile
@@ -151,7 +151,7 @@ def replicate_intervals(replicates: Replicates) -> Intervals:
     low, high = np.full((2, len(replicates.names)), np.nan)
     units = replicates.units
     if units >= FEWEST:
-        tail = NormalDist().cdf(-t_quantile(units - 1) * math.sqrt(units / (units - 1)))
+        tail = float(ndtr(-t_quantile(units - 1) * math.sqrt(units / (units - 1))))
         for figure, values in enumerate(replicates.values.T.astype(np.float64)):
             finite = values[np.isfinite(values)]
             if len(finite):

@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sing_compute.float_order import floats_of, ordered_bits
 from sing_compute.store.schema import QUANTILES
 
 BLOCK = 2**15
@@ -74,21 +75,20 @@ def ranked(column: Column, *, absolute: bool = False, owners: Owners | None = No
         rows = slice(start, min(start + BLOCK, len(column)))
         values = np.abs(column[rows]) if absolute else column[rows]
         low = np.arange(rows.start, rows.stop) if owners is None else owners[rows]
-        pairs[rows] = _sortable(values).astype(np.uint64) << np.uint64(32) | low.astype(np.uint64)
+        pairs[rows] = ordered_bits(values).astype(np.uint64) << np.uint64(32) | low.astype(np.uint64)
     pairs.sort()
     return pairs
 
 
 def finite_part(pairs: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """What `ranked` gives without values that are infinite or NaN."""
-    low, high = _sortable(np.array([-np.inf, np.inf], np.float32)).astype(np.uint64) << np.uint64(32)
+    low, high = ordered_bits(np.array([-np.inf, np.inf], np.float32)).astype(np.uint64) << np.uint64(32)
     return pairs[np.searchsorted(pairs, low + np.uint64(2**32)) : np.searchsorted(pairs, high)]
 
 
 def values_of(pairs: NDArray[np.uint64]) -> NDArray[np.float32]:
     """The values in what `ranked` gives."""
-    bits = (pairs >> np.uint64(32)).astype(np.uint32)
-    return np.where(bits >> 31, bits ^ np.uint32(2**31), ~bits).view(np.float32)
+    return floats_of((pairs >> np.uint64(32)).astype(np.uint32))
 
 
 def owners_of(pairs: NDArray[np.uint64]) -> NDArray[np.uint32]:
@@ -221,28 +221,16 @@ def rank_correlation(left: NDArray[np.float64], right: NDArray[np.float64]) -> f
     both = np.isfinite(left) & np.isfinite(right)
     if both.sum() < 2:
         return float("nan")
-    with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
-        warnings.simplefilter("ignore", RuntimeWarning)  # a constant column has no correlation: NaN says so
-        return float(np.corrcoef(_ranks(left[both]), _ranks(right[both]))[0, 1])
+    from scipy.stats import ConstantInputWarning, spearmanr  # a second of imports, for whoever compares
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConstantInputWarning)  # a constant column has no correlation: NaN says so
+        return float(spearmanr(left[both], right[both]).statistic)
 
 
 def ratio(image_score: float, attribute_score: float) -> float:
     """IS over |AS|; NaN where |AS| is zero or either has no value."""
     return image_score / attribute_score if attribute_score > 0 else float("nan")
-
-
-def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    return ((last - counts + last - 1) / 2)[inverse]
-
-
-def _sortable(values: Floats) -> NDArray[np.uint32]:
-    """Numbers in the order of the floats: -0 and 0 are one number, NaN is the last."""
-    bits = (np.asarray(values, np.float32) + np.float32(0)).view(np.uint32)
-    bits = np.where(bits >> 31, ~bits, bits | np.uint32(2**31))
-    bits[np.isnan(values)] = 2**32 - 1
-    return bits
 
 
 def _mean(values: Floats) -> float:

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sing_compute.float_order import ordered_bits
+
 _CHUNK = 2**16
 
 
@@ -39,12 +41,4 @@ def _rising(keys: NDArray[Any], *, descending: bool) -> NDArray[np.uint32]:
         high = keys.astype(np.int32)
         high ^= np.int32(-(2**31))
         return (~high if descending else high).view(np.uint32)
-    with np.errstate(invalid="ignore"):  # a file may hold signalling NaN
-        high = (keys.astype(np.float32) + np.float32(0)).view(np.int32)  # + 0: one zero, not two
-    high ^= (high >> 31) | np.int32(
-        -(2**31)
-    )  # all bits of a negative number are turned round, of others the sign alone
-    if descending:
-        np.invert(high, out=high)
-    high[np.isnan(keys)] = -1
-    return high.view(np.uint32)
+    return ordered_bits(keys, descending=descending)

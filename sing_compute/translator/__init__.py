@@ -1,1 +1,1 @@
-"""From a classifier's features into CLIP image space: streamed sums, ridge fits of them, and how good the fit is."""
+"""Translate a classifier's features into CLIP image space: sums over images, ridge fits, translator files, and a comparison."""

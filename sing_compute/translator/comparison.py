@@ -1,4 +1,4 @@
-"""Linear against non-linear translators, on images that none of them saw (SING, Table 2)."""
+"""Compare the linear translator with non-linear ones, on images that none of them was fitted on (SING, Table 2)."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -12,25 +12,25 @@ from sing_compute.translator.mlp import DEFAULTS, KINDS, Batches, Kind, MlpSetti
 from sing_compute.translator.ridge import RidgePath, RidgeSums
 
 MEAN, LINEAR = "mean embedding", "linear"
-"""The rows of a comparison that are no MLP."""
+"""Names of the rows of a comparison that are no MLP."""
 
 
 @dataclass(frozen=True, slots=True)
 class TranslatorQuality:
-    """One row of the comparison."""
+    """One row of the comparison: how well one translator predicts the embeddings of held-out images."""
 
     name: str
     cosine: float
-    """Mean cosine of T(f) and the image embedding."""
+    """Mean cosine between T(f) and the image embedding."""
     mse: float
-    """Mean squared error per coordinate of the unit embedding. The errors of the paper's Table 2, .08 to .09, are of
-    embeddings that are not of unit length."""
+    """Mean squared error per coordinate of the unit embedding. The paper's Table 2 has errors of .08 to .09, because
+    its embeddings are not of unit length."""
     r_squared: float
-    """Share of the embeddings' variance about the training images' mean that T explains."""
+    """Share of the variance of the embeddings about the training images' mean that T explains."""
     parameters: int
-    """Fitted numbers."""
+    """Number of fitted parameters."""
     images: int
-    """Images it was measured on."""
+    """Number of images it was measured on."""
 
 
 def compare_translators(
@@ -42,25 +42,25 @@ def compare_translators(
     kinds: Sequence[Kind] = KINDS,
     settings: MlpSettings = DEFAULTS,
 ) -> tuple[TranslatorQuality, ...]:
-    """Table 2 of the paper for the images at hand: mean embedding, linear, and the MLPs.
+    """Make the paper's Table 2 for these images: the mean embedding, the linear translator, and the MLPs.
 
-    One fold is held out for all of them, so that each MLP is trained once: every row is of the same images, and of a
-    translator that was fitted without them. An MLP gives a tenth of the other images away to know when to stop; the linear
-    one has them all.
+    One fold is held out for all of them, so that each MLP is trained once: every row is measured on the same images, by
+    a translator fitted without them. Each MLP uses a tenth of the other images to decide when to stop; the linear
+    translator uses them all.
 
     Args:
-        batches: Called once for the sums, once for each MLP's own first pass, once an epoch, and once to measure.
+        batches: Called once for the sums, once for each MLP's first pass, once an epoch, and once to measure.
         ridge: Penalty lambda of the linear translator.
-        held_fold: The fold held out.
-        seed: Of each MLP's training.
-        kinds: Which MLPs.
-        settings: Of all of them.
+        held_fold: Number of the fold held out.
+        seed: Seed of each MLP's training.
+        kinds: The MLPs to train.
+        settings: Settings of all MLPs.
 
     Returns:
-        One row each: the mean embedding (a translator that ignores the features), linear, then `kinds`.
+        The mean embedding (a translator that ignores the features), the linear translator, then `kinds` in their order.
 
     Raises:
-        TranslatorError: As `fit_mlp`, or no image is in the held fold.
+        TranslatorError: As for `fit_mlp`, or no image is in the held-out fold.
     """
     sums, held_images = _sums(batches, held_fold)
     if sums is None or not held_images:
@@ -96,7 +96,7 @@ def compare_translators(
 
 
 def _sums(batches: Batches, held_fold: int) -> tuple[RidgeSums | None, int]:
-    """Sums of the images outside a fold (None: there are none), and how many are in it."""
+    """Return the sums of the images outside a fold, None if there are none, and the number of images in it."""
     sums: RidgeSums | None = None
     held_images = 0
     for features, targets, folds in batches():

@@ -1,4 +1,4 @@
-"""The paper's non-linear translators, for comparison only: trained where the linear one is solved (SING, Table 2)."""
+"""Train the paper's non-linear translators, which serve only for comparison with the linear one (SING, Table 2)."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,28 +13,29 @@ from sing_compute.errors import TranslatorError
 from sing_compute.translator.ridge import RidgeSums
 
 Batches = Callable[[], Iterable[tuple[Tensor, Tensor, Tensor]]]
-"""Gives features (image, dim), unit embeddings (image, clip) and folds (image,), batch by batch: anew at each call, and
-the same images in the same order."""
+"""Start a pass over the images: batches of features (image, dim), unit embeddings (image, clip) and fold numbers
+(image). Every call gives the same images in the same order."""
 Kind = Literal["3layer", "residual", "4layer"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-"""The paper's three, by the names of the authors' code, in the order of Table 2."""
+"""The paper's three MLPs, named as in the authors' code, in the order of Table 2."""
 
 POOL = 8192
-"""Images that are mixed at a time: shards are sorted by class, and a minibatch of one class teaches only that class."""
+"""Images that are shuffled together. Shards are sorted by class, and a minibatch must not hold one class alone."""
 STOPPING_SHARE = 10
-"""One in so many training images is not trained on but tells when to stop."""
+"""One training image in so many is not trained on: these images decide when training stops."""
 STOPPING_IMAGES = 2000
-"""At most so many are kept for that."""
+"""Most images that decide when training stops."""
 CONSTANT = 1e-6
-"""A feature whose deviation is this share of its size is constant: sums in float64 leave about 1e-8 of one that is."""
+"""A feature counts as constant if its standard deviation is at most this share of its root mean square: for a constant one,
+sums in float64 leave about 1e-8."""
 
 
 @dataclass(frozen=True, slots=True)
 class MlpSettings:
-    """How an MLP is built and trained.
+    """Settings of an MLP and its training.
 
-    The paper gives learning_rate and weight_decay (supplement 1.1); dropout is in the authors' code, and width in the files
-    beside their translators. They do not publish the rest: it is ours.
+    learning_rate and weight_decay are the paper's (supplement 1.1), dropout is that of the authors' code, width that of
+    their published translators. The other values are not published; these are our own.
     """
 
     learning_rate: float = 1e-4
@@ -43,9 +44,9 @@ class MlpSettings:
     width: int = 1024
     batch_size: int = 128
     epochs: int = 200
-    """At most so many passes over the images."""
+    """Most passes over the images."""
     patience: int = 5
-    """Passes without a smaller error on the stopping images after which training ends; the best pass is kept."""
+    """Training ends after so many passes without a smaller error on the stopping images; the best pass is used."""
 
 
 DEFAULTS = MlpSettings()
@@ -53,27 +54,29 @@ DEFAULTS = MlpSettings()
 
 @dataclass(frozen=True, slots=True)
 class MlpTranslator:
-    """A trained network that moves features of one model into one CLIP image space. It is not affine: d has no A d."""
+    """A trained network that maps features of one model into one CLIP image space. It is not affine."""
 
     kind: Kind
     network: nn.Sequential
-    """In evaluation mode, float32; it sees standardised features and answers in deviations of the embeddings."""
+    """In evaluation mode, float32. Input: standardised features; output: centred embeddings over `target_scale`."""
     mean_feature: Float[Tensor, " dim"]
     feature_scale: Float[Tensor, " dim"]
+    """Standard deviation of each feature; 1 for a constant one."""
     mean_target: Float[Tensor, " clip"]
     target_scale: float
+    """Standard deviation of the embeddings' coordinates, one number for all."""
     epochs: int
-    """Passes over the images that the kept network was trained for."""
+    """Number of passes over the images that this network was trained for."""
 
     def __call__(self, features: Float[Tensor, "image dim"]) -> Float[Tensor, "image clip"]:
-        """T(f) of each row, float32."""
+        """Return T(f) of each row, float32."""
         standard = (features.double() - self.mean_feature) / self.feature_scale
         translated: Tensor = self.network(standard.float()) * self.target_scale + self.mean_target.float()
         return translated
 
     @property
     def parameters(self) -> int:
-        """Trained numbers."""
+        """Number of trained parameters."""
         return sum(parameter.numel() for parameter in self.network.parameters())
 
 
@@ -85,13 +88,21 @@ class Residual(nn.Module):
         self.block = block
 
     def forward(self, x: Float[Tensor, "image width"]) -> Float[Tensor, "image width"]:
-        """Add what the block makes of x to x."""
-        added: Tensor = x + self.block(x)
-        return added
+        """Return x + block(x)."""
+        total: Tensor = x + self.block(x)
+        return total
 
 
 def build_mlp(kind: Kind, dim: int, clip: int, *, width: int, dropout: float) -> nn.Sequential:
-    """One linear layer, then LayerNorm-GELU-Dropout-Linear blocks: one fewer than the layers (SING, supplement 1.1)."""
+    """Build one linear layer and then blocks of LayerNorm, GELU, Dropout and Linear (SING, supplement 1.1).
+
+    Args:
+        kind: Architecture. The number in its name counts the linear layers; `residual` has three.
+        dim: Length of a feature.
+        clip: Length of an embedding.
+        width: Length of the hidden layers.
+        dropout: Probability of dropping a hidden value in training.
+    """
 
     def block(out: int) -> nn.Sequential:
         return nn.Sequential(nn.LayerNorm(width), nn.GELU(), nn.Dropout(dropout), nn.Linear(width, out))
@@ -107,22 +118,23 @@ def build_mlp(kind: Kind, dim: int, clip: int, *, width: int, dropout: float) ->
 def fit_mlp(
     kind: Kind, batches: Batches, *, held_fold: int, seed: int, settings: MlpSettings = DEFAULTS
 ) -> MlpTranslator:
-    """Train one MLP on the images outside a fold: AdamW on the squared error of the embedding (SING, eq. 14).
+    """Train one MLP on the images outside a fold by AdamW on the squared error of the embedding (SING, eq. 14).
 
-    Features are standardised by their mean and deviation. Embeddings are centred and divided by one number: eq. 14 up to a
-    factor, but a network that starts out with outputs of the size of its targets. Without it the learning rate is too small:
-    400 CIFAR images under ResNet-20 stood at cosine .78 after 150 passes, below the mean embedding's .87; with it at .907
-    after 33. The answer is the same for the same seed, images and number of threads. Memory does not grow with the images.
+    Features are standardised. Embeddings are centred and divided by one number: this is eq. 14 up to a factor, and the
+    network starts with outputs of the size of its targets. Without it the learning rate is too small: for 400 CIFAR
+    images under ResNet-20 the cosine was .78 after 150 passes, below the .87 of the mean embedding; with it .907 after
+    33 passes. The result is the same for the same seed, images and number of threads. Memory does not grow with the
+    number of images.
 
     Args:
-        kind: Which of the three architectures.
-        batches: Called once for mean and deviation, then once an epoch.
-        held_fold: The images of this fold are not looked at.
-        seed: Of the first weights, the order of the images and the dropout.
-        settings: Of the network and its training.
+        kind: One of the three architectures.
+        batches: Called once for mean and standard deviation, then once an epoch.
+        held_fold: Number of the fold whose images are not used.
+        seed: Seed of the first weights, the order of the images and the dropout.
+        settings: Settings of the network and its training.
 
     Raises:
-        TranslatorError: Too few images, features or embeddings that do not vary or are not finite, or a training that
+        TranslatorError: Too few images, features or embeddings that do not vary or are not finite, or the training
             diverged.
     """
     return _train(kind, batches, _first_pass(batches, held_fold), held_fold, seed, settings)
@@ -130,28 +142,29 @@ def fit_mlp(
 
 @dataclass(frozen=True, slots=True)
 class _FirstPass:
-    """Sums of the training images, and those of them that tell when to stop."""
+    """Sums over the training images, and the stopping images: those that decide when training stops."""
 
     sums: RidgeSums
     features: Float[Tensor, "stopping dim"]
     targets: Float[Tensor, "stopping clip"]
     stride: int
-    """Training images at multiples of it are the stopping ones."""
+    """Every so many training images, one is a stopping image."""
 
 
 def _first_pass(batches: Batches, held_fold: int) -> _FirstPass:
+    """Sum the images outside a fold, and choose the stopping images among them."""
     sums: RidgeSums | None = None
-    kept: list[tuple[Tensor, Tensor]] = []
+    stopping: list[tuple[Tensor, Tensor]] = []
     stride = STOPPING_SHARE
     for features, targets, folds in batches():
         f, z = _outside(features, targets, folds, held_fold)
         sums = RidgeSums.zero(f.shape[1], z.shape[1], device=f.device) if sums is None else sums
         chosen = torch.arange(sums.count, sums.count + len(f), device=f.device) % stride == 0
-        kept.append((f[chosen], z[chosen]))
+        stopping.append((f[chosen], z[chosen]))
         sums = sums + RidgeSums.of(f, z)
-        if sum(len(rows) for rows, _ in kept) > STOPPING_IMAGES:
-            f, z = (torch.cat(parts) for parts in zip(*kept, strict=True))
-            kept, stride = [(f[::2], z[::2])], 2 * stride
+        if sum(len(rows) for rows, _ in stopping) > STOPPING_IMAGES:
+            f, z = (torch.cat(parts) for parts in zip(*stopping, strict=True))
+            stopping, stride = [(f[::2], z[::2])], 2 * stride
     if sums is None or sums.count < 3:
         raise TranslatorError(
             f"an MLP needs at least three images outside fold {held_fold}, got {sums.count if sums else 0}; give more"
@@ -160,7 +173,7 @@ def _first_pass(batches: Batches, held_fold: int) -> _FirstPass:
         raise TranslatorError(
             "features or embeddings hold values that are not finite, and no MLP can learn from them; leave those images out"
         )
-    f, z = (torch.cat(parts) for parts in zip(*kept, strict=True))
+    f, z = (torch.cat(parts) for parts in zip(*stopping, strict=True))
     return _FirstPass(sums, f, z, stride)
 
 
@@ -170,12 +183,12 @@ def _outside(
     folds: Int[Tensor, " image"],
     held_fold: int,
 ) -> tuple[Float[Tensor, "training dim"], Float[Tensor, "training clip"]]:
-    """The rows of a batch that are not held out."""
+    """Return the rows of a batch outside a fold."""
     return features[folds != held_fold], targets[folds != held_fold]
 
 
 def _feature_scale(sums: RidgeSums) -> Float[Tensor, " dim"]:
-    """Standard deviation of each feature; 1 where it is constant."""
+    """Return the standard deviation of each feature; 1 where it is constant."""
     square = sums.feature_products.diagonal() / sums.count
     deviation = (square - sums.mean_feature.square()).clamp_min(0).sqrt()
     varies = deviation > CONSTANT * square.sqrt()
@@ -187,7 +200,7 @@ def _feature_scale(sums: RidgeSums) -> Float[Tensor, " dim"]:
 
 
 def _target_scale(sums: RidgeSums) -> float:
-    """Standard deviation of an embedding's coordinate about its own mean, one number for all coordinates."""
+    """Return the root mean square of the standard deviations of the embeddings' coordinates."""
     square = sums.target_energy / sums.count
     variance = square - float(sums.mean_target.square().sum())
     if variance <= CONSTANT**2 * square:
@@ -251,27 +264,27 @@ def _train(
 
 
 def _squared_error(network: nn.Module, inputs: Tensor, wanted: Tensor) -> Tensor:
-    """Mean over images of ||T(f) - z||^2 (eq. 14)."""
+    """Return the mean over images of ||T(f) - z||^2 (eq. 14)."""
     error: Tensor = (network(inputs) - wanted).square().sum(dim=1).mean()
     return error
 
 
 def _minibatches(rows: Iterable[tuple[Tensor, Tensor]], size: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Pairs of rows in random order: a pool is filled, mixed, half of it given away, and filled again."""
+    """Give pairs of rows in random order: fill a pool, shuffle it, give half of it, fill it again."""
     pool: list[tuple[Tensor, Tensor]] = []
     for pair in rows:
         pool.append(pair)
         if sum(len(part) for part, _ in pool) >= POOL:
-            features, targets = _mixed(pool)
-            given = max(1, len(features) // 2 // size) * size
-            yield from zip(torch.split(features[:given], size), torch.split(targets[:given], size), strict=True)
-            pool = [(features[given:], targets[given:])]
-    features, targets = _mixed(pool)
+            features, targets = _shuffled(pool)
+            count = max(1, len(features) // 2 // size) * size
+            yield from zip(torch.split(features[:count], size), torch.split(targets[:count], size), strict=True)
+            pool = [(features[count:], targets[count:])]
+    features, targets = _shuffled(pool)
     if len(features):
         yield from zip(torch.split(features, size), torch.split(targets, size), strict=True)
 
 
-def _mixed(pool: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+def _shuffled(pool: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
     features, targets = (torch.cat(parts) for parts in zip(*pool, strict=True))
     order = torch.randperm(len(features)).to(features.device)
     return features[order], targets[order]

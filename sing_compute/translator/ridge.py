@@ -1,4 +1,4 @@
-"""The linear translator, fitted from sums: features are read once and never kept together (SING, eq. 4)."""
+"""Fit the linear translator from sums over images, so that features are read once and never held together (SING, eq. 4)."""
 
 from __future__ import annotations
 
@@ -13,35 +13,46 @@ from sing_compute.errors import TranslatorError
 
 @dataclass(frozen=True, slots=True)
 class AffineTranslator:
-    """T(f) = A f + a: features of one model, moved into one CLIP image space."""
+    """T(f) = A f + a: maps features of one model into one CLIP image space."""
 
     weight: Float[Tensor, "clip dim"]
     bias: Float[Tensor, " clip"]
 
     def __call__(self, features: Float[Tensor, "image dim"]) -> Float[Tensor, "image clip"]:
-        """T(f) of each row, in the precision of the translator."""
+        """Return T(f) of each row, in the precision of the translator."""
         translated: Tensor = features.to(self.weight.dtype) @ self.weight.T + self.bias
         return translated
 
 
 @dataclass(frozen=True, slots=True)
 class RidgeSums:
-    """What ridge regression needs to know of features f and targets z: count, sums and products, in float64.
+    """Sums of features f and targets z (image embeddings) over images, in float64: all that ridge regression needs.
 
-    Sums of disjoint images add; subtracting a fold's sums leaves the sums of the others.
+    Sums of disjoint sets of images add; subtracting the sums of one fold leaves those of the others.
     """
 
     count: int
+    """Number of images."""
     features: Float[Tensor, " dim"]
+    """Sum of f."""
     targets: Float[Tensor, " clip"]
+    """Sum of z."""
     feature_products: Float[Tensor, "dim dim"]
+    """Sum of f f^T."""
     cross_products: Float[Tensor, "dim clip"]
+    """Sum of f z^T."""
     target_energy: float
-    """Sum of squared lengths of the targets."""
+    """Sum of |z|^2."""
 
     @classmethod
     def zero(cls, dim: int, clip: int, *, device: torch.device | str = "cpu") -> RidgeSums:
-        """The sums of no images."""
+        """Return the sums of no images.
+
+        Args:
+            dim: Length of a feature.
+            clip: Length of an embedding.
+            device: Device of the tensors.
+        """
 
         def zeros(*shape: int) -> Tensor:
             return torch.zeros(*shape, dtype=torch.float64, device=device)
@@ -50,12 +61,12 @@ class RidgeSums:
 
     @classmethod
     def of(cls, features: Float[Tensor, "image dim"], targets: Float[Tensor, "image clip"]) -> RidgeSums:
-        """The sums of one batch."""
+        """Return the sums of one batch."""
         f, z = features.double(), targets.double()
         return cls(len(f), f.sum(0), z.sum(0), f.T @ f, f.T @ z, float(z.square().sum()))
 
     def include(self, features: Float[Tensor, "image dim"], targets: Float[Tensor, "image clip"]) -> RidgeSums:
-        """These sums and those of one more batch, added in place: the large matrices are not copied, `self` is used up."""
+        """Add one batch in place and return the sums; do not use `self` afterwards. The large matrices are not copied."""
         f, z = features.double(), targets.double()
         return RidgeSums(
             self.count + len(f),
@@ -84,33 +95,38 @@ class RidgeSums:
 
     @property
     def mean_feature(self) -> Float[Tensor, " dim"]:
-        """Mean feature."""
+        """Mean of f."""
         mean: Tensor = self.features / self.count
         return mean
 
     @property
     def mean_target(self) -> Float[Tensor, " clip"]:
-        """Mean embedding: what a translator that ignores its input would answer."""
+        """Mean of z: what a translator that ignores its input would answer."""
         mean: Tensor = self.targets / self.count
         return mean
 
     @property
     def lambda_unit(self) -> float:
-        """trace(S_ff) / m, S_ff the centred sum of products: the scale that makes a penalty comparable across models."""
+        """trace(S_ff) / dim, S_ff the centred feature products: a penalty divided by it compares across models."""
         centred = self.feature_products.diagonal() - self.features.square() / self.count
         return float(centred.sum()) / len(self.features)
 
 
 class RidgePath:
-    """Every ridge translator of one set of images, from one eigendecomposition of its centred products.
+    """All ridge translators of one set of images, for any penalty, from one eigendecomposition of the centred products.
 
-    Minimises sum ||A f + a - z||^2 + lambda ||A||^2, the intercept a without penalty.
-
-    Raises:
-        TranslatorError: Fewer than two images, or features that do not vary.
+    A and a minimise sum ||A f + a - z||^2 + lambda ||A||^2; the intercept a has no penalty.
     """
 
     def __init__(self, sums: RidgeSums) -> None:
+        """Decompose the centred feature products.
+
+        Args:
+            sums: Sums over the images to fit on.
+
+        Raises:
+            TranslatorError: Fewer than two images, or features that do not vary.
+        """
         if sums.count < 2:
             raise TranslatorError(
                 f"a translator needs at least two images to fit on, got {sums.count}; give more images"
@@ -127,21 +143,30 @@ class RidgePath:
         self._projected = self._vectors.T @ cross
 
     def fit(self, ridge: float) -> AffineTranslator:
-        """The translator for one penalty lambda > 0."""
+        """Return the translator for one penalty, in float64.
+
+        Args:
+            ridge: Penalty lambda, above 0.
+        """
         weight = ((self._projected.T / (self._values + ridge)) @ self._vectors.T).contiguous()
         return AffineTranslator(weight, self.mean_target - weight @ self.mean_feature)
 
     def rotate(self, features: Float[Tensor, "image dim"]) -> Float[Tensor, "image dim"]:
-        """Features in the eigenvectors' coordinates: what `translate` needs, once for all penalties."""
+        """Return centred features in the eigenvectors' coordinates, float64: what `translate` takes for every penalty."""
         rotated: Tensor = (features.double() - self.mean_feature) @ self._vectors
         return rotated
 
-    def turn(self, directions: Float[Tensor, "*rows dim"]) -> Float[Tensor, "*rows dim"]:
-        """Directions in these coordinates: `rotate` without the mean."""
-        turned: Tensor = directions @ self._vectors
-        return turned
+    def rotate_directions(self, directions: Float[Tensor, "*rows dim"]) -> Float[Tensor, "*rows dim"]:
+        """Return directions in the eigenvectors' coordinates: like `rotate`, but no mean is subtracted."""
+        rotated: Tensor = directions @ self._vectors
+        return rotated
 
     def translate(self, rotated: Float[Tensor, "image dim"], ridge: float) -> Float[Tensor, "image clip"]:
-        """T(f) of rotated features for one penalty, without forming A, in the precision of `rotated`."""
+        """Return T(f) of rotated features for one penalty, in the precision of `rotated`; A is not formed.
+
+        Args:
+            rotated: Features as `rotate` gives them.
+            ridge: Penalty lambda, above 0.
+        """
         scaled = (self._projected / (self._values + ridge)[:, None]).to(rotated.dtype)
         return torch.addmm(self.mean_target.to(rotated.dtype), rotated, scaled)

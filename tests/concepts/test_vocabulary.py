@@ -63,7 +63,7 @@ def test_an_odd_separator_neither_splits_a_line_nor_shifts_line_numbers(tmp_path
 def test_names_outside_ascii_survive_and_composed_and_decomposed_are_the_same(tmp_path: Path) -> None:
     read = read_vocabulary(written(tmp_path, "café\ncafe\u0301\n猫\n"))
     assert read.names == ("café", "猫")
-    assert len(read.merged) == 1
+    assert len(read.duplicates) == 1
 
 
 def test_a_duplicate_name_is_merged_whatever_its_case_and_space_and_the_first_wins(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_a_duplicate_name_is_merged_whatever_its_case_and_space_and_the_first_wi
         ("polar bear", "animal", "one"),
         ("fox", "mine", "an image of fox"),
     ]
-    assert read.merged == ("Polar Bear",)
+    assert read.duplicates == ("Polar Bear",)
 
 
 def test_a_duplicate_prompt_is_merged_and_names_the_concept_that_stays() -> None:
@@ -83,7 +83,7 @@ def test_a_duplicate_prompt_is_merged_and_names_the_concept_that_stays() -> None
         ]
     )
     assert joined.names == ("striped", "dots")
-    assert joined.merged == ("stripes (same prompt as striped)",)
+    assert joined.duplicates == ("stripes (same prompt as striped)",)
 
 
 def test_merging_keeps_order_and_counts_every_duplicate() -> None:
@@ -139,7 +139,7 @@ def test_the_attributes_are_whole_distinct_and_balanced() -> None:
     lines = [line for line in data_path("vocabularies/attributes.tsv").read_text(encoding="utf-8").split("\n") if line]
     assert len(attributes) == sum(not line.startswith("#") for line in lines) >= 1200
     assert all(line.startswith("#") or line.count("\t") == 2 for line in lines)
-    assert attributes.merged == ()
+    assert attributes.duplicates == ()
     assert all(prompt.startswith("an image ") for prompt in attributes.prompts)
     assert max(map(len, attributes.names)) <= 26
     counts = Counter(attributes.kinds)

@@ -12,10 +12,10 @@ import torch
 from PIL import Image
 
 from sing_compute.errors import ImagesError
-from sing_compute.images import remembered
-from sing_compute.images.archives import archives_of
+from sing_compute.images import listing_cache
+from sing_compute.images.archives import find_archives
 from sing_compute.images.decoding import decode_batches
-from sing_compute.images.finding import list_images
+from sing_compute.images.image_sources import list_images
 
 
 def pack(path: Path, members: dict[str, bytes | str], *, kind: int = tarfile.PAX_FORMAT) -> Path:
@@ -55,7 +55,7 @@ def test_every_image_is_read_from_its_place_in_any_order(kind: int, tmp_path: Pa
     assert list(images.labels) == ["n01", "n02", "a folder with quite a long name", "n02", "n02"]
     assert [images.read(row) for row in (4, 0, 2)] == [png(50), png(10), png(30)]
     assert [images.size(row) for row in range(5)] == [len(png(value)) for value in (10, 20, 30, 40, 50)]
-    back = images.arranged([3, 1])
+    back = images.take([3, 1])
     (batch,) = decode_batches(back, [grey], [[0, 1]], workers=1)
     assert batch.tensors[0].tolist() == [40, 20]
     assert back.path(0) == tmp_path / "train-001.tar" / "n02" / "3.png"
@@ -92,15 +92,18 @@ def test_images_of_one_sample_share_its_class_and_dots_in_names_belong_to_them(t
 @pytest.mark.parametrize(
     ("members", "message"),
     [
-        ({"1.png": b""}, r"x.tar: 1.png lies in no folder; an image's class is told by NAME.cls or NAME.json beside"),
+        (
+            {"1.png": b""},
+            r"x.tar: 1.png is in no folder; NAME.cls or NAME.json next to NAME.jpg gives an image's class, or",
+        ),
         (
             {"a/1.png": b"", "a/1.cls": "3", "a/2.png": b""},
-            r"a/2.png has neither .cls nor .json with its class, as others",
+            r"a/2.png has no .cls or .json with its class, as others",
         ),
         ({"a/1.png": b"", "a/1.cls": b"\xe4"}, r"x.tar: a/1.cls is not the UTF-8 text of a class$"),
         ({"a/1.png": b"", "a/1.json": "{"}, r"x.tar: a/1.json is not JSON$"),
         ({"a/1.txt": b""}, r"x.tar: no images in it$"),
-        ({"a/1.png": b"", "./a/1.png": b""}, r"x.tar/a/1.png stands in its archive twice; pack each image once$"),
+        ({"a/1.png": b"", "./a/1.png": b""}, r"x.tar/a/1.png is in its archive twice; pack each image once$"),
     ],
 )
 def test_what_cannot_be_labelled_is_named(members: dict[str, bytes | str], message: str, tmp_path: Path) -> None:
@@ -155,7 +158,7 @@ def test_braces_mean_what_the_shell_makes_of_them(pattern: str, tmp_path: Path) 
     shell = subprocess.run(["bash", "-c", f"echo {pattern}"], capture_output=True, text=True, check=True).stdout.split()
     for name in shell:
         pack(tmp_path / name, {"n01/1.png": name})
-    assert [path.relative_to(tmp_path).as_posix() for path in archives_of(tmp_path / pattern)] == shell
+    assert [path.relative_to(tmp_path).as_posix() for path in find_archives(tmp_path / pattern)] == shell
     images = list_images(tmp_path / pattern)
     assert [images.read(row).decode() for row in range(len(images))] == shell
     assert len(set(images.keys)) == len(shell)
@@ -178,8 +181,8 @@ def test_a_folder_with_subfolders_is_a_class_tree_whatever_archives_lie_beside(t
 
 def test_a_kept_index_holds_until_an_archive_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(remembered, "LARGE", 1)
-    monkeypatch.setattr(remembered, "SETTLED", -(10**18))
+    monkeypatch.setattr(listing_cache, "LARGE", 1)
+    monkeypatch.setattr(listing_cache, "UNCHANGED_FOR", -(10**18))
     path = pack(
         tmp_path / "x" / "t.tar", {"n01/1.png": png(1), "n01/2.png": png(2), "n01/1.cls": "a", "n01/2.cls": "b"}
     )

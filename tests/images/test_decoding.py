@@ -19,7 +19,7 @@ from torchvision.transforms import v2
 
 from sing_compute.errors import ImagesError, SingError
 from sing_compute.images.decoding import Batch, decode_batches
-from sing_compute.images.finding import list_images
+from sing_compute.images.image_sources import list_images
 from sing_compute.images.listing import ImageList
 
 SIDE = 8

@@ -11,7 +11,7 @@ from PIL import Image
 
 from sing_compute.errors import ImagesError
 from sing_compute.images import imagenette as room
-from sing_compute.images.finding import list_images
+from sing_compute.images.image_sources import list_images
 from sing_compute.images.imagenette import imagenette
 
 
@@ -78,7 +78,7 @@ def test_without_a_connection_one_line_says_the_ways_out(cache: Path, monkeypatc
     monkeypatch.setattr(source, "download_and_extract_archive", fail)
     with pytest.raises(
         ImagesError,
-        match=r"Imagenette in its place cannot be had \(.*Name or service.*\)\. Ways out: --images FOLDER with",
+        match=r"Imagenette in its place cannot be downloaded \(.*Name or service.*\)\. Ways out: --images FOLDER with",
     ) as caught:
         imagenette()
     assert str(caught.value).endswith(f"or {room.ARCHIVE} unpacked in {cache}")
@@ -89,7 +89,7 @@ def test_without_a_connection_one_line_says_the_ways_out(cache: Path, monkeypatc
 def test_a_cache_that_cannot_be_written_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    with pytest.raises(ImagesError, match=r"cannot be had \(.*Not a directory"):
+    with pytest.raises(ImagesError, match=r"cannot be downloaded \(.*Not a directory"):
         imagenette()
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert room.cache_folder() == Path.home() / ".cache" / "sing-explorer"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from sing_compute.errors import ImagesError
-from sing_compute.images.finding import list_images
+from sing_compute.images.image_sources import list_images
 from sing_compute.images.listing import folds_of, match_classes
 
 NAMES = ["tabby cat", "Golden Retriever", "T-shirt", "crane", "crane", "7", "jack-o'-lantern"]
@@ -66,7 +66,7 @@ def test_an_empty_folder_asks_for_one_subfolder_per_class(tmp_path: Path) -> Non
 
 
 def test_loose_images_are_counted_in_the_hint(tmp_path: Path) -> None:
-    with refused("no images in its subfolders; 2 images lie loose in it. It needs one subfolder per class$"):
+    with refused("no images in its subfolders; 2 images are directly in it. It needs one subfolder per class$"):
         list_images(touch(tmp_path, "a.png", "b.JPG", "c.txt"))
 
 
@@ -120,7 +120,7 @@ def test_a_file_of_another_kind_is_refused_with_what_is_taken(tmp_path: Path) ->
         ("path,label\na.png,cat\nb.png\n", "line 3: path and label are both needed$"),
         ("path,label\n\n\na.png,cat\n,cat\n", "line 5: path and label are both needed$"),
         ('path,label\n"a\n.png",cat\n,cat\n', "line 4: path and label are both needed$"),
-        ("path,label\na/b.png,cat\nc.png,cat\n./a/b.png,dog\n", "a/b.png stands in it twice; list each image once$"),
+        ("path,label\na/b.png,cat\nc.png,cat\n./a/b.png,dog\n", "a/b.png is in it twice; list each image once$"),
     ],
 )
 def test_a_list_that_cannot_be_used_says_where(text: str, message: str, tmp_path: Path) -> None:

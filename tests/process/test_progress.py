@@ -25,7 +25,7 @@ from small_run import make_inputs
 from sing_compute import __version__
 from sing_compute.cli import cli
 from sing_compute.errors import OtherRankError, SingError, StoppedError
-from sing_compute.process import progress as module
+from sing_compute.process import run_log, state_file, tasks
 from sing_compute.process.progress import Progress
 
 FIELDS = {
@@ -48,7 +48,7 @@ def read(path: Path) -> dict[str, Any] | None:
 
 
 def test_a_reader_never_sees_half_a_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "FILE_SECONDS", 0.0)
+    monkeypatch.setattr(state_file, "FILE_SECONDS", 0.0)
     path, seen, over = tmp_path / "progress.json", [], threading.Event()
     failures: list[Exception] = []
 
@@ -60,7 +60,7 @@ def test_a_reader_never_sees_half_a_state(tmp_path: Path, monkeypatch: pytest.Mo
                 failures.append(error)
 
     progress = Progress()
-    with progress.kept_in(path, "sing-compute " + "x" * 20_000):
+    with progress.record(path, "sing-compute " + "x" * 20_000):
         reader = threading.Thread(target=hammer)
         reader.start()
         with progress.task("features", 300) as advance:
@@ -82,7 +82,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """A clock that stands still until `now` is moved, an hour behind the wall's."""
     clock = SimpleNamespace(now=1000.0)
     fake = SimpleNamespace(monotonic=lambda: clock.now, time=lambda: clock.now + 3600)
-    monkeypatch.setattr(module, "time", fake)
+    for module in (tasks, state_file):
+        monkeypatch.setattr(module, "time", fake)
     return clock
 
 
@@ -98,7 +99,7 @@ def test_a_state_is_written_once_a_second_and_at_both_ends(
 
     monkeypatch.setattr(Path, "replace", counted)
     progress = Progress()
-    with progress.kept_in(path, "sing-compute --demo"):
+    with progress.record(path, "sing-compute --demo"):
         clock.now += 5
         with progress.task("features", 4000) as advance:
             for _ in range(1000):
@@ -130,7 +131,7 @@ def test_a_place_that_cannot_be_written_ends_no_run(
     elif broken != "absent":
         (folder / "progress.json").mkdir(parents=True)
     progress = Progress()
-    with progress.kept_in(folder / "progress.json", ""), progress.task("features", 2) as advance:
+    with progress.record(folder / "progress.json", ""), progress.task("features", 2) as advance:
         advance(2)
     assert capsys.readouterr().err.startswith("features: 2 of 2 in ")
     assert not list(folder.glob("*.tmp"))
@@ -141,8 +142,8 @@ def test_a_full_disk_ends_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         raise OSError(28, "No space left on device")
 
     progress = Progress()
-    with progress.kept_in(tmp_path / "progress.json", ""):
-        monkeypatch.setattr(Path, "write_text", full)
+    with progress.record(tmp_path / "progress.json", ""):
+        monkeypatch.setattr(os, "open", full)
         with progress.task("features", 2) as advance:
             advance(2)
         monkeypatch.undo()
@@ -153,7 +154,7 @@ def test_a_failing_run_takes_its_state_away_and_keeps_its_error(tmp_path: Path) 
     path, progress = tmp_path / "progress.json", Progress()
 
     def fail() -> None:
-        with progress.kept_in(path, ""), progress.task("features", 2) as advance:
+        with progress.record(path, ""), progress.task("features", 2) as advance:
             advance(1)
             assert read(path)["task"] == "features"
             raise ZeroDivisionError
@@ -191,7 +192,7 @@ def test_the_log_tells_the_whole_run_and_is_appended_to(
     tmp_path: Path, log: Path, clock: SimpleNamespace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     progress = Progress()
-    with progress.kept_in(tmp_path / "progress.json", "sing-compute --demo", log=log, device="cuda:1 (NVIDIA H200)"):
+    with progress.record(tmp_path / "progress.json", "sing-compute --demo", log=log, device="cuda:1 (NVIDIA H200)"):
         progress.say("images: 4,000")
         with progress.task("features", 4000) as advance:
             for _ in range(1000):
@@ -222,7 +223,7 @@ def test_the_log_tells_the_whole_run_and_is_appended_to(
     assert captured.out == "model  a\n\nAS    1.0\n"
     assert captured.err.splitlines()[0] == "images: 4,000"
 
-    with pytest.raises(SingError), Progress().kept_in(tmp_path / "progress.json", "again", log=log):
+    with pytest.raises(SingError), Progress().record(tmp_path / "progress.json", "again", log=log):
         raise SingError("no such model")
     assert lines(log)[len(first) :] == [
         f"again (sing-compute {__version__}, process {os.getpid()} on {os.uname().nodename})",
@@ -243,7 +244,7 @@ def test_the_log_tells_the_whole_run_and_is_appended_to(
 def test_the_log_ends_with_how_the_run_ended(tmp_path: Path, log: Path, error: BaseException, last: str) -> None:
     def fail() -> None:
         progress = Progress()
-        with progress.kept_in(tmp_path / "p", "", log=log), progress.task("scores", 9) as advance:
+        with progress.record(tmp_path / "p", "", log=log), progress.task("scores", 9) as advance:
             advance(2)
             raise error
 
@@ -256,7 +257,7 @@ def test_the_log_ends_with_how_the_run_ended(tmp_path: Path, log: Path, error: B
 
 
 def test_a_mistake_found_before_any_work_begins_no_log(tmp_path: Path, log: Path) -> None:
-    with pytest.raises(SingError), Progress().kept_in(tmp_path / "p", "", log=log):
+    with pytest.raises(SingError), Progress().record(tmp_path / "p", "", log=log):
         raise SingError("no such model")
     assert list(tmp_path.iterdir()) == []
 
@@ -275,8 +276,8 @@ def test_a_log_that_cannot_be_written_waits_and_holds_nobody_up(
         raise OSError(28, "No space left on device")
 
     progress = Progress()
-    with progress.kept_in(tmp_path / "p", "a command", log=log):
-        monkeypatch.setattr(module.os, "write", full)
+    with progress.record(tmp_path / "p", "a command", log=log):
+        monkeypatch.setattr(run_log.os, "write", full)
         with progress.task("features", 1):
             progress.say("one")
             assert not room
@@ -292,7 +293,7 @@ def test_other_ranks_are_silent_but_for_warnings_and_errors_in_the_log(
     progress = Progress(rank=2)
 
     def fail() -> None:
-        with progress.kept_in(tmp_path / "progress.json", "sing-compute", log=log, device="cuda:2"):
+        with progress.record(tmp_path / "progress.json", "sing-compute", log=log, device="cuda:2"):
             progress.say("images: 3")
             with progress.task("features", 3) as advance:
                 assert not (tmp_path / "progress.json").exists()
@@ -314,7 +315,7 @@ def test_pythons_warnings_stand_in_the_log(tmp_path: Path, log: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         warnings.showwarning = lambda message, *_: shown.append(str(message))
-        with Progress().kept_in(tmp_path / "p", "", log=log):
+        with Progress().record(tmp_path / "p", "", log=log):
             warnings.warn("slow path", RuntimeWarning, stacklevel=1)
     assert shown == ["slow path"]
     assert any(line.startswith("RuntimeWarning: slow path (") and "test_progress.py" in line for line in lines(log))
@@ -377,7 +378,7 @@ from pathlib import Path
 from sing_compute.process.progress import Progress
 
 progress = Progress()
-with progress.kept_in(Path(sys.argv[1]), "sing-compute -o out.h5"), progress.task("features", 400) as advance:
+with progress.record(Path(sys.argv[1]), "sing-compute -o out.h5"), progress.task("features", 400) as advance:
     advance(7)
     print("at work", flush=True)
     time.sleep(60)

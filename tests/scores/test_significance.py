@@ -258,7 +258,7 @@ def test_no_value_in_is_no_value_out() -> None:
 
 
 @pytest.mark.parametrize("gaps", [False, True])
-def test_q_values_are_scipys_over_the_values_there_are(gaps: bool) -> None:
+def test_q_values_are_the_least_rate_at_which_each_is_found_over_the_values_there_are(gaps: bool) -> None:
     rng = np.random.default_rng(5)
     p = rng.uniform(size=(4, 50)) ** 3
     p[0, :10] = p[0, 10]
@@ -270,9 +270,19 @@ def test_q_values_are_scipys_over_the_values_there_are(gaps: bool) -> None:
         there = ~np.isnan(p[row])
         assert np.isnan(found[row, ~there]).all()
         if there.any():
-            np.testing.assert_allclose(found[row, there], scipy.stats.false_discovery_control(p[row, there]))
-            order = np.argsort(p[row, there])
-            assert (np.diff(found[row, there][order]) >= 0).all()
+            values = p[row, there]
+            rates = [len(values) * value / (values <= value).sum() for value in values]  # if all up to it are found
+            least = [min(rate for rate, other in zip(rates, values, strict=True) if other >= value) for value in values]
+            np.testing.assert_allclose(found[row, there], least, rtol=1e-12)
+
+
+def test_q_values_keep_shape_and_device_and_may_be_none() -> None:
+    p = torch.rand(2, 3, 4, dtype=torch.float64)
+    found = benjamini_hochberg(p)
+    assert (found.shape, found.dtype, found.device) == (p.shape, torch.float64, p.device)
+    np.testing.assert_array_equal(found[1, 2], benjamini_hochberg(p[1, 2]))
+    assert benjamini_hochberg(torch.zeros(3, 0, dtype=torch.float64)).shape == (3, 0)
+    assert benjamini_hochberg(torch.full((2, 5), torch.nan)).isnan().all()
 
 
 @pytest.mark.parametrize("name", ["p_normal", "p_empirical"])

@@ -72,7 +72,7 @@ def test_a_state_in_words(file: Path, changes: dict[str, Any], line: str) -> Non
 
 def test_what_the_run_writes_is_what_the_explorer_reads(file: Path) -> None:
     progress = Progress()
-    with progress.kept_in(file.parent / "results.h5.work" / "progress.json", "sing-compute"):
+    with progress.record(file.parent / "results.h5.work" / "progress.json", "sing-compute"):
         first = read_progress(file)
         with progress.task("vit: scores", 8) as advance:
             advance(8)

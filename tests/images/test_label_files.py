@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sing_compute.errors import ImagesError
-from sing_compute.images.labelled import list_labelled
+from sing_compute.images.label_files import list_with_labels
 from sing_compute.images.listing import match_classes
 
 NAMES = [f"ILSVRC2012_val_{number:08d}.JPEG" for number in range(1, 6)]
@@ -27,9 +27,9 @@ def labels(tmp_path: Path, text: str, name: str = "labels.txt") -> Path:
 
 def classes(tmp_path: Path, text: str, name: str = "labels.txt") -> list[int]:
     """The class of each image in the order of names."""
-    images = list_labelled(folder(tmp_path), labels(tmp_path, text, name))
+    images = list_with_labels(folder(tmp_path), labels(tmp_path, text, name))
     assert list(images.keys) == NAMES
-    return match_classes(images.labels_among(len(WNIDS)), ["tench", "gold fish", "shark", "tiger"], WNIDS).tolist()
+    return match_classes(images.class_labels(len(WNIDS)), ["tench", "gold fish", "shark", "tiger"], WNIDS).tolist()
 
 
 @pytest.mark.parametrize(
@@ -66,11 +66,11 @@ def test_every_usual_label_file_is_read(text: str, name: str, tmp_path: Path) ->
         ("", r"labels.txt: 0 labels for 5 images"),
         (
             "490\n361\n171\n822\n297\n",
-            r"the devkit's ILSVRC ids, which count in another order .* LOC_val_solution.csv$",
+            r"the devkit's ILSVRC ids, which have another order .* LOC_val_solution.csv$",
         ),
         (
             "1\n2\n3\n2\n1\n",
-            r"from 1 to 3 for 4 classes, so that it cannot be told whether they count from 0 or from 1; give",
+            r"from 1 to 3 for 4 classes, so they may count from 0 or from 1; give",
         ),
         (
             "1\n2\n3\n5\n1\n",
@@ -88,12 +88,12 @@ def test_labels_that_are_missing_or_mean_nothing_are_counted_and_named(text: str
 
 def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(ImagesError, match=r"--labels .*absent.txt: not a readable label file \(No such file"):
-        list_labelled(folder(tmp_path), tmp_path / "absent.txt")
+        list_with_labels(folder(tmp_path), tmp_path / "absent.txt")
     (tmp_path / "binary.txt").write_bytes(b"\xff\xfe\xff")
     with pytest.raises(ImagesError, match=r"--labels .*binary.txt: not a readable label file \(it is not UTF-8 text\)"):
-        list_labelled(tmp_path / "val", tmp_path / "binary.txt")
+        list_with_labels(tmp_path / "val", tmp_path / "binary.txt")
     (tmp_path / "empty").mkdir()
     with pytest.raises(ImagesError, match=r"--images .*empty: no images in it$"):
-        list_labelled(tmp_path / "empty", tmp_path / "binary.txt")
-    with pytest.raises(ImagesError, match=r"--images .*list.csv: with --labels this is a folder of images"):
-        list_labelled(tmp_path / "list.csv", tmp_path / "binary.txt")
+        list_with_labels(tmp_path / "empty", tmp_path / "binary.txt")
+    with pytest.raises(ImagesError, match=r"--images .*list.csv: with --labels this must be a folder of images"):
+        list_with_labels(tmp_path / "list.csv", tmp_path / "binary.txt")

@@ -1,4 +1,4 @@
-"""Lists of many images, kept in the user's cache and checked before they are used again."""
+"""Store lists of many images in the user's cache, and check that they are still true before they are used again."""
 
 import hashlib
 import os
@@ -6,35 +6,35 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sing_compute.images.folders import Note
+from sing_compute.atomic_write import binary_file
+from sing_compute.images.compact_text import Categorical, Texts
+from sing_compute.images.folders import OnVisit
 from sing_compute.images.imagenette import cache_folder
-from sing_compute.images.listing import ImageList, Members
-from sing_compute.images.texts import Categorical, Texts
+from sing_compute.images.listing import ArchiveMembers, ImageList
 
 VERSION = 1
-"""Of what is listed and how it is kept."""
+"""Version of the lists and of their files."""
 LARGE = 50_000
-"""Lists of more images than this are kept."""
-SETTLED = 60 * 10**9
-"""Nanoseconds for which everything must have lain still: a change within one tick of a clock leaves no trace in it."""
+"""Lists of more images than this are stored."""
+UNCHANGED_FOR = 60 * 10**9
+"""Nanoseconds without a change before a list is stored: two changes within one tick of the disk's clock look like one."""
 
 
-def listed_once(root: Path, what: str, make: Callable[[Note], ImageList]) -> ImageList:
-    """The list that `make` makes of what lies below a folder, or the one it made before if nothing there has changed since.
+def cached_list(root: Path, what: str, make: Callable[[OnVisit], ImageList]) -> ImageList:
+    """List the images below a folder, or return the list of an earlier call if nothing there has changed since.
 
-    Each folder and archive that the list depends on must show the same times of change, size and number as before it was
-    listed. A cache that cannot be written or read only costs time.
+    Every folder and archive that was visited must have the same times of change, number and size as before it was
+    listed. If the cache cannot be read or written, this only costs time.
 
     Args:
         root: The folder.
-        what: Tells several lists of one folder apart.
-        make: Lists anew; tells its argument of each folder and archive before it looks into it.
+        what: Distinguishes several kinds of lists of one folder.
+        make: Lists the images; it must call its argument for each folder and archive before it lists or reads it.
     """
     name = hashlib.sha256(f"{VERSION}\n{root.resolve()}\n{what}".encode("utf-8", "surrogateescape")).hexdigest()
     file = cache_folder() / "listings" / f"{name}.npz"
@@ -44,29 +44,30 @@ def listed_once(root: Path, what: str, make: Callable[[Note], ImageList]) -> Ima
     started = time.time_ns()
     places, states, newest = list[str](), list[str](), 0
 
-    def note(place: str) -> None:
+    def on_visit(place: str) -> None:
         nonlocal newest
         try:
             state = (root / place).stat()
-        except OSError:  # whoever looks into it says so
+        except OSError:  # listing it will raise the error
             newest = started
             return
         places.append(place)
         states.append(_state(state))
         newest = max(newest, state.st_mtime_ns, state.st_ctime_ns)
 
-    images = make(note)
-    if len(images) > LARGE and newest < started - SETTLED:
+    images = make(on_visit)
+    if len(images) > LARGE and newest < started - UNCHANGED_FOR:
         _write(file, images, places, states)
     return images
 
 
 def _state(found: os.stat_result) -> str:
+    """Return what must stay the same as long as a folder or archive is unchanged."""
     return f"{found.st_mtime_ns} {found.st_ctime_ns} {found.st_ino} {found.st_size}"
 
 
 def _read(file: Path, root: Path) -> ImageList | None:
-    """The list in a cache file; None if there is none, it is damaged, or anything has changed."""
+    """Return the list of a cache file; None if there is none, it is damaged, or anything has changed."""
     try:
         with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
             places, states = (_texts(arrays, name) for name in ("places", "states"))
@@ -75,7 +76,7 @@ def _read(file: Path, root: Path) -> ImageList | None:
             members = None
             if "stamps_content" in arrays:
                 archives, stamps = (tuple(_texts(arrays, name)) for name in ("archives", "stamps"))
-                members = Members(archives, stamps, *(arrays[name] for name in _PLACES))
+                members = ArchiveMembers(archives, stamps, *(arrays[name] for name in _PER_IMAGE))
             labels = Categorical(arrays["codes"], tuple(_texts(arrays, "names")))
             return ImageList(root, _texts(arrays, "keys"), labels, members=members)
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
@@ -88,20 +89,14 @@ def _write(file: Path, images: ImageList, places: list[str], states: list[str]) 
     arrays["keys_content"], arrays["keys_bounds"] = images.keys.arrays
     if images.members is not None:
         texts |= {"archives": images.members.archives, "stamps": images.members.stamps}
-        arrays |= {name: getattr(images.members, name) for name in _PLACES}
+        arrays |= {name: getattr(images.members, name) for name in _PER_IMAGE}
     try:
         for name, each in texts.items():
             arrays[f"{name}_content"], arrays[f"{name}_bounds"] = Texts(each).arrays
         file.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile(dir=file.parent, prefix="unfinished-", delete=False) as aside:
-            try:
-                np.savez(aside, allow_pickle=False, **arrays)
-                aside.close()
-                os.replace(aside.name, file)
-            except BaseException:
-                os.unlink(aside.name)
-                raise
-    except (OSError, UnicodeEncodeError):  # no place to write, or a folder whose name is not UTF-8
+        with binary_file(file, permissions=0o600, durable=False) as stream:
+            np.savez(stream, allow_pickle=False, **arrays)
+    except (OSError, UnicodeEncodeError):  # the cache cannot be written, or the name of a folder is not UTF-8
         return
 
 
@@ -109,5 +104,5 @@ def _texts(arrays: np.lib.npyio.NpzFile, name: str) -> Texts:
     return Texts.from_arrays(arrays[f"{name}_content"], arrays[f"{name}_bounds"])
 
 
-_PLACES = tuple(field.name for field in fields(Members))[2:]
-"""Arrays of `Members` with one number for each image."""
+_PER_IMAGE = tuple(field.name for field in fields(ArchiveMembers))[2:]
+"""Fields of `ArchiveMembers` with one number for each image."""

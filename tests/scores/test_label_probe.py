@@ -6,7 +6,7 @@ import torch
 from sklearn.linear_model import Ridge
 
 from sing_compute.linalg.null_space import split_head
-from sing_compute.scores.probe import HALVES, PENALTIES, LabelSums, Probe
+from sing_compute.scores.label_probe import HALVES, PENALTIES, LabelSums, Probe
 from sing_compute.translator.ridge import RidgeSums
 
 CLASSES, DIM, FOLDS, IMAGES = 3, 12, 5, 240

@@ -5,9 +5,9 @@ import hashlib
 import numpy as np
 import pytest
 
-from sing_compute.images import texts as room
+from sing_compute.images import compact_text as room
+from sing_compute.images.compact_text import Categorical, Texts
 from sing_compute.images.listing import ImageList
-from sing_compute.images.texts import Categorical, Texts
 
 WORDS = ["b/ü.png", "", "a", "日本.jpg", "a/b.png", "z" * 300, "é", "e\u0301", "\U0001f600.gif", "\uffff"]
 
@@ -43,10 +43,10 @@ def test_taken_texts_stand_in_the_order_asked_for(rows: list[int]) -> None:
 def test_a_text_that_stands_twice_is_found_and_equal_hashes_are_not_taken_for_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert Texts(WORDS).repeated() is None
-    assert Texts([*WORDS, "日本.jpg"]).repeated() == "日本.jpg"
+    assert Texts(WORDS).first_duplicate() is None
+    assert Texts([*WORDS, "日本.jpg"]).first_duplicate() == "日本.jpg"
     monkeypatch.setattr(Texts, "hashes", lambda self: np.zeros(len(self), dtype=np.uint64))
-    assert Texts(["a", "b"]).repeated() is None
+    assert Texts(["a", "b"]).first_duplicate() is None
 
 
 def test_a_fingerprint_tells_where_one_text_ends() -> None:
@@ -65,8 +65,8 @@ def test_a_categorical_is_its_values_and_knows_which_names_are_used() -> None:
     assert list(coded) == values
     assert list(coded[1:3]) == values[1:3]
     assert coded.names == ("dog", "cat", "")
-    assert coded.used == ["", "cat", "dog"]
-    assert coded.take(np.array([1, 4])).used == ["cat"]
+    assert coded.used_names == ["", "cat", "dog"]
+    assert coded.take(np.array([1, 4])).used_names == ["cat"]
 
 
 def test_order_is_by_class_then_by_the_characters_of_the_key() -> None:
@@ -76,5 +76,5 @@ def test_order_is_by_class_then_by_the_characters_of_the_key() -> None:
     classes = rng.integers(0, 7, len(keys)).astype(np.int32)
     order = images.order(classes)
     assert order.tolist() == sorted(range(len(keys)), key=lambda row: (classes[row], keys[row]))
-    assert list(images.arranged(order).keys) == [keys[row] for row in order]
-    assert images.arranged(range(len(keys))) is images
+    assert list(images.take(order).keys) == [keys[row] for row in order]
+    assert images.take(range(len(keys))) is images

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sing_compute.errors import ImagesError
-from sing_compute.images.finding import list_images
+from sing_compute.images.image_sources import list_images
 from sing_compute.images.listing import ImageList
 
 
@@ -53,10 +53,10 @@ def test_plain_paths_are_labelled_by_their_folder(piped) -> None:
     [
         ("", r"^--images -: the list is empty$"),
         ("\n\n", r"^--images -: the list is empty$"),
-        ("cat/1.png\nloose.png\n", r"^--images -, line 2: loose.png lies in no folder that names its class; give such"),
-        ("path,class\na/1.png,cat\n", r"^--images -, line 1: path,class lies in no folder .* columns path,label\[,group\]$"),
+        ("cat/1.png\nloose.png\n", r"^--images -, line 2: loose.png is in no folder that names its class; give such"),
+        ("path,class\na/1.png,cat\n", r"^--images -, line 1: path,class is in no folder .* columns path,label\[,group\]$"),
         ("path,label\na/1.png,\n", r"^--images -, line 2: path and label are both needed$"),
-        ("a/1.png\n./a/1.png\n", r"^--images -: a/1.png stands in it twice; list each image once$"),
+        ("a/1.png\n./a/1.png\n", r"^--images -: a/1.png is in it twice; list each image once$"),
         (b"a/\xe4.png\n", r"^--images -: not a readable UTF-8 list"),
     ],
 )  # fmt: skip

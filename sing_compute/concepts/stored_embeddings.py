@@ -1,4 +1,4 @@
-"""Embeddings computed elsewhere, matched by key, never by position."""
+"""Read embeddings that were computed elsewhere. They are matched to images and texts by key, never by position."""
 
 import zlib
 from collections.abc import Sequence
@@ -14,26 +14,32 @@ from torch import Tensor
 from sing_compute.errors import ConceptsError
 from sing_compute.fingerprints import file_sha256
 
-SHOWN = 5
+LISTED = 5
+"""Keys named in an error; the rest is left out."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredEmbeddings:
-    """A .npz file with `keys` (text) and `embeddings` (one row per key); perhaps `tag`, the CLIP they come from."""
+    """The content of a .npz file: `keys` (text), `embeddings` (one row per key), and perhaps `tag`, the CLIP that made them."""
 
     path: Path
     keys: tuple[str, ...]
     vectors: Float[Tensor, "key clip"]
     """Unit length, float32."""
     tag: str
+    """Name of the CLIP that made them; empty where the file does not say."""
     sha256: str
+    """SHA-256 of the file."""
 
     @classmethod
     def read(cls, path: Path) -> "StoredEmbeddings":
-        """Read and check a file; rows are scaled to unit length.
+        """Read and check a file, and scale its rows to unit length.
+
+        Args:
+            path: The .npz file.
 
         Raises:
-            ConceptsError: No such file, another format, repeated keys, or rows that have no direction.
+            ConceptsError: No such file, another format, repeated keys, or rows that are zero or not finite.
         """
         try:
             with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
@@ -51,26 +57,30 @@ class StoredEmbeddings:
             )
         if len(set(keys)) < len(keys):
             raise ConceptsError(
-                f"{path}: {len(keys) - len(set(keys))} keys stand in it more than once; they must be unique"
+                f"{path}: {len(keys) - len(set(keys))} keys are in it more than once; they must be unique"
             )
         lengths = np.linalg.norm(vectors, axis=1)
         bad = [key for key, length in zip(keys, lengths, strict=True) if not (np.isfinite(length) and length > 0)]
         if bad:
-            raise ConceptsError(f"{path}: {len(bad)} rows are zero or not finite: {', '.join(bad[:SHOWN])}")
+            raise ConceptsError(f"{path}: {len(bad)} rows are zero or not finite: {', '.join(bad[:LISTED])}")
         rows = torch.from_numpy(vectors / lengths[:, None]).float()
         return cls(path, keys, rows, tag, file_sha256(path))
 
     def lookup(self, wanted: Sequence[str], what: str) -> Float[Tensor, "wanted clip"]:
-        """The rows of these keys, in their order.
+        """Return the rows of these keys, in the order of the keys.
+
+        Args:
+            wanted: Keys, such as image keys or concept names.
+            what: Name of the things they are keys of, for messages: `images`, `concepts`, ...
 
         Raises:
-            ConceptsError: Keys that are not there; the message names the first.
+            ConceptsError: Keys that are not in the file; the message names the first of them.
         """
         position = {key: index for index, key in enumerate(self.keys)}
         missing = [key for key in wanted if key not in position]
         if missing:
             raise ConceptsError(
-                f"{self.path}: no embedding for {len(missing)} of {len(wanted)} {what}: {', '.join(missing[:SHOWN])}; "
+                f"{self.path}: no embedding for {len(missing)} of {len(wanted)} {what}: {', '.join(missing[:LISTED])}; "
                 f"its keys look like {', '.join(self.keys[:2])}"
             )
         return self.vectors[torch.tensor([position[key] for key in wanted])]

@@ -14,8 +14,8 @@ from safetensors.numpy import load_file, save_file
 from torch import Tensor, nn
 
 from sing_compute.errors import TranslatorError
-from sing_compute.translator.imported import ImportedTranslator, read_translator, save_translator
 from sing_compute.translator.ridge import AffineTranslator
+from sing_compute.translator.translator_file import ImportedTranslator, read_translator, save_translator
 
 DIM, CLIP = 7, 5
 SPACE = "ViT-B-32/openai"
@@ -216,9 +216,7 @@ class Exploit:
         return Path.touch, (self.path,)
 
 
-DAMAGED = (
-    "not a readable file of tensors (damaged, or it holds objects beside tensors); save weight and bias as .safetensors"
-)
+DAMAGED = "not a readable file of tensors (damaged, or it holds other objects than tensors); save weight and bias as .safetensors"
 
 
 def test_a_checkpoint_that_would_run_code_or_is_a_pickled_layer_is_refused_unread(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Texts of a million images without a Python object for each: keys as UTF-8 in one buffer, labels as numbers."""
+"""Hold the texts of a million images without a Python object for each: keys in one buffer, labels as numbers."""
 
 import hashlib
 from array import array
@@ -12,19 +12,22 @@ from numpy.typing import NDArray
 
 Bounds = NDArray[np.integer[Any]]
 CHUNK = 4096
-"""Texts that are made at once."""
+"""Texts that become Python objects at once."""
 
 
 class Texts(Sequence[str]):
-    """Many texts in one buffer: their own bytes and 4 more each (8 beyond 4 GB)."""
+    """Many texts as UTF-8 in one buffer. Each takes its own bytes and 4 more (8 if all together exceed 4 GB)."""
 
     __slots__ = ("_bounds", "_content")
 
     def __init__(self, texts: Iterable[str] = ()) -> None:
-        """Gather texts from any source, one at a time.
+        """Copy texts into the buffer, one at a time.
+
+        Args:
+            texts: Any number of texts.
 
         Raises:
-            UnicodeEncodeError: A text is not UTF-8, as the name of a file can be.
+            UnicodeEncodeError: A text cannot be written as UTF-8, as some names of files cannot.
         """
         content, bounds = bytearray(), array("q", [0])
         for text in texts:
@@ -35,14 +38,19 @@ class Texts(Sequence[str]):
 
     @classmethod
     def from_arrays(cls, content: NDArray[np.uint8], bounds: Bounds) -> "Texts":
-        """The texts of `arrays`: text i is content[bounds[i]:bounds[i + 1]]."""
+        """Make texts of what `arrays` gave; nothing is copied.
+
+        Args:
+            content: All bytes.
+            bounds: Text i is content[bounds[i]:bounds[i + 1]]; one entry more than there are texts.
+        """
         texts = cls.__new__(cls)
         texts._content, texts._bounds = content, _narrow(bounds)
         return texts
 
     @property
     def arrays(self) -> tuple[NDArray[np.uint8], Bounds]:
-        """All bytes, and where each text begins and the last one ends."""
+        """All bytes, and the positions where each text begins and the last one ends."""
         return self._content, self._bounds
 
     def __len__(self) -> int:
@@ -65,11 +73,11 @@ class Texts(Sequence[str]):
                 yield content[begin - bounds[0] : end - bounds[0]].decode()
 
     def raw(self, row: int) -> bytes:
-        """One text as UTF-8; in order of these bytes texts stand as in order of their characters."""
+        """Return one text as UTF-8. Sorted by these bytes, texts are in the order of their characters."""
         return self._content[self._bounds[row] : self._bounds[row + 1]].tobytes()
 
     def take(self, rows: NDArray[np.integer[Any]]) -> "Texts":
-        """These texts, in the order of `rows`."""
+        """Return the texts of these rows, in the order of `rows`."""
         begins = self._bounds[rows].astype(np.int64)
         bounds = np.concatenate([[0], np.cumsum(self._bounds[rows + 1] - begins)])
         content = np.empty(bounds[-1], dtype=np.uint8)
@@ -80,12 +88,12 @@ class Texts(Sequence[str]):
         return Texts.from_arrays(content, bounds)
 
     def hashes(self) -> NDArray[np.uint64]:
-        """A number of 64 bits for each text, the same on every machine."""
+        """Return a hash of 64 bits for each text, the same on every machine."""
         numbers = (int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) for text in self)
         return np.fromiter(numbers, np.uint64, len(self))
 
-    def repeated(self) -> str | None:
-        """A text that stands here more than once; None where all differ."""
+    def first_duplicate(self) -> str | None:
+        """Return a text that occurs more than once; None if all differ."""
         hashes = self.hashes()
         order = np.argsort(hashes, kind="stable")
         for place in np.flatnonzero(hashes[order[1:]] == hashes[order[:-1]]):
@@ -95,7 +103,7 @@ class Texts(Sequence[str]):
         return None
 
     def sha256(self) -> str:
-        """Fingerprint of all texts in their order."""
+        """Return the SHA-256 of all texts in their order, each followed by a line end."""
         digest = hashlib.sha256()
         for text in self:
             digest.update(text.encode() + b"\n")
@@ -104,18 +112,22 @@ class Texts(Sequence[str]):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Categorical(Sequence[str]):
-    """One of a few names for each image, kept as a number: `names[codes[row]]`."""
+    """One of a few names for each image, stored as a number: the name of a row is `names[codes[row]]`."""
 
     codes: NDArray[np.int32]
     names: tuple[str, ...]
 
     @classmethod
     def of(cls, values: Iterable[str]) -> "Categorical":
-        """The names in the order of their first use."""
-        coded = Coded()
+        """Make a categorical of one name per image; the names are in the order of their first use.
+
+        Args:
+            values: The name of each image.
+        """
+        builder = CategoricalBuilder()
         for value in values:
-            coded.add(value)
-        return coded.categorical()
+            builder.add(value)
+        return builder.build()
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -130,30 +142,31 @@ class Categorical(Sequence[str]):
         return self.names[int(self.codes[index])]
 
     def take(self, rows: NDArray[np.integer[Any]]) -> "Categorical":
-        """These values, in the order of `rows`."""
+        """Return the values of these rows, in the order of `rows`."""
         return Categorical(self.codes[rows], self.names)
 
     @property
-    def used(self) -> list[str]:
-        """The names that are taken, in alphabetical order."""
+    def used_names(self) -> list[str]:
+        """The names that at least one row has, in alphabetical order."""
         counts = np.bincount(self.codes, minlength=len(self.names))
         return sorted({name for name, count in zip(self.names, counts, strict=True) if count})
 
 
-class Coded:
-    """Names as they come, one for each image, on the way to a `Categorical`."""
+class CategoricalBuilder:
+    """Collect names one image at a time, and make a `Categorical` of them."""
 
     def __init__(self) -> None:
         self._codes, self._known = array("i"), dict[str, int]()
 
     def add(self, name: str) -> None:
-        """The name of the next image."""
+        """Add the name of the next image."""
         self._codes.append(self._known.setdefault(name, len(self._known)))
 
-    def categorical(self) -> Categorical:
-        """All names so far."""
+    def build(self) -> Categorical:
+        """Return a categorical of the names added so far."""
         return Categorical(np.frombuffer(self._codes, dtype=np.int32), tuple(self._known))
 
 
 def _narrow(bounds: Bounds) -> Bounds:
+    """Store positions in 4 bytes where these suffice."""
     return bounds.astype(np.uint32 if int(bounds[-1]) < 2**32 else np.int64, copy=False)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from sing_compute.concepts.stored import StoredEmbeddings
+from sing_compute.concepts.stored_embeddings import StoredEmbeddings
 from sing_compute.errors import ConceptsError
 
 KEYS = ["cat/1.png", "dog/2.png", "owl/3.png"]
@@ -53,7 +53,7 @@ NAN = np.array([[1.0, np.nan], [0.0, 1.0], [np.inf, 0.0]])
 FAULTS: dict[str, tuple[dict[str, object], str]] = {
     "no keys": ({"keys": None}, "needs the arrays keys and embeddings, has embeddings$"),
     "no embeddings": ({"embeddings": None, "vectors": VECTORS}, "needs the arrays .*, has keys, vectors$"),
-    "repeated": ({"keys": np.array(["a", "b", "a"])}, "1 keys stand in it more than once; they must be unique$"),
+    "repeated": ({"keys": np.array(["a", "b", "a"])}, "1 keys are in it more than once; they must be unique$"),
     "zero row": ({"embeddings": VECTORS * [[1], [0], [1]]}, "1 rows are zero or not finite: dog/2.png$"),
     "not finite": ({"embeddings": NAN}, "2 rows are zero or not finite: cat/1.png, owl/3.png$"),
     "fewer rows": ({"embeddings": VECTORS[:2]}, r"3 keys but embeddings of shape \(2, 2\); one row per key is needed$"),

@@ -1,4 +1,4 @@
-"""Images that a table or a list names: a CSV file, or whatever comes on standard input."""
+"""List the images that a CSV file or a list on standard input names."""
 
 import csv
 import io
@@ -8,17 +8,20 @@ from itertools import chain
 from pathlib import Path
 
 from sing_compute.errors import ImagesError
+from sing_compute.images.compact_text import CategoricalBuilder, Texts
 from sing_compute.images.listing import ImageList
-from sing_compute.images.texts import Coded, Texts
 
 COLUMNS = "path,label[,group]"
 
 
 def list_table(source: Path) -> ImageList:
-    """Images of a .csv or .tsv file with the columns path, label and perhaps group; paths are relative to its folder.
+    """List the images of a table.
+
+    Args:
+        source: A .csv or .tsv file with the columns path, label and optionally group; paths are relative to its folder.
 
     Raises:
-        ImagesError: It cannot be read, lacks the columns or a value, or names an image twice.
+        ImagesError: The file cannot be read, lacks a column or a value, or names an image twice.
     """
     delimiter = "\t" if source.suffix.lower() == ".tsv" else ","
     try:
@@ -29,9 +32,9 @@ def list_table(source: Path) -> ImageList:
 
 
 def list_standard_input() -> ImageList:
-    """Images named on standard input: a table with those columns, or paths, one per line, in folders named by their class.
+    """List the images that standard input names: a table as in `list_table`, or one path per line.
 
-    Paths are relative to the current folder.
+    Paths are relative to the current folder. Without a table, the class of an image is the name of its folder.
 
     Raises:
         ImagesError: Nothing is piped in, or it cannot be used.
@@ -59,27 +62,27 @@ def _of_table(lines: Iterable[str], delimiter: str, root: Path, source: str) -> 
         raise ImagesError(
             f"--images {source}: its first line must name the columns {COLUMNS}, found {','.join(columns)}"
         )
-    at, of = columns.index("path"), columns.index("label")
-    within = columns.index("group") if "group" in columns else len(columns)
-    labels, groups = Coded(), Coded()
+    path_column, label_column = columns.index("path"), columns.index("label")
+    group_column = columns.index("group") if "group" in columns else len(columns)
+    labels, groups = CategoricalBuilder(), CategoricalBuilder()
 
     def keys() -> Iterator[str]:
         for row in reader:
             if not row:
                 continue
             row += [""] * (len(columns) + 1 - len(row))
-            if not row[at].strip() or not row[of].strip():
+            if not row[path_column].strip() or not row[label_column].strip():
                 raise ImagesError(f"--images {source}, line {reader.line_num}: path and label are both needed")
-            labels.add(row[of])
-            groups.add(row[within])
-            yield Path(row[at]).as_posix()
+            labels.add(row[label_column])
+            groups.add(row[group_column])
+            yield Path(row[path_column]).as_posix()
 
-    texts = _each_once(keys(), source)
-    return ImageList(root, texts, labels.categorical(), groups.categorical() if within < len(columns) else None)
+    texts = _without_duplicates(keys(), source)
+    return ImageList(root, texts, labels.build(), groups.build() if group_column < len(columns) else None)
 
 
 def _of_paths(lines: Iterable[str]) -> ImageList:
-    labels = Coded()
+    labels = CategoricalBuilder()
 
     def keys() -> Iterator[str]:
         for number, line in enumerate(lines, 1):
@@ -88,20 +91,21 @@ def _of_paths(lines: Iterable[str]) -> ImageList:
                 continue
             if not path.parent.name:
                 raise ImagesError(
-                    f"--images -, line {number}: {path} lies in no folder that names its class; give such paths, or a table "
+                    f"--images -, line {number}: {path} is in no folder that names its class; give such paths, or a table "
                     f"whose first line names the columns {COLUMNS}"
                 )
             labels.add(path.parent.name)
             yield path.as_posix()
 
-    return ImageList(Path(), _each_once(keys(), "-"), labels.categorical())
+    return ImageList(Path(), _without_duplicates(keys(), "-"), labels.build())
 
 
-def _each_once(keys: Iterator[str], source: str) -> Texts:
+def _without_duplicates(keys: Iterator[str], source: str) -> Texts:
+    """Copy keys into one buffer; raise an error if there are none, or one occurs twice."""
     texts = Texts(keys)
     if not texts:
         raise ImagesError(f"--images {source}: the list is empty")
-    twice = texts.repeated()
-    if twice is not None:
-        raise ImagesError(f"--images {source}: {twice} stands in it twice; list each image once")
+    duplicate = texts.first_duplicate()
+    if duplicate is not None:
+        raise ImagesError(f"--images {source}: {duplicate} is in it twice; list each image once")
     return texts

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sing_compute.images import finding, remembered
-from sing_compute.images.finding import list_images
+from sing_compute.images import image_sources, listing_cache
+from sing_compute.images.image_sources import list_images
 from sing_compute.images.listing import ImageList
 
 KEYS = ["cat/1.png", "cat/deep/2.png", "dog/3.png", "dog/4.png"]
@@ -20,8 +20,8 @@ KEYS = ["cat/1.png", "cat/deep/2.png", "dog/3.png", "dog/4.png"]
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A class tree that is large enough to be kept, and has lain still for long enough."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(remembered, "LARGE", 3)
-    monkeypatch.setattr(remembered, "SETTLED", -(10**18))
+    monkeypatch.setattr(listing_cache, "LARGE", 3)
+    monkeypatch.setattr(listing_cache, "UNCHANGED_FOR", -(10**18))
     for key in KEYS:
         (tmp_path / "tree" / key).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "tree" / key).touch()
@@ -32,13 +32,13 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def listings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Grows with every tree that is really listed."""
     made: list[int] = []
-    real = finding.list_tree
+    real = image_sources.list_tree
 
     def counted(*arguments) -> ImageList:
         made.append(1)
         return real(*arguments)
 
-    monkeypatch.setattr(finding, "list_tree", counted)
+    monkeypatch.setattr(image_sources, "list_tree", counted)
     return made
 
 
@@ -79,7 +79,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 @pytest.mark.parametrize("change", CHANGES)
 def test_after_any_change_the_tree_is_listed_again(change: str, tree: Path) -> None:
     assert list(list_images(tree).keys) == KEYS
-    time.sleep(0.02)  # beyond the tick of the file system's clock; SETTLED sees to it outside of tests
+    time.sleep(0.02)  # beyond the tick of the file system's clock; UNCHANGED_FOR sees to it outside of tests
     CHANGES[change](tree)
     truth = sorted(path.relative_to(tree).as_posix() for path in tree.rglob("*.png"))
     assert truth != KEYS
@@ -90,13 +90,13 @@ def test_after_any_change_the_tree_is_listed_again(change: str, tree: Path) -> N
 
 
 def test_what_changed_a_moment_ago_is_not_kept(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remembered, "SETTLED", 10**18)
+    monkeypatch.setattr(listing_cache, "UNCHANGED_FOR", 10**18)
     assert list(list_images(tree).keys) == KEYS
     assert kept(tree) == []
 
 
 def test_small_lists_are_not_kept(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remembered, "LARGE", 4)
+    monkeypatch.setattr(listing_cache, "LARGE", 4)
     assert list(list_images(tree).keys) == KEYS
     assert kept(tree) == []
 
@@ -114,7 +114,7 @@ def test_a_damaged_or_outdated_cache_is_not_believed(
     file.write_bytes(content[:key] + b"cow" + content[key + 3 :])
     assert list(list_images(tree).keys) == KEYS
     assert len(listings) == 6
-    monkeypatch.setattr(remembered, "VERSION", 99)
+    monkeypatch.setattr(listing_cache, "VERSION", 99)
     list_images(tree)
     assert len(listings) == 7
 

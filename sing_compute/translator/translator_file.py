@@ -1,4 +1,4 @@
-"""Translators made elsewhere: one affine layer read from a file, and our own written for others."""
+"""Read a translator that was fitted elsewhere from a file, one affine layer, and write our own for others."""
 
 import warnings
 from collections.abc import Mapping
@@ -11,63 +11,66 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from sing_compute.atomic_write import write_bytes
 from sing_compute.errors import TranslatorError
 from sing_compute.fingerprints import file_sha256
-from sing_compute.store.disk import write_atomically
 from sing_compute.translator.ridge import AffineTranslator
 
 SUFFIX = ".safetensors"
-"""Of our own files; anything else is read as a torch checkpoint."""
+"""Ending of our own files; a file with any other ending is read as a torch checkpoint."""
 WRAPPERS = ("state_dict", "model_state_dict", "translator_state_dict", "model")
-"""Where checkpoints keep their tensors; the first is Lightning's, all are the authors' loader's."""
+"""Keys under which checkpoints keep their tensors: those of the SING authors' loader, Lightning's first."""
 WEIGHT, BIAS = "weight", "bias"
 PRECISIONS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 SHOWN = 4
 """Tensors named in a message."""
 LONGEST_NAME = 200
-"""Characters kept of a name that a file gives."""
+"""Characters used of a name that a file gives."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImportedTranslator:
-    """An affine translator and where it comes from."""
+    """An affine translator that was read from a file, and what the file says about it."""
 
     translator: AffineTranslator
-    """float64, whatever the file holds."""
+    """In float64, whatever precision the file has."""
     clip: str
-    """The CLIP space it leads into, as `--clip` names it."""
+    """Name of its CLIP space, as `--clip` names it."""
     sha256: str
-    """Of the whole file."""
+    """SHA-256 of the whole file."""
     model: str
-    """The model whose features it takes; empty where the file does not say."""
+    """Name of the model whose features it takes; empty where the file does not say."""
     images: int | None
-    """How many images it was fitted on; None where the file does not say."""
+    """Number of images it was fitted on; None where the file does not say."""
 
 
 def read_translator(path: Path, *, clip: str | None, dim: int, clip_dim: int) -> ImportedTranslator:
     """Read T(f) = A f + a from a file of one weight and one bias: ours, or the SING authors' (a torch state dict).
 
-    The names may have any prefix in common (`module.`, `_orig_mod.`, `model.translator.linear.`), and the state dict may lie
-    under `state_dict` or the like, as Lightning puts it. A file with anything beside the two is refused: whatever else
-    stood in the network would be lost. A .pt, .pth or .ckpt file is read without running what it holds.
+    The names of both tensors may share any prefix (`module.`, `_orig_mod.`, `model.translator.linear.`), and the state
+    dict may be nested under `state_dict` or the like, as in Lightning's checkpoints. A file with any other tensor is
+    refused: T(f) would leave out what that tensor does. A .pt, .pth or .ckpt file is read without running code in it.
 
     Args:
         path: The file. The authors' is `translators/<model>/linear/best.pt` of their repository.
-        clip: Name of the CLIP space the translator leads into; None: as the file's metadata say.
-        dim: Length of the features it is to take.
-        clip_dim: Length of the embeddings it is to give.
+        clip: Name of the translator's CLIP space; None takes it from the file's metadata.
+        dim: Length that the features must have.
+        clip_dim: Length that the embeddings must have.
+
+    Returns:
+        The translator: weight (clip_dim, dim) and bias (clip_dim).
 
     Raises:
-        TranslatorError: No such file, not a file of tensors, other tensors than one weight and one bias, wrong shapes, values
-            that are not finite, all zero, or a CLIP space that is not named or named twice differently.
+        TranslatorError: No such file, not a file of tensors, other tensors than one weight and one bias, wrong shapes,
+            values that are not finite, a weight of zeros, or a CLIP space without a name or with two different ones.
     """
     if not path.is_file():
         raise TranslatorError(f"{path}: {'not a file' if path.exists() else 'no such file'}; give a translator's file")
     tensors, metadata = _read_safetensors(path) if path.suffix == SUFFIX else (_read_checkpoint(path), {})
     weight, bias = _affine_pair(path, tensors)
     if weight.shape != (clip_dim, dim) or bias.shape != (clip_dim,):
-        turned = weight.shape == (dim, clip_dim) and bias.shape == (clip_dim,)
-        way_out = "transpose the weight" if turned else "is it of this model and this CLIP?"
+        transposed = weight.shape == (dim, clip_dim) and bias.shape == (clip_dim,)
+        way_out = "transpose the weight" if transposed else "is it of this model and this CLIP?"
         raise TranslatorError(
             f"{path}: weight {tuple(weight.shape)} and bias {tuple(bias.shape)}, wanted {(clip_dim, dim)} and {(clip_dim,)} "
             f"for features of length {dim} and embeddings of length {clip_dim}; {way_out}"
@@ -89,19 +92,20 @@ def read_translator(path: Path, *, clip: str | None, dim: int, clip_dim: int) ->
 
 
 def save_translator(path: Path, translator: AffineTranslator, *, model: str, clip: str, images: int) -> None:
-    """Write a translator as safetensors: `weight` (clip, dim), `bias` (clip,), metadata `model`, `clip` and `images`.
+    """Write a translator as safetensors: `weight` (clip, dim), `bias` (clip), metadata `model`, `clip` and `images`.
 
-    The file appears in one step, whole; what stood at `path` before stays until then. The values keep their precision.
+    The file is written in one step: until it is complete, an older file of this name stays. The values keep their
+    precision.
 
     Args:
-        path: Where to; ends in .safetensors.
-        translator: What to write.
-        model: The model whose features it takes.
-        clip: The CLIP space it leads into, as `--clip` names it.
-        images: How many images it was fitted on.
+        path: The file to write; its name ends in .safetensors.
+        translator: The translator to write.
+        model: Name of the model whose features it takes.
+        clip: Name of its CLIP space, as `--clip` names it.
+        images: Number of images it was fitted on.
 
     Raises:
-        TranslatorError: Another ending, no name of the CLIP space, or a place that cannot be written to.
+        TranslatorError: Another ending, no name of the CLIP space, or the file cannot be written.
     """
     if path.suffix != SUFFIX:
         raise TranslatorError(f"{path}: a translator is written as {SUFFIX}; give the file that ending")
@@ -113,7 +117,7 @@ def save_translator(path: Path, translator: AffineTranslator, *, model: str, cli
         {"model": model, "clip": clip.strip(), "images": str(images)},
     )
     try:
-        write_atomically(path, content)
+        write_bytes(path, content)
     except OSError as error:
         raise TranslatorError(f"cannot write {path}: {error.strerror or error}") from error
 
@@ -122,20 +126,20 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], Mapping[str, str]]
     try:
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
-    except Exception as error:  # of a damaged file: SafetensorError, OSError, and what a later version adds
+    except Exception as error:  # SafetensorError, OSError, and whatever a later version adds
         raise _unreadable(path, (str(error).splitlines() or [type(error).__name__])[0]) from error
 
 
 def _read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """The tensors of a torch file that needs nothing but tensors and plain containers to be read."""
+    """Read the tensors of a torch file that holds only tensors and plain containers."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch remarks on how unusual a foreign file is
+            warnings.simplefilter("ignore")  # torch warns of every unusual file
             content = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise _unreadable(path, error.strerror or str(error)) from error
     except Exception as error:  # a damaged or foreign pickle can raise anything
-        raise _unreadable(path, "damaged, or it holds objects beside tensors") from error
+        raise _unreadable(path, "damaged, or it holds other objects than tensors") from error
     for _ in WRAPPERS:  # no further: a pickled dict can hold itself
         if isinstance(content, dict):
             content = next((content[key] for key in WRAPPERS if isinstance(content.get(key), dict)), content)
@@ -151,7 +155,7 @@ def _unreadable(path: Path, reason: str) -> TranslatorError:
 
 
 def _affine_pair(path: Path, tensors: Mapping[str, Tensor]) -> tuple[Float[Tensor, "..."], Float[Tensor, "..."]]:
-    """Weight and bias, the only two tensors of a file."""
+    """Return weight and bias, which must be the only tensors of a file."""
     prefixes = {name.rpartition(".")[0] for name in tensors}
     leaves = sorted(name.rpartition(".")[2] for name in tensors)
     if leaves != [BIAS, WEIGHT] or len(prefixes) > 1:
@@ -171,12 +175,12 @@ def _affine_pair(path: Path, tensors: Mapping[str, Tensor]) -> tuple[Float[Tenso
 
 
 def _printable(text: str) -> str:
-    """A name out of a stranger's file: without line breaks and control characters, and not endless."""
+    """Return a name from an untrusted file without line breaks and control characters, cut to `LONGEST_NAME`."""
     return "".join(character for character in text[:LONGEST_NAME] if character.isprintable()).strip()
 
 
 def _clip_space(path: Path, named: str, wanted: str) -> str:
-    """The name of the CLIP space, which the file and the caller must not give differently."""
+    """Return the name of the CLIP space, which the file and the caller must agree on."""
     if named and wanted and named != wanted:
         raise TranslatorError(
             f"{path}: leads into the CLIP space {named}, but {wanted} was asked for; they must be one"

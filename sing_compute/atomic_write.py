@@ -1,0 +1,114 @@
+"""Write a file in one step: it gets its name only when it is complete and on disk. Imports the standard library alone."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any, Literal
+
+_NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP)
+"""Errors of file systems that cannot fsync a folder; there the rename alone must do."""
+
+
+def binary_file(path: Path, *, permissions: int = 0o666, durable: bool = True) -> AbstractContextManager[IO[bytes]]:
+    """Open a new file for bytes; at the end of the `with` block fsync it, give it its name and fsync its folder.
+
+    Until then a reader sees the old file, or none. If the block raises anything, the new file is removed and the old one
+    stays. Threads, processes and machines may write the same path at once: the file of the last to finish remains.
+
+    Args:
+        path: Name of the file, in a folder that exists. A file of this name is replaced.
+        permissions: Permissions of the new file, before the umask.
+        durable: False leaves out both fsyncs: for a file that is worth nothing after a power cut.
+
+    Raises:
+        OSError: The file cannot be created, written, flushed or renamed.
+    """
+    return _new_file(path, "wb", permissions, durable)
+
+
+def text_file(path: Path, *, permissions: int = 0o666, durable: bool = True) -> AbstractContextManager[IO[str]]:
+    """Open a new file for UTF-8 text, its line ends kept as they are written; in all else like `binary_file`.
+
+    Args:
+        path: As in `binary_file`.
+        permissions: As in `binary_file`.
+        durable: As in `binary_file`.
+
+    Raises:
+        OSError: As in `binary_file`.
+    """
+    return _new_file(path, "w", permissions, durable)
+
+
+def write_bytes(path: Path, content: bytes, *, permissions: int = 0o666, durable: bool = True) -> None:
+    """Write all bytes of a file in one step.
+
+    Args:
+        path: As in `binary_file`.
+        content: Everything that the file is to hold.
+        permissions: As in `binary_file`.
+        durable: As in `binary_file`.
+
+    Raises:
+        OSError: As in `binary_file`.
+    """
+    with binary_file(path, permissions=permissions, durable=durable) as stream:
+        stream.write(content)
+
+
+def write_text(path: Path, content: str, *, permissions: int = 0o666, durable: bool = True) -> None:
+    """Write all text of a file in one step, as UTF-8.
+
+    Args:
+        path: As in `binary_file`.
+        content: Everything that the file is to hold.
+        permissions: As in `binary_file`.
+        durable: As in `binary_file`.
+
+    Raises:
+        OSError: As in `binary_file`.
+        UnicodeEncodeError: The text holds half a surrogate pair; the old file stays.
+    """
+    write_bytes(path, content.encode(), permissions=permissions, durable=durable)
+
+
+@contextmanager
+def _new_file(path: Path, mode: Literal["w", "wb"], permissions: int, durable: bool) -> Iterator[IO[Any]]:
+    # Another name at each call: what a killed process leaves is in nobody's way. Clean-ups look for the ending.
+    temporary = path.with_name(f".sing-{os.urandom(8).hex()}.tmp")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, permissions)
+    text = {"encoding": "utf-8", "newline": ""} if mode == "w" else {}
+    try:
+        with open(descriptor, mode, **text) as stream:  # type: ignore[call-overload]
+            yield stream
+            stream.flush()
+            if durable:
+                os.fsync(descriptor)
+        temporary.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+    if durable:
+        sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Put the names in a folder on disk, so that a new name in it outlives a power cut.
+
+    Args:
+        folder: A folder in which a file has just been renamed.
+
+    Raises:
+        OSError: The disk fails. A file system that cannot do this is no failure.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_FOLDER_SYNC:
+            raise
+    finally:
+        os.close(descriptor)
