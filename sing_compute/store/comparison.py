@@ -110,8 +110,7 @@ def _rows_agree(spec: TableSpec, axis: str, first: Table, other: Table) -> bool:
         return False
     if f"{{{axis}}}" not in catalogue.axis(spec.rows).labels:
         return True
-    names = (table.column(spec.label).values.all() for table in (first, other))
-    return bool(np.array_equal(*names))
+    return bool(np.array_equal(first.column(spec.label).values.all(), other.column(spec.label).values.all()))
 
 
 def _with_measure(store: Store, place: Place, measure: str, label: str, *, every_row: bool) -> Table:

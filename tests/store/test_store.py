@@ -8,7 +8,6 @@ from stores import write_store
 import sing_compute
 from sing_compute.errors import StoreError
 from sing_compute.store import (
-    FIELDS,
     Store,
     class_table,
     concept_table,
