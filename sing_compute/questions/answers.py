@@ -2,13 +2,13 @@
 
 import csv
 import math
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sing_compute.atomic_write import replacing
 from sing_compute.errors import SingError
 from sing_compute.measuring.comparison import COMPARED
 from sing_compute.pipeline.report import aligned, fitting
@@ -153,20 +153,16 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Cells]) -> int:
     Raises:
         SingError: The file cannot be written.
     """
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     count = 0
     try:
-        with unfinished.open("w", encoding="utf-8", newline="") as stream:
+        with replacing(path, durable=False) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
             writer = csv.writer(stream)
             writer.writerow(header)
             for row in rows:
                 writer.writerow([_cell(value) for value in row])
                 count += 1
-        unfinished.replace(path)
     except OSError as error:
         raise SingError(f"cannot write {path}: {error.strerror}") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
     return count
 
 

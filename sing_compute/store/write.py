@@ -9,8 +9,9 @@ import h5py
 import numpy as np
 from numpy.typing import ArrayLike
 
+from sing_compute.atomic_write import write_failure
 from sing_compute.errors import StoreError
-from sing_compute.store.disk import StoreStream, not_written
+from sing_compute.store.disk import StoreStream
 from sing_compute.store.gate import MAX_TEXT
 from sing_compute.store.read import Store
 from sing_compute.store.schema import FIELDS, FORMAT, SCHEMA_VERSION
@@ -143,7 +144,7 @@ def replace_store(path: Path, *, scratch: Path) -> Iterator[Writer]:
     except Exception as error:
         failure = stream.failure if stream is not None and stream.failure is not None else error
         if isinstance(failure, OSError):  # HDF5 may have made something else of it
-            raise StoreError(not_written(path, failure)) from error
+            raise StoreError(write_failure(path, failure)) from error
         raise
     finally:
         with suppress(OSError):

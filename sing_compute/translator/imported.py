@@ -11,9 +11,9 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from sing_compute.atomic_write import write_atomically
 from sing_compute.errors import TranslatorError
 from sing_compute.fingerprints import file_sha256
-from sing_compute.store.disk import write_atomically
 from sing_compute.translator.ridge import AffineTranslator
 
 SUFFIX = ".safetensors"
