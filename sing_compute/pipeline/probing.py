@@ -26,8 +26,8 @@ from sing_compute.models.backbone import HeadedBackbone
 from sing_compute.models.classifier import Classifier
 from sing_compute.models.imagenet import imagenet_names, imagenet_wnids
 from sing_compute.models.probe import fit_probe, out_of_fold_accuracy
+from sing_compute.pipeline.clip_space import read_class_names
 from sing_compute.pipeline.plan import Plan
-from sing_compute.pipeline.space import read_class_names
 from sing_compute.process.progress import Progress
 
 PROBE_IMAGES = 50_000
