@@ -13,7 +13,7 @@ from store_tables import Drawn
 from stores import random_translator
 
 from sing_compute.scores.intervals import t_quantile
-from sing_compute.store.schema import NEIGHBOURS, TOP_CONCEPTS
+from sing_compute.store.constants import NEIGHBOURS, TOP_CONCEPTS
 
 Single = NDArray[np.float32]
 

@@ -22,10 +22,11 @@ from torch import Tensor, nn
 
 from sing_compute.extraction.shards import SHARD_IMAGES, Shard, WorkFolder
 from sing_compute.measuring.fitting import FOLDS
-from sing_compute.measuring.image_rows import Measured
-from sing_compute.measuring.measure import ModelMeasurement
+from sing_compute.measuring.network_outputs import keep_outputs
 from sing_compute.measuring.reader import ShardReader
+from sing_compute.measuring.sing import SharedInputs, SingMeasurement
 from sing_compute.models.classifier import Classifier
+from sing_compute.pipeline.store_sink import StoreSink
 from sing_compute.store import replace_store
 
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -97,7 +98,8 @@ def measure(world: World, folder: Path) -> float:
     texts = torch.nn.functional.normalize(
         torch.randn(world.classes + world.concepts, world.clip, generator=generator), dim=1
     )
-    against = Measured(offsets.numpy(), labels.numpy(), {}, texts[: world.classes], texts[world.classes :])
+    edges, classes = offsets.numpy(), labels.numpy()
+    shared = SharedInputs(edges, classes, {}, texts[: world.classes], texts[world.classes :])
     start = memory("self")["RssAnon"]
     with replace_store(folder / "results.h5", scratch=folder) as writer:
         for seed in range(world.models):
@@ -108,7 +110,10 @@ def measure(world: World, folder: Path) -> float:
             classifier.attach(torch.randn(4, world.dim, generator=generator))
             work = Simulated(world, labels, head, seed)
             reader = ShardReader(work, world.images, None, labels, folds, torch.device("cpu"))
-            ModelMeasurement(classifier, reader, against, invariance="logits", ridge=None, seed=0).run(writer, Quiet())
+            sink = StoreSink(writer).model(classifier.name, images=world.images, classes=world.classes)
+            correct = keep_outputs(classifier, reader, classes, edges, [], sink, Quiet())
+            measurement = SingMeasurement(classifier, reader, shared, invariance="logits", ridge=None, seed=0)
+            measurement.run(correct, sink, Quiet())
     return start
 
 

@@ -24,16 +24,17 @@ from sing_compute.concepts.vocabulary import Vocabulary
 from sing_compute.extraction.shards import Shard, WorkFolder, shard_rows
 from sing_compute.images.listing import folds_of
 from sing_compute.measuring.fitting import FOLDS
-from sing_compute.measuring.image_rows import Measured
-from sing_compute.measuring.measure import ModelMeasurement
+from sing_compute.measuring.network_outputs import keep_outputs
 from sing_compute.measuring.reader import ShardReader
+from sing_compute.measuring.sing import SharedInputs, SingMeasurement
 from sing_compute.models.classifier import Classifier
-from sing_compute.pipeline.shared import Pictures, Words
-from sing_compute.pipeline.space import ClassTable
+from sing_compute.pipeline.clip_space import ClassTable
+from sing_compute.pipeline.comparability import MeasuredImages, TextInputs
+from sing_compute.pipeline.store_sink import StoreSink
 from sing_compute.process.progress import Progress
 from sing_compute.scores.statistics import rank_correlation
 from sing_compute.store import Store, replace_store
-from sing_compute.store.schema import SIGNIFICANT
+from sing_compute.store.constants import SIGNIFICANT
 
 DOCUMENTED = Settings()
 SWEEPS: dict[str, tuple[float, ...]] = {
@@ -88,12 +89,15 @@ def measure(worlds: dict[str, PlantedWorld], path: Path) -> Path:
     concepts = tuple(f"{'attribute' if k < s.attributes else 'distractor'}{k:02d}" for k in range(s.concepts))
     vocabulary = Vocabulary(concepts, tuple(name[:-2] for name in concepts), concepts)
     class_vectors, concept_vectors = _float(first.class_texts), _float(first.concept_texts)
-    words = Words(ClassTable(names), names, vocabulary, class_vectors, concept_vectors, {"tag": "planted"})
-    pictures = Pictures(keys, labels, None, [], "")
-    against = Measured(pictures.offsets(s.classes), labels, {}, class_vectors, concept_vectors)
+    texts = TextInputs(ClassTable(names), names, vocabulary, class_vectors, concept_vectors, {"tag": "planted"})
+    images = MeasuredImages(keys, labels, None, [], "")
+    offsets = images.offsets(s.classes)
+    shared = SharedInputs(offsets, labels, {}, class_vectors, concept_vectors)
     with replace_store(path, scratch=path.parent) as writer:
-        words.write(writer)
-        pictures.write(writer, s.classes)
+        whole = StoreSink(writer)
+        whole.classes(names, None)
+        whole.texts(texts)
+        whole.images(images, s.classes)
         for order, (name, world) in enumerate(worlds.items()):
             classifier, tensors = _network(name, world)
             reader = ShardReader(
@@ -104,8 +108,10 @@ def measure(worlds: dict[str, PlantedWorld], path: Path) -> Path:
                 torch.from_numpy(folds_of(keys, FOLDS)),
                 torch.device("cpu"),
             )
-            ModelMeasurement(classifier, reader, against, invariance="logits", ridge=None, seed=world.seed).run(
-                writer, Quiet()
+            sink = whole.model(name, images=len(keys), classes=s.classes)
+            correct = keep_outputs(classifier, reader, labels, offsets, [], sink, Quiet())
+            SingMeasurement(classifier, reader, shared, invariance="logits", ridge=None, seed=world.seed).run(
+                correct, sink, Quiet()
             )
             writer.annotate(f"models/{name}", classifier.provenance | {"order": order})
     return path

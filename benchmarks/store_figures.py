@@ -8,7 +8,7 @@ from scipy.stats import false_discovery_control, norm
 
 from sing_compute.scores.resampling import class_replicates, image_replicates, replicate_intervals
 from sing_compute.scores.statistics import model_summary
-from sing_compute.store.schema import CURVE, PENALTIES, RANKED, SIGNIFICANT
+from sing_compute.store.constants import CURVE, PENALTIES, RANKED, SIGNIFICANT
 
 Array = NDArray[np.float64]
 Columns = dict[str, NDArray[np.float32]]

@@ -25,7 +25,7 @@ from sing_compute.scores.intervals import class_intervals
 from sing_compute.scores.resampling import certainty
 from sing_compute.scores.statistics import class_statistics, model_summary, rank_correlation
 from sing_compute.store import replace_store
-from sing_compute.store.schema import SUBSETS
+from sing_compute.store.constants import SUBSETS
 from sing_compute.store.write import Attribute, Writer
 
 REPLICATES = 60

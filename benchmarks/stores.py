@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from store_figures import Array, Datasets
 from store_tables import COLUMNS, Drawn, Shared, write_drawn
 
-from sing_compute.store.schema import NEIGHBOURS, TOP_CONCEPTS
+from sing_compute.store.constants import NEIGHBOURS, TOP_CONCEPTS
 
 
 def write_store(

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import IO, Any, Literal
 
 _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP)
 """Errors of file systems that cannot fsync a folder; there the rename alone must do."""
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Error numbers that say that there is no room for more."""
 
 
 def binary_file(path: Path, *, permissions: int = 0o666, durable: bool = True) -> AbstractContextManager[IO[bytes]]:
@@ -112,3 +115,21 @@ def sync_folder(folder: Path) -> None:
             raise
     finally:
         os.close(descriptor)
+
+
+def write_failure(path: Path, error: OSError) -> str:
+    """Explain in one line why a file could not be written, how much room its disk has, and what to do.
+
+    Args:
+        path: The file.
+        error: The answer of the operating system.
+
+    Returns:
+        The message for the user.
+    """
+    reason = error.strerror or str(error)
+    if error.errno not in _FULL:
+        return f"cannot write {path}: {reason}; finished work is kept, the same command goes on"
+    with suppress(OSError):
+        reason += f" ({shutil.disk_usage(path.parent).free / 1e6:,.1f} MB free there)"
+    return f"cannot write {path}: {reason}; finished work is kept: make room, and the same command goes on"

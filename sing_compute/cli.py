@@ -244,8 +244,8 @@ def _forecast(options: dict[str, Any]) -> None:
 
 def _compute(options: dict[str, Any]) -> Path | None:
     """Carry out what the options say; gives the results file, or None where another process of this run writes it."""
+    from sing_compute.pipeline.closing_table import closing_table
     from sing_compute.pipeline.plan import make_plan
-    from sing_compute.pipeline.report import closing_table
     from sing_compute.pipeline.run import run
     from sing_compute.process.progress import Progress
     from sing_compute.process.ranks import Ranks

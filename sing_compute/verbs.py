@@ -38,7 +38,7 @@ def concepts(file: Path, texts: tuple[str, ...], clip: str | None, embeddings: P
     """  # noqa: D301 -- click reads the control character itself
     from sing_compute.process.progress import Progress
     from sing_compute.questions.adding import add_concepts
-    from sing_compute.questions.answers import added_table
+    from sing_compute.questions.answer_tables import added_table
     from sing_compute.store import Store
 
     new = add_concepts(file, texts, Progress(), clip=clip, embeddings=embeddings)
@@ -68,7 +68,7 @@ def image(file: Path, path: Path, models: tuple[str, ...], top: int) -> None:
     sing-compute image results.h5 --path photo.jpg
     sing-compute image results.h5 --path photo.jpg --model mine=module:factory
     """  # noqa: D301
-    from sing_compute.questions.answers import explanation_text
+    from sing_compute.questions.answer_tables import explanation_text
     from sing_compute.questions.explaining import check_photograph, explain
     from sing_compute.store import Store
 
@@ -154,7 +154,7 @@ def compare(left: Path, right: Path) -> None:
     sing-compute compare vit-l.h5 eva.h5
     """  # noqa: D301
     from sing_compute.questions.agreement import agreement, differences
-    from sing_compute.questions.answers import agreement_text
+    from sing_compute.questions.answer_tables import agreement_text
     from sing_compute.store import Store
 
     with Store(left) as first, Store(right) as second:
@@ -165,18 +165,18 @@ def compare(left: Path, right: Path) -> None:
 
 def _steer_class(store: "Store", source: str, target: str, **options: Any) -> None:
     from sing_compute.process.progress import Progress
-    from sing_compute.questions.answers import steering_table, write_steered
-    from sing_compute.questions.kept import KeptModel, kept_models
+    from sing_compute.questions.answer_tables import steering_table, write_steered
     from sing_compute.questions.steering import find_source, find_target, steer_class
+    from sing_compute.questions.stored_model import StoredModel, chosen_models
     from sing_compute.store.text import clean
 
     label, progress = find_source(store, source), Progress()
-    wanted = kept_models(store, options["model"])
+    wanted = chosen_models(store, options["model"])
     towards = find_target(store, target, progress, clip=options["clip"], embeddings=options["embeddings"])
     found = []
     for name in wanted:
         try:
-            found.append(steer_class(KeptModel.read(store, name), label, towards, angle=options["angle"]))
+            found.append(steer_class(StoredModel.read(store, name), label, towards, angle=options["angle"]))
         except SingError as error:
             if len(wanted) == 1:
                 raise
@@ -191,14 +191,14 @@ def _steer_class(store: "Store", source: str, target: str, **options: Any) -> No
 
 def _steer_matrix(store: "Store", model: str | None, path: Path, angle: float) -> None:
     from sing_compute.process.progress import Progress
-    from sing_compute.questions.answers import write_matrix
-    from sing_compute.questions.kept import KeptModel
+    from sing_compute.questions.answer_tables import write_matrix
     from sing_compute.questions.steering import steer_matrix
+    from sing_compute.questions.stored_model import StoredModel
     from sing_compute.store.text import clean
 
-    kept = KeptModel.read(store, store.model(model))
+    kept = StoredModel.read(store, store.model(model))
     matrix = steer_matrix(kept, Progress(), angle=angle)
-    rows = write_matrix(path, matrix, store.class_names)
+    rows = write_matrix(path, matrix, [str(name) for name in store.class_names])
     unreachable = int(matrix.unreachable.sum())
     click.echo(f"{rows:,} pairs of classes of {clean(kept.name)} in {path}; unreachable: {unreachable:,} steps")
 

@@ -17,7 +17,7 @@ DRIVER = """
 import fcntl, json, os, sys, termios
 import torch
 torch.set_num_threads(1)  # no thread pool before the forks
-import sing_compute.cli, sing_compute.pipeline.plan, sing_compute.pipeline.report, sing_compute.pipeline.run
+import sing_compute.cli, sing_compute.pipeline.plan, sing_compute.pipeline.closing_table, sing_compute.pipeline.run
 import timm.data, open_clip, safetensors.torch
 
 def compute(order):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sing_compute.atomic_write import binary_file, sync_folder, text_file, write_bytes, write_text
+from sing_compute.atomic_write import binary_file, sync_folder, text_file, write_bytes, write_failure, write_text
 
 
 def names(folder: Path) -> list[str]:
@@ -172,3 +172,14 @@ def test_writers_of_one_file_never_mix(tmp_path: Path) -> None:
     assert seen <= {letter * 100_000 for letter in (b"x", b"y", b"z")}
     assert names(tmp_path) == ["a"]
     assert len(path.read_bytes()) == 100_000
+
+
+@pytest.mark.parametrize("number", [28, 122, 27])
+def test_a_full_disk_says_how_much_room_there_is(tmp_path: Path, number: int) -> None:
+    free = os.statvfs(tmp_path)
+    said = write_failure(tmp_path / "x", OSError(number, os.strerror(number)))
+    head, _, rest = said.partition(" (")
+    assert head == f"cannot write {tmp_path / 'x'}: {os.strerror(number)}"
+    assert float(rest.split()[0].replace(",", "")) == pytest.approx(free.f_bavail * free.f_frsize / 1e6, abs=500)
+    other = write_failure(tmp_path / "x", PermissionError(13, "Permission denied"))
+    assert other == f"cannot write {tmp_path / 'x'}: Permission denied; finished work is kept, the same command goes on"

@@ -23,6 +23,7 @@ def loaded_after(code: str) -> set[str]:
         ("import sing_compute", (*HEAVY, "numpy", "h5py")),
         ("import sing_compute.store", (*HEAVY, "textual")),
         ("import sing_compute.cli", (*HEAVY, "textual", "numpy")),
+        ("import sing_compute.measuring.sing, sing_compute.measuring.network_outputs", ("h5py", "timm", "open_clip")),
         ("import sing_tui", HEAVY),
         ("import sing_tui.cli", HEAVY),
         ("import sing_tui.app", (*HEAVY, "plotext", "textual_plotext")),

@@ -19,7 +19,7 @@ from sklearn.metrics import roc_auc_score
 from sing_compute.linalg.null_space import split_head
 from sing_compute.scores.shifts import NullRemoval, attribute_score, image_score
 from sing_compute.store import Store
-from sing_compute.store.schema import SIGNIFICANT
+from sing_compute.store.constants import SIGNIFICANT
 from sing_compute.translator.ridge import AffineTranslator
 
 TILTS = (45.0, 65.0, 90.0)

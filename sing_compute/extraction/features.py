@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain, tee
 from types import TracebackType
-from typing import Self
 
 import torch
 from torch import Tensor
@@ -165,7 +164,7 @@ class _Saver:
         self._work, self._pool = work, ThreadPoolExecutor(1)
         self._last: Future[None] | None = None
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "_Saver":
         return self
 
     def put(self, index: int, shard: Shard) -> None:

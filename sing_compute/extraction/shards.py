@@ -15,8 +15,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from sing_compute.atomic_write import write_bytes, write_failure
 from sing_compute.errors import SingError
-from sing_compute.store.disk import not_written, write_atomically
 
 SHARD_IMAGES = 256
 """Images in one shard: at most so much work is lost."""
@@ -200,9 +200,9 @@ class WorkFolder:
 
     def _put(self, path: Path, content: bytes) -> None:
         try:
-            write_atomically(path, content)
+            write_bytes(path, content)
         except OSError as error:
-            raise SingError(not_written(path, error)) from error
+            raise SingError(write_failure(path, error)) from error
 
     def _check(self, path: Path) -> bool:
         """Whether a shard is all there, by its own account of its length; throws it away if not."""

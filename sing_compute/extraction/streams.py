@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import TypeVar
 
 import torch
 
@@ -30,7 +30,7 @@ class Streams:
         self._pool = ThreadPoolExecutor(count, "stream", self._begin)
         self._memory = keeping_memory()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Streams":
         self._memory.__enter__()
         return self
 

@@ -1,31 +1,30 @@
-"""Models of one file against each other: orders of classes, and how sure the order of models is."""
+"""Compare the models of one results file: the orders of their classes, and how sure the order of the models is."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Float
 
+from sing_compute.measuring.model_results import Bootstrap
 from sing_compute.scores.resampling import certainty
 from sing_compute.scores.statistics import rank_correlation
-from sing_compute.store import Store, Writer
-from sing_compute.store.schema import PENALTIES
+from sing_compute.store.constants import PENALTIES
 
-COMPARED = ("attribute_score_abs", "image_score", "ratio_images")
+ORDERING_FIGURES = ("attribute_score_abs", "image_score", "ratio_images")
 """Figures that models are ordered by."""
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
-    """What one model is compared by."""
+class ModelFigures:
+    """The figures of one model that it is compared by with other models."""
 
-    class_medians: NDArray[np.float64]
-    """Median |AS| of each class."""
-    values: NDArray[np.float64]
-    """The compared figures at each penalty, (penalty, figure)."""
-    replicates: NDArray[np.float32]
-    """The same over resampled images, (penalty, figure, replicate); paired between models."""
+    class_medians: Float[np.ndarray, " class"]
+    """Median |AS| of each class, in degrees."""
+    values: Float[np.ndarray, "penalty figure"]
+    """The `ORDERING_FIGURES` at each penalty."""
+    replicates: Float[np.ndarray, "penalty figure replicate"]
+    """The same over resampled images; replicate r resamples the same images for every model."""
     accuracy: float
     accuracy_translated: float
     """Zero-shot accuracy of T(f~)."""
@@ -33,46 +32,54 @@ class Compared:
     @classmethod
     def of(
         cls,
-        names: tuple[str, ...],
-        values: NDArray[np.float64],
-        replicates: NDArray[np.float32],
-        class_medians: NDArray[np.float64],
-        summary: Mapping[str, Any],
-    ) -> "Compared":
-        """Choose the compared figures among all that have replicates, (penalty, figure, ...)."""
-        chosen = [names.index(name) for name in COMPARED]
-        accuracy, translated = (float(summary[name]) for name in ("accuracy", "zero_shot_equivalent"))
-        return cls(class_medians, values[:, chosen], replicates[:, chosen], accuracy, translated)
-
-    @classmethod
-    def read(cls, store: Store, model: str) -> "Compared | None":
-        """What an existing file says of a model; None if the model has no scores."""
-        base = f"models/{model}/"
-        if f"{base}bootstrap/figure" not in store:
-            return None
-        return cls.of(
-            tuple(str(name) for name in store.array(f"{base}bootstrap/figure")),
-            store.array(f"{base}bootstrap/value"),
-            store.array(f"{base}bootstrap/images"),
-            store.dataset(f"{base}classes/attribute_score_abs_q50")[0].astype(np.float64),
-            store.summary(model),
+        bootstrap: Bootstrap,
+        class_medians: Float[np.ndarray, " class"],
+        *,
+        accuracy: float,
+        accuracy_translated: float,
+    ) -> "ModelFigures":
+        """Choose the figures that models are ordered by among all that were resampled."""
+        chosen = [bootstrap.figure.index(name) for name in ORDERING_FIGURES]
+        return cls(
+            class_medians, bootstrap.value[:, chosen], bootstrap.images[:, chosen], accuracy, accuracy_translated
         )
 
 
-def write_comparison(writer: Writer, models: Mapping[str, Compared]) -> None:
-    """Write what the models with scores say of each other; nothing where there is none."""
-    if not models:
-        return
+@dataclass(frozen=True, slots=True)
+class ModelComparison:
+    """What the models of one file say of each other."""
+
+    model: list[str]
+    class_order: Float[np.ndarray, "model model"]
+    """Spearman correlation of two models' classes, ordered by median |AS|."""
+    figure: tuple[str, ...]
+    value: Float[np.ndarray, "penalty figure model"]
+    above: Float[np.ndarray, "penalty figure model model"]
+    """Share of resamples in which the row's model is above the column's; ties count one half."""
+    accuracy_correlation: float | None
+    """Pearson correlation of accuracy and zero-shot accuracy of T(f~); None below three models or without variation."""
+
+
+def compare_models(models: Mapping[str, ModelFigures]) -> ModelComparison:
+    """Compare models with each other.
+
+    Args:
+        models: At least one model, by name, all measured on the same images.
+    """
     parts = list(models.values())
-    writer.put("comparison/model", list(models))
     orders = [[rank_correlation(a.class_medians, b.class_medians) for b in parts] for a in parts]
-    writer.put("comparison/class_order", orders)
-    writer.put("comparison/figure", COMPARED)
-    writer.put("comparison/value", np.stack([part.values for part in parts], axis=-1))
     replicates = np.stack([part.replicates for part in parts], axis=2)  # (penalty, figure, model, replicate)
-    above = [[certainty(replicates[p, f]) for f in range(len(COMPARED))] for p in range(len(PENALTIES))]
-    writer.put("comparison/above", above)
+    above = [[certainty(replicates[p, f]) for f in range(len(ORDERING_FIGURES))] for p in range(len(PENALTIES))]
+    correlation = None
     if len(parts) > 2:
         pair = np.array([[part.accuracy, part.accuracy_translated] for part in parts])
         if (np.ptp(pair, axis=0) > 0).all():
-            writer.put("comparison/accuracy_correlation", np.corrcoef(pair.T)[0, 1])
+            correlation = float(np.corrcoef(pair.T)[0, 1])
+    return ModelComparison(
+        list(models),
+        np.array(orders),
+        ORDERING_FIGURES,
+        np.stack([part.values for part in parts], axis=-1),
+        np.array(above),
+        correlation,
+    )

@@ -1,82 +1,96 @@
-"""The translator of one model: sums by fold, the penalty chosen out of fold, and the path of every figure along it."""
+"""Fit the translator of one model: sums by fold, the penalty chosen out of fold, and the figures along the path of penalties."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import reduce
 from operator import add
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
 from sing_compute.errors import TranslatorError
 from sing_compute.linalg.angles import paired_angle
 from sing_compute.linalg.null_space import HeadSplit
-from sing_compute.measuring.reader import FeatureBatch, joined, spread
+from sing_compute.measuring.reader import PairedBatch, joined, spread
 from sing_compute.scores.shifts import NullRemoval, attribute_score
 from sing_compute.scores.statistics import ratio
-from sing_compute.store.schema import PENALTIES
+from sing_compute.store.constants import PENALTIES
 from sing_compute.translator.ridge import AffineTranslator, RidgePath, RidgeSums
 
 FOLDS = 5
 RELATIVE_GRID = np.logspace(-6, 2, 13)
 """Penalties tried first, over trace(S_ff) / m."""
 RELATIVE_LIMITS = (1e-9, 1e5)
-"""Penalties chosen stay within these, over trace(S_ff) / m: beyond, nothing or everything is shrunk away."""
+"""A chosen penalty stays within these limits, over trace(S_ff) / m: beyond them nothing or everything is shrunk to zero."""
 REFINED = 7
 """Penalties tried between the neighbours of the best one."""
 PATH_IMAGES = 20_000
-"""Images that the path is measured on: all of them up to this number, else evenly spread ones."""
+"""The path is measured on all images up to this number, else on evenly spread ones."""
 SUMMED_IMAGES = 4096
-"""Images whose products are added to the sums at once: the sums, far larger than a shard, are touched more rarely."""
+"""Images whose products are added to the sums together: the sums are far larger than a shard, so they are touched rarely."""
 
-Batches = Callable[[], Iterable[FeatureBatch]]
+Batches = Callable[[], Iterable[PairedBatch]]
+"""Starts a new pass over all images."""
 PATH_COLUMNS = ("cosine", "attribute_score", "attribute_score_abs", "image_score", "ratio")
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class FittedTranslator:
-    """The chosen penalty, the translators for it, and the path it was chosen on."""
+    """The chosen penalty, the translators for it, and the path that it was chosen on."""
 
     ridge: float
+    """Penalty lambda; NaN for a translator that was fitted elsewhere."""
     unit: float
-    """trace(S_ff) / m: the penalty over it compares across models."""
+    """trace(S_ff) / m: a penalty divided by it can be compared across models."""
     whole: NullRemoval
     """Fitted on all images: for new images, steering and naming directions."""
     folds: list[NullRemoval]
     """Fitted without one fold each: every image is scored by a translator that never saw it."""
-    fold_mean_targets: Tensor
+    fold_mean_targets: Float[Tensor, "fold clip"]
     """Mean embedding of the images outside each fold: the baseline that ignores the features."""
     sums: RidgeSums
     """Of all images."""
     fold_sums: list[RidgeSums]
     """Of the images of each fold."""
-    path: dict[str, NDArray[np.float64]] = field(default_factory=dict)
-    nearby: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 2, 0), np.float32))
-    """AS and IS of the images the path is measured on, at lambda / 10, lambda and 10 lambda: (penalty, score, image)."""
+    path: Mapping[str, Float[np.ndarray, " tried"]]
+    """`lambda` in ascending order, `relative` (lambda over `unit`), and the out-of-fold figures of each penalty."""
+    nearby: Float[np.ndarray, "penalty score image"]
+    """AS and IS of the images that the path is measured on, at lambda / 10, lambda and 10 lambda; NaN where unknown."""
 
     @property
-    def mean_feature(self) -> Tensor:
+    def mean_feature(self) -> Float[Tensor, " dim"]:
         """Mean feature of all images."""
         return self.sums.mean_feature
 
+    @property
+    def null_weights(self) -> list[Float[Tensor, "clip dim"]]:
+        """A Pi_n of the translator that was fitted without each fold."""
+        return [removal.whole.weight - removal.principal.weight for removal in self.folds]
+
 
 def fit_translator(
-    batches: Batches, split: HeadSplit, class_vectors: Tensor, images: int, *, ridge: float | None = None
+    batches: Batches,
+    split: HeadSplit,
+    class_vectors: Float[Tensor, "class clip"],
+    images: int,
+    *,
+    ridge: float | None = None,
 ) -> FittedTranslator:
-    """Fit T(f) = A f + a out of fold; choose lambda by mean cosine, refined between the grid's neighbours (spec, 2).
+    """Fit T(f) = A f + a out of fold, and choose lambda by mean cosine, refined between the grid's neighbours (docs/method.md).
 
     Args:
-        batches: Gives the batches anew at each call.
+        batches: Starts a new pass over all images at each call.
         split: The head's null space, for AS and IS along the path.
-        class_vectors: Unit text embedding of each class, (class, clip).
-        images: How many images the batches hold.
-        ridge: A penalty forced by the user; None to choose it.
+        class_vectors: Unit text embedding of each class.
+        images: Number of images in a pass.
+        ridge: A penalty that the user forces; None to choose it.
 
     Raises:
-        TranslatorError: Too few images to hold any out.
+        TranslatorError: There are too few images to leave some out.
     """
     sums = fold_sums(batches)
     total = reduce(add, sums)
@@ -121,15 +135,19 @@ def fit_translator(
 
 
 def adopt_translator(
-    batches: Batches, split: HeadSplit, class_vectors: Tensor, images: int, given: AffineTranslator
+    batches: Batches,
+    split: HeadSplit,
+    class_vectors: Float[Tensor, "class clip"],
+    images: int,
+    given: AffineTranslator,
 ) -> FittedTranslator:
-    """A translator that was fitted elsewhere in the place of one of our own: there is no penalty, and one point for a path.
+    """Use a translator that was fitted elsewhere: it has no known penalty, and its path is one point.
 
     Args:
-        batches: Gives the batches anew at each call.
+        batches: Starts a new pass over all images at each call.
         split: The head's null space.
-        class_vectors: Unit text embedding of each class, (class, clip).
-        images: How many images the batches hold.
+        class_vectors: Unit text embedding of each class.
+        images: Number of images in a pass.
         given: The translator, for features and embeddings of these sizes.
     """
     sums = fold_sums(batches)
@@ -152,7 +170,7 @@ def adopt_translator(
 
 
 def _new(ridges: Iterable[float], points: Iterable[float]) -> list[float]:
-    """Penalties that are not on the path yet, rounding aside."""
+    """Leave out penalties that are on the path already, apart from rounding."""
     return [float(value) for value in ridges if not any(math.isclose(value, known, rel_tol=1e-9) for known in points)]
 
 
@@ -161,7 +179,14 @@ def _best(points: dict[float, dict[str, float]]) -> float:
 
 
 def fold_sums(batches: Batches) -> list[RidgeSums]:
-    """Sums of the images of each fold, in one pass; empty without any image. Those of several processes add fold by fold."""
+    """Sum up the images of each fold in one pass.
+
+    Args:
+        batches: Starts a pass over all images.
+
+    Returns:
+        The sums of each fold; an empty list if there is no image.
+    """
     sums: list[RidgeSums] = []
     for batch in joined(batches(), SUMMED_IMAGES):
         dim, clip, device = batch.features.shape[1], batch.targets.shape[1], batch.features.device
@@ -176,14 +201,26 @@ def measure_path(
     batches: Batches,
     paths: Sequence[RidgePath],
     split: HeadSplit,
-    class_vectors: Tensor,
+    class_vectors: Float[Tensor, "class clip"],
     ridges: list[float],
     stride: int,
-) -> dict[float, NDArray[np.float64]]:
-    """Out-of-fold cosine, AS and IS of each image for each penalty: features are rotated once, each penalty is one product.
+) -> dict[float, Float[np.ndarray, "figure image"]]:
+    """Measure cosine, AS and IS of each image out of fold for each penalty.
 
-    That product is float32, of coordinates in which the centred products are diagonal: nothing cancels there, and AS and
-    IS stay within 1e-5 degrees of float64 at any penalty. A product with A itself would not (0.01 degrees at the smallest).
+    Features are rotated once, then each penalty is one product. That product is float32, of coordinates in which the centred
+    products are diagonal: nothing cancels there, and AS and IS stay within 1e-5 degrees of float64 at any penalty. A product
+    with A itself would not (0.01 degrees at the smallest penalty).
+
+    Args:
+        batches: Starts a pass over all images.
+        paths: Every ridge translator of the images outside each fold.
+        split: The head's null space.
+        class_vectors: Unit text embedding of each class.
+        ridges: The penalties.
+        stride: Every stride-th image is measured.
+
+    Returns:
+        For each penalty cosine, AS and IS (degrees) of each measured image.
     """
     columns: dict[float, list[Tensor]] = {value: [] for value in ridges}
     thin = split.null_basis if split.nullity <= split.rank else split.row_basis

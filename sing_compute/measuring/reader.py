@@ -1,10 +1,12 @@
-"""Features back out of the shards, batch by batch."""
+"""Read features back from the shards of a run, batch by batch."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import TypeVar
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -12,36 +14,54 @@ from sing_compute.allocator import give_memory_back
 from sing_compute.extraction.shards import Shard, WorkFolder, shard_rows
 
 BLOCK_IMAGES = 1024
-"""Images whose products are formed at once."""
+"""Images whose matrix products are formed together."""
 RETURNED_IMAGES = 4096
-"""Images between two times that free memory is given back: seldom enough to cost nothing, often enough that it does not creep."""
+"""Free memory is given back after so many images: seldom enough to cost nothing, often enough to keep memory flat."""
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureBatch:
-    """Features of one model for a run of measured images, with what the scores need beside them."""
+    """Features of one model for consecutive images."""
 
     rows: slice
-    """Which measured images these are."""
-    features: Tensor
-    targets: Tensor
-    labels: Tensor
-    folds: Tensor
+    """The images: rows of the measured images, or of the images whose features a results file keeps."""
+    features: Float[Tensor, "image dim"]
+    labels: Int[Tensor, " image"]
+    """True class of each image."""
+    folds: Int[Tensor, " image"]
+    """Fold of each image; it is scored by the translator that was fitted without this fold."""
 
 
-def spread(batches: Iterable[FeatureBatch], stride: int) -> Iterator[FeatureBatch]:
-    """Every stride-th of all images, in batches about as large as those that are read; their `rows` are meaningless.
+@dataclass(frozen=True, slots=True)
+class PairedBatch(FeatureBatch):
+    """Features of one model for consecutive images, paired with the CLIP embeddings of the same images."""
 
-    The same number of batches comes of the chosen images, however many lie between them.
+    targets: Float[Tensor, "image clip"]
+    """Unit CLIP image embeddings."""
+
+
+Batch = TypeVar("Batch", bound=FeatureBatch)
+
+
+def spread(batches: Iterable[Batch], stride: int) -> Iterator[Batch]:
+    """Take every stride-th of all images, in batches about as large as those that are read.
+
+    The number of batches depends on the number of chosen images alone, not on how many images lie between them.
+
+    Args:
+        batches: All images in order.
+        stride: 1 for all images.
+
+    Returns:
+        Batches of the chosen images. Their `rows` cover the images that they were chosen from.
     """
     if stride == 1:
         yield from batches
         return
-    waiting: list[FeatureBatch] = []
+    waiting: list[Batch] = []
     for batch in batches:
-        parts = (batch.features, batch.targets, batch.labels, batch.folds)
-        chosen = (part[(-batch.rows.start) % stride :: stride].clone() for part in parts)
-        waiting.append(FeatureBatch(batch.rows, *chosen))
+        chosen = [part[(-batch.rows.start) % stride :: stride].clone() for part in _tensors(batch)]
+        waiting.append(type(batch)(batch.rows, *chosen))
         if sum(len(each.features) for each in waiting) >= len(batch.features):
             yield _join(waiting)
             waiting = []
@@ -49,9 +69,17 @@ def spread(batches: Iterable[FeatureBatch], stride: int) -> Iterator[FeatureBatc
         yield _join(waiting)
 
 
-def joined(batches: Iterable[FeatureBatch], images: int = BLOCK_IMAGES) -> Iterator[FeatureBatch]:
-    """Batches put together until they hold that many images: few large products take less time than many small ones."""
-    waiting: list[FeatureBatch] = []
+def joined(batches: Iterable[Batch], images: int = BLOCK_IMAGES) -> Iterator[Batch]:
+    """Join batches until each holds so many images: few large matrix products take less time than many small ones.
+
+    Args:
+        batches: All images in order.
+        images: The smallest size of a joined batch; the last one may be smaller.
+
+    Returns:
+        The same images in the same order, in larger batches.
+    """
+    waiting: list[Batch] = []
     for batch in batches:
         waiting.append(batch)
         if sum(len(each.features) for each in waiting) >= images:
@@ -61,26 +89,35 @@ def joined(batches: Iterable[FeatureBatch], images: int = BLOCK_IMAGES) -> Itera
         yield _join(waiting)
 
 
-def _join(batches: list[FeatureBatch]) -> FeatureBatch:
-    parts = zip(*((each.features, each.targets, each.labels, each.folds) for each in batches), strict=True)
-    return FeatureBatch(slice(batches[0].rows.start, batches[-1].rows.stop), *map(torch.cat, parts))
+def _tensors(batch: FeatureBatch) -> list[Tensor]:
+    """The tensors of a batch, one row per image, in the order of its fields."""
+    return [getattr(batch, field.name) for field in fields(batch)[1:]]
+
+
+def _join(batches: list[Batch]) -> Batch:
+    parts = zip(*map(_tensors, batches), strict=True)
+    return type(batches[0])(slice(batches[0].rows.start, batches[-1].rows.stop), *map(torch.cat, parts))
 
 
 @dataclass(frozen=True, slots=True)
 class ShardReader:
-    """Features read back from the shards as often as a measurement needs them, in image order, unreadable images left out."""
+    """Read the features of a run as often as a measurement needs them, in image order, without the unreadable images."""
 
     work: WorkFolder
     images: int
-    """How many images were listed, readable or not."""
-    stored_targets: Tensor | None
-    """Embeddings of the measured images where they come from a file rather than the shards."""
-    labels: Tensor
-    folds: Tensor
+    """Number of images that were listed, readable or not."""
+    stored_targets: Float[Tensor, "image clip"] | None
+    """CLIP embeddings of the measured images if they come from a file, not from the shards."""
+    labels: Int[Tensor, " image"]
+    folds: Int[Tensor, " image"]
     device: torch.device
 
-    def kept(self) -> tuple[NDArray[np.int32], list[tuple[int, str]]]:
-        """Rows of the images that were read, and those that failed with the reason."""
+    def readable_rows(self) -> tuple[NDArray[np.int32], list[tuple[int, str]]]:
+        """Separate the listed images into readable and unreadable ones.
+
+        Returns:
+            The rows of the images that were read, ascending, among all listed images; and row and reason of each other one.
+        """
         rows, count = np.empty(self.images, np.int32), 0
         failed: list[tuple[int, str]] = []
         for shard in self._shards():
@@ -89,40 +126,43 @@ class ShardReader:
             failed += shard.failed
         return rows[:count], failed
 
-    def columns(self, *names: str) -> Iterator[tuple[slice, list[NDArray[np.float64]]]]:
-        """What shards hold one value of per image, by these names, and which measured images it is of."""
-        start = 0
-        for shard in self._shards(*names):
-            if len(shard.rows):
-                rows = slice(start, start + len(shard.rows))
-                start = rows.stop
-                yield rows, [shard.tensors[name].numpy() for name in names]
+    def columns(self, *names: str) -> Iterator[tuple[slice, list[NDArray[np.generic]]]]:
+        """Read tensors that have one value per image.
 
-    def batches(self, model: str) -> Iterator[FeatureBatch]:
-        """The batches of one model; what those that go through them free goes back to the system."""
-        start = 0
-        for shard in self._shards(f"{model}/features", "clip"):
-            if not len(shard.rows):
-                continue
-            rows = slice(start, start + len(shard.rows))
-            start = rows.stop
+        Args:
+            names: Their names in the shards.
+
+        Returns:
+            Shard by shard the measured images that it holds, and the values of each name for them.
+        """
+        for rows, shard in self._measured(*names):
+            yield rows, [shard.tensors[name].numpy() for name in names]
+
+    def batches(self, model: str) -> Iterator[PairedBatch]:
+        """Read the features of one model and the CLIP embeddings of the same images.
+
+        Memory that the consumer frees in the meantime is given back to the system.
+        """
+        for rows, shard in self._measured(f"{model}/features", "clip"):
             targets = shard.tensors["clip"] if self.stored_targets is None else self.stored_targets[rows]
-            yield FeatureBatch(
-                rows,
-                shard.tensors[f"{model}/features"].to(self.device),
-                targets.to(self.device),
-                self.labels[rows].to(self.device),
-                self.folds[rows].to(self.device),
-            )
+            yield PairedBatch(rows, *self._parts(model, rows, shard), targets.to(self.device))
             if rows.start // RETURNED_IMAGES < rows.stop // RETURNED_IMAGES:
                 give_memory_back()
         give_memory_back()
 
-    def targets(self, stride: int) -> Tensor:
-        """Embeddings of every stride-th measured image."""
+    def features(self, model: str) -> Iterator[FeatureBatch]:
+        """Read the features of one model alone."""
+        for rows, shard in self._measured(f"{model}/features"):
+            yield FeatureBatch(rows, *self._parts(model, rows, shard))
+            if rows.start // RETURNED_IMAGES < rows.stop // RETURNED_IMAGES:
+                give_memory_back()
+        give_memory_back()
+
+    def targets(self, stride: int) -> Float[Tensor, "image clip"]:
+        """Read the CLIP embeddings of every stride-th measured image."""
         if self.stored_targets is not None:
             return self.stored_targets[::stride].to(self.device)
-        chosen, seen, count = torch.empty(0), 0, 0
+        chosen, seen, count = torch.empty(0, 0), 0, 0
         for shard in self._shards("clip"):
             if len(shard.rows):
                 part = shard.tensors["clip"][(-seen) % stride :: stride]
@@ -131,6 +171,19 @@ class ShardReader:
                 chosen[count : count + len(part)] = part
                 seen, count = seen + len(shard.rows), count + len(part)
         return chosen
+
+    def _parts(self, model: str, rows: slice, shard: Shard) -> tuple[Tensor, Tensor, Tensor]:
+        features = shard.tensors[f"{model}/features"]
+        return features.to(self.device), self.labels[rows].to(self.device), self.folds[rows].to(self.device)
+
+    def _measured(self, *names: str) -> Iterator[tuple[slice, Shard]]:
+        """The shards that hold readable images, and which of the measured images these are."""
+        start = 0
+        for shard in self._shards(*names):
+            if len(shard.rows):
+                rows = slice(start, start + len(shard.rows))
+                start = rows.stop
+                yield rows, shard
 
     def _shards(self, *names: str) -> Iterator[Shard]:
         return self.work.shards(len(shard_rows(self.images)), *names)

@@ -17,18 +17,18 @@ from sing_compute.extraction.settings import Settings
 from sing_compute.extraction.shards import SHARD_IMAGES, WorkFolder, shard_rows
 from sing_compute.extraction.streams import Streams
 from sing_compute.measuring.fitting import FOLDS
-from sing_compute.measuring.validity import KEPT_BYTES
+from sing_compute.measuring.network_outputs import KEPT_BYTES
 from sing_compute.pipeline.pilot import measuring_seconds
 from sing_compute.pipeline.plan import Plan
-from sing_compute.pipeline.preparation import Prepared, given_translators, prepare, resolve, words_of
+from sing_compute.pipeline.preparation import Prepared, given_translators, prepare, resolve, text_inputs
 from sing_compute.precision import keeping_weights
 from sing_compute.process.progress import Progress
 from sing_compute.process.ranks import Ranks
 from sing_compute.process.tasks import duration_text
 from sing_compute.scores.resampling import REPLICATES
 from sing_compute.scores.statistics import MEDIANS
-from sing_compute.store.catalogue import axes
-from sing_compute.store.schema import FIELDS, SUBSETS
+from sing_compute.store.catalogue import FIELDS, axes
+from sing_compute.store.constants import SUBSETS
 
 TIMED_IMAGES = 64
 """Images that networks and decoding are timed on."""
@@ -51,21 +51,21 @@ def forecast(plan: Plan, progress: Progress) -> list[list[str]]:
     with TemporaryDirectory(prefix="sing-") as folder:
         prepared = prepare(plan, WorkFolder(Path(folder) / "dry.h5", fresh=True), progress, Ranks())
     space, device = prepared.space, plan.device
-    words = words_of(plan, prepared, progress)
-    given = given_translators(plan, prepared.classifiers, words, progress)
+    texts = text_inputs(plan, prepared, progress)
+    given = given_translators(plan, prepared.classifiers, texts, progress)
     networks = Networks(prepared.classifiers, space.network, device, progress.say)
-    settings = resolve(plan, prepared, words.class_vectors, networks, progress)
+    settings = resolve(plan, prepared, texts.class_vectors, networks, progress)
     computing, decoding = timed(networks, prepared, settings)
     networks.release()
-    measuring = measuring_seconds(plan, prepared, words, settings, given, progress)
+    measuring = measuring_seconds(plan, prepared, texts, settings, given, progress)
     images = len(prepared.images)
     batches = sum(-(-len(rows) // settings.batch_size) for rows in shard_rows(images))
     seconds = images * max(computing, decoding / max(1, plan.workers))
     if device.type == "cpu":  # both take turns on the same cores
         seconds = images * (computing + decoding / torch.get_num_threads())
     dims = {classifier.name: classifier.head[0].shape[1] for classifier in prepared.classifiers}
-    sizes = {"image": images, "class": len(prepared.classes.names), "concept": len(words.vocabulary.names)}
-    sizes["clip"] = words.class_vectors.shape[1]
+    sizes = {"image": images, "class": len(prepared.classes.names), "concept": len(texts.vocabulary.names)}
+    sizes["clip"] = texts.class_vectors.shape[1]
     work = images * (sum(4 * dim + 8 for dim in dims.values()) + (4 * sizes["clip"] if space.network else 0))
     keys = prepared.images.keys.arrays[0].nbytes
     store = keys + sum(_stored({**sizes, "dim": dim}) for dim in dims.values())

@@ -15,11 +15,12 @@ from sing_compute.extraction.networks import CLIP
 from sing_compute.extraction.settings import Settings
 from sing_compute.extraction.shards import Shard, WorkFolder, shard_rows
 from sing_compute.linalg.angles import unit
-from sing_compute.measuring.validity import CONTROL_IMAGES, CONTROLS_TASK, RULES_TASK
+from sing_compute.measuring.sing import CONTROLS_TASK, RULES_TASK
+from sing_compute.measuring.validity import CONTROL_IMAGES
+from sing_compute.pipeline.comparability import TextInputs
 from sing_compute.pipeline.plan import Plan
 from sing_compute.pipeline.preparation import Prepared
 from sing_compute.pipeline.results import Results
-from sing_compute.pipeline.shared import Words
 from sing_compute.process.progress import Advance, Progress
 from sing_compute.process.ranks import Ranks
 from sing_compute.translator.translator_file import ImportedTranslator
@@ -33,7 +34,7 @@ NOISE = 0.5
 def measuring_seconds(
     plan: Plan,
     prepared: Prepared,
-    words: Words,
+    texts: TextInputs,
     settings: Settings,
     given: dict[str, ImportedTranslator],
     progress: Progress,
@@ -49,7 +50,7 @@ def measuring_seconds(
     with progress.task("scores, tried on few images", sum(counts)) as advance:
         for count in counts:
             part = replace(prepared, images=prepared.images.take(np.arange(count)), labels=prepared.labels[:count])
-            seconds[count] = _measured(plan, part, words, settings, given)
+            seconds[count] = _measured(plan, part, texts, settings, given)
             advance(count)
     (small, first), (large, last) = min(seconds.items()), max(seconds.items())
     whole = 0.0
@@ -77,29 +78,29 @@ class _Stopwatch(Progress):
 
 
 def _measured(
-    plan: Plan, prepared: Prepared, words: Words, settings: Settings, given: dict[str, ImportedTranslator]
+    plan: Plan, prepared: Prepared, texts: TextInputs, settings: Settings, given: dict[str, ImportedTranslator]
 ) -> dict[str, float]:
     """Seconds that these images take, by task; what is no task has no title."""
     with TemporaryDirectory(prefix="sing-") as folder:
         output = Path(folder) / "pilot.h5"
         work = WorkFolder(output, fresh=True)
-        _draw(work, prepared, words)
+        _draw(work, prepared, texts)
         watch = _Stopwatch()
         start = time.perf_counter()
-        Results(replace(plan, output=output), work, watch, Ranks(), prepared, words, settings, given).write()
+        Results(replace(plan, output=output), work, watch, Ranks(), prepared, texts, settings, given).write()
         rest = time.perf_counter() - start - sum(watch.seconds.values())
         work.release(finished=True)
     return {"": rest, **watch.seconds}
 
 
-def _draw(work: WorkFolder, prepared: Prepared, words: Words) -> None:
+def _draw(work: WorkFolder, prepared: Prepared, texts: TextInputs) -> None:
     """Shards of features like a network's: no less than 0, and an embedding that is half told by them."""
     generator = torch.Generator().manual_seed(0)
 
     def normal(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=generator)
 
-    clip_dim = words.class_vectors.shape[1]
+    clip_dim = texts.class_vectors.shape[1]
     heads = {classifier.name: [part.float().cpu() for part in classifier.head] for classifier in prepared.classifiers}
     maps = {name: normal(weight.shape[1], clip_dim) / weight.shape[1] ** 0.5 for name, (weight, _) in heads.items()}
     for index, rows in enumerate(shard_rows(len(prepared.images))):

@@ -17,11 +17,11 @@ from sing_compute.extraction.trial import choose
 from sing_compute.images.listing import ImageList, match_classes
 from sing_compute.linalg.null_space import HeadSplit, split_head
 from sing_compute.models.classifier import Classifier, load_classifier
+from sing_compute.pipeline.clip_space import ClassTable, ClipSpace, class_table
+from sing_compute.pipeline.comparability import MeasuredImages, TextInputs, existing, refuse
+from sing_compute.pipeline.image_sources import given_images, imagenette_images
 from sing_compute.pipeline.plan import Plan
 from sing_compute.pipeline.probing import fit_probes
-from sing_compute.pipeline.shared import Pictures, Words, existing, refuse
-from sing_compute.pipeline.sources import given_images, imagenette_images
-from sing_compute.pipeline.space import ClassTable, ClipSpace, class_table
 from sing_compute.process.progress import Progress
 from sing_compute.process.ranks import Ranks
 from sing_compute.translator.translator_file import ImportedTranslator, read_translator
@@ -80,30 +80,30 @@ def prepare(plan: Plan, work: WorkFolder, progress: Progress, ranks: Ranks) -> P
     return Prepared(classifiers, space, table, images.take(order), labels[order])
 
 
-def words_of(plan: Plan, prepared: Prepared, progress: Progress) -> Words:
-    """The words of a run, in its CLIP space.
+def text_inputs(plan: Plan, prepared: Prepared, progress: Progress) -> TextInputs:
+    """The texts of a run, in its CLIP space.
 
     Raises:
-        ConceptsError: Images or words that a file of embeddings lacks.
-        StoreError: The results file that is there has other words or images.
+        ConceptsError: Images or texts that a file of embeddings lacks.
+        StoreError: The results file that is there has other texts or images.
     """
     space = prepared.space
     if space.image_embeddings:  # a missing key must not surface after hours of work
         space.image_embeddings.lookup(prepared.images.keys, "images")
     prompts, class_vectors = space.classes(prepared.classes.names, plan, plan.device)
     vocabulary, concept_vectors = space.concepts(plan, plan.device, progress)
-    words = Words(prepared.classes, prompts, vocabulary, class_vectors, concept_vectors, space.provenance)
+    texts = TextInputs(prepared.classes, prompts, vocabulary, class_vectors, concept_vectors, space.provenance)
     with existing(plan) as old:
         if old:
             images, skipped = prepared.images, set(old.array("images/skipped_key"))
             kept = np.flatnonzero(np.fromiter((key not in skipped for key in images.keys), np.bool_, len(images)))
-            expected = Pictures.of(images.take(kept), prepared.labels[kept], [])
-            refuse(old, expected.differing(old) + words.differing(old))
-    return words
+            expected = MeasuredImages.of(images.take(kept), prepared.labels[kept], [])
+            refuse(old, expected.differing(old) + texts.differing(old))
+    return texts
 
 
 def given_translators(
-    plan: Plan, classifiers: list[Classifier], words: Words, progress: Progress
+    plan: Plan, classifiers: list[Classifier], texts: TextInputs, progress: Progress
 ) -> dict[str, ImportedTranslator]:
     """Translators made elsewhere, by model.
 
@@ -111,7 +111,7 @@ def given_translators(
         TranslatorError: One cannot be read, or leads into another CLIP space than this run's.
     """
     given: dict[str, ImportedTranslator] = {}
-    clip, clip_dim = words.clip["tag"], words.class_vectors.shape[1]
+    clip, clip_dim = texts.clip["tag"], texts.class_vectors.shape[1]
     for classifier, source in zip(classifiers, plan.translators, strict=True):
         if source is None:
             continue

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from sing_compute.atomic_write import write_bytes, write_failure
 from sing_compute.errors import ImagesError, SingError
 from sing_compute.extraction.networks import default_batch_size
 from sing_compute.extraction.shards import WorkFolder
@@ -25,10 +26,9 @@ from sing_compute.models.backbone import HeadedBackbone
 from sing_compute.models.classifier import Classifier
 from sing_compute.models.imagenet import imagenet_names, imagenet_wnids
 from sing_compute.models.probe import fit_probe, out_of_fold_accuracy
+from sing_compute.pipeline.clip_space import read_class_names
 from sing_compute.pipeline.plan import Plan
-from sing_compute.pipeline.space import read_class_names
 from sing_compute.process.progress import Progress
-from sing_compute.store.disk import not_written, write_atomically
 
 PROBE_IMAGES = 50_000
 """Most images a head is fitted on; of more, evenly spread ones are taken, class by class."""
@@ -141,9 +141,9 @@ def _fit(
         facts = {"of": prints[classifier.name], "accuracy": repr(accuracy), "images": str(len(rows))}
         path = _file(work, classifier)
         try:
-            write_atomically(path, save(content, facts))
+            write_bytes(path, save(content, facts))
         except OSError as error:
-            raise SingError(not_written(path, error)) from error
+            raise SingError(write_failure(path, error)) from error
         _restored(classifier, path, prints[classifier.name])
         progress.say(f"{classifier.name}: linear head fitted, {accuracy:.1%} right out of fold")
 

@@ -1,4 +1,4 @@
-"""Measuring the models of a run, each on one of its processes, and the results file that rank 0 makes of them."""
+"""Measure the models of a run, each on one of its processes, and write the results file on rank 0."""
 
 import json
 import sys
@@ -13,15 +13,16 @@ from sing_compute import __version__
 from sing_compute.extraction.settings import Settings
 from sing_compute.extraction.shards import WorkFolder
 from sing_compute.images.listing import folds_of
-from sing_compute.measuring.comparison import Compared, write_comparison
+from sing_compute.measuring.comparison import ModelFigures, compare_models
 from sing_compute.measuring.fitting import FOLDS
-from sing_compute.measuring.image_rows import Measured
-from sing_compute.measuring.measure import ModelMeasurement
+from sing_compute.measuring.network_outputs import keep_outputs
 from sing_compute.measuring.reader import ShardReader
+from sing_compute.measuring.sing import SharedInputs, SingMeasurement
 from sing_compute.models.classifier import Classifier
+from sing_compute.pipeline.comparability import MeasuredImages, TextInputs, existing, refuse, stored_figures
 from sing_compute.pipeline.plan import Plan
 from sing_compute.pipeline.preparation import Prepared
-from sing_compute.pipeline.shared import Pictures, Words, existing, refuse
+from sing_compute.pipeline.store_sink import StoreSink
 from sing_compute.process.progress import Progress
 from sing_compute.process.ranks import Ranks
 from sing_compute.store import Store, Writer, replace_store
@@ -30,7 +31,7 @@ from sing_compute.translator.translator_file import ImportedTranslator
 
 
 class Results:
-    """What the finished shards of a run lead to."""
+    """Turn the finished shards of a run into a results file."""
 
     def __init__(
         self,
@@ -39,17 +40,29 @@ class Results:
         progress: Progress,
         ranks: Ranks,
         prepared: Prepared,
-        words: Words,
+        texts: TextInputs,
         settings: Settings,
         given: dict[str, ImportedTranslator],
     ) -> None:
+        """Look into the shards which images could be read.
+
+        Args:
+            plan: Of the run.
+            work: The folder with all shards.
+            progress: Shows how far each task is.
+            ranks: The processes of the run.
+            prepared: Networks with their heads, and the images.
+            texts: Classes and concepts in the CLIP space of the run.
+            settings: How the networks computed.
+            given: Translators that were fitted elsewhere, by model.
+        """
         self.plan, self.work, self.progress, self.ranks = plan, work, progress, ranks
-        self._classifiers, self._words, self._settings, self._given = prepared.classifiers, words, settings, given
+        self._classifiers, self._texts, self._settings, self._given = prepared.classifiers, texts, settings, given
         images, device = prepared.images, plan.device
-        empty = torch.empty(0)
-        kept, broken = ShardReader(work, len(images), None, empty, empty, device).kept()
+        nothing = torch.empty(0, dtype=torch.int32)
+        readable, broken = ShardReader(work, len(images), None, nothing, nothing, device).readable_rows()
         self._failed = [(images.keys[row], reason) for row, reason in broken]
-        self._images, labels = images.take(kept), prepared.labels[kept]
+        self._images, labels = images.take(readable), prepared.labels[readable]
         stored = prepared.space.image_embeddings
         targets = stored.lookup(self._images.keys, "images") if stored else None
         folds = torch.from_numpy(folds_of(self._images.keys, FOLDS))
@@ -57,7 +70,7 @@ class Results:
         self._labels = labels
 
     def write(self) -> None:
-        """Measure this process's part of the models. Rank 0 waits for the others' and puts the results file in place.
+        """Measure this process's part of the models. Rank 0 waits for the others and puts the results file in place.
 
         Raises:
             SingError: It cannot be written, or models cannot be added to the one that is there.
@@ -65,51 +78,58 @@ class Results:
         own = self.ranks.part(range(len(self._classifiers)))
         root = str(self._images.root.resolve())
         if not self.ranks.first:
-            pictures = Pictures(self._images.keys, self._labels, self._images.groups, self._failed, root)
-            found: dict[int, Compared | None] = {}
+            images = MeasuredImages(self._images.keys, self._labels, self._images.groups, self._failed, root)
+            found: dict[int, ModelFigures | None] = {}
             with self.ranks.agreeing():
                 for place in own:
                     with replace_store(self._part(place), scratch=self.work.folder) as writer:
-                        found[place] = self._measure(writer, pictures, place, order=0)
+                        found[place] = self._measure(writer, images, place, order=0)
             self.ranks.gather(found)
             return
         if self._failed:
             key, reason = self._failed[0]
             self.progress.say(f"skipped {len(self._failed)} images that cannot be read, first {key}: {reason}")
-        pictures = Pictures.of(self._images, self._labels, self._failed)
+        images = MeasuredImages.of(self._images, self._labels, self._failed)
         with existing(self.plan) as old, replace_store(self.plan.output, scratch=self.work.folder) as writer:
-            compared: dict[str, Compared | None] = {}
+            sink, classes = StoreSink(writer), self._texts.classes
+            compared: dict[str, ModelFigures | None] = {}
             first = 0
             if old:
-                refuse(old, pictures.differing(old))
+                refuse(old, images.differing(old))
                 compared, first = _adopt(old, writer, [classifier.name for classifier in self._classifiers])
             else:
-                self._words.write(writer)
-                pictures.write(writer, len(self._words.classes.names))
+                sink.classes(classes.names, classes.wnids)
+                sink.texts(self._texts)
+                sink.images(images, len(classes.names))
             with self.ranks.agreeing():
-                found = {place: self._measure(writer, pictures, place, order=first + place) for place in own}
+                found = {place: self._measure(writer, images, place, order=first + place) for place in own}
             for others in self.ranks.gather(found):
                 for place in others.keys() - set(own):
                     self._take_over(writer, place, order=first + place)
                 found |= others
             compared |= {classifier.name: found[place] for place, classifier in enumerate(self._classifiers)}
-            write_comparison(writer, {name: known for name, known in compared.items() if known is not None})
+            scored = {name: figures for name, figures in compared.items() if figures is not None}
+            if scored:
+                sink.comparison(compare_models(scored))
 
-    def _measure(self, writer: Writer, pictures: Pictures, place: int, *, order: int) -> Compared | None:
-        """Measure one model into a file."""
-        plan, classifier = self.plan, self._classifiers[place]
+    def _measure(self, writer: Writer, images: MeasuredImages, place: int, *, order: int) -> ModelFigures | None:
+        """Measure one model into a file: what its network gave first, then SING's analysis."""
+        plan, classifier, classes = self.plan, self._classifiers[place], len(self._texts.classes.names)
         given = self._given.get(classifier.name)
-        against = Measured(
-            pictures.offsets(len(self._words.classes.names)),
-            pictures.labels,
-            pictures.group_masks,
-            self._words.class_vectors.to(plan.device),
-            self._words.concept_vectors.to(plan.device),
-        )
-        measurement = ModelMeasurement(
+        offsets, groups = images.offsets(classes), images.group_masks
+        sink = StoreSink(writer).model(classifier.name, images=len(images.labels), classes=classes)
+        masks = list(groups.values())
+        correct = keep_outputs(classifier, self._reader, images.labels, offsets, masks, sink, self.progress)
+        measurement = SingMeasurement(
             classifier,
             self._reader,
-            against,
+            SharedInputs(
+                offsets,
+                images.labels,
+                groups,
+                self._texts.class_vectors.to(plan.device),
+                self._texts.concept_vectors.to(plan.device),
+            ),
             invariance=plan.invariance,
             ridge=plan.ridge,
             seed=plan.seed,
@@ -119,13 +139,13 @@ class Results:
         )
         if not measurement.split.nullity:
             self.progress.warn(f"{classifier.name}: its head has no null space: stored without scores")
-        compared = measurement.run(writer, self.progress)
+        figures = measurement.run(correct, sink, self.progress)
         facts = self._provenance(classifier, order) | self._settings.facts(classifier.name)
         if measurement.doubt:
             facts["significance_note"] = measurement.doubt
         writer.annotate(f"models/{classifier.name}", facts)
         self._tell(classifier.name, measurement.doubt)
-        return compared
+        return figures
 
     def _take_over(self, writer: Writer, place: int, *, order: int) -> None:
         """Copy a model that another process has measured."""
@@ -172,10 +192,10 @@ class Results:
         }
 
 
-def _adopt(old: Store, writer: Writer, replaced: list[str]) -> tuple[dict[str, Compared | None], int]:
-    """Copy what stays of an existing file; gives what its models are compared by and the position of the next model."""
+def _adopt(old: Store, writer: Writer, replaced: list[str]) -> tuple[dict[str, ModelFigures | None], int]:
+    """Copy what stays of an existing file; returns what its models are compared by, and the position of the next model."""
     others = [name for name in old.models if name not in replaced]
     writer.adopt(old, [*SHARED, *(f"models/{name}" for name in others)])
-    known: dict[str, Compared | None] = {name: Compared.read(old, name) for name in others}
+    known = {name: stored_figures(old, name) for name in others}
     last = max((int(old.attributes(f"models/{name}").get("order", 0)) for name in others), default=-1)
     return known, 1 + last

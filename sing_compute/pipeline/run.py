@@ -9,10 +9,10 @@ from sing_compute.extraction.networks import Networks
 from sing_compute.extraction.settings import Settings
 from sing_compute.extraction.shards import SHARD_IMAGES, WorkFolder, shard_rows
 from sing_compute.images.decoding import transform_settings
+from sing_compute.pipeline.comparability import TextInputs
 from sing_compute.pipeline.plan import Plan
-from sing_compute.pipeline.preparation import Prepared, given_translators, prepare, resolve, words_of
+from sing_compute.pipeline.preparation import Prepared, given_translators, prepare, resolve, text_inputs
 from sing_compute.pipeline.results import Results
-from sing_compute.pipeline.shared import Words
 from sing_compute.process.interruption import Interruption
 from sing_compute.process.progress import Progress
 from sing_compute.process.ranks import Ranks
@@ -54,17 +54,17 @@ class _Run:
         for remark in self.plan.remarks:
             self.progress.say(remark)
         prepared = prepare(self.plan, self.work, self.progress, self.ranks)
-        words = self.ranks.share(lambda: words_of(self.plan, prepared, self.progress))
+        texts = self.ranks.share(lambda: text_inputs(self.plan, prepared, self.progress))
         with self.ranks.agreeing():
-            given = given_translators(self.plan, prepared.classifiers, words, self.progress)
-        settings = self._extract(prepared, words)
-        Results(self.plan, self.work, self.progress, self.ranks, prepared, words, settings, given).write()
+            given = given_translators(self.plan, prepared.classifiers, texts, self.progress)
+        settings = self._extract(prepared, texts)
+        Results(self.plan, self.work, self.progress, self.ranks, prepared, texts, settings, given).write()
 
-    def _extract(self, prepared: Prepared, words: Words) -> Settings:
+    def _extract(self, prepared: Prepared, texts: TextInputs) -> Settings:
         """Features of all images, each process those of its shards; gives how the networks computed."""
         plan, images, ranks = self.plan, prepared.images, self.ranks
         networks = Networks(prepared.classifiers, prepared.space.network, plan.device, self.progress.warn)
-        settings = ranks.share(lambda: self._resolved(prepared, words, networks))
+        settings = ranks.share(lambda: self._resolved(prepared, texts, networks))
         with ranks.agreeing():
             if not ranks.first and not self.work.is_shared():
                 raise SingError(
@@ -82,7 +82,7 @@ class _Run:
         networks.release()
         return settings
 
-    def _resolved(self, prepared: Prepared, words: Words, networks: Networks) -> Settings:
+    def _resolved(self, prepared: Prepared, texts: TextInputs, networks: Networks) -> Settings:
         """Adopt the plan of unfinished work or this one; and resolve, or find resolved, how the networks compute."""
         plan, images, say = self.plan, prepared.images, self.progress.say
         done = self.work.adopt_plan(
@@ -107,7 +107,7 @@ class _Run:
         if known:
             settings = Settings.from_json(known)
         else:
-            settings = resolve(plan, prepared, words.class_vectors, networks, self.progress)
+            settings = resolve(plan, prepared, texts.class_vectors, networks, self.progress)
             self.work.keep_settings(settings.to_json())
         for line in settings.lines():
             say(line)

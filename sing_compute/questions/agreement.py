@@ -1,36 +1,43 @@
-"""The same models in two results files: under another CLIP, penalty or vocabulary, do figures and orders agree?"""
+"""Compare the same models in two results files: do figures and orders agree under another CLIP, penalty or vocabulary?"""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from sing_compute.errors import SingError
-from sing_compute.measuring.comparison import COMPARED
+from sing_compute.measuring.comparison import ORDERING_FIGURES
 from sing_compute.scores.statistics import rank_correlation
 from sing_compute.store import Store
-from sing_compute.store.schema import PENALTIES
+from sing_compute.store.constants import PENALTIES
 from sing_compute.store.text import clean
 
 CLASS_FIGURES = ("attribute_score_abs_q50", "image_score_q50", "ratio")
-"""Medians of |AS| and IS of a class, and their ratio: what classes are ordered by, in the order of `COMPARED`."""
+"""Figures that classes are ordered by, in the order of `ORDERING_FIGURES`: medians of |AS| and IS, and their ratio."""
 
-BESIDE = ("nullity", "null_energy", "attribute_score_abs_over_control", "image_score_over_control", "lambda_relative")
-"""Heads differ in these, and with them all scores: no ranking is read without them (spec, 5)."""
+CONTEXT_FIGURES = (
+    "nullity",
+    "null_energy",
+    "attribute_score_abs_over_control",
+    "image_score_over_control",
+    "lambda_relative",
+)
+"""Properties of a head that all its scores depend on: a ranking must not be read without them (docs/method.md)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One model in one file; NaN is no value."""
+    """The figures of one model in one file; NaN is no value."""
 
-    value: NDArray[np.float64]
-    """(figure) in the order of `COMPARED`: degrees, the ratio without unit."""
-    interval: NDArray[np.float64]
-    """Their 95 % intervals over images, (figure, bound)."""
-    beside: dict[str, float]
-    """What must be read beside a ranking, by the store names of `BESIDE`."""
+    value: Float[np.ndarray, " figure"]
+    """In the order of `ORDERING_FIGURES`: degrees, the ratio without unit."""
+    interval: Float[np.ndarray, "figure bound"]
+    """Their 95 % intervals over images."""
+    context: dict[str, float]
+    """What must be read together with a ranking, by the names of `CONTEXT_FIGURES`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +46,22 @@ class Agreement:
 
     models: list[str]
     figures: list[tuple[Figures, Figures]]
-    ranks: NDArray[np.int64]
-    """(file, figure, model): 1 is the smallest; models of equal value share the smaller rank."""
-    model_order: NDArray[np.float64]
-    """(figure): Spearman correlation of the order of the models; NaN below two models."""
-    class_order: NDArray[np.float64]
-    """(model, figure): Spearman correlation of the order of the classes of one model; NaN below two classes."""
+    ranks: Int[np.ndarray, "file figure model"]
+    """1 is the smallest; models of equal value share the smaller rank."""
+    model_order: Float[np.ndarray, " figure"]
+    """Spearman correlation of the order of the models; NaN below two models."""
+    class_order: Float[np.ndarray, "model figure"]
+    """Spearman correlation of the order of the classes of one model; NaN below two classes."""
     left_out: list[str]
-    """Models that one file alone has, or that have no scores."""
+    """Models that only one file has, or that have no scores."""
 
 
 def agreement(left: Store, right: Store) -> Agreement:
     """Compare the models with scores that two files share by name.
+
+    Args:
+        left: The first file; its order of models is kept.
+        right: The second file.
 
     Raises:
         SingError: The files have other classes, or share no model with scores.
@@ -80,7 +91,7 @@ def agreement(left: Store, right: Store) -> Agreement:
 
 
 def differences(left: Store, right: Store) -> list[str]:
-    """What two files were made with, where it differs, as lines to read beside the figures."""
+    """List in lines what two files were made with, where it differs."""
     clips = [clean(str(store.attributes("clip").get("tag"))) for store in (left, right)]
     counts = [f"{len(store.dataset('images/key')):,}" for store in (left, right)]
     lines = [f"CLIP: {clips[0]} | {clips[1]}"] if clips[0] != clips[1] else []
@@ -105,15 +116,15 @@ def differences(left: Store, right: Store) -> list[str]:
 def _figures(store: Store, model: str) -> Figures:
     base = f"models/{model}/bootstrap/"
     names = [str(name) for name in store.array(base + "figure")]
-    missing = [name for name in COMPARED if name not in names]
+    missing = [name for name in ORDERING_FIGURES if name not in names]
     if missing:
         raise SingError(f"{store.path}: {clean(model)} has no intervals of {', '.join(missing)}")
-    chosen = [names.index(name) for name in COMPARED]
+    chosen = [names.index(name) for name in ORDERING_FIGURES]
     place = PENALTIES.index(1.0)
     summary = store.summary(model)
-    beside = {name: float(summary.get(name, math.nan)) for name in BESIDE}
+    context = {name: float(summary.get(name, math.nan)) for name in CONTEXT_FIGURES}
     values, ends = (store.array(base + part)[place, chosen] for part in ("value", "images_interval"))
-    return Figures(values, ends, beside)
+    return Figures(values, ends, context)
 
 
 def _class_order(left: Store, right: Store, model: str, figure: str) -> float:

@@ -19,10 +19,10 @@ from sing_compute.linalg.angles import unit
 from sing_compute.models.backbone import HeadedBackbone
 from sing_compute.models.classifier import Classifier, load_classifier
 from sing_compute.models.spec import PRESETS, ModelSpec
-from sing_compute.questions.kept import KeptModel
+from sing_compute.questions.stored_model import StoredModel
 from sing_compute.scores.shifts import ConceptShifts, attribute_score, image_score
 from sing_compute.store import Store
-from sing_compute.store.schema import NEIGHBOURS
+from sing_compute.store.constants import NEIGHBOURS
 from sing_compute.store.text import clean, store_error
 
 
@@ -111,7 +111,7 @@ def explain(store: Store, model: str, path: Path, *, spec: str | None = None, to
     names = store.class_names
     scores = None
     if store.summary(model).get("nullity"):
-        scores = _scores(KeptModel.read(store, model), features, int(prediction), top)
+        scores = _scores(StoredModel.read(store, model), features, int(prediction), top)
     return Explanation(clean(model), clean(str(names[int(prediction)])), float(confidence), scores)
 
 
@@ -132,7 +132,7 @@ def _alone(path: Path) -> ImageList:
     return ImageList.of_files(path.parent, [path.name])
 
 
-def _scores(kept: KeptModel, features: Tensor, label: int, top: int) -> Scores:
+def _scores(kept: StoredModel, features: Tensor, label: int, top: int) -> Scores:
     store, base = kept.store, f"models/{kept.name}/"
     features = features.double()
     views = kept.whole(features)
@@ -158,7 +158,7 @@ def _scores(kept: KeptModel, features: Tensor, label: int, top: int) -> Scores:
     )
 
 
-def _nearest(kept: KeptModel, vectors: Tensor) -> list[list[Neighbour]]:
+def _nearest(kept: StoredModel, vectors: Tensor) -> list[list[Neighbour]]:
     """For each vector the kept images whose T(f) is nearest in direction, all by the whole translator."""
     parts = [functional.normalize(kept.whole.whole(batch.features), dim=1) for batch in kept.batches()]
     if not parts:

@@ -1,4 +1,4 @@
-"""Results files of the same images, classes, concepts and CLIP, joined into one."""
+"""Join results files of the same images, classes, concepts and CLIP into one."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -13,9 +13,10 @@ from sing_compute.concepts.vocabulary import Vocabulary
 from sing_compute.errors import SingError, StoreError
 from sing_compute.extraction.shards import WorkFolder
 from sing_compute.images.compact_text import Categorical
-from sing_compute.measuring.comparison import Compared, write_comparison
-from sing_compute.pipeline.shared import Pictures, Words
-from sing_compute.pipeline.space import ClassTable
+from sing_compute.measuring.comparison import compare_models
+from sing_compute.pipeline.clip_space import ClassTable
+from sing_compute.pipeline.comparability import MeasuredImages, TextInputs, stored_figures
+from sing_compute.pipeline.store_sink import StoreSink
 from sing_compute.process.interruption import Interruption
 from sing_compute.process.progress import Progress
 from sing_compute.store import Store, replace_store
@@ -24,8 +25,8 @@ from sing_compute.store.write import SHARED
 
 
 @dataclass(frozen=True, slots=True)
-class _Moved:
-    """One model on its way into the new file."""
+class _Source:
+    """Where one model of the new file comes from."""
 
     store: Store
     old: str
@@ -35,14 +36,17 @@ class _Moved:
 def merge(
     files: Sequence[Path], output: Path, progress: Progress, *, renames: Sequence[str] = (), fresh: bool = False
 ) -> list[str]:
-    """Join files: their models in order, bit for bit, and the comparison of all of them; gives the models' names.
+    """Join files: copy their models in order, bit for bit, and compare all of them.
 
     Args:
-        files: Two files or more; what models have in common is taken from the first.
+        files: Two files or more; what models have in common is copied from the first.
         output: The new file.
         progress: Where an interruption is answered.
         renames: `OLD=NEW`. Of models that share the name OLD, the last ones are renamed, in the order of the files.
-        fresh: Replace a file that is there.
+        fresh: Replace a file that exists.
+
+    Returns:
+        The names of the models.
 
     Raises:
         SingError: The files differ in what models have in common, two models share a name, or a file is in the way.
@@ -67,8 +71,9 @@ def merge(
                     work.leave_if_asked()
                     writer.adopt(model.store, [f"models/{model.old}"], name=model.new)
                     writer.annotate(f"models/{model.new}", {"order": position})
-                found = {model.new: Compared.read(model.store, model.old) for model in models}
-                write_comparison(writer, {name: each for name, each in found.items() if each is not None})
+                found = {model.new: stored_figures(model.store, model.old) for model in models}
+                if scored := {name: figures for name, figures in found.items() if figures is not None}:
+                    StoreSink(writer).comparison(compare_models(scored))
         finally:
             work.release(finished=False)
     return [model.new for model in models]
@@ -76,9 +81,9 @@ def merge(
 
 def _check_common(stores: Sequence[Store]) -> None:
     """Refuse files whose models could not be compared."""
-    words, pictures = _words(stores[0]), _pictures(stores[0])
+    texts, images = _texts(stores[0]), _images(stores[0])
     for other in stores[1:]:
-        differing = pictures.differing(other) + words.differing(other)
+        differing = images.differing(other) + texts.differing(other)
         if differing:
             raise StoreError(
                 f"{other.path} was made with other {', '.join(differing)} than {stores[0].path}; models of one file must "
@@ -86,11 +91,11 @@ def _check_common(stores: Sequence[Store]) -> None:
             )
 
 
-def _words(store: Store) -> Words:
-    """The words of a file, as a run holds them."""
+def _texts(store: Store) -> TextInputs:
+    """Read the classes and concepts of a file in the form that a run has them."""
     names, kinds, prompts = (tuple(map(str, store.array(f"concepts/{part}"))) for part in ("name", "kind", "prompt"))
     wnids = [str(wnid) for wnid in store.array("classes/wnid")] if "classes/wnid" in store else None
-    return Words(
+    return TextInputs(
         ClassTable([str(name) for name in store.class_names], wnids),
         [str(prompt) for prompt in store.array("classes/prompt")],
         Vocabulary(names, kinds, prompts),
@@ -100,19 +105,19 @@ def _words(store: Store) -> Words:
     )
 
 
-def _pictures(store: Store) -> Pictures:
-    """The images of a file, as a run holds them."""
+def _images(store: Store) -> MeasuredImages:
+    """Read the images of a file in the form that a run has them."""
     groups = None
     if "images/group" in store:
         names = np.append(store.array("groups/name").astype(object), "")
         groups = Categorical.of(str(names[index]) for index in store.array("images/group"))
     keys = [str(key) for key in store.array("images/key")]
     fingerprint = str(store.attributes("images").get("fingerprint", ""))
-    return Pictures(keys, store.array("images/class"), groups, [], "", fingerprint)
+    return MeasuredImages(keys, store.array("images/class"), groups, [], "", fingerprint)
 
 
-def _named(stores: Sequence[Store], renames: Sequence[str]) -> list[_Moved]:
-    """Every model of every file, under names that differ."""
+def _named(stores: Sequence[Store], renames: Sequence[str]) -> list[_Source]:
+    """Return every model of every file, under names that differ."""
     found = [(store, name) for store in stores for name in store.models]
     counts = Counter(name for _, name in found)
     wanted: dict[str, list[str]] = {}
@@ -124,12 +129,12 @@ def _named(stores: Sequence[Store], renames: Sequence[str]) -> list[_Moved]:
         if len(wanted[old]) > counts[old]:
             there = f"only {counts[old]} models are" if counts[old] else "no model is"
             raise SingError(f"--rename {clean(rename)!r}: {there} named {clean(old)!r}")
-    models: list[_Moved] = []
+    models: list[_Source] = []
     seen: Counter[str] = Counter()
     for store, name in found:
         seen[name] += 1
         turn = seen[name] - (counts[name] - len(wanted.get(name, [])))
-        models.append(_Moved(store, name, wanted[name][turn - 1] if turn > 0 else name))
+        models.append(_Source(store, name, wanted[name][turn - 1] if turn > 0 else name))
     taken: dict[str, Path] = {}
     for model in models:
         if model.new in taken:

@@ -17,8 +17,8 @@ from sing_compute.errors import SingError, StoreError
 from sing_compute.measuring.reader import FeatureBatch
 from sing_compute.pipeline.plan import CLASS_TEMPLATE
 from sing_compute.process.progress import Progress
-from sing_compute.questions.kept import KeptModel
-from sing_compute.questions.texts import text_vectors
+from sing_compute.questions.stored_model import StoredModel
+from sing_compute.questions.text_vectors import text_vectors
 from sing_compute.scores.steering import Steering, SteeringSummary, summarise
 from sing_compute.store import Store
 from sing_compute.store.text import clean, store_error
@@ -121,7 +121,7 @@ def find_target(
     return Target("text", clean(prompt), vectors[0])
 
 
-def steer_class(kept: KeptModel, label: int, target: Target, *, angle: float) -> SteeredImages:
+def steer_class(kept: StoredModel, label: int, target: Target, *, angle: float) -> SteeredImages:
     """Every kept image of a class, one step toward the target, each by the translator that was fitted without its fold.
 
     Args:
@@ -171,7 +171,7 @@ def steer_class(kept: KeptModel, label: int, target: Target, *, angle: float) ->
     return SteeredImages(clean(kept.name), keys, **columns)
 
 
-def steer_matrix(kept: KeptModel, progress: Progress, *, angle: float) -> SteeringMatrix:
+def steer_matrix(kept: StoredModel, progress: Progress, *, angle: float) -> SteeringMatrix:
     """Every kept image toward every class, each by the translator that was fitted without its fold.
 
     Raises:
@@ -201,11 +201,11 @@ def steer_matrix(kept: KeptModel, progress: Progress, *, angle: float) -> Steeri
     return SteeringMatrix(mean, std, unreachable, images)
 
 
-def _steerings(kept: KeptModel) -> list[Steering]:
+def _steerings(kept: StoredModel) -> list[Steering]:
     return [Steering.of(removal.whole.weight - removal.principal.weight) for removal in kept.folds]
 
 
-def _by_fold(kept: KeptModel, label: int) -> Iterator[tuple[FeatureBatch, int, Tensor]]:
+def _by_fold(kept: StoredModel, label: int) -> Iterator[tuple[FeatureBatch, int, Tensor]]:
     """Batches of a class, with each fold that they hold images of and the places of these in the batch."""
     for batch in kept.batches(label):
         for fold in range(len(kept.folds)):

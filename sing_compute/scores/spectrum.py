@@ -24,16 +24,11 @@ class Spectrum:
     toward_cosine: Float[Tensor, "mode pole"]
     away: Int[Tensor, "mode pole"]
     away_cosine: Float[Tensor, "mode pole"]
-    share: float
-    """||A Pi_n||^2 / ||A||^2: of what the translator could move."""
-    share_data: float
-    """tr(A Pi_n S Pi_n A^T) / tr(A S A^T), S the features' covariance: of what it does move on these images."""
 
 
 def semantic_spectrum(
     translator: AffineTranslator,
     split: HeadSplit,
-    sums: RidgeSums,
     concepts: Float[Tensor, "concept clip"],
     *,
     poles: int,
@@ -46,7 +41,6 @@ def semantic_spectrum(
     Args:
         translator: Fitted on all images.
         split: The head's null space.
-        sums: Of all images.
         concepts: Unit text embeddings.
         poles: Concepts named at each end of a direction.
     """
@@ -60,17 +54,26 @@ def semantic_spectrum(
     cosine = torch.where(nearest < 0, -cosine, cosine)
     named = min(poles, len(concepts))
     toward, away = cosine.topk(named, dim=1), cosine.topk(named, dim=1, largest=False)
+    return Spectrum(values[:modes], toward.indices, toward.values, away.indices, away.values)
+
+
+def null_shares(translator: AffineTranslator, split: HeadSplit, sums: RidgeSums) -> tuple[float, float]:
+    """Measure how much of what a translator moves in CLIP space comes from the null space.
+
+    Args:
+        translator: Fitted on all images.
+        split: The head's null space.
+        sums: Of all images.
+
+    Returns:
+        ||A Pi_n||^2 / ||A||^2, the share of what it could move; and tr(A Pi_n S Pi_n A^T) / tr(A S A^T), S the features'
+        covariance, the share of what it does move on these images.
+    """
+    weight = translator.weight
+    null = split.null_part(weight)
     covariance = sums.feature_products - sums.count * torch.outer(sums.mean_feature, sums.mean_feature)
 
     def moved(matrix: Tensor) -> float:
         return float(((matrix @ covariance) * matrix).sum())
 
-    return Spectrum(
-        values[:modes],
-        toward.indices,
-        toward.values,
-        away.indices,
-        away.values,
-        float(null.square().sum() / weight.square().sum()),
-        moved(null) / moved(weight),
-    )
+    return float(null.square().sum() / weight.square().sum()), moved(null) / moved(weight)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sing_compute.float_order import floats_of, ordered_bits
-from sing_compute.store.schema import QUANTILES
+from sing_compute.store.constants import QUANTILES
 
 BLOCK = 2**15
 """Images of a column that are taken at a time where not all of them are needed together."""

@@ -1,42 +1,8 @@
-"""Files on disks that are full, or gone."""
+"""Write HDF5 to a disk that may become full."""
 
-import errno
 import io
-import os
-import shutil
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
-
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
-
-def not_written(path: Path, error: OSError) -> str:
-    """Why a file could not be written, how much room there is, and what to do, in one line."""
-    reason = error.strerror or str(error)
-    if error.errno not in _FULL:
-        return f"cannot write {path}: {reason}; finished work is kept, the same command goes on"
-    with suppress(OSError):
-        reason += f" ({shutil.disk_usage(path.parent).free / 1e6:,.1f} MB free there)"
-    return f"cannot write {path}: {reason}; finished work is kept: make room, and the same command goes on"
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Put a file in place in one step, on disk before it has its name; nothing is left where that fails.
-
-    Processes of any machines may write the same file: the last one's stands.
-    """
-    temporary = path.with_name(f".{path.name}.{os.uname().nodename}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    except OSError:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
 
 
 class StoreStream(io.FileIO):

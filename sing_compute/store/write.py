@@ -9,10 +9,11 @@ import h5py
 import numpy as np
 from numpy.typing import ArrayLike
 
+from sing_compute.atomic_write import sync_folder, write_failure
 from sing_compute.errors import StoreError
 from sing_compute.store.catalogue import FIELDS
 from sing_compute.store.constants import FORMAT, SCHEMA_VERSION
-from sing_compute.store.disk import StoreStream, not_written
+from sing_compute.store.disk import StoreStream
 from sing_compute.store.gate import MAX_TEXT
 from sing_compute.store.read import Store
 from sing_compute.store.text import one_line
@@ -186,20 +187,12 @@ def replace_store(path: Path, *, scratch: Path) -> Iterator[Writer]:
                 raise stream.failure
             os.fsync(stream.fileno())
         temporary.replace(path)
-        _sync(path.parent)
+        sync_folder(path.parent)
     except Exception as error:
         failure = stream.failure if stream is not None and stream.failure is not None else error
         if isinstance(failure, OSError):  # HDF5 may have made something else of it
-            raise StoreError(not_written(path, failure)) from error
+            raise StoreError(write_failure(path, failure)) from error
         raise
     finally:
         with suppress(OSError):
             temporary.unlink()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -193,7 +193,7 @@ def test_a_shard_is_on_disk_before_it_gets_its_name(output: Path, monkeypatch: p
     monkeypatch.setattr(shards.os, "fsync", lambda number: (events.append("fsync"), sync(number))[1])
     monkeypatch.setattr(Path, "replace", lambda self, to: (events.append("replace"), replace(self, to))[1])
     work.write(0, shard(0))
-    assert events == ["fsync", "replace"]
+    assert events == ["fsync", "replace", "fsync"]  # the content, then its name
     work.release(finished=True)
 
 

@@ -9,10 +9,11 @@ import pytest
 import torch
 from memory import Simulated, World, measure
 
-from sing_compute.measuring import fitting, image_rows, validity
-from sing_compute.measuring.image_rows import StoredColumn
+from sing_compute.measuring import fitting, image_scores, network_outputs, sing, validity
+from sing_compute.pipeline import store_sink
+from sing_compute.pipeline.store_sink import StoredColumn
 from sing_compute.scores import statistics
-from sing_compute.store.schema import RANKED
+from sing_compute.store.constants import RANKED
 
 WORLD = World(images=1_100, classes=3, concepts=6, dim=10, rank=4, clip=5)
 LIMIT = 100
@@ -24,11 +25,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
     """The datasets of the one model, by name."""
     folder = tmp_path_factory.mktemp("bounded")
     with pytest.MonkeyPatch.context() as patch:
-        for module, name in ((validity, "CONTROL_IMAGES"), (fitting, "PATH_IMAGES"), (image_rows, "POOL_IMAGES")):
+        for module, name in ((validity, "CONTROL_IMAGES"), (fitting, "PATH_IMAGES"), (sing, "POOL_IMAGES")):
             patch.setattr(module, name, LIMIT)
-        patch.setattr(validity, "KEPT_BYTES", LIMIT * WORLD.dim * 4)
-        patch.setattr(image_rows, "POOL_PART", 7)
-        patch.setattr(image_rows, "WINDOW", 64)
+        patch.setattr(network_outputs, "KEPT_BYTES", LIMIT * WORLD.dim * 4)
+        patch.setattr(image_scores, "POOL_PART", 7)
+        patch.setattr(store_sink, "WINDOW", 64)
+        patch.setattr(sing, "RANKING_PART", 90)
         patch.setattr(statistics, "BLOCK", 90)
         measure(WORLD, folder)
     with h5py.File(folder / "results.h5") as file:
@@ -85,7 +87,7 @@ def test_nearest_images_are_those_of_a_search_in_one_piece(store: dict[str, np.n
 
 
 def test_a_column_read_in_windows_is_the_column(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(image_rows, "WINDOW", 10)
+    monkeypatch.setattr(store_sink, "WINDOW", 10)
     values = np.arange(57, dtype=np.float32)
     with h5py.File(tmp_path / "column.h5", "w") as file:
         column = StoredColumn(file.create_dataset("column", data=values))

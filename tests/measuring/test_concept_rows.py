@@ -2,18 +2,15 @@
 
 from itertools import pairwise
 
-import h5py
 import numpy as np
 import pytest
 import torch
 
 from sing_compute.linalg.null_space import split_head
 from sing_compute.measuring.concept_rows import CHANCE_IMAGES, ConceptRows
-from sing_compute.measuring.image_rows import Measured
 from sing_compute.measuring.reader import FeatureBatch
 from sing_compute.scores.shifts import ConceptShifts, NullRemoval, fold_views
 from sing_compute.scores.significance import SharedDirections, SharedDirectionSums, significance
-from sing_compute.store import Writer
 from sing_compute.translator.ridge import AffineTranslator
 
 COUNTS = (3, 0, 130, 1, 60)
@@ -44,16 +41,18 @@ def test_rows_are_those_of_a_loop_over_classes(size: int) -> None:
     null = split.null_part(features.double())
     directions = SharedDirections.of(split, [split.null_part(weight) for weight in weights], concepts, draws=20)
     offsets = np.cumsum([0, *COUNTS])
-    against = Measured(offsets, labels.int().numpy(), {}, torch.empty(0), concepts)
-    with h5py.File("rows", "w", driver="core", backing_store=False) as memory:
-        rows = ConceptRows(Writer(memory), "net", against, directions)
-        for start in range(0, images, size):
-            part = slice(start, min(start + size, images))
-            batch = FeatureBatch(part, features[part], torch.empty(0), labels[part], folds[part])
-            views = fold_views(removals, batch.features, batch.folds)
-            rows.add(batch, views, ConceptShifts.of(views, concepts), null[part])
-        rows.close()
-        found = {name: memory[f"models/net/concepts/{name}"][()] for name in FIGURES}
+    rows, ended = ConceptRows(offsets, directions), []
+    for start in range(0, images, size):
+        part = slice(start, min(start + size, images))
+        batch = FeatureBatch(part, features[part], labels[part], folds[part])
+        views = fold_views(removals, batch.features, batch.folds)
+        new = rows.add(batch, views, ConceptShifts.of(views, concepts), null[part])
+        assert all(offsets[row.label + 1] <= part.stop for row in new)  # a row comes when its class has ended
+        ended += new
+    assert [row.label for row in ended] == list(range(len(ended)))
+    ended += rows.finish()
+    assert [row.label for row in ended] == list(range(len(COUNTS)))
+    found = {name: np.stack([getattr(row, name) for row in ended]) for name in FIGURES}
     before = torch.stack([weights[fold] @ f + bias for f, fold in zip(features.double(), folds, strict=True)])
     after = torch.stack([weights[fold] @ f + bias for f, fold in zip(features.double() - null, folds, strict=True)])
     angles = [torch.nn.functional.normalize(view, dim=1) @ concepts.double().T for view in (before, after)]

@@ -11,7 +11,7 @@ from sklearn.linear_model import Ridge
 from sing_compute.linalg.null_space import split_head
 from sing_compute.measuring import fitting
 from sing_compute.measuring.fitting import FOLDS, fit_translator, fold_sums, measure_path
-from sing_compute.measuring.reader import FeatureBatch, joined, spread
+from sing_compute.measuring.reader import PairedBatch, joined, spread
 from sing_compute.translator.ridge import RidgePath
 
 IMAGES, DIM, CLIP, CLASSES = 230, 20, 9, 6
@@ -33,11 +33,11 @@ class World:
         self.split = split_head(torch.from_numpy(self.head), stored_dtype=torch.float64)
         self.basis = np.linalg.svd(self.head)[2][classes:]
 
-    def batches(self) -> Iterator[FeatureBatch]:
-        columns = [torch.from_numpy(part) for part in (self.features, self.targets, self.labels, self.folds)]
+    def batches(self) -> Iterator[PairedBatch]:
+        columns = [torch.from_numpy(part) for part in (self.features, self.labels, self.folds, self.targets)]
         ends = [0, 40, 47, 130, 229, IMAGES]
         for start, end in pairwise(ends):
-            yield FeatureBatch(slice(start, end), *(part[start:end] for part in columns))
+            yield PairedBatch(slice(start, end), *(part[start:end] for part in columns))
 
     def reference(self, ridge: float) -> np.ndarray:
         """Cosine, AS and IS of each image by scikit-learn's translator of the other folds, (figure, image)."""

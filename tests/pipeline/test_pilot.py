@@ -11,11 +11,11 @@ from sing_compute.cli import cli
 from sing_compute.extraction.settings import Settings
 from sing_compute.extraction.shards import WorkFolder
 from sing_compute.pipeline import pilot
+from sing_compute.pipeline.comparability import TextInputs
 from sing_compute.pipeline.pilot import measuring_seconds
 from sing_compute.pipeline.plan import Plan, make_plan
-from sing_compute.pipeline.preparation import Prepared, prepare, words_of
+from sing_compute.pipeline.preparation import Prepared, prepare, text_inputs
 from sing_compute.pipeline.results import Results
-from sing_compute.pipeline.shared import Words
 from sing_compute.precision import FLOAT32
 from sing_compute.process.progress import Progress
 from sing_compute.process.ranks import Ranks
@@ -27,7 +27,7 @@ FIXED, PER_IMAGE, PER_CLASS, PER_CONTROL = 7.0, 0.25, 3.0, 0.5
 
 
 @pytest.fixture
-def ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Plan, Prepared, Words, Settings]:
+def ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Plan, Prepared, TextInputs, Settings]:
     """A plan for images of four classes, 30 of each, and what its run has before it measures."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
@@ -37,12 +37,12 @@ def ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Plan, Prepar
     )
     prepared = prepare(plan, WorkFolder(tmp_path / "dry.h5", fresh=True), Progress(), Ranks())
     settings = Settings(32, {classifier.name: FLOAT32 for classifier in prepared.classifiers})
-    return plan, prepared, words_of(plan, prepared, Progress()), settings
+    return plan, prepared, text_inputs(plan, prepared, Progress()), settings
 
 
 @pytest.mark.parametrize("pilot_images", [15, 30, 45, 500])
 def test_time_that_grows_with_images_and_classes_is_told_exactly(
-    ready: tuple[Plan, Prepared, Words, Settings], monkeypatch: pytest.MonkeyPatch, pilot_images: int
+    ready: tuple[Plan, Prepared, TextInputs, Settings], monkeypatch: pytest.MonkeyPatch, pilot_images: int
 ) -> None:
     clock = 0.0
 
@@ -64,7 +64,7 @@ def test_time_that_grows_with_images_and_classes_is_told_exactly(
 
 
 def test_a_pilot_measures_a_results_file_of_the_first_images_and_leaves_nothing(
-    ready: tuple[Plan, Prepared, Words, Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ready: tuple[Plan, Prepared, TextInputs, Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prepared = ready[1]
     before = sorted(tmp_path.rglob("*"))
@@ -87,7 +87,7 @@ def test_a_pilot_measures_a_results_file_of_the_first_images_and_leaves_nothing(
 
 
 def test_a_pilot_of_one_class_is_measured_like_any_other(
-    ready: tuple[Plan, Prepared, Words, Settings], monkeypatch: pytest.MonkeyPatch
+    ready: tuple[Plan, Prepared, TextInputs, Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A class of ImageNet's training images is larger than a pilot."""
     measure, seen = Results.write, []

@@ -19,9 +19,9 @@ from sing_compute.models.backbone import HeadedBackbone
 from sing_compute.models.classifier import Classifier
 from sing_compute.models.imagenet import imagenet_names, imagenet_wnids
 from sing_compute.pipeline import probing
+from sing_compute.pipeline.image_sources import imagenette_images
 from sing_compute.pipeline.plan import make_plan
 from sing_compute.pipeline.run import run
-from sing_compute.pipeline.sources import imagenette_images
 from sing_compute.process.progress import Progress
 from sing_compute.store import Store
 from sing_compute.store.verify import verify as check
@@ -125,7 +125,7 @@ def test_a_run_that_was_stopped_goes_on_with_the_same_fitted_head(
     with Store(measure(probe=True, output=str(place / "whole.h5"))) as store:
         weight = store.attributes("models/vit")["state_sha256"]
     with monkeypatch.context() as patch:
-        patch.setattr("sing_compute.pipeline.results.ModelMeasurement", lambda *_, **__: pytest.fail("stopped here"))
+        patch.setattr("sing_compute.pipeline.results.SingMeasurement", lambda *_, **__: pytest.fail("stopped here"))
         with pytest.raises(pytest.fail.Exception):
             measure(probe=True)
     assert (place / "results.h5.work" / "vit.probe").exists()
@@ -235,14 +235,14 @@ def classifier(labels: tuple[list[str], list[str] | None] | None, network: torch
 def test_imagenette_stands_in_for_models_of_imagenet_only(
     place: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("sing_compute.pipeline.sources.imagenette", lambda: place / "tree")
+    monkeypatch.setattr("sing_compute.pipeline.image_sources.imagenette", lambda: place / "tree")
     headed, other = HeadedBackbone(torch.nn.Identity()), HeadedBackbone(torch.nn.Identity())
     headed.put(torch.zeros(1000, 2), torch.zeros(1000), "here")
     other.put(torch.zeros(10, 2), torch.zeros(10), "here")
     known = classifier((imagenet_names(), imagenet_wnids()), torch.nn.Identity())
     assert len(imagenette_images([known, classifier(None, headed)], Progress())) == 45
     assert "images: none given, so Imagenette's 3,925 validation photographs" in capfd.readouterr().err
-    monkeypatch.setattr("sing_compute.pipeline.sources.imagenette", lambda: pytest.fail("downloaded"))
+    monkeypatch.setattr("sing_compute.pipeline.image_sources.imagenette", lambda: pytest.fail("downloaded"))
     strangers = [
         *(classifier(labels, torch.nn.Identity()) for labels in (None, (["a"], None), (["a"], ["n00000001"]))),
         *(classifier(None, network) for network in (other, HeadedBackbone(torch.nn.Identity()))),

@@ -145,7 +145,7 @@ def test_the_new_file_comes_whole_or_not_at_all(folder: Path, results: Path, mon
         raise KeyboardInterrupt
 
     before = results.read_bytes()
-    monkeypatch.setattr("sing_compute.questions.adding._Adding._spectrum", stopped)  # the last step of a model
+    monkeypatch.setattr("sing_compute.questions.adding.null_directions", stopped)  # the last step of a model
     with pytest.raises(KeyboardInterrupt):
         add_concepts(results, LATER, Progress(), embeddings=folder / "later.npz")
     assert results.read_bytes() == before

@@ -12,8 +12,8 @@ from roads import save_embeddings
 from scipy.stats import rankdata, spearmanr
 
 from sing_compute.errors import SingError
-from sing_compute.measuring.comparison import COMPARED
-from sing_compute.questions.agreement import BESIDE, agreement, differences
+from sing_compute.measuring.comparison import ORDERING_FIGURES
+from sing_compute.questions.agreement import CONTEXT_FIGURES, agreement, differences
 from sing_compute.store import Store
 
 MODELS = ("first", "second", "third", "fourth")
@@ -44,16 +44,16 @@ def test_figures_and_orders_are_those_of_the_files(pair: tuple[Path, Path]) -> N
         found = agreement(left, right)
         assert found.models == list(MODELS)
         assert found.left_out == ["left", "full", "right"]
-        values = np.array([[[s.summary(m)[f] for m in MODELS] for f in COMPARED] for s in (left, right)])
+        values = np.array([[[s.summary(m)[f] for m in MODELS] for f in ORDERING_FIGURES] for s in (left, right)])
         for row, both in enumerate(found.figures):
             for file, (store, each) in enumerate(zip((left, right), both, strict=True)):
                 assert np.allclose(each.value, values[file, :, row], rtol=1e-6)
                 names = store.array(f"models/{MODELS[row]}/bootstrap/figure").tolist()
                 ends = store.array(f"models/{MODELS[row]}/bootstrap/images_interval")[1]  # at lambda itself
-                assert (each.interval == ends[[names.index(figure) for figure in COMPARED]]).all()
+                assert (each.interval == ends[[names.index(figure) for figure in ORDERING_FIGURES]]).all()
                 assert (each.interval[:, 0] < each.value).all()
                 assert (each.interval[:, 1] > each.value).all()
-                assert each.beside == {name: store.summary(MODELS[row])[name] for name in BESIDE}
+                assert each.context == {name: store.summary(MODELS[row])[name] for name in CONTEXT_FIGURES}
         assert (found.ranks == rankdata(values, axis=-1)).all()
         wanted = [spearmanr(values[0, place], values[1, place]).statistic for place in range(3)]
         assert np.abs(found.model_order - wanted).max() < 1e-9

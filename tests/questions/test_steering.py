@@ -13,8 +13,8 @@ from scipy.optimize import brentq
 
 from sing_compute.errors import SingError
 from sing_compute.process.progress import Progress
-from sing_compute.questions.kept import KeptModel
 from sing_compute.questions.steering import Target, find_source, find_target, steer_class, steer_matrix
+from sing_compute.questions.stored_model import StoredModel
 from sing_compute.store import Store
 
 ANGLE = 30.0
@@ -72,7 +72,7 @@ def by_hand(store: Store, row: int, text: np.ndarray) -> tuple[float, float]:
 def test_scores_and_steps_are_those_found_by_search(store: Store, target: str) -> None:
     label = asking.CLASSES.index("bee")
     towards = find_target(store, target, Progress())
-    found = steer_class(KeptModel.read(store, "first"), label, towards, angle=ANGLE)
+    found = steer_class(StoredModel.read(store, "first"), label, towards, angle=ANGLE)
     rows = np.flatnonzero(store.array("images/class") == label)
     assert found.keys == [str(key) for key in store.array("images/key")[rows]]
     wanted = np.array([by_hand(store, row, towards.vector.double().numpy()) for row in rows])
@@ -87,7 +87,7 @@ def test_scores_and_steps_are_those_found_by_search(store: Store, target: str) -
 
 
 def test_the_matrix_holds_the_means_of_its_rows_images(store: Store) -> None:
-    kept = KeptModel.read(store, "first")
+    kept = StoredModel.read(store, "first")
     matrix = steer_matrix(kept, Progress(), angle=ANGLE)
     texts = store.array("clip/class_embeddings").astype(np.float64)
     for label, target in ((3, 0), (2, 2), (1, 3)):
@@ -101,7 +101,7 @@ def test_the_matrix_holds_the_means_of_its_rows_images(store: Store) -> None:
 
 
 def test_an_angle_out_of_reach_is_counted_and_no_number(store: Store) -> None:
-    kept = KeptModel.read(store, "first")
+    kept = StoredModel.read(store, "first")
     target = find_target(store, "dog", Progress())
     found = steer_class(kept, 0, target, angle=179.0)
     assert found.summary.unreachable + found.summary.count == asking.PER_CLASS[0]
@@ -120,7 +120,7 @@ def test_flips_and_logits_are_counted_where_the_null_space_is_only_nearly_null(r
         weight, bias = (file[f"models/first/head/{part}"][()] for part in ("weight", "bias"))
         features = file["models/first/features/value"][:60].astype(np.float64)
     with Store(path) as store:
-        kept = KeptModel.read(store, "first")
+        kept = StoredModel.read(store, "first")
         found = steer_class(kept, 0, find_target(store, "dog", Progress()), angle=60.0)
         logits = features @ weight.T + bias
         visible = features - kept.split.null_part(torch.from_numpy(features)).numpy()
@@ -202,4 +202,4 @@ def test_a_class_without_kept_features_is_refused(results: Path, tmp_path: Path)
     with Store(path) as store:
         target = Target("text", "x", torch.ones(asking.CLIP))
         with pytest.raises(SingError, match="first: no features of bee are kept; choose another --from"):
-            steer_class(KeptModel.read(store, "first"), 1, target, angle=ANGLE)
+            steer_class(StoredModel.read(store, "first"), 1, target, angle=ANGLE)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from sing_compute.errors import SingError, StoreError
-from sing_compute.questions.kept import KeptModel, kept_models
+from sing_compute.questions.stored_model import StoredModel, chosen_models
 from sing_compute.store import Store, Writer
 
 
@@ -46,7 +46,7 @@ def test_scores_follow_from_what_is_kept_alone(results: Path) -> None:
         before = np.einsum("icd,id->ic", a, features) + b
         after = np.einsum("icd,id->ic", a, features @ visible) + b
         assert np.abs(angle(before, after) - store.array(base + "images/image_score")).max() < 1e-4
-        kept = KeptModel.read(store, "first")
+        kept = StoredModel.read(store, "first")
         assert (kept.split.rank, kept.split.nullity) == (3, 9)
         assert kept.centred
         for batch in kept.batches():
@@ -64,7 +64,7 @@ def test_batches_of_a_class_are_its_images_and_no_others(copy: Path) -> None:
         Writer(file).put("models/{model}/features/row", rows, model="first")
         Writer(file).put("models/{model}/features/value", values, model="first")
     with Store(copy) as store:
-        kept = KeptModel.read(store, "first")
+        kept = StoredModel.read(store, "first")
         labels = store.array("images/class")
         for label in range(len(asking.CLASSES)):
             batches = list(kept.batches(label))
@@ -79,7 +79,7 @@ def test_the_stated_rank_decides_where_the_head_is_cut(copy: Path) -> None:
         file["models/first/summary/rank"][()] = 2
         file["models/first/summary/nullity"][()] = 10
     with Store(copy) as store:
-        kept = KeptModel.read(store, "first")
+        kept = StoredModel.read(store, "first")
         weight = store.array("models/first/head/weight")
         values = np.linalg.svd(weight - weight.mean(0), compute_uv=False)
         moved = (kept.weight - kept.weight.mean(0)) @ kept.split.null_basis.T
@@ -89,14 +89,14 @@ def test_the_stated_rank_decides_where_the_head_is_cut(copy: Path) -> None:
 
 def test_a_model_without_null_space_has_nothing_to_ask(results: Path) -> None:
     with Store(results) as store, pytest.raises(SingError, match="full: its head has no null space, so there is"):
-        KeptModel.read(store, "full")
+        StoredModel.read(store, "full")
 
 
 def test_a_model_without_features_says_what_needs_them(copy: Path) -> None:
     with h5py.File(copy, "r+") as file:
         del file["models/first/features"]
     with Store(copy) as store:
-        kept = KeptModel.read(store, "first")
+        kept = StoredModel.read(store, "first")
         assert list(kept.batches()) == []
         with pytest.raises(SingError, match="first was measured without keeping its features, which steer needs"):
             kept.need_features("steer")
@@ -115,12 +115,12 @@ def test_a_file_that_contradicts_itself_is_refused(copy: Path, path: str, value:
     with h5py.File(copy, "r+") as file:
         file[f"models/first/{path}"][...] = value
     with Store(copy) as store, pytest.raises(StoreError, match=message):
-        KeptModel.read(store, "first")
+        StoredModel.read(store, "first")
 
 
 def test_all_models_or_the_one_asked_for(results: Path) -> None:
     with Store(results) as store:
-        assert kept_models(store, None) == ["first", "full", "second"]
-        assert kept_models(store, "full") == ["full"]
+        assert chosen_models(store, None) == ["first", "full", "second"]
+        assert chosen_models(store, "full") == ["full"]
         with pytest.raises(StoreError, match=r"no model 'fisrt' in results.h5; it holds: first, full, second"):
-            kept_models(store, "fisrt")
+            chosen_models(store, "fisrt")

@@ -1,4 +1,4 @@
-"""What all models of one results file have in common: the words of one CLIP space, and the pictures measured."""
+"""What all models of one results file have in common, and the check that models can be compared within one file."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -14,78 +15,88 @@ from sing_compute.concepts.vocabulary import Vocabulary
 from sing_compute.errors import StoreError
 from sing_compute.images.compact_text import Categorical
 from sing_compute.images.listing import ImageList
+from sing_compute.measuring.comparison import ORDERING_FIGURES, ModelFigures
+from sing_compute.pipeline.clip_space import ClassTable
 from sing_compute.pipeline.plan import Plan
-from sing_compute.pipeline.space import ClassTable
-from sing_compute.store import Store, Writer
+from sing_compute.store import Store
 from sing_compute.store.gate import Stored
-from sing_compute.store.schema import SUBSETS
 
 SAME_VECTOR = 1e-4
 """Largest difference of two runs' embeddings of one text: far above rounding, far below another model or prompt."""
 CHUNK = 4096
 """Images that are looked at together."""
 READERS = 16
-"""Threads that ask for the sizes of files: a network disk answers many at once."""
+"""Threads that ask for the sizes of files: a network disk answers many requests at once."""
 PART = CHUNK // READERS
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
-    """The head's classes, the vocabulary, and the unit vectors of both in one CLIP space."""
+class TextInputs:
+    """The head's classes, the concepts, and the unit vectors of both in one CLIP space."""
 
     classes: ClassTable
     prompts: list[str]
+    """Text that represents each class in CLIP space."""
     vocabulary: Vocabulary
-    class_vectors: Tensor
-    concept_vectors: Tensor
+    class_vectors: Float[Tensor, "class clip"]
+    concept_vectors: Float[Tensor, "concept clip"]
     clip: dict[str, str]
-
-    def write(self, writer: Writer) -> None:
-        """Write what a file has once."""
-        writer.put("classes/name", self.classes.names)
-        if self.classes.wnids:
-            writer.put("classes/wnid", self.classes.wnids)
-        writer.put("classes/prompt", self.prompts)
-        writer.put("concepts/name", self.vocabulary.names)
-        writer.put("concepts/kind", self.vocabulary.kinds)
-        writer.put("concepts/prompt", self.vocabulary.prompts)
-        writer.put("clip/class_embeddings", self.class_vectors.cpu())
-        writer.put("clip/concept_embeddings", self.concept_vectors.cpu())
-        writer.annotate("clip", self.clip)
+    """Provenance of the CLIP space."""
 
     def differing(self, old: Store) -> list[str]:
-        """What an existing file has otherwise."""
+        """Name what is different in an existing file; nothing for a file that holds no CLIP space."""
+        if not has_texts(old):
+            return differing_classes(self.classes, old)
         same_clip = old.attributes("clip").get("tag") == self.clip["tag"]
         found = [] if same_clip else ["CLIP"]
-        for what, path, names, vectors in (
+        for kind, path, names, vectors in (
             ("class", "classes/name", self.classes.names, self.class_vectors),
             ("concept", "concepts/name", self.vocabulary.names, self.concept_vectors),
         ):
             if list(old.array(path)) != list(names):
                 found.append(path.removesuffix("/name"))
-            elif same_clip and not _near(old.array(f"clip/{what}_embeddings"), vectors):
-                found.append(f"{what} embeddings")
+            elif same_clip and not _near(old.array(f"clip/{kind}_embeddings"), vectors):
+                found.append(f"{kind} embeddings")
         return found
 
 
+def has_texts(store: Store) -> bool:
+    """Return True if a file holds a CLIP space: a run that kept features alone has none."""
+    return "clip/class_embeddings" in store
+
+
+def differing_classes(classes: ClassTable, old: Store) -> list[str]:
+    """Name what is different in the classes of an existing file."""
+    return [] if list(old.array("classes/name")) == list(classes.names) else ["classes"]
+
+
 @dataclass(frozen=True, slots=True)
-class Pictures:
+class MeasuredImages:
     """Images in store order: by class, then key."""
 
     keys: Sequence[str]
-    labels: NDArray[np.int32]
+    labels: Int[np.ndarray, " image"]
+    """True class of each image."""
     groups: Categorical | None
+    """Group of each image; None where the user gave no groups."""
     failed: list[tuple[str, str]]
+    """Key and reason of each image that could not be read."""
     root: str
+    """Folder of the keys."""
     fingerprint: str = ""
-    """SHA-256 of each image's key, class and size in bytes; empty where it is not known."""
+    """SHA-256 of each image's key, class and size in bytes; empty if it is not known."""
 
     @classmethod
-    def of(cls, images: ImageList, labels: NDArray[np.int32], failed: list[tuple[str, str]]) -> "Pictures":
-        """These images and the class of each.
+    def of(cls, images: ImageList, labels: NDArray[np.int32], failed: list[tuple[str, str]]) -> "MeasuredImages":
+        """Take the fingerprint of images.
+
+        Args:
+            images: The images that were read, in store order.
+            labels: True class of each.
+            failed: Key and reason of each image that could not be read.
 
         Raises:
-            ImagesError: Their disk is gone, so that their sizes cannot be told.
+            ImagesError: Their disk is gone, so that it does not answer with their sizes.
         """
 
         def lines(rows: range) -> list[str]:
@@ -99,8 +110,8 @@ class Pictures:
                     digest.update("".join(part).encode())
         return cls(images.keys, labels, images.groups, failed, str(images.root.resolve()), digest.hexdigest())
 
-    def offsets(self, classes: int) -> NDArray[np.int64]:
-        """Images of class c are rows offsets[c] to offsets[c + 1]."""
+    def offsets(self, classes: int) -> Int[np.ndarray, " class_edge"]:
+        """Return where each class begins: images of class c are rows offsets[c] to offsets[c + 1]."""
         return np.searchsorted(self.labels, np.arange(classes + 1)).astype(np.int64)
 
     @property
@@ -109,35 +120,21 @@ class Pictures:
         return [name for name in self.groups.used_names if name] if self.groups else []
 
     @property
-    def group_masks(self) -> dict[str, NDArray[np.bool_]]:
-        """Which images each group holds."""
-        group = self._group
+    def group_masks(self) -> dict[str, Bool[np.ndarray, " image"]]:
+        """For each group a mask of its images."""
+        group = self.group
         return {name: group == index for index, name in enumerate(self.group_names)}
 
     @property
-    def _group(self) -> NDArray[np.int32]:
-        """Group of each image as a place among the names, -1 for none."""
+    def group(self) -> Int[np.ndarray, " image"]:
+        """Index of each image's group among the names, -1 for none."""
         if self.groups is None:
             return np.full(len(self.keys), -1, dtype=np.int32)
         places = {name: index for index, name in enumerate(self.group_names)}
         return np.array([places.get(name, -1) for name in self.groups.names], dtype=np.int32)[self.groups.codes]
 
-    def write(self, writer: Writer, classes: int) -> None:
-        """Write what a file has once."""
-        writer.put("images/key", self.keys)
-        writer.put("images/class", self.labels)
-        writer.put("images/offsets", self.offsets(classes))
-        writer.put("images/skipped_key", [key for key, _ in self.failed])
-        writer.put("images/skipped_reason", [reason for _, reason in self.failed])
-        writer.annotate("images", {"root": self.root, "fingerprint": self.fingerprint})
-        names = self.group_names
-        if names:
-            writer.put("images/group", self._group)
-            writer.put("groups/name", names)
-        writer.put("subsets/name", [*SUBSETS, *(f"group:{name}" for name in names)])
-
     def differing(self, old: Store) -> list[str]:
-        """What an existing file has otherwise."""
+        """Name what is different in an existing file."""
         keys = old.dataset("images/key")
         if len(keys) != len(self.keys) or any(
             str(key) != own for key, own in zip(_in_chunks(keys), self.keys, strict=True)
@@ -157,26 +154,47 @@ class Pictures:
         if "images/group" not in old:
             return not self.group_names
         return list(old.array("groups/name")) == self.group_names and bool(
-            (old.array("images/group") == self._group).all()
+            (old.array("images/group") == self.group).all()
         )
 
 
 def existing(plan: Plan) -> AbstractContextManager[Store | None]:
-    """The results file that models are added to; None where there is none."""
+    """Open the results file that models are added to; None if there is none, or if it is to be replaced."""
     return Store(plan.output) if plan.output.exists() and not plan.fresh else nullcontext()
 
 
 def refuse(old: Store, differing: list[str]) -> None:
-    """Refuse to add models to a file that they could not be compared in.
+    """Refuse to add models to a file in which they could not be compared.
+
+    Args:
+        old: The file.
+        differing: Names of what is different there.
 
     Raises:
-        StoreError: If anything differs; the message names it.
+        StoreError: Anything differs; the message names it.
     """
     if differing:
         raise StoreError(
             f"{old.path} was made with other {', '.join(differing)}; models of one file must be comparable: "
             "choose another -o, or --fresh to replace the file"
         )
+
+
+def stored_figures(store: Store, model: str) -> ModelFigures | None:
+    """Read what a model of an existing file is compared by; None if it has no scores."""
+    base = f"models/{model}/"
+    if f"{base}bootstrap/figure" not in store:
+        return None
+    names = [str(name) for name in store.array(f"{base}bootstrap/figure")]
+    chosen = [names.index(name) for name in ORDERING_FIGURES]
+    summary = store.summary(model)
+    return ModelFigures(
+        store.dataset(f"{base}classes/attribute_score_abs_q50")[0].astype(np.float64),
+        store.array(f"{base}bootstrap/value")[:, chosen],
+        store.array(f"{base}bootstrap/images")[:, chosen],
+        float(summary["accuracy"]),
+        float(summary["zero_shot_equivalent"]),
+    )
 
 
 def _in_chunks(dataset: Stored) -> Iterator[str]:

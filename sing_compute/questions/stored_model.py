@@ -1,12 +1,11 @@
-"""What a results file keeps of a model: enough to ask it something later, without images and without its network."""
+"""Read a model back from a results file: enough to ask it something later, without images and without its network."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
-from numpy.typing import NDArray
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from sing_compute.errors import SingError
@@ -23,8 +22,8 @@ CHUNK = 1024
 
 
 @dataclass(frozen=True)
-class KeptModel:
-    """One model with scores: its head, its translators, and the features that are kept of it, all in float64."""
+class StoredModel:
+    """One model with scores: its head, its translators, and its kept features, all in float64."""
 
     store: Store
     name: str
@@ -35,14 +34,18 @@ class KeptModel:
     """By the translator fitted on all images: for new images."""
     folds: list[NullRemoval]
     """By those fitted without one fold each: for the images of that fold."""
-    rows: NDArray[np.int64]
-    """Images whose features are kept, rising; none where the model was measured without keeping them."""
-    offsets: NDArray[np.int64]
-    """Kept images of class c are places offsets[c] to offsets[c + 1] of `rows`."""
+    rows: Int[np.ndarray, " kept"]
+    """Images whose features are kept, ascending; none if the file keeps no features of the model."""
+    offsets: Int[np.ndarray, " class_edge"]
+    """Kept images of class c are entries offsets[c] to offsets[c + 1] of `rows`."""
 
     @classmethod
-    def read(cls, store: Store, name: str) -> "KeptModel":
-        """Read a model. The head is split anew, at the rank that the file states.
+    def read(cls, store: Store, name: str) -> "StoredModel":
+        """Read a model, and split its head again at the rank that the file states.
+
+        Args:
+            store: The results file.
+            name: The model.
 
         Raises:
             SingError: The model has no scores, or what the file says of it does not hold together.
@@ -72,12 +75,20 @@ class KeptModel:
         return cls(store, name, split, weight, bias, removals[0], removals[1:], rows, offsets)
 
     @property
+    def null_weights(self) -> list[Float[Tensor, "clip dim"]]:
+        """A Pi_n of the translator that was fitted without each fold."""
+        return [removal.whole.weight - removal.principal.weight for removal in self.folds]
+
+    @property
     def centred(self) -> bool:
-        """Whether logits count up to a shift common to all of them (`--invariance softmax`)."""
+        """True if logits that differ by a common shift count as equal (`--invariance softmax`)."""
         return bool(self.store.attributes(f"models/{self.name}").get("invariance") == "softmax")
 
     def need_features(self, verb: str) -> None:
-        """Refuse a question that the file cannot answer.
+        """Refuse a question that needs features if the file keeps none of this model.
+
+        Args:
+            verb: Names the question in the message.
 
         Raises:
             SingError: No features of this model are kept.
@@ -88,9 +99,13 @@ class KeptModel:
             )
 
     def batches(self, label: int | None = None) -> Iterator[FeatureBatch]:
-        """Kept features of one class, or of all, class by class; a batch's `rows` are places in `self.rows`.
+        """Read kept features, class by class.
 
-        They have no targets: the embeddings of the images are not kept.
+        Args:
+            label: One class; None for all.
+
+        Returns:
+            Batches whose `rows` are entries of `self.rows`.
         """
         if not len(self.rows):
             return
@@ -103,11 +118,15 @@ class KeptModel:
                 features = torch.from_numpy(value[rows]).double()
                 folds = torch.from_numpy(folds_of([str(key) for key in keys[self.rows[rows]]], len(self.folds)))
                 labels = torch.full((len(features),), each)
-                yield FeatureBatch(rows, features, features.new_empty(len(features), 0), labels, folds)
+                yield FeatureBatch(rows, features, labels, folds)
 
 
-def kept_models(store: Store, wanted: str | None) -> list[str]:
-    """The model asked for, or all models of the file.
+def chosen_models(store: Store, wanted: str | None) -> list[str]:
+    """Return the names of the models that a question is about.
+
+    Args:
+        store: The results file.
+        wanted: One model; None for all.
 
     Raises:
         StoreError: No such model.

@@ -12,7 +12,7 @@ from roads import clip_folder, save_embeddings
 
 from sing_compute.errors import SingError
 from sing_compute.process.progress import Progress
-from sing_compute.questions.texts import text_vectors
+from sing_compute.questions.text_vectors import text_vectors
 from sing_compute.store import Store
 
 

@@ -1,43 +1,48 @@
-"""What the verbs print and write: aligned tables, and CSV files that no spreadsheet takes for formulas."""
+"""Tables that the verbs print, and CSV files whose cells no spreadsheet reads as formulas."""
 
 import csv
 import math
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from sing_compute.atomic_write import text_file
 from sing_compute.errors import SingError
-from sing_compute.measuring.comparison import COMPARED
-from sing_compute.pipeline.report import aligned, fitting
-from sing_compute.questions.agreement import BESIDE, Agreement, Figures
+from sing_compute.measuring.comparison import ORDERING_FIGURES
+from sing_compute.pipeline.closing_table import aligned, fitting
+from sing_compute.questions.agreement import CONTEXT_FIGURES, Agreement, Figures
 from sing_compute.questions.explaining import Explanation
 from sing_compute.questions.steering import SteeredImages, SteeringMatrix, Target
 from sing_compute.store import Store
-from sing_compute.store.schema import SIGNIFICANT
+from sing_compute.store.constants import SIGNIFICANT
 from sing_compute.store.text import clean, csv_text
 
 TITLES = {"attribute_score_abs": "|AS|", "image_score": "IS", "ratio_images": "IS/|AS|"}
-BESIDE_TITLES = (
+CONTEXT_TITLES = (
     ("nullity", ".0f"),
     ("null energy", ".2f"),
     ("|AS|/control", ".2f"),
     ("IS/control", ".2f"),
     ("relative lambda", ".2g"),
 )
-"""Heads and number formats of `BESIDE`."""
+"""Column titles and number formats of `CONTEXT_FIGURES`."""
 Cells = Iterable[str | float | int]
+"""One row of a CSV file."""
 
 
 def number(value: float, spec: str) -> str:
-    """A number, or a dash where there is none."""
+    """Format a number; return a dash if it is not finite."""
     return format(value, spec) if math.isfinite(value) else "-"
 
 
 def added_table(store: Store, new: Sequence[str]) -> str:
-    """For each new concept and model: the class with the largest |mean AS|, its figures, and how many are significant."""
+    """List for each new concept and model the class with the largest |mean AS|, its figures, and how many are significant.
+
+    Args:
+        store: The results file, with the new concepts.
+        new: Their names.
+    """
     rows = [["concept", "model", "class", "AS", "q", f"classes with q < {SIGNIFICANT}"]]
     places = [[str(name) for name in store.concept_names].index(name) for name in new]
     for model in store.models:
@@ -49,12 +54,18 @@ def added_table(store: Store, new: Sequence[str]) -> str:
             best = int(np.nan_to_num(np.abs(score)).argmax())
             name = clean(str(store.class_names[best]))
             significant = str(int((q < SIGNIFICANT).sum()))
-            rows.append([concept, clean(model), name, number(score[best], "+.2f"), number(q[best], ".3f"), significant])
+            figures = number(float(score[best]), "+.2f"), number(float(q[best]), ".3f")
+            rows.append([concept, clean(model), name, *figures, significant])
     return "\n".join(aligned(rows))
 
 
 def explanation_text(found: Explanation, path: Path) -> str:
-    """One photograph as one model sees it, in degrees."""
+    """Describe one photograph as one model sees it; angles in degrees.
+
+    Args:
+        found: The answer of the model.
+        path: The photograph.
+    """
     lines = [f"{found.model}: {path}", f"  prediction   {found.prediction} ({found.confidence:.1%})"]
     scores = found.scores
     if scores is None:
@@ -85,7 +96,14 @@ def explanation_text(found: Explanation, path: Path) -> str:
 
 
 def steering_table(found: Sequence[SteeredImages], source: str, target: Target, angle: float) -> str:
-    """One row per model: AS toward the target as Table 1 prints it, and what the step does to the logits."""
+    """List for each model AS toward the target (SING, Table 1), and what the step changes in the logits.
+
+    Args:
+        found: The steered images of each model.
+        source: Name of the class whose images were steered.
+        target: What they were steered toward.
+        angle: Image Score of the step, in degrees.
+    """
     header = ["model", "images", "AS toward it", "IS", "IS/AS", "unreachable", "flips", "logit change"]
     rows = [header]
     for each in found:
@@ -113,7 +131,14 @@ def steering_table(found: Sequence[SteeredImages], source: str, target: Target, 
 
 
 def write_steered(path: Path, found: Sequence[SteeredImages]) -> int:
-    """A row per model and image, unreachable ones empty; gives the number of rows.
+    """Write one row per model and image; cells of images that cannot reach the angle are empty.
+
+    Args:
+        path: The CSV file.
+        found: The steered images of each model.
+
+    Returns:
+        The number of rows.
 
     Raises:
         SingError: The file cannot be written.
@@ -128,13 +153,21 @@ def write_steered(path: Path, found: Sequence[SteeredImages]) -> int:
     return write_csv(path, ("model", "image", *names), rows())
 
 
-def write_matrix(path: Path, found: SteeringMatrix, classes: NDArray[np.object_]) -> int:
-    """A row per pair of classes, the first with images; gives the number of rows.
+def write_matrix(path: Path, found: SteeringMatrix, classes: Sequence[str]) -> int:
+    """Write one row per pair of classes, the first of which has images.
+
+    Args:
+        path: The CSV file.
+        found: Every class steered toward every class.
+        classes: Their names.
+
+    Returns:
+        The number of rows.
 
     Raises:
         SingError: The file cannot be written.
     """
-    names = [clean(str(name)) for name in classes]
+    names = [clean(name) for name in classes]
 
     def rows() -> Iterator[Cells]:
         for source in np.flatnonzero(found.images).tolist():
@@ -148,25 +181,29 @@ def write_matrix(path: Path, found: SteeringMatrix, classes: NDArray[np.object_]
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Cells]) -> int:
-    """Write a table in one step: numbers in full, nothing for NaN, text that begins no formula; gives the number of rows.
+    """Write a table in one step: numbers in full, nothing for NaN, and text that begins no formula.
+
+    Args:
+        path: The CSV file.
+        header: Names of the columns.
+        rows: Their cells.
+
+    Returns:
+        The number of rows.
 
     Raises:
         SingError: The file cannot be written.
     """
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     count = 0
     try:
-        with unfinished.open("w", encoding="utf-8", newline="") as stream:
+        with text_file(path, durable=False) as stream:
             writer = csv.writer(stream)
             writer.writerow(header)
             for row in rows:
                 writer.writerow([_cell(value) for value in row])
                 count += 1
-        unfinished.replace(path)
     except OSError as error:
         raise SingError(f"cannot write {path}: {error.strerror}") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
     return count
 
 
@@ -177,9 +214,13 @@ def _cell(value: str | float | int) -> str:
 
 
 def agreement_text(found: Agreement) -> str:
-    """One block per figure: each model's value, interval and rank in both files, and how far the orders agree."""
+    """List for each figure every model's value, interval and rank in both files, and how far the orders agree.
+
+    Args:
+        found: The comparison of two files, which are called A and B.
+    """
     lines = []
-    for place, figure in enumerate(COMPARED):
+    for place, figure in enumerate(ORDERING_FIGURES):
         title, digits = TITLES[figure], ".1f" if figure.startswith("ratio") else ".2f"
         rows = [[title, "in A", "rank", "in B", "rank", "order of classes"]]
         for row, (model, pair) in enumerate(zip(found.models, found.figures, strict=True)):
@@ -188,10 +229,10 @@ def agreement_text(found: Agreement) -> str:
                 cells += [_figure(each, place, digits), str(found.ranks[file, place, row])]
             rows.append([*cells, number(found.class_order[row, place], "+.3f")])
         lines += [*aligned(rows), f"order of models: {number(found.model_order[place], '+.3f')}", ""]
-    rows = [["beside any ranking", *(f"{title} {file}" for title, _ in BESIDE_TITLES for file in "AB")]]
+    rows = [["beside any ranking", *(f"{title} {file}" for title, _ in CONTEXT_TITLES for file in "AB")]]
     for model, pair in zip(found.models, found.figures, strict=True):
-        formats = zip(BESIDE, BESIDE_TITLES, strict=True)
-        rows.append([clean(model), *(number(each.beside[name], spec) for name, (_, spec) in formats for each in pair)])
+        formats = zip(CONTEXT_FIGURES, CONTEXT_TITLES, strict=True)
+        rows.append([clean(model), *(number(each.context[name], spec) for name, (_, spec) in formats for each in pair)])
     lines += [*fitting(rows), ""]
     lines.append("Medians over images with 95 % intervals, in degrees (IS/|AS| without unit); rank 1 is the smallest.")
     lines.append("Orders: Spearman correlation between the files; of the classes by their medians.")

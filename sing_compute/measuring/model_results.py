@@ -1,0 +1,248 @@
+"""What measuring one model returns, as frozen values; large results come in parts. A `Sink` takes them one after the other."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+
+from sing_compute.scores.statistics import Column
+
+Figures: TypeAlias = Mapping[str, NDArray[np.generic] | list[str] | float | int]
+"""Numbers or texts by the names that the results file gives them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The linear head of a network: logits = W f + b."""
+
+    weight: Float[np.ndarray, "class dim"]
+    bias: Float[np.ndarray, " class"]
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """Part: what the network predicts for consecutive images."""
+
+    rows: slice
+    prediction: Int[np.ndarray, " image"]
+    """Class with the largest logit."""
+    confidence: Float[np.ndarray, " image"]
+    """Softmax probability of the prediction."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureRows:
+    """The images whose features are kept. Their features follow as `Features`."""
+
+    row: Int[np.ndarray, " kept"]
+    """Rows of the measured images, ascending."""
+    dim: int
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """Part: kept features of consecutive entries of `FeatureRows.row`."""
+
+    rows: slice
+    value: Float[np.ndarray, "image dim"]
+
+
+@dataclass(frozen=True, slots=True)
+class NullSpaceRules:
+    """What other rules for the null space give, and what treating such a null space as exact costs; one entry per rule."""
+
+    name: list[str]
+    rank: list[int]
+    nullity: list[int]
+    flips: list[float]
+    """Share of predictions that change when the null part is removed."""
+    logit_change_max: list[float]
+    """Largest change of a logit then, over the logit spread."""
+    logit_change_mean: list[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Translator:
+    """The translators of a model, and the figures along the path of penalties that they were chosen on."""
+
+    weight: Float[np.ndarray, "clip dim"]
+    """A of T(f) = A f + a, fitted on all images."""
+    bias: Float[np.ndarray, " clip"]
+    mean_feature: Float[np.ndarray, " dim"]
+    fold_weight: Float[np.ndarray, "fold clip dim"]
+    """A of the translators that were fitted without one fold each."""
+    fold_bias: Float[np.ndarray, "fold clip"]
+    path: Mapping[str, Float[np.ndarray, " tried"]]
+    """By name: `lambda`, `relative` (lambda over trace(S_ff) / m), and the out-of-fold figures of each penalty."""
+
+
+@dataclass(frozen=True, slots=True)
+class TranslatorComparison:
+    """Linear and other translators on one fold that none of them saw (SING, Table 2); one entry per translator."""
+
+    kind: list[str]
+    images: list[int]
+    cosine: list[float]
+    mse: list[float]
+    r_squared: list[float]
+    parameters: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageScores:
+    """Part: scores of consecutive images; angles in degrees, NaN where a vector is zero."""
+
+    rows: slice
+    attribute_score: Float[np.ndarray, " image"]
+    image_score: Float[np.ndarray, " image"]
+    attribute_score_centred: Float[np.ndarray, " image"]
+    image_score_centred: Float[np.ndarray, " image"]
+    class_angle: Float[np.ndarray, " image"]
+    """Angle of T(f) to the prompt of the true class."""
+    cosine: Float[np.ndarray, " image"]
+    """Of T(f) and the CLIP image embedding, out of fold."""
+    null_energy: Float[np.ndarray, " image"]
+    """||Pi_n f|| / ||f||."""
+    null_energy_centred: Float[np.ndarray, " image"]
+    """||Pi_n (f - mean f)|| / ||f||."""
+    top_concept: Int[np.ndarray, "image shift"]
+    """Concepts with the largest |AS|, descending; -1 where there are fewer concepts."""
+    top_concept_score: Float[np.ndarray, "image shift"]
+    nearest_before: Int[np.ndarray, "image neighbour"]
+    """Images nearest to T(f) in CLIP space, nearest first; -1 where there are fewer images or T(f) is zero."""
+    nearest_after: Int[np.ndarray, "image neighbour"]
+    """Images nearest to T(f~)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConceptRow:
+    """Part: one class toward every concept; angles in degrees, NaN for a class without images."""
+
+    label: int
+    """Index of the class."""
+    angle_before: Float[np.ndarray, " concept"]
+    angle_after: Float[np.ndarray, " concept"]
+    attribute_score: Float[np.ndarray, " concept"]
+    """Mean AS over the images of the class."""
+    attribute_score_abs: Float[np.ndarray, " concept"]
+    attribute_score_std: Float[np.ndarray, " concept"]
+    attribute_score_centred: Float[np.ndarray, " concept"]
+    attribute_score_half: Float[np.ndarray, " concept"]
+    """Half the width of the 95 % interval of mean AS."""
+    control: Float[np.ndarray, " concept"]
+    """Mean |AS| when an equally long null vector along one random direction is removed."""
+    z: Float[np.ndarray, " concept"]
+    p_empirical: Float[np.ndarray, " concept"]
+    q: Float[np.ndarray, " concept"]
+    """Benjamini-Hochberg over the concepts of this class."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Part: consecutive places of the order of all images by one column, ascending, NaN last."""
+
+    column: str
+    rows: slice
+    """The places."""
+    images: Int[np.ndarray, " place"]
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """Scores when something else of the same size is removed, and perturbations of the same length (SING, Fig. 9)."""
+
+    name: tuple[str, ...]
+    attribute_score_abs: Float[np.ndarray, " control"]
+    attribute_score_abs_std: Float[np.ndarray, " control"]
+    image_score: Float[np.ndarray, " control"]
+    image_score_std: Float[np.ndarray, " control"]
+    removed: Float[np.ndarray, " control"]
+    flips: Float[np.ndarray, " control"]
+    perturbation: tuple[str, ...]
+    length: tuple[float, ...]
+    logit_change: Float[np.ndarray, "perturbation length"]
+    perturbation_flips: Float[np.ndarray, "perturbation length"]
+
+
+@dataclass(frozen=True, slots=True)
+class NullDirections:
+    """Null directions by how far they move CLIP space, descending, each with the concepts at its two ends."""
+
+    singular_value: Float[np.ndarray, " mode"]
+    """Of A Pi_n."""
+    toward: Int[np.ndarray, "mode pole"]
+    """Concepts that a step along the direction leads to; -1 where there are fewer concepts."""
+    toward_cosine: Float[np.ndarray, "mode pole"]
+    away: Int[np.ndarray, "mode pole"]
+    """Concepts that it leads away from."""
+    away_cosine: Float[np.ndarray, "mode pole"]
+
+
+@dataclass(frozen=True, slots=True)
+class Bootstrap:
+    """Figures of a model, their resampled values and 95 % intervals; NaN where a figure has no value."""
+
+    figure: tuple[str, ...]
+    value: Float[np.ndarray, "penalty figure"]
+    images: Float[np.ndarray, "penalty figure replicate"]
+    """Over resampled images."""
+    classes: Float[np.ndarray, "figure replicate"]
+    """Over resampled classes, at the chosen penalty."""
+    images_interval: Float[np.ndarray, "penalty figure bound"]
+    classes_interval: Float[np.ndarray, "figure bound"]
+
+
+@dataclass(frozen=True, slots=True)
+class ClassFigures:
+    """Figures of classes by name; class is one axis of each."""
+
+    values: Figures
+
+
+@dataclass(frozen=True, slots=True)
+class HeadSpectrum:
+    """Singular values of the matrix that was split, descending."""
+
+    singular_values: Float[np.ndarray, " singular_value"]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Figures of the whole model by name."""
+
+    values: Figures
+
+
+Result: TypeAlias = (
+    Head
+    | Predictions
+    | FeatureRows
+    | Features
+    | HeadSpectrum
+    | NullSpaceRules
+    | Translator
+    | TranslatorComparison
+    | ImageScores
+    | ConceptRow
+    | Ranking
+    | Controls
+    | NullDirections
+    | Bootstrap
+    | ClassFigures
+    | Summary
+)
+"""Everything that measuring one model gives. A result is given once, its parts in the order of their rows."""
+
+
+@runtime_checkable
+class Sink(Protocol):
+    """Takes the results of one model as they are found, and gives back columns that were too large to hold."""
+
+    def take(self, result: Result) -> None:
+        """Take one result, or the next part of a large one."""
+
+    def column(self, name: str) -> Column:
+        """Give one column of the `ImageScores` taken so far, one value per image."""

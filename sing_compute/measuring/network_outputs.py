@@ -1,0 +1,78 @@
+"""Keep what the networks gave for each image, before any analysis: predictions, and the features that reach the head."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from sing_compute.measuring.model_results import ClassFigures, FeatureRows, Features, Head, Predictions, Sink, Summary
+from sing_compute.measuring.reader import FeatureBatch, ShardReader, spread
+from sing_compute.models.classifier import Classifier
+from sing_compute.process.progress import Progress
+from sing_compute.scores.statistics import class_statistics
+
+KEPT_BYTES = 2**29
+"""Features are kept for all images up to this size, else for evenly spread ones: 500 MB, 65,000 images of 2,048 dimensions."""
+
+
+def keep_outputs(
+    classifier: Classifier,
+    reader: ShardReader,
+    labels: Int[np.ndarray, " image"],
+    offsets: Int[np.ndarray, " class_edge"],
+    groups: Sequence[Bool[np.ndarray, " image"]],
+    sink: Sink,
+    progress: Progress,
+) -> Bool[np.ndarray, " image"]:
+    """Hand over head, predictions, accuracy and features of one model.
+
+    Args:
+        classifier: The model.
+        reader: Its shards.
+        labels: True class of each measured image.
+        offsets: Images of class c are rows offsets[c] to offsets[c + 1].
+        groups: A mask of images for each group of the user.
+        sink: Takes the results.
+        progress: Shows how far the pass is.
+
+    Returns:
+        For each image whether it is predicted correctly.
+    """
+    weight, bias = classifier.head
+    sink.take(Head(weight.double().cpu().numpy(), bias.double().cpu().numpy()))
+    correct = np.empty(len(labels), np.bool_)
+    for rows, (prediction, confidence) in reader.columns(
+        f"{classifier.name}/prediction", f"{classifier.name}/confidence"
+    ):
+        sink.take(Predictions(rows, prediction, confidence))
+        correct[rows] = prediction == labels[rows]
+    masks = subset_masks(correct, groups)
+    sink.take(ClassFigures(class_statistics(offsets, correct, {}, masks)))
+    sink.take(Summary({"images": len(correct), "correct": int(correct.sum()), "accuracy": float(correct.mean())}))
+    with progress.task(f"{classifier.name}: features kept", len(labels)) as advance:
+
+        def followed() -> Iterator[FeatureBatch]:
+            for batch in reader.features(classifier.name):
+                yield batch
+                advance(len(batch.features))
+
+        _keep_features(followed(), len(labels), weight.shape[1], sink)
+    return correct
+
+
+def subset_masks(
+    correct: Bool[np.ndarray, " image"], groups: Sequence[Bool[np.ndarray, " image"]]
+) -> list[Bool[np.ndarray, " image"]]:
+    """Return one mask of images per subset: all, predicted correctly, predicted incorrectly, and each group of the user."""
+    return [np.broadcast_to(np.True_, len(correct)), correct, ~correct, *groups]
+
+
+def _keep_features(batches: Iterator[FeatureBatch], images: int, dim: int, sink: Sink) -> None:
+    """Hand over the features of all images, or of evenly spread ones where all of them exceed `KEPT_BYTES`."""
+    stride = -(-images * dim * 4 // KEPT_BYTES)
+    sink.take(FeatureRows(np.arange(0, images, stride, dtype=np.int32), dim))
+    start = 0
+    for batch in spread(batches, stride):
+        rows = slice(start, start + len(batch.features))
+        sink.take(Features(rows, batch.features.float().cpu().numpy()))
+        start = rows.stop
