@@ -94,7 +94,7 @@ def text_inputs(plan: Plan, prepared: Prepared, progress: Progress) -> TextInput
     vocabulary, concept_vectors = space.concepts(plan, plan.device, progress)
     texts = TextInputs(prepared.classes, prompts, vocabulary, class_vectors, concept_vectors, space.provenance)
     with existing(plan) as old:
-        if old:
+        if old and "images/key" in old:
             images, skipped = prepared.images, set(old.array("images/skipped_key"))
             kept = np.flatnonzero(np.fromiter((key not in skipped for key in images.keys), np.bool_, len(images)))
             expected = MeasuredImages.of(images.take(kept), prepared.labels[kept], [])

@@ -26,7 +26,7 @@ from sing_compute.pipeline.store_sink import StoreSink
 from sing_compute.process.progress import Progress
 from sing_compute.process.ranks import Ranks
 from sing_compute.store import Store, Writer, replace_store
-from sing_compute.store.write import SHARED
+from sing_compute.store.copying import comparison_paths, dependent_paths, dependents
 from sing_compute.translator.translator_file import ImportedTranslator
 
 
@@ -95,8 +95,9 @@ class Results:
             compared: dict[str, ModelFigures | None] = {}
             first = 0
             if old:
+                compared, first = self._copy(old, writer)
+            if old and "images/key" in old:
                 refuse(old, images.differing(old))
-                compared, first = _adopt(old, writer, [classifier.name for classifier in self._classifiers])
             else:
                 sink.classes(classes.names, classes.wnids)
                 sink.texts(self._texts)
@@ -111,6 +112,23 @@ class Results:
             scored = {name: figures for name, figures in compared.items() if figures is not None}
             if scored:
                 sink.comparison(compare_models(scored))
+
+    def _copy(self, old: Store, writer: Writer) -> tuple[dict[str, ModelFigures | None], int]:
+        """Copy what stays of an existing file; returns what its models are compared by, and the position of the next model."""
+        measured = [classifier.name for classifier in self._classifiers]
+        others = [name for name in old.models if name not in measured]
+        again = [f"models/{name}" for name in old.models if name in measured]
+        for name in again:
+            unknown = [path for path in old.unknown() if path.startswith(f"{name}/")]
+            if unknown:
+                self.progress.say(f"left out, because the model is measured again: {', '.join(unknown)}")
+        stale = dependent_paths(old, "models")
+        if stale:
+            self.progress.say(f"left out, because the models of the file change: {dependents(stale)}")
+        writer.copy(old, leave_out=[*again, *comparison_paths(), *stale])
+        known = {name: stored_figures(old, name) for name in others}
+        last = max((int(old.attributes(f"models/{name}").get("order", 0)) for name in others), default=-1)
+        return known, 1 + last
 
     def _measure(self, writer: Writer, images: MeasuredImages, place: int, *, order: int) -> ModelFigures | None:
         """Measure one model into a file: what its network gave first, then SING's analysis."""
@@ -152,7 +170,7 @@ class Results:
         name = self._classifiers[place].name
         self.work.wait_for(self._part(place))
         with Store(self._part(place)) as part:
-            writer.adopt(part, [f"models/{name}"])
+            writer.copy_item(part, f"models/{name}")
             facts = part.attributes(f"models/{name}")
         writer.annotate(f"models/{name}", {"order": order})
         self._tell(name, str(facts.get("significance_note", "")))
@@ -190,12 +208,3 @@ class Results:
             "plan": json.dumps(asdict(plan), default=str),
             "written": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-
-
-def _adopt(old: Store, writer: Writer, replaced: list[str]) -> tuple[dict[str, ModelFigures | None], int]:
-    """Copy what stays of an existing file; returns what its models are compared by, and the position of the next model."""
-    others = [name for name in old.models if name not in replaced]
-    writer.adopt(old, [*SHARED, *(f"models/{name}" for name in others)])
-    known = {name: stored_figures(old, name) for name in others}
-    last = max((int(old.attributes(f"models/{name}").get("order", 0)) for name in others), default=-1)
-    return known, 1 + last

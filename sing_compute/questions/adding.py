@@ -28,9 +28,10 @@ from sing_compute.scores.shifts import ConceptShifts, fold_views
 from sing_compute.scores.significance import SharedDirections, benjamini_hochberg
 from sing_compute.store import Store, replace_store
 from sing_compute.store.constants import SIGNIFICANT, TOP_CONCEPTS
+from sing_compute.store.copying import dependent_paths, dependents
+from sing_compute.store.definitions.sing import SING
 from sing_compute.store.gate import MAX_TEXT
 from sing_compute.store.text import clean
-from sing_compute.store.write import SHARED
 
 KIND = "added"
 """Kind of a concept that was added later."""
@@ -95,7 +96,10 @@ def _add(
     vectors = text_vectors(store, new, new, progress, clip=clip, embeddings=embeddings)
     all_vectors = torch.cat([torch.from_numpy(store.array("clip/concept_embeddings")), vectors])
     with replace_store(store.path, scratch=work.folder) as writer:
-        writer.adopt(store, [*SHARED, "comparison", *(f"models/{name}" for name in store.models)])
+        stale = dependent_paths(store, "concepts", handled=[SING.name])
+        if stale:
+            progress.say(f"left out, because the concepts change: {dependents(stale)}")
+        writer.copy(store, leave_out=stale)
         if embeddings:
             writer.annotate("clip", {"added_sha256": file_sha256(embeddings)})
         sink = StoreSink(writer)

@@ -20,8 +20,8 @@ from sing_compute.pipeline.store_sink import StoreSink
 from sing_compute.process.interruption import Interruption
 from sing_compute.process.progress import Progress
 from sing_compute.store import Store, replace_store
+from sing_compute.store.copying import check_unknown_parts, comparison_paths, dependent_paths, dependents
 from sing_compute.store.text import clean
-from sing_compute.store.write import SHARED
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class _Source:
 def merge(
     files: Sequence[Path], output: Path, progress: Progress, *, renames: Sequence[str] = (), fresh: bool = False
 ) -> list[str]:
-    """Join files: copy their models in order, bit for bit, and compare all of them.
+    """Join files: copy their models in order and everything else, bit for bit, and compare all models.
 
     Args:
         files: Two files or more; what models have in common is copied from the first.
@@ -66,10 +66,14 @@ def merge(
             if any(work.folder.glob("*.safetensors")) or any(work.folder.glob("*.probe")):
                 raise SingError(f"{work.folder} holds unfinished work for {output}: choose another -o")
             with replace_store(output, scratch=work.folder) as writer:
-                writer.adopt(stores[0], SHARED)
+                for store in stores:
+                    stale = dependent_paths(store, "models")
+                    if stale:
+                        progress.say(f"{store.path}: left out, because its models change: {dependents(stale)}")
+                    writer.copy(store, leave_out=["models", *comparison_paths(), *stale])
                 for position, model in enumerate(models):
                     work.leave_if_asked()
-                    writer.adopt(model.store, [f"models/{model.old}"], name=model.new)
+                    writer.copy_item(model.store, f"models/{model.old}", name=model.new)
                     writer.annotate(f"models/{model.new}", {"order": position})
                 found = {model.new: stored_figures(model.store, model.old) for model in models}
                 if scored := {name: figures for name, figures in found.items() if figures is not None}:
@@ -80,13 +84,17 @@ def merge(
 
 
 def _check_common(stores: Sequence[Store]) -> None:
-    """Refuse files whose models could not be compared."""
-    texts, images = _texts(stores[0]), _images(stores[0])
-    for other in stores[1:]:
-        differing = images.differing(other) + texts.differing(other)
+    """Refuse files whose models could not be compared, or whose other parts cannot be joined."""
+    check_unknown_parts(stores)
+    with_images = [store for store in stores if "images/key" in store]
+    for other in with_images[1:]:
+        first = with_images[0]
+        differing = _images(first).differing(other)
+        if "concepts/name" in first and "concepts/name" in other:
+            differing += _texts(first).differing(other)
         if differing:
             raise StoreError(
-                f"{other.path} was made with other {', '.join(differing)} than {stores[0].path}; models of one file must "
+                f"{other.path} was made with other {', '.join(differing)} than {first.path}; models of one file must "
                 "be comparable"
             )
 

@@ -18,9 +18,6 @@ from sing_compute.store.gate import MAX_TEXT
 from sing_compute.store.read import Store
 from sing_compute.store.text import one_line
 
-SHARED = ("images", "groups", "subsets", "classes", "concepts", "clip")
-"""Groups that all models of one file have in common."""
-
 Attribute = str | int | float | bool
 _ATTRIBUTE_TEXT = 32_000
 """Bytes; HDF5 keeps attributes of at most 64 KiB."""
@@ -116,12 +113,6 @@ class Writer:
             store.file.copy(path, self._file.require_group(parent or "/"), name=name)
         except (OSError, RuntimeError, ValueError) as error:
             raise StoreError(f"{store.path}: {one_line(error)}") from error
-
-    def adopt(self, store: Store, groups: Iterable[str], *, name: str | None = None) -> None:
-        """Copy groups that are there from another results file (see `copy_item`)."""
-        for group in groups:
-            if group in store:
-                self.copy_item(store, group, name=name)
 
     def replace(self, path: str, values: ArrayLike | Iterable[str], **items: str | None) -> None:
         """Write one declared dataset in the place of the one that was copied; arguments as in `put`."""
