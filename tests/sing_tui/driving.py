@@ -13,6 +13,7 @@ from textual.app import App
 from textual.events import Key
 from textual.keys import _character_to_key
 from textual.pilot import Pilot
+from textual.widget import Widget
 from textual.worker import WorkerCancelled
 
 from sing_tui.app import Explorer
@@ -81,6 +82,13 @@ def lines(app: Explorer) -> list[str]:
 
 def on_screen(app: Explorer) -> str:
     return "\n".join(lines(app))
+
+
+def widget_text(widget: Widget) -> str:
+    """Return the text painted inside one widget, its words joined by single spaces, wherever the lines end."""
+    area = widget.region
+    strips = widget.screen._compositor.render_strips()[area.y : area.bottom]
+    return " ".join(" ".join(strip.crop(area.x, area.right).text for strip in strips).split())
 
 
 def status(app: Explorer) -> str:
