@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 
-.PHONY: demo test check fuzz format clean
+.PHONY: demo test test-environments check fuzz format clean
 
 demo: $(READY)
 	$(BIN)/sing-compute --demo
@@ -13,6 +13,10 @@ demo: $(READY)
 # Two processes on two cores, one thread each: with more they wait for each other.
 test: check
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+# The whole suite once in each environment that must change nothing (as root: another user is one of them). Takes hours.
+test-environments: $(READY)
+	$(BIN)/python tests/environments.py
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -5,11 +5,14 @@ DataTable and VisiData, prints a table and writes results/explorer.csv and .md. 
 """
 
 import argparse
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))  # for terminal.py
 
 from explorer_facts import facts_of
 from explorer_keys import every_key, movements, next_class, sorts, starts

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))  # for stores.py and store_tables.py
+
 import numpy as np
 from full_world import World, networks
 from numpy.typing import NDArray

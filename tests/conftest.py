@@ -1,9 +1,76 @@
-"""What tests of several rooms share."""
+"""What every test starts from, on every machine and in every order: the same environment and the same random numbers."""
 
+import logging
+import os
+import random
+import signal
+import socket
+import sys
+import tempfile
+import time
 from collections.abc import Iterator
+from typing import Any
 
+import numpy as np
 import pytest
 from forked import Runs
+
+KEPT = (
+    "PATH", "TMPDIR", "VIRTUAL_ENV", "OMP_NUM_THREADS", "SING_ASSETS",
+    "PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "PYTHONHASHSEED",
+)  # fmt: skip
+KEPT_GROUPS = ("PYTEST_", "COV_", "LD_", "CUDA_", "NVIDIA_")
+"""Variables that say where programs, libraries and the real data are; tests and what they start see no other of the caller's."""
+FIXED = {"LANG": "C.UTF-8", "TZ": "UTC", "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the tests and their subprocesses an environment of their own, with an empty home folder."""
+    home = tempfile.TemporaryDirectory(prefix="home-", ignore_cleanup_errors=True)
+    config.add_cleanup(home.cleanup)
+    kept = {name: value for name, value in os.environ.items() if name in KEPT or name.startswith(KEPT_GROUPS)}
+    os.environ.clear()
+    os.environ.update(kept | FIXED | {"HOME": home.name})
+    time.tzset()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Seed the random numbers of the process, before any fixture draws some: no test depends on what ran before it."""
+    random.seed(0)
+    np.random.seed(0)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
+
+
+def shared_state() -> dict[str, Any]:
+    """Return what all tests of a process share and each must leave as it found it."""
+    torch = sys.modules.get("torch")
+    return {
+        "environment": dict(os.environ, PYTEST_CURRENT_TEST=""),
+        "working folder": os.getcwd(),
+        "arguments": list(sys.argv),
+        "import path": list(sys.path),
+        "signal handlers": [signal.getsignal(number) for number in SIGNALS],
+        "time zone": time.tzname,
+        "logging": (logging.root.level, logging.root.manager.disable),
+        "socket timeout": socket.getdefaulttimeout(),
+        "threads of torch": torch.get_num_threads() if torch else None,
+        "precision of torch": torch.get_default_dtype() if torch else None,
+    }
+
+
+@pytest.fixture(autouse=True)
+def _unchanged() -> Iterator[None]:
+    """Fail a test that leaves the process in another state than it found it in."""
+    before = shared_state()
+    yield
+    after = shared_state()
+    changed = {name: (before[name], after[name]) for name in after if before[name] != after[name]}
+    if before["threads of torch"] is None:  # the test was the first to import it
+        changed = {name: ends for name, ends in changed.items() if "torch" not in name}
+    assert not changed, f"the test leaves changed: {changed}"
 
 
 @pytest.fixture(scope="session")

@@ -92,25 +92,52 @@ class Runs:
         self._process.stdout.close()
 
     def start(
-        self, arguments: Sequence[str], *, slow: float = 0, terminal: str = "", place: Mapping[str, str] | None = None
+        self,
+        arguments: Sequence[str],
+        *,
+        hold: int | None = None,
+        slow: float = 0,
+        terminal: str = "",
+        place: Mapping[str, str] | None = None,
     ) -> None:
-        """Begin a run; the small network takes `slow` seconds a batch, `place` is its place among several processes."""
+        """Begin a run.
+
+        Args:
+            arguments: Of sing-compute.
+            hold: After so many batches of features the small network waits until `let_go`; None: it never waits.
+            slow: Seconds that the small network takes for each batch.
+            terminal: Path of the terminal that the run talks to; without it a file takes what the run says.
+            place: Variables that give its place among several processes.
+        """
+        waits = {} if hold is None else {"HOLD": str(hold)}
         self._ask(
             {
                 "folder": str(self.folder),
                 "arguments": list(arguments),
                 "terminal": terminal,
-                "environment": {"SLOW": str(slow), **(place or {})},
+                "environment": {"SLOW": str(slow), **waits, **(place or {})},
                 "output": self._told,
             }
         )
         self.pid = int(self._process.stdout.readline())
 
+    def wait_held(self) -> None:
+        """Wait until the network of the run waits where `hold` says."""
+        wait_for((self.folder / f"held-{self.pid}").exists)
+
+    def let_go(self) -> None:
+        """Let the network of the run go on."""
+        (self.folder / f"go-{self.pid}").touch()
+
     def end(self) -> tuple[int, list[str]]:
         """Wait for its end; gives the exit code, negative for a signal, and the lines it said, unless on a terminal."""
         self._ask("")
         code = int(self._process.stdout.readline())
-        return code, (self.folder / self._told).read_text().splitlines()
+        return code, self.said().splitlines()
+
+    def said(self) -> str:
+        """Return what the run has said so far, unless on a terminal."""
+        return (self.folder / self._told).read_text()
 
     def finish(self, arguments: Sequence[str]) -> list[str]:
         """A run that must end well."""
@@ -146,11 +173,11 @@ class Runs:
         self._process.stdin.flush()
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
-    """Wait until something holds."""
+def wait_for(condition: Callable[[], object], seconds: float = 120) -> None:
+    """Wait until a condition holds; fail after so many seconds."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, f"not so within {seconds:g} s"
         time.sleep(0.005)
 
 

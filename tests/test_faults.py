@@ -17,6 +17,8 @@ from forked import Runs, contents, wait_for
 from small_run import make_inputs
 
 IMAGES, SHARDS = 800, 4
+BATCHES = 8
+"""In a shard."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +33,11 @@ class World:
     def command(self, output: Path, *more: str) -> list[str]:
         return [*self.options, *more, "-o", str(output.relative_to(self.folder))]
 
-    def begin(self, output: Path, *more: str, terminal: str = "") -> None:
-        """A slow run that has finished its first shard when this returns."""
-        self.runs.start(self.command(output, *more), slow=0.05, terminal=terminal)
-        wait_for(lambda: shards(output))
+    def begin(self, output: Path, *more: str, finished: int = 1, terminal: str = "") -> None:
+        """Start a run and wait until it has finished so many shards; it goes on at `runs.let_go`."""
+        self.runs.start(self.command(output, *more), hold=BATCHES * finished, terminal=terminal)
+        self.runs.wait_held()
+        wait_for(lambda: len(shards(output)) == finished)
 
     def refused(self, output: Path) -> str:
         """The one error line of the run; it stands in the log too, and nothing but finished work is left of the run."""
@@ -95,6 +98,7 @@ def test_a_lost_connection_changes_nothing(world: World) -> None:
     shown = os.read(master, 65536).decode()
     os.close(slave)
     os.close(master)
+    world.runs.let_go()
     code, _ = world.runs.end()
     assert code == 0
     assert contents(output) == world.calm
@@ -111,14 +115,16 @@ def test_a_disk_that_fills_up_costs_no_finished_work(world: World) -> None:
     output = world.folder / "full.h5"
     world.begin(output)
     world.runs.limit_files(20_000)
+    world.runs.let_go()
     said = world.refused(output)
     assert said.startswith(f"cannot write full.h5.work/{len(shards(output)):06d}.safetensors: File too large (")
     assert said.endswith(" MB free there); finished work is kept: make room, and the same command goes on")
-    assert 1 <= len(shards(output)) < SHARDS
+    assert len(shards(output)) == 1
 
-    world.runs.start(world.command(output), slow=0.05)
-    wait_for(lambda: len(shards(output)) == SHARDS)
+    world.runs.start(world.command(output), hold=0)
+    world.runs.wait_held()
     world.runs.limit_files(50_000)  # enough for shards, not for the results file
+    world.runs.let_go()
     said = world.refused(output)
     assert said.startswith("cannot write full.h5: File too large (")
     assert said.endswith(" MB free there); finished work is kept: make room, and the same command goes on")
@@ -152,6 +158,7 @@ def test_a_vanished_disk_of_images_is_no_heap_of_broken_images(world: World) -> 
     output, images = world.folder / "vanished.h5", world.folder / "images"
     world.begin(output, "--workers", "1")
     images.rename(images.with_name("away"))
+    world.runs.let_go()
     said = world.refused(output)
     assert said.startswith("images/class")
     assert "the images' disk is gone (" in said
@@ -163,6 +170,7 @@ def test_a_vanished_disk_of_results_is_one_line(world: World) -> None:
     output = world.folder / "results" / "gone.h5"
     world.begin(output)
     output.parent.rename(world.folder / "unplugged")
+    world.runs.let_go()
     code, told = world.runs.end()
     assert code == 2
     assert told[-1].startswith("sing-compute: error: cannot write results/gone.h5.work/")
@@ -177,6 +185,7 @@ def test_a_killed_decoder_is_one_line(world: World) -> None:
     output = world.folder / "decoder.h5"
     world.begin(output, "--workers", "2")
     os.kill(world.runs.workers()[-1], signal.SIGKILL)
+    world.runs.let_go()
     said = world.refused(output)
     assert said.startswith("a process that decodes images was killed (out of memory?)")
     world.goes_on(output, "--workers", "2")
@@ -203,17 +212,17 @@ def test_memory_that_is_gone_is_one_line(world: World) -> None:
     output, crowded = world.folder / "crowded.h5", world.folder / "crowded"
     world.begin(output)
     crowded.touch()
+    world.runs.let_go()
     said = world.refused(output)
     assert said.startswith("slow: cpu has no memory left for even one image at a time; finished work is kept")
     crowded.unlink()
-    assert 1 <= len(shards(output)) < SHARDS
+    assert len(shards(output)) == 1
     world.goes_on(output)
 
 
 def test_a_killed_run_whose_shard_was_damaged_computes_that_one_again(world: World) -> None:
     output = world.folder / "damaged.h5"
-    world.begin(output)
-    wait_for(lambda: len(shards(output)) == 2)
+    world.begin(output, finished=2)
     world.runs.kill()
     assert world.runs.end()[0] == -signal.SIGKILL
     torn = work(output) / "000000.safetensors"

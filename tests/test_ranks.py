@@ -1,11 +1,10 @@
 """Several processes on one run: the same file as one gives, and one line where something happens to one of them."""
 
-import os
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -22,8 +21,10 @@ class Launched:
         for run in runs:
             run.folder = folder
 
-    def start(self, output: str, size: int, *more: str, slow: float = 0, slurm: bool = False) -> None:
-        """Begin a run of so many; the small network takes `slow` seconds a batch."""
+    def start(
+        self, output: str, size: int, *more: str, hold: Mapping[int, int] | None = None, slurm: bool = False
+    ) -> None:
+        """Begin a run of so many; the network of rank r waits after `hold[r]` batches until it may go on."""
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -33,7 +34,8 @@ class Launched:
             else:
                 place = {"WORLD_SIZE": size, "RANK": rank, "LOCAL_RANK": rank, "MASTER_ADDR": "127.0.0.1"}
             environment = {key: str(value) for key, value in (place | {"MASTER_PORT": port}).items()}
-            run.start([*self.options, *more, "-o", output], slow=slow, place=environment if size > 1 else None)
+            arguments = [*self.options, *more, "-o", output]
+            run.start(arguments, hold=(hold or {}).get(rank), place=environment if size > 1 else None)
         self.size = size
 
     def end(self) -> list[tuple[int, list[str]]]:
@@ -83,11 +85,10 @@ def test_two_processes_under_torchrun_give_the_file_of_one(launched: Launched, c
 def test_a_lost_process_ends_the_run_in_a_line_and_one_process_finishes_it(
     launched: Launched, calm: dict[str, object]
 ) -> None:
-    work = launched.folder / "lost.h5.work"
-    for mark in launched.folder.glob("begun-*"):
-        mark.unlink()
-    launched.start("lost.h5", 3, slow=0.3, slurm=True)
-    wait_for(lambda: len(list(launched.folder.glob("begun-*"))) == 3)
+    work, finished = launched.folder / "lost.h5.work", [f"00000{n}.safetensors" for n in (0, 2, 3)]
+    launched.start("lost.h5", 3, hold={1: 3}, slurm=True)
+    launched.runs[1].wait_held()
+    wait_for(lambda: [path.name for path in sorted(work.glob("*.safetensors"))] == finished)
     assert "features (1 of 3 processes): begins" in (launched.folder / "lost.h5.log").read_text()
     launched.runs[1].kill()
     first, lost, other = launched.end()
@@ -96,7 +97,7 @@ def test_a_lost_process_ends_the_run_in_a_line_and_one_process_finishes_it(
     assert first[0] == other[0] == 2
     assert first[1][-1] == f"sing-compute: error: {line}"
     assert other[1] == [f"sing-compute: error: rank 2: {line}"]
-    assert [path.name for path in sorted(work.glob("*.safetensors"))] == [f"00000{n}.safetensors" for n in (0, 2, 3)]
+    assert [path.name for path in sorted(work.glob("*.safetensors"))] == finished
     launched.start("lost.h5", 1)
     ((code, told),) = launched.end()
     assert code == 0, told
@@ -105,10 +106,11 @@ def test_a_lost_process_ends_the_run_in_a_line_and_one_process_finishes_it(
 
 
 def test_three_processes_go_on_where_one_was_interrupted(launched: Launched, calm: dict[str, object]) -> None:
-    work = launched.folder / "on.h5.work"
-    launched.start("on.h5", 1, slow=0.1)
-    wait_for(lambda: list(work.glob("*.safetensors")))
-    os.kill(launched.runs[0].pid, signal.SIGTERM)
+    launched.start("on.h5", 1, hold={0: 9})
+    launched.runs[0].wait_held()
+    launched.runs[0].signal(signal.SIGTERM)
+    wait_for(lambda: "SIGTERM: finishing" in launched.runs[0].said())
+    launched.runs[0].let_go()
     ((code, told),) = launched.end()
     assert code == 143, told
     launched.start("on.h5", 3)

@@ -16,8 +16,9 @@ def test_a_killed_run_goes_on_and_ends_in_the_same_numbers(runs: Runs, tmp_path:
     told = runs.finish([*options, "-o", "calm.h5"])
     assert any(line.startswith("skipped 1 images that cannot be read, first class1/0005.png") for line in told)
     work, command = tmp_path / "killed.h5.work", [*options, "-o", "killed.h5"]
-    runs.start(command, slow=0.05)
-    wait_for(lambda: len(list(work.glob("*.safetensors"))) >= 2)
+    runs.start(command, hold=16)  # eight batches a shard
+    runs.wait_held()
+    wait_for(lambda: len(list(work.glob("*.safetensors"))) == 2)
     runs.kill()
     assert runs.end()[0] == -signal.SIGKILL
     done = sorted(path.name for path in work.glob("*.safetensors"))
@@ -44,10 +45,11 @@ def test_a_signal_lets_the_shard_in_work_be_finished(
 ) -> None:
     runs.folder = tmp_path
     work = tmp_path / "out.h5.work"
-    runs.start([*make_inputs(tmp_path), "--workers", "1", "-o", "out.h5"], slow=0.15)
-    wait_for(lambda: (work / "plan.json").exists())
-    time.sleep(0.3)  # in the middle of the first shard
+    runs.start([*make_inputs(tmp_path), "--workers", "1", "-o", "out.h5"], hold=3)  # in the middle of the first shard
+    runs.wait_held()
     runs.signal(number)
+    wait_for(lambda: f"{number.name}: finishing" in runs.said())
+    runs.let_go()
     ended, told = runs.end()
     assert ended == code
     assert f"{number.name}: finishing the shard in work; once more to leave at once" in told
@@ -67,25 +69,21 @@ def test_twenty_kills_at_random_moments_cost_nothing(runs: Runs, tmp_path: Path)
     old = output.read_bytes()
     options[1] = "second=slow_net:slow"
     command = [*options, "-o", "out.h5"]
-    durations = []
-    for _ in range(4):  # the shortest: other work on the machine must not let later runs end before they are killed
-        output.write_bytes(old)
-        start = time.monotonic()
-        runs.finish(command)
-        durations.append(time.monotonic() - start)
-    duration = min(durations)
-    assert duration < 5
+    start = time.monotonic()
+    runs.finish(command)
+    duration = time.monotonic() - start
     new = contents(output)
     rng = np.random.default_rng(0)
-    killed, tries, states = 0, 0, set()
-    while killed < 20:  # a busy machine lets some runs end before they are killed: those do not count
-        tries += 1
-        assert tries <= 60
+    killed, states = 0, set()
+    while killed < 20:
         output.write_bytes(old)
         runs.start(command)
         time.sleep(rng.uniform(0, duration))
         runs.kill()
-        killed += runs.end()[0] == -signal.SIGKILL
+        if runs.end()[0] == -signal.SIGKILL:
+            killed += 1
+        else:  # the run ended first, as the machine has become faster: this try does not count, and later kills come earlier
+            duration *= 0.9
         states.add("old" if output.read_bytes() == old else "new" if contents(output) == new else "neither")
         runs.finish(command)
         assert contents(output) == new

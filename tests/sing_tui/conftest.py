@@ -14,45 +14,44 @@ sys.path.append(str(Path(__file__).parent))  # for driving.py
 AWKWARD = ("[red]bold[/red]", "=1+1", "ネコ科の動物たち", "bell\x07\x1b[31m tab\tend", "🦉 owl 🦉", "long " * 30)
 
 
-@pytest.fixture(scope="session")
-def store_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_store(tmp_path_factory.mktemp("store") / "results.h5", groups=("clean", "noisy"), concepts=60)
+def shared(path: Path) -> Iterator[Path]:
+    """Lend a file to many tests; fail if one of them changes it or leaves another file beside it."""
+    before = path.read_bytes()
+    yield path
+    assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path]
 
 
 @pytest.fixture(scope="session")
-def awkward_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def store_path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    path = tmp_path_factory.mktemp("store") / "results.h5"
+    yield from shared(write_store(path, groups=("clean", "noisy"), concepts=60))
+
+
+@pytest.fixture(scope="session")
+def awkward_path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     path = tmp_path_factory.mktemp("awkward") / "awkward.h5"
-    return write_store(path, class_names=AWKWARD, images_per_class=(5,) * len(AWKWARD), models=("a", "@b"))
+    images = (5,) * len(AWKWARD)
+    yield from shared(write_store(path, class_names=AWKWARD, images_per_class=images, models=("a", "@b")))
 
 
 @pytest.fixture(scope="session")
-def bare_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_store(tmp_path_factory.mktemp("bare") / "bare.h5", models=("vgg",), null_space=False)
+def bare_path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    path = tmp_path_factory.mktemp("bare") / "bare.h5"
+    yield from shared(write_store(path, models=("vgg",), null_space=False))
 
 
 @pytest.fixture(scope="session")
-def three_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def three_path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     path = tmp_path_factory.mktemp("three") / "three.h5"
-    return write_store(
-        path,
-        models=("alpha", "beta", "gamma"),
-        class_names=("cat", "dog", "owl", "empty"),
-        images_per_class=(9, 7, 5, 0),
-        concepts=24,
-    )
+    models, classes = ("alpha", "beta", "gamma"), ("cat", "dog", "owl", "empty")
+    yield from shared(write_store(path, models=models, class_names=classes, images_per_class=(9, 7, 5, 0), concepts=24))
 
 
 @pytest.fixture
 def store(store_path: Path) -> Iterator[Store]:
     with Store(store_path) as opened:
         yield opened
-
-
-@pytest.fixture(autouse=True)
-def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TERM", "xterm-256color")
-    monkeypatch.setenv("COLORTERM", "truecolor")
-    monkeypatch.delenv("NO_COLOR", raising=False)
 
 
 @pytest.fixture

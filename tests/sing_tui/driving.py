@@ -3,16 +3,19 @@
 import asyncio
 import re
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+import pytest
 from terminal import Terminal
 from textual.app import App
 from textual.events import Key
 from textual.keys import _character_to_key
 from textual.pilot import Pilot
+from textual.widget import Widget
 from textual.worker import WorkerCancelled
 
 from sing_tui.app import Explorer
@@ -74,13 +77,33 @@ def burst(*keys: str, app: Explorer) -> None:
         app.post_message(Key(name, "/" if key == "slash" else key if len(key) == 1 else None))
 
 
-def lines(app: Explorer) -> list[str]:
+def lines(app: App) -> list[str]:
     """The text on the screen, line by line (private API of Textual, kept in this one place)."""
     return ["".join(segment.text for segment in strip) for strip in app.screen._compositor.render_strips()]
 
 
-def on_screen(app: Explorer) -> str:
-    return "\n".join(lines(app))
+def screen_text(app: App) -> str:
+    """Return the text on the screen, its lines joined; empty before the first screen is there."""
+    return "\n".join(lines(app)) if app.screen_stack else ""
+
+
+on_screen = screen_text
+
+
+async def until(condition: Callable[[], object], app: App, *, seconds: float = 30) -> None:
+    """Wait until a condition holds, best one on `screen_text`; after so many seconds fail with the screen in the message."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            pytest.fail(f"not seen within {seconds:g} s:\n{screen_text(app)}")
+        await asyncio.sleep(0.01)
+
+
+def widget_text(widget: Widget) -> str:
+    """Return the text painted inside one widget, its words joined by single spaces, wherever the lines end."""
+    area = widget.region
+    strips = widget.screen._compositor.render_strips()[area.y : area.bottom]
+    return " ".join(" ".join(strip.crop(area.x, area.right).text for strip in strips).split())
 
 
 def status(app: Explorer) -> str:
@@ -97,16 +120,6 @@ def numbers(app: Explorer, name: str) -> list[float]:
     """The numbers of the painted row of that name, without intervals."""
     line = next(line for line in lines(app)[3:-2] if re.match(rf".{re.escape(name)}(?!\S)", line))
     return [float(cell) for cell in re.sub(r"\[.*?\]", "", line[1 + len(name) :]).split() if not cell.isalpha()]
-
-
-async def until(pilot: Pilot, true: Callable[[], object]) -> None:
-    """Wait for something to become true, and to be painted."""
-    for _ in range(500):
-        if true():
-            break
-        await asyncio.sleep(0.01)
-    assert true()
-    await pilot.pause(0.01)
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:

@@ -116,7 +116,8 @@ def drive(
 async def enter_text(pilot: Pilot, screen: FinderScreen, text: str) -> None:
     screen.query_one(Input).value = text
     await pilot.pause(0.01)
-    await until(pilot, lambda: screen.answered == screen.generation)
+    await until(lambda: screen.answered == screen.generation, pilot.app)
+    await pilot.pause(0.01)
 
 
 async def press(pilot: Pilot, *keys: str) -> None:
@@ -207,12 +208,12 @@ def test_a_newer_letter_ends_the_search_and_enter_waits_for_the_answer() -> None
     async def act(pilot: Pilot, screen: FinderScreen) -> None:
         for text in ("o", "ow", "owl"):
             screen.query_one(Input).value = text
-            await until(pilot, lambda text=text: text in slow.begun)
-        await until(pilot, lambda: slow.given_up[-1:] == ["ow"])
+            await until(lambda text=text: text in slow.begun, pilot.app)
+        await until(lambda: slow.given_up[-1:] == ["ow"], pilot.app)
         await press(pilot, "enter")
         assert screen.is_current
         slow.free.set()
-        await until(pilot, lambda: not screen.is_current)
+        await until(lambda: not screen.is_current, pilot.app)
 
     assert [hit.text for hit in drive(slow, act) if hit] == ["owl"]
     assert set(slow.given_up) == {"o", "ow"}

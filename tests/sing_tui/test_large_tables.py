@@ -45,7 +45,7 @@ async def test_places_are_worked_out_beside_the_screen_which_shows_dots_meanwhil
         await press(pilot, "d", "d")
         await settle(pilot)
         burst("equals_sign", app=app)
-        await until(pilot, lambda: app.screen.place.beside and "rank" in on_screen(app))
+        await until(lambda: app.screen.place.beside and "rank" in on_screen(app), app)
         row = next(line for line in lines(app) if line.startswith(" cat/"))
         assert row.rstrip().endswith("…")
         await press_only(pilot, "down")
@@ -125,11 +125,12 @@ async def test_a_newer_filter_overtakes_an_older_one(
     async with app.run_test(size=SIZE) as pilot:
         await settle(pilot)
         burst("f", *"dog", app=app)
-        await until(pilot, lambda: held)
+        await until(lambda: held, app)
         for key in ("backspace", "backspace", "backspace", *"owl"):
             burst(key, app=app)  # one at a time: sent together, Textual's Input takes letters before other keys
             await pilot.pause(0.02)
-        await until(pilot, lambda: app.screen.view.arrangement.filter == "owl")
+        await until(lambda: app.screen.view.arrangement.filter == "owl", app)
+        await pilot.pause(0.01)
         gate.set()
         await settle(pilot)
         texts = [column.values.all() for column in app.screen.view.table.columns if column.is_text]

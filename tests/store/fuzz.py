@@ -22,7 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 HERE = Path(__file__).resolve()
-sys.path[:0] = [str(HERE.parent), str(HERE.parents[1] / "sing_tui"), str(HERE.parents[2] / "benchmarks")]
+sys.path[:0] = [str(HERE.parent), str(HERE.parents[1] / "sing_tui"), str(HERE.parents[1])]
 PATIENCE = 10
 """Seconds that one file may take in one of its readers."""
 PICTURES = ("scatter", "ratios", "distributions", "strings", "validation", "spectrum", "parts")
