@@ -22,6 +22,8 @@ KEPT = (
 KEPT_GROUPS = ("PYTEST_", "COV_", "LD_", "CUDA_", "NVIDIA_")
 """Variables that say where programs, libraries and the real data are; tests and what they start see no other of the caller's."""
 FIXED = {"LANG": "C.UTF-8", "TZ": "UTC", "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+SET_BY_OTHERS = ("PYTEST_", "KMP_", "TORCH", "TOKENIZERS_")
+"""Variables that pytest, torch and open_clip set on their own."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -47,8 +49,8 @@ def pytest_runtest_setup() -> None:
 def shared_state() -> dict[str, Any]:
     """Return what all tests of a process share and each must leave as it found it."""
     torch = sys.modules.get("torch")
-    return {
-        "environment": dict(os.environ, PYTEST_CURRENT_TEST=""),
+    variables = {f"${name}": value for name, value in os.environ.items() if not name.startswith(SET_BY_OTHERS)}
+    return variables | {
         "working folder": os.getcwd(),
         "arguments": list(sys.argv),
         "import path": list(sys.path),
@@ -67,9 +69,10 @@ def _unchanged() -> Iterator[None]:
     before = shared_state()
     yield
     after = shared_state()
-    changed = {name: (before[name], after[name]) for name in after if before[name] != after[name]}
+    ends = {name: (before.get(name), after.get(name)) for name in before | after}
+    changed = {name: each for name, each in ends.items() if each[0] != each[1]}
     if before["threads of torch"] is None:  # the test was the first to import it
-        changed = {name: ends for name, ends in changed.items() if "torch" not in name}
+        changed = {name: each for name, each in changed.items() if "torch" not in name}
     assert not changed, f"the test leaves changed: {changed}"
 
 

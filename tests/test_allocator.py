@@ -7,7 +7,7 @@ import pytest
 PAGE = 4096
 SIZE = 40 * 2**20
 PROGRAM = f"""
-import resource, threading
+import ctypes, resource, threading
 from contextlib import nullcontext
 from sing_compute.allocator import keeping_memory, share_one_heap
 
@@ -31,6 +31,7 @@ def in_a_thread(block):
     thread.join()
     return found[0]
 
+ctypes.CDLL(None).prctl(41, 1, 0, 0, 0)  # PR_SET_THP_DISABLE: pages of one size, whatever the machine is set to
 share_one_heap()
 before = held()
 print(in_a_thread(nullcontext()), in_a_thread(keeping_memory()), in_a_thread(nullcontext()), held() - before)

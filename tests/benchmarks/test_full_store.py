@@ -106,7 +106,8 @@ def test_the_command_says_what_it_wrote(tmp_path: Path, capsys: pytest.CaptureFi
     out = tmp_path / "out.h5"
     options = {"images": 90, "classes": 22, "models": 1, "concepts": 21, "replicates": 5}
     main([str(out), *(part for name, value in options.items() for part in (f"--{name}", str(value)))])
-    assert out.stat().st_size > 0
+    with Store(out) as store:
+        assert (len(store.dataset("images/key")), len(store.models)) == (90, 1)
     assert "GB of memory" in capsys.readouterr().out
 
 

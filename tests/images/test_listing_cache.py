@@ -2,12 +2,12 @@
 
 import os
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from forked import wait_for
 
 from sing_compute.images import image_sources, listing_cache
 from sing_compute.images.image_sources import list_images
@@ -76,10 +76,18 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 }
 
 
+def wait_for_tick(folder: Path) -> None:
+    """Wait until a file that is written now is younger, by the clock of the file system, than what was written before."""
+    probe = folder / "probe"
+    probe.touch()
+    first = probe.stat().st_mtime_ns
+    wait_for(lambda: (probe.write_bytes(b""), probe.stat().st_mtime_ns > first)[1])
+
+
 @pytest.mark.parametrize("change", CHANGES)
 def test_after_any_change_the_tree_is_listed_again(change: str, tree: Path) -> None:
     assert list(list_images(tree).keys) == KEYS
-    time.sleep(0.02)  # beyond the tick of the file system's clock; UNCHANGED_FOR sees to it outside of tests
+    wait_for_tick(tree.parent)  # UNCHANGED_FOR sees to it outside of tests
     CHANGES[change](tree)
     truth = sorted(path.relative_to(tree).as_posix() for path in tree.rglob("*.png"))
     assert truth != KEYS

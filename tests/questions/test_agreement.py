@@ -57,7 +57,7 @@ def test_figures_and_orders_are_those_of_the_files(pair: tuple[Path, Path]) -> N
         assert (found.ranks == rankdata(values, axis=-1)).all()
         wanted = [spearmanr(values[0, place], values[1, place]).statistic for place in range(3)]
         assert np.abs(found.model_order - wanted).max() < 1e-9
-        assert np.abs(found.model_order).max() < 1 or len({*found.model_order}) > 1  # orders do differ here
+        assert np.abs(found.model_order).min() < 1  # orders do differ here
         for row, model in enumerate(MODELS):
             for place, name in enumerate(("attribute_score_abs_q50", "image_score_q50", "ratio")):
                 medians = [store.array(f"models/{model}/classes/{name}")[0] for store in (left, right)]

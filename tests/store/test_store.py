@@ -213,7 +213,9 @@ def test_tables_are_the_stored_numbers(path: Path) -> None:
         assert (images.column("null_energy").values.take(rows) == group["null_energy"][()][30 + rows]).all()
         top = [file["concepts/name"][i].decode() for i in group["top_concept"][30:42, 0]]
         assert list(images.column("top_concept").values.all()) == top
-        assert set(images.column("group").values.all()) <= {"", "indoor", "outdoor"}
+        groups = [("indoor", "outdoor", "")[i] for i in file["images/group"][30:42]]  # -1: none
+        assert set(groups) == {"", "indoor", "outdoor"}
+        assert list(images.column("group").values.all()) == groups
         classes = class_table(store, "alpha", "wrong")
         counts = file["models/alpha/classes/count"][2]
         assert list(classes.column("index").values.all()) == list(np.flatnonzero(counts))

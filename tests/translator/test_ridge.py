@@ -34,7 +34,7 @@ def test_weights_and_cosine_are_scikit_learns(ridge: float) -> None:
     predicted = torch.from_numpy(reference.predict(features.double().numpy()))
     cosine = torch.nn.functional.cosine_similarity
     difference = cosine(translator(features), targets.double()) - cosine(predicted, targets.double())
-    assert float(difference.abs().max()) < 1e-5
+    assert float(difference.abs().max()) < 1e-12
 
 
 def test_an_exact_linear_map_is_found_again() -> None:
