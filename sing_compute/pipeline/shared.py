@@ -120,7 +120,10 @@ class Pictures:
         if self.groups is None:
             return np.full(len(self.keys), -1, dtype=np.int32)
         places = {name: index for index, name in enumerate(self.group_names)}
-        return np.array([places.get(name, -1) for name in self.groups.names], dtype=np.int32)[self.groups.codes]
+        group: NDArray[np.int32] = np.array([places.get(name, -1) for name in self.groups.names], np.int32)[
+            self.groups.codes
+        ]
+        return group
 
     def write(self, writer: Writer, classes: int) -> None:
         """Write what a file has once."""
