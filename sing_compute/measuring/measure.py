@@ -28,7 +28,7 @@ from sing_compute.scores.shifts import (
 from sing_compute.scores.significance import (
     SharedDirections,
 )
-from sing_compute.scores.statistics import class_statistics, model_summary, owners_of, ranked
+from sing_compute.scores.statistics import class_statistics, model_summary, owners_of, sorted_pairs
 from sing_compute.store import Writer
 from sing_compute.store.schema import RANKED
 from sing_compute.translator.comparison import compare_translators
@@ -241,7 +241,7 @@ class ModelMeasurement:
         concepts.close()
         columns = images.columns()
         for name in RANKED:
-            order = ranked(columns[name])
+            order = sorted_pairs(columns[name])
             written = self._create(writer, f"rankings/{name}", order.shape)
             for start in range(0, len(order), WINDOW):
                 written[start : start + WINDOW] = owners_of(order[start : start + WINDOW]).view(np.int32)

@@ -26,7 +26,7 @@ from sing_compute.scores.resampling import (
 )
 from sing_compute.scores.shifts import fold_views
 from sing_compute.scores.spectrum import semantic_spectrum
-from sing_compute.scores.statistics import Columns, median, ordered, quantiles, ratio
+from sing_compute.scores.statistics import Columns, median, quantiles, ratio, sorted_finite
 from sing_compute.store.schema import CURVE, PENALTIES, TOP_CONCEPTS
 from sing_compute.translator.ridge import RidgeSums
 
@@ -158,7 +158,7 @@ class Validity:
         give_memory_back()
         over_classes = class_replicates(offsets, columns, class_ratio) if several else NOTHING
         values = np.array([_figures(each, names) for each in measured])
-        values[PENALTIES.index(1.0), -1] = median(ordered(class_ratio))
+        values[PENALTIES.index(1.0), -1] = median(sorted_finite(class_ratio))
         images = np.stack([_spread(run, names) for run in runs])
         put("bootstrap", figure=names, value=values, images=images, classes=_spread(over_classes, names))
         put("bootstrap", images_interval=np.stack([_bounds(run, names) for run in runs]))
@@ -195,7 +195,7 @@ def curves(columns: Columns, offsets: NDArray[np.int64]) -> dict[str, NDArray[np
     for name in ("attribute_score", "image_score"):
         rows = np.empty((len(offsets) - 1, len(CURVE)))
         for label, (start, stop) in enumerate(pairwise(offsets)):
-            rows[label] = quantiles(ordered(columns[name][int(start) : int(stop)]), np.array(CURVE) / 100)
+            rows[label] = quantiles(sorted_finite(columns[name][int(start) : int(stop)]), np.array(CURVE) / 100)
         result[f"{name}_curve"] = rows
     return result
 
@@ -206,7 +206,7 @@ def _figures(columns: Columns, names: tuple[str, ...]) -> list[float]:
     for name in names:
         values = columns.get(name.removesuffix("_abs"))
         if values is not None:
-            found[name] = median(ordered(values, absolute=name.endswith("_abs")))
+            found[name] = median(sorted_finite(values, absolute=name.endswith("_abs")))
     found["ratio_images"] = ratio(found["image_score"], found["attribute_score_abs"])
     return [found.get(name, np.nan) for name in names]
 
