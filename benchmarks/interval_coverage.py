@@ -20,7 +20,7 @@ import scipy.special
 import scipy.stats
 from numpy.typing import NDArray
 
-from sing_compute.scores import intervals, resampling
+from sing_compute.scores import intervals, resampling, weighted_median
 
 RESULTS = Path(__file__).parent / "results" / "interval_coverage.csv"
 HEADER = ("part", "world", "figure", "method", "n", "data_sets", "stated", "found", "mean_width", "undefined")
@@ -72,7 +72,9 @@ WORLDS = (
 
 def figures(scores: Array, shifts: Array, weights: Array, owners: NDArray[np.int64]) -> Array:
     """(replicate, figure): every figure under every row of weights."""
-    ordered = (resampling.Ordered.of(values, owners, weights.shape[1]) for values in (scores, np.abs(scores), shifts))
+    ordered = (
+        weighted_median.MedianTable.of(values, owners, weights.shape[1]) for values in (scores, np.abs(scores), shifts)
+    )
     median, absolute, image = (table.medians(weights) for table in ordered)
     sums = np.bincount(owners, scores, weights.shape[1]), np.bincount(owners, minlength=weights.shape[1])
     return np.stack([median, absolute, image, image / absolute, weights @ sums[0] / (weights @ sums[1])], axis=1)
@@ -188,7 +190,7 @@ def over_classes(sets: int, counts: Sequence[int] = (5, 6, 8, 10, 20, 50, 100, 2
             scores, shifts = draw_classes(rng, classes, size)
             ratios = np.median(shifts, axis=1) / np.median(np.abs(scores), axis=1)
             pooled = figures(scores.ravel(), shifts.ravel(), weights, np.repeat(np.arange(classes), size))[:, :4]
-            over = resampling.Ordered.of(ratios, np.arange(classes), classes).medians(weights)
+            over = weighted_median.MedianTable.of(ratios, np.arange(classes), classes).medians(weights)
             replicates = np.column_stack([pooled, over])
             wide = resampling.replicate_intervals(resampling.Replicates(CLASS_FIGURES, replicates, classes))
             both = {
@@ -215,7 +217,9 @@ def over_pairs(pairs: int, images: int = 100, priors: Sequence[float] = (1, 2, 4
         for pair, difference in enumerate(differences):
             shared, first, second = rng.normal(size=(3, images))
             models = 0.5 * shared + 0.4 * first + difference, 0.5 * shared + 0.4 * second
-            left, right = (resampling.Ordered.of(np.exp(m), rows, images).medians(weights)[:, None] for m in models)
+            left, right = (
+                weighted_median.MedianTable.of(np.exp(m), rows, images).medians(weights)[:, None] for m in models
+            )
             shares[pair] = resampling.share_above(left, right)[0]
         stated = np.maximum(shares, 1 - shares)
         right_order = (shares > 0.5) == (differences > 0)

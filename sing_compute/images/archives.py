@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Int64
 
 from sing_compute.errors import ImagesError
 from sing_compute.images.compact_text import Categorical, CategoricalBuilder, Texts
@@ -49,8 +49,8 @@ class _Index:
 
     stamp: str
     names: Texts
-    offset: NDArray[np.int64]
-    size: NDArray[np.int64]
+    offset: Int64[np.ndarray, " image"]
+    size: Int64[np.ndarray, " image"]
     labels: Categorical
 
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any, overload
 
 import numpy as np
+from jaxtyping import Int, Int32, UInt64
 from numpy.typing import NDArray
 
 Bounds = NDArray[np.integer[Any]]
@@ -76,7 +77,7 @@ class Texts(Sequence[str]):
         """Return one text as UTF-8. Sorted by these bytes, texts are in the order of their characters."""
         return self._content[self._bounds[row] : self._bounds[row + 1]].tobytes()
 
-    def take(self, rows: NDArray[np.integer[Any]]) -> "Texts":
+    def take(self, rows: Int[np.ndarray, " chosen"]) -> "Texts":
         """Return the texts of these rows, in the order of `rows`."""
         begins = self._bounds[rows].astype(np.int64)
         bounds = np.concatenate([[0], np.cumsum(self._bounds[rows + 1] - begins)])
@@ -87,7 +88,7 @@ class Texts(Sequence[str]):
             content[edges[0] : edges[-1]] = self._content[source + np.arange(edges[0], edges[-1])]
         return Texts.from_arrays(content, bounds)
 
-    def hashes(self) -> NDArray[np.uint64]:
+    def hashes(self) -> UInt64[np.ndarray, " text"]:
         """Return a hash of 64 bits for each text, the same on every machine."""
         numbers = (int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) for text in self)
         return np.fromiter(numbers, np.uint64, len(self))
@@ -97,9 +98,9 @@ class Texts(Sequence[str]):
         hashes = self.hashes()
         order = np.argsort(hashes, kind="stable")
         for place in np.flatnonzero(hashes[order[1:]] == hashes[order[:-1]]):
-            first, second = order[place], order[place + 1]
+            first, second = int(order[place]), int(order[place + 1])
             if self.raw(first) == self.raw(second):
-                return self[int(first)]
+                return self[first]
         return None
 
     def sha256(self) -> str:
@@ -114,7 +115,7 @@ class Texts(Sequence[str]):
 class Categorical(Sequence[str]):
     """One of a few names for each image, stored as a number: the name of a row is `names[codes[row]]`."""
 
-    codes: NDArray[np.int32]
+    codes: Int32[np.ndarray, " image"]
     names: tuple[str, ...]
 
     @classmethod
@@ -141,7 +142,7 @@ class Categorical(Sequence[str]):
             return Categorical(self.codes[index], self.names)
         return self.names[int(self.codes[index])]
 
-    def take(self, rows: NDArray[np.integer[Any]]) -> "Categorical":
+    def take(self, rows: Int[np.ndarray, " chosen"]) -> "Categorical":
         """Return the values of these rows, in the order of `rows`."""
         return Categorical(self.codes[rows], self.names)
 

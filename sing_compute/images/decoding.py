@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from jaxtyping import Shaped
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
@@ -33,7 +34,7 @@ class Batch:
 
     rows: list[int]
     """Row in the image list of each decoded image."""
-    tensors: list[Tensor]
+    tensors: list[Shaped[Tensor, "image ..."]]
     """For each transform the decoded images (image, channel, height, width); empty if none was decoded."""
     failed: list[tuple[int, str]]
     """Row of each image that cannot be decoded, and the reason."""

@@ -6,10 +6,9 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from jaxtyping import Int, Int32, Int64
 
 from sing_compute.errors import ImagesError
 from sing_compute.images.compact_text import Categorical, Texts
@@ -29,14 +28,14 @@ class ArchiveMembers:
     """Names of the archives below the image root."""
     stamps: tuple[str, ...]
     """Size and time of change of each archive when it was listed (`file_stamp`)."""
-    archive: NDArray[np.int32]
+    archive: Int32[np.ndarray, " image"]
     """Archive of each image: its index in `archives`."""
-    offset: NDArray[np.int64]
+    offset: Int64[np.ndarray, " image"]
     """First byte of each image in its archive."""
-    size: NDArray[np.int64]
+    size: Int64[np.ndarray, " image"]
     """Bytes of each image."""
 
-    def take(self, rows: NDArray[np.int64]) -> "ArchiveMembers":
+    def take(self, rows: Int64[np.ndarray, " chosen"]) -> "ArchiveMembers":
         """Return the positions of the images of these rows, in the order of `rows`."""
         return replace(self, archive=self.archive[rows], offset=self.offset[rows], size=self.size[rows])
 
@@ -116,7 +115,7 @@ class ImageList:
             self._raise_if_disk_is_gone(row, error)
             return -1
 
-    def take(self, rows: Sequence[int] | NDArray[np.integer[Any]]) -> "ImageList":
+    def take(self, rows: Sequence[int] | Int[np.ndarray, " chosen"]) -> "ImageList":
         """Return the list whose row i is row rows[i] of this one.
 
         Args:
@@ -133,7 +132,7 @@ class ImageList:
             members=self.members and self.members.take(chosen),
         )
 
-    def order(self, classes: NDArray[np.int32]) -> NDArray[np.int64]:
+    def order(self, classes: Int32[np.ndarray, " image"]) -> Int64[np.ndarray, " image"]:
         """Return the rows sorted by class, then by key: the order of a results file.
 
         Args:
@@ -187,7 +186,9 @@ def file_stamp(state: os.stat_result) -> str:
     return f"{state.st_size} {state.st_mtime_ns}"
 
 
-def match_classes(labels: Sequence[str], names: Sequence[str], wnids: Sequence[str] | None) -> NDArray[np.int32]:
+def match_classes(
+    labels: Sequence[str], names: Sequence[str], wnids: Sequence[str] | None
+) -> Int32[np.ndarray, " image"]:
     """Find the class of each label: by WordNet id, by name without regard to case, `_` and `-`, or by index.
 
     Args:
@@ -225,10 +226,12 @@ def match_classes(labels: Sequence[str], names: Sequence[str], wnids: Sequence[s
         )
     if ambiguous:
         raise ImagesError(f"labels that name several classes: {_listed(ambiguous)}; use WordNet ids or indices instead")
-    return np.array([meaning.get(name, -1) for name in given.names], dtype=np.int32)[given.codes]
+    class_of_name = np.array([meaning.get(name, -1) for name in given.names], dtype=np.int32)
+    classes: Int32[np.ndarray, " image"] = class_of_name[given.codes]
+    return classes
 
 
-def folds_of(keys: Iterable[str], count: int) -> NDArray[np.integer[Any]]:
+def folds_of(keys: Iterable[str], count: int) -> Int[np.ndarray, " image"]:
     """Assign each image to a fold by a hash of its key: the same fold on every machine and in every run.
 
     Args:
@@ -239,7 +242,8 @@ def folds_of(keys: Iterable[str], count: int) -> NDArray[np.integer[Any]]:
         Fold of each image, from 0.
     """
     hashes = (keys if isinstance(keys, Texts) else Texts(keys)).hashes()
-    return (hashes % np.uint64(count)).astype(np.int8 if count < 128 else np.int64)
+    folds: Int[np.ndarray, " image"] = (hashes % np.uint64(count)).astype(np.int8 if count < 128 else np.int64)
+    return folds
 
 
 def _folded(text: str) -> str:

@@ -12,7 +12,7 @@ from sing_compute.scores.resampling import (
     image_replicates,
     replicate_intervals,
 )
-from sing_compute.scores.statistics import Columns, median, ordered, ratio
+from sing_compute.scores.statistics import Columns, median, ratio, sorted_finite
 from sing_compute.store.constants import PENALTIES
 
 _NO_REPLICATES = Replicates((), np.empty((0, 0)), 0)
@@ -42,7 +42,7 @@ def bootstrap(
     give_memory_back()
     over_classes = class_replicates(offsets, columns, class_ratio) if several else _NO_REPLICATES
     values = np.array([_figures(each, names) for each in measured])
-    values[PENALTIES.index(1.0), -1] = median(ordered(class_ratio))
+    values[PENALTIES.index(1.0), -1] = median(sorted_finite(class_ratio))
     return Bootstrap(
         names,
         values,
@@ -59,7 +59,7 @@ def _figures(columns: Columns, names: tuple[str, ...]) -> list[float]:
     for name in names:
         values = columns.get(name.removesuffix("_abs"))
         if values is not None:
-            found[name] = median(ordered(values, absolute=name.endswith("_abs")))
+            found[name] = median(sorted_finite(values, absolute=name.endswith("_abs")))
     found["ratio_images"] = ratio(found["image_score"], found["attribute_score_abs"])
     return [found.get(name, np.nan) for name in names]
 

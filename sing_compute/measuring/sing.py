@@ -43,7 +43,14 @@ from sing_compute.scores.intervals import class_intervals
 from sing_compute.scores.shifts import ConceptShifts, fold_views
 from sing_compute.scores.significance import SharedDirections
 from sing_compute.scores.spectrum import null_shares
-from sing_compute.scores.statistics import CLASS_COLUMNS, Columns, class_statistics, model_summary, owners_of, ranked
+from sing_compute.scores.statistics import (
+    CLASS_COLUMNS,
+    Columns,
+    class_statistics,
+    model_summary,
+    owners_of,
+    sorted_pairs,
+)
 from sing_compute.store.constants import RANKED, SIGNIFICANT
 from sing_compute.translator.comparison import compare_translators
 from sing_compute.translator.ridge import AffineTranslator
@@ -282,7 +289,7 @@ _OUTPUT_FIGURES = ("count", "accuracy")
 
 def _rank(name: str, columns: Columns, sink: Sink) -> None:
     """Hand over the order of all images by one column."""
-    order = ranked(columns[name])
+    order = sorted_pairs(columns[name])
     for start in range(0, len(order), RANKING_PART):
         images = owners_of(order[start : start + RANKING_PART]).view(np.int32)
         sink.take(Ranking(name, slice(start, start + len(images)), images))

@@ -17,7 +17,7 @@ from sing_compute.scores.equivalence import EquivalenceCheck
 from sing_compute.scores.label_probe import HALVES, LabelSums, Probe
 from sing_compute.scores.shifts import fold_views
 from sing_compute.scores.spectrum import semantic_spectrum
-from sing_compute.scores.statistics import Columns, ordered, quantiles
+from sing_compute.scores.statistics import Columns, quantiles, sorted_finite
 from sing_compute.store.constants import CURVE, TOP_CONCEPTS
 from sing_compute.translator.ridge import AffineTranslator, RidgeSums
 
@@ -194,6 +194,6 @@ def curves(columns: Columns, offsets: Int[np.ndarray, " class_edge"]) -> dict[st
     for name in ("attribute_score", "image_score"):
         rows = np.empty((len(offsets) - 1, len(CURVE)))
         for label, (start, stop) in enumerate(pairwise(offsets)):
-            rows[label] = quantiles(ordered(columns[name][int(start) : int(stop)]), np.array(CURVE) / 100)
+            rows[label] = quantiles(sorted_finite(columns[name][int(start) : int(stop)]), np.array(CURVE) / 100)
         result[f"{name}_curve"] = rows
     return result

@@ -131,7 +131,10 @@ class MeasuredImages:
         if self.groups is None:
             return np.full(len(self.keys), -1, dtype=np.int32)
         places = {name: index for index, name in enumerate(self.group_names)}
-        return np.array([places.get(name, -1) for name in self.groups.names], dtype=np.int32)[self.groups.codes]
+        group: NDArray[np.int32] = np.array([places.get(name, -1) for name in self.groups.names], np.int32)[
+            self.groups.codes
+        ]
+        return group
 
     def differing(self, old: Store) -> list[str]:
         """Name what is different in an existing file."""

@@ -1,1 +1,1 @@
-"""What removal of the null part does: Attribute Score, Image Score, equivalence, statistics."""
+"""Score what removing the null part does: Attribute Score, Image Score, equivalence, controls, statistics and intervals."""

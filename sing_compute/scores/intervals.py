@@ -1,6 +1,6 @@
-"""95 % intervals of class and concept figures, in closed form. numpy only; NaN is no value.
+"""Compute 95 % intervals of class and concept figures in closed form. NaN means no value. numpy and scipy only.
 
-Which method serves which figure follows from coverage measured on planted data: benchmarks/interval_coverage.py.
+The method for each figure was chosen by its coverage on planted data: benchmarks/interval_coverage.py.
 """
 
 import math
@@ -14,12 +14,14 @@ from jaxtyping import Float, Int, Num
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from sing_compute.scores.statistics import Columns, Floats, Mask, median, ordered
+from sing_compute.scores.statistics import Columns, Floats, Mask, median, sorted_finite
 
 LEVEL = 0.95
+"""Probability that an interval holds the true value."""
 FEWEST_FOR_MEDIAN = 5
-"""Fewer values state no interval of a median: even their whole range covers it in less than 90 % of cases."""
+"""Fewest values for an interval of a median: the whole range of fewer covers it in less than 90 % of cases."""
 FEWEST_FOR_MEAN = 3
+"""Fewest values for an interval of a mean."""
 
 MEDIAN_METHOD = "interpolated order statistics"
 RATIO_METHOD = "square-and-add of order statistics, in logarithms"
@@ -28,7 +30,7 @@ MEAN_METHOD = "t"
 
 @dataclass(frozen=True, slots=True)
 class Intervals:
-    """Lower and upper ends in the figure's own unit, NaN where no interval can be stated, and how they were found."""
+    """Lower and upper ends in the figure's unit, NaN where there is no interval, and the name of the method."""
 
     low: Float[np.ndarray, "..."]
     high: Float[np.ndarray, "..."]
@@ -36,17 +38,21 @@ class Intervals:
 
 
 def class_intervals(offsets: NDArray[np.int64], columns: Columns, masks: Sequence[Mask]) -> dict[str, Intervals]:
-    """Intervals of figures that `class_statistics` gives, by the same names, each of shape (subset, class), in degrees.
+    """Compute intervals for figures of `class_statistics`.
 
-    Medians of AS, |AS| and IS: `median_interval` (5 values or more). Their ratio: `ratio_interval` (5 or more). Mean:
-    `mean_intervals` (3 or more). Each at every n, because no bootstrap tried is nearer to 95 % throughout: percentile
-    and BCa cover less below n = 50 (.78 to .97) and about the same from there. Measured: medians .93 to .95 at n = 5
-    and .94 to .96 from 8, ratio .95 to .97, mean .93 to .96, but .87 to .92 below n = 50 for an exponential AS.
+    Medians of AS, |AS| and IS: `median_interval` (5 values or more). Their ratio: `ratio_interval` (5 or more). Mean
+    AS: `mean_intervals` (3 or more). They are used at every n, because no bootstrap that was tried is nearer to 95 %:
+    percentile and BCa cover less below n = 50 (.78 to .97) and about the same from there. Measured coverage: medians
+    .93 to .95 at n = 5 and .94 to .96 from 8; ratio .95 to .97; mean .93 to .96, but .87 to .92 below n = 50 for an
+    exponential AS.
 
     Args:
         offsets: Images of class c are rows offsets[c] to offsets[c + 1].
         columns: Image columns by their store name; `attribute_score` and `image_score` are read.
-        masks: One mask of images per subset.
+        masks: For each subset, True for its images.
+
+    Returns:
+        Intervals (subset, class) by the name of the figure, in degrees (the ratio without unit).
     """
     shape = (len(masks), len(offsets) - 1)
     medians = ("attribute_score_q50", "attribute_score_abs_q50", "image_score_q50")
@@ -73,12 +79,15 @@ def class_intervals(offsets: NDArray[np.int64], columns: Columns, masks: Sequenc
 def mean_intervals(
     mean: Float[np.ndarray, "*#shape"], spread: Float[np.ndarray, "*#shape"], count: Int[np.ndarray, "*#shape"]
 ) -> Intervals:
-    """Intervals of means: mean +- t s / sqrt(n), t with n - 1 degrees of freedom (Student 1908); NaN below 3 values.
+    """Compute intervals of means: mean +- t s / sqrt(n), t with n - 1 degrees of freedom (Student 1908).
 
     Args:
-        mean: Means in their own unit, such as mean AS, (class, concept).
-        spread: Standard deviations (n - 1), in the same unit.
-        count: Values behind each; shapes broadcast, so (class, 1) will do.
+        mean: Means in any unit, such as mean AS (class, concept).
+        spread: Standard deviations s with n - 1, in the same unit.
+        count: Number n of values behind each mean. The three shapes broadcast: (class, 1) fits (class, concept).
+
+    Returns:
+        Intervals in the unit of the means; NaN below 3 values.
     """
     enough = np.where(count >= FEWEST_FOR_MEAN, count, np.nan)
     half = t_quantile(enough - 1) / np.sqrt(enough) * spread
@@ -86,34 +95,48 @@ def mean_intervals(
 
 
 def median_interval(values: Float[np.ndarray, " image"]) -> tuple[float, float]:
-    """Lower and upper end for the median of values of any continuous distribution; NaN values are left out.
+    """Compute the interval of a median, for values of any continuous distribution.
 
-    Each end lies between two neighbouring order statistics, whose coverage the binomial distribution gives, where
-    Hettmansperger and Sheather (1986) put it; no distribution then strays far from 95 % (Nyblom 1992). The range of
-    five values is given as it is (93.75 %); fewer have no interval: NaN.
+    Each end is interpolated between two neighbouring order statistics, whose coverage follows from the binomial
+    distribution, by the rule of Hettmansperger and Sheather (1986); coverage is then near 95 % for every distribution
+    (Nyblom 1992). Five values give their whole range (93.75 %).
+
+    Args:
+        values: Any values; NaN is left out.
+
+    Returns:
+        Lower and upper end in the unit of the values; NaN below five values.
     """
-    rising = ordered(values)
-    count = len(rising)
+    ascending = sorted_finite(values)
+    count = len(ascending)
     if count < FEWEST_FOR_MEDIAN:
         return math.nan, math.nan
     rank, inward = _order_rule(count)
-    lowest, low, high, highest = (float(rising[place]) for place in (rank - 1, rank, -rank - 1, -rank))
+    lowest, low, high, highest = (float(ascending[place]) for place in (rank - 1, rank, -rank - 1, -rank))
     return lowest + inward * (low - lowest), highest - inward * (highest - high)
 
 
 def ratio_interval(upper: Float[np.ndarray, " image"], lower: Float[np.ndarray, " image"]) -> tuple[float, float]:
-    """Lower and upper end for median `upper` over median `lower` of the same images, both not negative.
+    """Compute the interval of median `upper` over median `lower` of the same images.
 
-    The distances from each median's logarithm to the ends of its `median_interval` are added as squares (Zou and Donner
-    2008), less what their correlation explains; that of two sample medians is the mean product of the signs of the
-    deviations (Blomqvist 1950). Images without both values are left out. NaN below 5 images and where an end is zero.
+    In logarithms, the distances from each median to the ends of its `median_interval` are added as squares (Zou and
+    Donner 2008), less the part that their correlation explains; the correlation of two sample medians is the mean
+    product of the signs of the deviations (Blomqvist 1950).
+
+    Args:
+        upper: Values above the fraction line, none negative, such as IS.
+        lower: Values below it, of the same images, none negative, such as |AS|.
+
+    Returns:
+        Lower and upper end, without unit; NaN if fewer than 5 images have both values, or if an end of a median's
+        interval is zero.
     """
     both = np.isfinite(upper) & np.isfinite(lower)
     upper, lower = upper[both], lower[both]
     ends = np.array([median_interval(values) for values in (upper, lower)])
-    if not (ends > 0).all():  # so is NaN: no interval
+    if not (ends > 0).all():  # also where an end is NaN
         return math.nan, math.nan
-    top, bottom = median(ordered(upper)), median(ordered(lower))
+    top, bottom = median(sorted_finite(upper)), median(sorted_finite(lower))
     correlation = (_signs(upper, top) * _signs(lower, bottom)).mean()
     (top_down, top_up), (bottom_down, bottom_up) = np.abs(np.log(ends / [[top], [bottom]]))
     down, up = (
@@ -124,7 +147,7 @@ def ratio_interval(upper: Float[np.ndarray, " image"], lower: Float[np.ndarray, 
 
 
 def _signs(values: Floats, middle: float) -> NDArray[np.int8]:
-    """Signs of values - middle, which need not be a number of the values' precision."""
+    """Return the signs of values - middle; the middle may have more digits than the values' precision."""
     exact = np.float64(middle)
     return (values > exact).astype(np.int8) - (values < exact).astype(np.int8)
 
@@ -145,7 +168,7 @@ def t_quantile(freedom: int | Num[np.ndarray, "*shape"], level: float = LEVEL) -
 
 @cache
 def _order_rule(count: int) -> tuple[int, float]:
-    """Which order statistic is the outer one, from 1, and how far an end lies on the way to the next inner one."""
+    """Return the rank of the outer order statistic, from 1, and the share of the way from it to the next inner one."""
     tail = below = 0.0
     for rank in range(max(0, int(count / 2 - 6 * math.sqrt(count))), count):
         ways = math.lgamma(count + 1) - math.lgamma(rank + 1) - math.lgamma(count - rank + 1)

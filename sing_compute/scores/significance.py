@@ -1,9 +1,9 @@
-"""Is a concept shift more than any null direction would give? A control by shared random directions (spec, 5; beyond SING).
+"""Compare concept shifts with those of random null directions that all images share (docs/method.md, "Significance").
 
-H0: the null vector taken out of each image is replaced by an equally long one along one random null direction that all
-images share. No logit changes, the amount removed stays the same, only the direction is meaningless. The shift of a class
-toward a concept is then compared with the shifts of R such draws. A fresh direction for each image would average out over a
-class and call nearly every pair significant.
+Null hypothesis H0: the null part removed from each image is replaced by a vector of the same length along one random
+null direction, the same for all images. No logit changes and the amount removed is the same; only the direction is
+without meaning. The shift of a class toward a concept is compared with the shifts of R such draws. A new direction for
+each image would average out over a class, and nearly every pair of class and concept would be significant.
 """
 
 import math
@@ -16,41 +16,40 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from sing_compute.errors import HeadError, SingError
-from sing_compute.linalg.angles import DEGREES, STEEP_COSINE, unit
+from sing_compute.linalg.angles import DEGREES, unit
 from sing_compute.linalg.null_space import HeadSplit
+from sing_compute.scores.arcsine_series import SERIES_TERMS, arcsine_series, series_terms
 
 DRAWS = 200
-"""Shared directions drawn; the smallest empirical p is 1 / (draws + 1)."""
+"""Number of shared directions; the smallest empirical p is 1 / (draws + 1)."""
 CHUNK_IMAGES = 1024
+"""Images worked on at once."""
 CHUNK_CELLS = 2**17
-"""Draws x concepts worked on at once: 0.5 MiB of float32, which stays in the cache."""
-SERIES_TERMS = 12
-"""Longest series in place of arcsin."""
-SERIES_ERROR = 1e-6 / DEGREES
-"""What a series may be wrong by at the farthest cell, in radians."""
+"""Draws times concepts worked on at once: 0.5 MiB of float32, which fits the processor's cache."""
 NO_SPREAD = 1e-9
-"""Controls that differ by less than this, in degrees, differ by rounding alone: no yardstick."""
+"""If the standard deviation of the draws is below this, in degrees, they differ only by rounding, and there is no z."""
 
 
 @dataclass(frozen=True, slots=True)
 class SharedDirections:
-    """R random null directions d_r as the translator of each fold sees them, float64. Made once per model.
+    """R random null directions d_r, translated by the translator of each fold, float64. Made once per model.
 
-    Memory: folds x draws x concepts numbers of 12 bytes, 14 MB for 5 folds, 200 draws and 1,200 concepts.
+    They take 12 bytes for each fold, draw and concept: 14 MB for 5 folds, 200 draws and 1,200 concepts.
     """
 
     translated: Float[Tensor, "fold draw clip"]
-    """A d_r, by the translator that was fitted without the fold."""
+    """A d_r, A of the translator that was fitted without the fold."""
     concepts: Float[Tensor, "concept clip"]
+    """Unit text embeddings t."""
     products: Float[Tensor, "fold draw concept"]
     """A d_r . t."""
     concepts_single: Float[Tensor, "concept clip"]
     products_single: Float[Tensor, "fold draw concept"]
-    """Both in float32, for series."""
+    """A d_r . t in float32, as `concepts_single` is t: for the series."""
     squares: Float[Tensor, "fold draw"]
     """|A d_r|^2."""
     reach: Float[Tensor, "fold draw"]
-    """Largest |A d_r . t| of any concept."""
+    """Largest |A d_r . t| over the concepts."""
 
     @classmethod
     def of(
@@ -64,15 +63,15 @@ class SharedDirections:
     ) -> "SharedDirections":
         """Draw directions uniformly on the unit sphere of the null space.
 
-        They are projections of Gaussian vectors of feature space, normalised. So they depend on the null space and the
-        seed, not on the basis that an SVD happened to give, and are the same on every device up to rounding.
+        They are normalised projections of Gaussian vectors in feature space. So they depend on the null space and the
+        seed, not on the basis that the SVD gave, and they are the same on every device up to rounding.
 
         Args:
             split: The head's null space.
             fold_null_weights: A Pi_n of the translator fitted without each fold.
-            concepts: Text embedding of each concept.
-            draws: R, at least 2.
-            seed: Of the draws.
+            concepts: Text embeddings of any length.
+            draws: Number R of directions, at least 2.
+            seed: Seed of the draws.
 
         Raises:
             HeadError: The head has no null space.
@@ -96,7 +95,7 @@ class SharedDirections:
 
 @dataclass(frozen=True, slots=True)
 class ControlScores:
-    """Scores of the images of one class under H0, in degrees, float64; NaN where the class has no images."""
+    """Scores of one class under H0, in degrees, float64; NaN if the class has no images."""
 
     attribute_score: Float[Tensor, "draw concept"]
     """Mean AS."""
@@ -106,17 +105,18 @@ class ControlScores:
 
 @dataclass(slots=True)
 class SharedDirectionSums:
-    """Running sums of the control AS over the images of one class: memory does not depend on how many there are.
+    """Sums of the control AS over the images of one class; memory does not depend on the number of images.
 
     The control moves u = T(f) to u - e A d_r, e = |Pi_n f|. Its cosine with a text t, (u . t - e A d_r . t) over its
-    length, is elementwise in products that are known before: no matrix product per draw. The angle moves by
-    arcsin(c + x) - arcsin(c), c the observed cosine and x its change: a series in x, in float32, as long as its
-    remainder stays below `SERIES_ERROR`; float64 arcsin where `SERIES_TERMS` terms are too few (cosines near 1, far moves).
-    Means are exact to 1e-5 degrees.
+    length, is elementwise in products that are already known, so no draw costs a matrix product. The angle changes by
+    arcsin(c + x) - arcsin(c), c the cosine before and x its change. This is a series in x, in float32, where its error
+    stays below `SERIES_ERROR`; arcsin in float64 where `SERIES_TERMS` terms are not enough (cosines near 1, large
+    changes). Means are exact to 1e-5 degrees.
     """
 
     directions: SharedDirections
     count: int = 0
+    """Images added that have a direction in CLIP space."""
     _score: Float[Tensor, "draw concept"] = field(init=False)
     _score_abs: Float[Tensor, "draw concept"] = field(init=False)
 
@@ -130,11 +130,11 @@ class SharedDirectionSums:
         null_norm: Float[Tensor, " image"],
         folds: Int[Tensor, " image"],
     ) -> None:
-        """Add images; those without a direction in CLIP space (zero or not finite) are left out.
+        """Add images; those whose T(f) is zero or not finite are left out.
 
         Args:
             before: u = T(f) of each image, by the translator fitted without its fold.
-            null_norm: |Pi_n f| of each image, in the features' own unit.
+            null_norm: |Pi_n f| of each image, in the features' unit.
             folds: Fold of each image.
         """
         for start in range(0, len(before), CHUNK_IMAGES):
@@ -144,21 +144,21 @@ class SharedDirectionSums:
     def _add(
         self, before: Float[Tensor, "image clip"], null_norm: Float[Tensor, " image"], folds: Int[Tensor, " image"]
     ) -> None:
-        known, u = self.directions, unit(before)
+        directions, u = self.directions, unit(before)
         removed = (null_norm / before.norm(dim=1))[:, None]
         along = torch.empty(len(u), len(self._score), dtype=torch.float64, device=u.device)
-        for fold, directions in enumerate(known.translated):
+        for fold, translated in enumerate(directions.translated):
             own = folds == fold
-            along[own] = u[own] @ directions.T
-        shrink = (1 - 2 * removed * along + removed.square() * known.squares[folds]).rsqrt()
+            along[own] = u[own] @ translated.T
+        shrink = (1 - 2 * removed * along + removed.square() * directions.squares[folds]).rsqrt()
         pull = -removed * shrink
-        order = folds.argsort(stable=True)  # what is known of a fold stays in the cache
+        order = folds.argsort(stable=True)  # the products of one fold stay in the cache
         rows = order[pull.isfinite().all(dim=1)[order]]
         self.count += len(rows)
         u, folds, shrink, pull = u[rows], folds[rows], shrink[rows], pull[rows]
-        cosine = u.float() @ known.concepts_single.T
+        cosine = u.float() @ directions.concepts_single.T
         nearest = cosine.abs().amax(dim=1).double()
-        farthest = (shrink - 1).abs().amax(dim=1) * nearest + (pull.abs() * known.reach[folds]).amax(dim=1)
+        farthest = (shrink - 1).abs().amax(dim=1) * nearest + (pull.abs() * directions.reach[folds]).amax(dim=1)
         terms = series_terms(nearest, farthest)
         short = terms <= SERIES_TERMS
         self._add_series(folds[short].tolist(), cosine[short], shrink[short], pull[short], terms[short].tolist())
@@ -205,47 +205,20 @@ class SharedDirectionSums:
                 self._score_abs[:, part] += cells.abs_()
 
     def _parts(self) -> Iterator[slice]:
-        """Runs of concepts that are worked on at once."""
+        """Give the ranges of concepts that are worked on at once."""
         draws, concepts = self._score.shape
         width = max(1, CHUNK_CELLS // draws)
         return (slice(start, start + width) for start in range(0, concepts, width))
 
     def finish(self) -> ControlScores:
-        """Means over the images added."""
+        """Return the means over the images that were added."""
         scale = DEGREES / self.count if self.count else math.nan
         return ControlScores(self._score * scale, self._score_abs * scale)
 
 
-def arcsine_series(at: Float[Tensor, "image concept"], terms: int) -> Float[Tensor, "term image concept"]:
-    """Factors a_1 to a_terms of arcsin(c + x) = arcsin(c) + sum a_n x^n, from (1 - y^2) g'' = y g' of g = arcsin; |c| < 1."""
-    width = 1 - at.square()
-    factors = torch.empty(terms, *at.shape, dtype=at.dtype, device=at.device)
-    factors[0] = width.rsqrt()
-    for n in range(1, terms):
-        factors[n] = (2 * n - 1) * n * at * factors[n - 1]
-        if n > 1:
-            factors[n] += (n - 1) ** 2 * factors[n - 2]
-        factors[n] /= width * n * (n + 1)
-    return factors
-
-
-def series_terms(nearest: Float[Tensor, " image"], farthest: Float[Tensor, " image"]) -> Int[Tensor, " image"]:
-    """Terms after which the series is right to `SERIES_ERROR` for every |c| <= nearest and |x| <= farthest; at least 2.
-
-    All a_n of |c| are positive and grow with |c|, so what is left out is largest at nearest and farthest: arcsin there less
-    the terms taken. `SERIES_TERMS` + 1 where that many are too few, or where float32 does not tell |c| from 1 well.
-    """
-    inside = (nearest <= STEEP_COSINE) & (nearest + farthest < 1)
-    c, x = nearest.where(inside, 0.0), farthest.where(inside, 0.0)
-    powers = x ** torch.arange(1, SERIES_TERMS + 1, dtype=x.dtype, device=x.device)[:, None]
-    taken = (arcsine_series(c[:, None], SERIES_TERMS)[..., 0] * powers).cumsum(dim=0)
-    enough = 1 + ((c + x).asin() - c.asin() - taken > SERIES_ERROR).sum(dim=0)
-    return enough.clamp_min(2).where(inside, SERIES_TERMS + 1)
-
-
 @dataclass(frozen=True, slots=True)
 class Significance:
-    """How far observed scores lie from those under H0; NaN where either has no value or the controls do not differ."""
+    """Observed scores compared with those under H0; NaN where one of them is NaN or the draws do not differ."""
 
     control_mean: Float[Tensor, "*rows concept"]
     """Mean over draws, in degrees."""
@@ -254,21 +227,24 @@ class Significance:
     z: Float[Tensor, "*rows concept"]
     """(observed - control_mean) / control_std."""
     p_normal: Float[Tensor, "*rows concept"]
-    """Two-sided normal tail of z: too large far out, because a draw from a sphere of few dimensions has shorter tails (to
-    first order |z| <= sqrt(nullity)). Measured share of the stated false positives at p = .05 and .001: .77 and 0 for
-    nullity 8, .93 and .14 for 20, .98 and .60 for 54, 1.00 and .92 for 280."""
+    """Two-sided normal tail of z. It is too large far out, because draws from a sphere of few dimensions have shorter
+    tails (to first order |z| <= sqrt(nullity)). Measured false positives at p = .05 and .001, over the stated number:
+    .77 and 0 for nullity 8, .93 and .14 for 20, .98 and .60 for 54, 1.00 and .92 for 280."""
     p_empirical: Float[Tensor, "*rows concept"]
-    """(1 + number of draws at least as far from their mean) / (draws + 1)."""
+    """(1 + number of draws at least as far from the mean of the draws) / (draws + 1)."""
 
 
 def significance(
     observed: Float[Tensor, "*rows concept"], control: Float[Tensor, "*rows draw concept"]
 ) -> Significance:
-    """Compare observed mean scores with the same scores of R draws under H0 (spec, 5).
+    """Compare observed mean scores with the same scores of R draws under H0 (docs/method.md, "Significance").
 
     Args:
-        observed: Mean AS of a class and each concept, in degrees; or several classes, one a row.
+        observed: Mean AS of a class toward each concept, in degrees; or of several classes, one in each row.
         control: Mean AS of the same images in each draw, in degrees.
+
+    Returns:
+        Control, z and both p values, in the shape of `observed`, float64.
     """
     draws, mean = control.double(), control.double().mean(dim=-2)
     away, distance = draws - mean.unsqueeze(-2), observed.double() - mean

@@ -1,4 +1,4 @@
-"""Scores of single images gathered into classes and models. numpy only; images are sorted by class. NaN counts as no value."""
+"""Summarise scores of images by class and by model. Images are sorted by class; NaN means no value. numpy and scipy only."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from sing_compute.float_order import floats_of, ordered_bits
 from sing_compute.store.constants import QUANTILES
 
 BLOCK = 2**15
-"""Images of a column that are taken at a time where not all of them are needed together."""
+"""Images of a column that are read at a time, where not all are needed together."""
 CLASS_COLUMNS = (
     "attribute_score",
     "image_score",
@@ -21,7 +21,7 @@ CLASS_COLUMNS = (
     "null_energy",
     "null_energy_centred",
 )
-"""Image columns that figures of a class and of a model are made of."""
+"""Image columns from which the figures of classes and models are computed."""
 MEDIANS = (
     "attribute_score",
     "attribute_score_abs",
@@ -31,15 +31,14 @@ MEDIANS = (
     "null_energy",
     "null_energy_centred",
 )
-"""Figures of a model that are medians of an image column, or of its absolute values."""
-
+"""Figures of a model that are medians of an image column, or of its absolute values (`_abs`)."""
 
 Floats = NDArray[np.floating[Any]]
 
 
 @runtime_checkable
 class Column(Protocol):
-    """One value of each image, float32 in a store: an array, or a dataset that is read slice by slice."""
+    """One value of each image: an array, or a dataset that is read slice by slice; float32 in a store."""
 
     def __len__(self) -> int: ...
     def __getitem__(self, rows: slice, /) -> Floats: ...
@@ -47,28 +46,43 @@ class Column(Protocol):
 
 @runtime_checkable
 class Owners(Protocol):
-    """The resampled unit that each image belongs to: an array, or made for the rows that are asked for."""
+    """Number of the unit that each image is resampled with: an array, or computed for the rows that are asked for."""
 
     def __getitem__(self, rows: slice, /) -> NDArray[np.integer[Any]]: ...
 
 
 Columns = Mapping[str, Column]
+"""Image columns by their store name."""
 Mask = NDArray[np.bool_]
+"""True for the images of a subset."""
 
 
-def ordered(column: Column, *, absolute: bool = False) -> Floats:
-    """The finite values of a column, or their absolute values, in rising order: a copy, 8 bytes an image while it is made."""
+def sorted_finite(column: Column, *, absolute: bool = False) -> Floats:
+    """Sort the finite values of a column, ascending. The result is a copy; making it takes 8 bytes an image.
+
+    Args:
+        column: One value of each image.
+        absolute: Sort the absolute values.
+    """
     values = np.abs(column[:]) if absolute else np.array(column[:])
     values.sort()
     infinite = np.array(np.inf, values.dtype)
     return values[np.searchsorted(values, -infinite, "right") : np.searchsorted(values, infinite)]
 
 
-def ranked(column: Column, *, absolute: bool = False, owners: Owners | None = None) -> NDArray[np.uint64]:
-    """Values in rising order, NaN last, and in the low 32 bits the row of each, or its entry of `owners`; ties keep their order.
+def sorted_pairs(column: Column, *, absolute: bool = False, owners: Owners | None = None) -> NDArray[np.uint64]:
+    """Sort a column together with its row numbers, ascending, NaN last; equal values stay in the order of their rows.
 
-    One sort of 64-bit numbers in place, 8 bytes an image: the high bits are those of the float, turned into a number of
-    the same order. `finite_part`, `values_of` and `owners_of` read the result.
+    It takes one sort of 64-bit integers in place, 8 bytes an image. `finite_part`, `values_of` and `owners_of` read the
+    result.
+
+    Args:
+        column: One value of each image; rounded to float32.
+        absolute: Sort the absolute values.
+        owners: Numbers to sort along instead of the rows.
+
+    Returns:
+        Pairs (image): the value as an integer of the same order in the high 32 bits, row or owner in the low 32 bits.
     """
     pairs = np.empty(len(column), np.uint64)
     for start in range(0, len(column), BLOCK):
@@ -81,23 +95,31 @@ def ranked(column: Column, *, absolute: bool = False, owners: Owners | None = No
 
 
 def finite_part(pairs: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """What `ranked` gives without values that are infinite or NaN."""
+    """Return the pairs of `sorted_pairs` whose values are finite."""
     low, high = ordered_bits(np.array([-np.inf, np.inf], np.float32)).astype(np.uint64) << np.uint64(32)
     return pairs[np.searchsorted(pairs, low + np.uint64(2**32)) : np.searchsorted(pairs, high)]
 
 
 def values_of(pairs: NDArray[np.uint64]) -> NDArray[np.float32]:
-    """The values in what `ranked` gives."""
+    """Return the values of the pairs of `sorted_pairs`."""
     return floats_of((pairs >> np.uint64(32)).astype(np.uint32))
 
 
 def owners_of(pairs: NDArray[np.uint64]) -> NDArray[np.uint32]:
-    """The rows, or owners, in what `ranked` gives."""
+    """Return the rows, or owners, of the pairs of `sorted_pairs`."""
     return pairs.astype(np.uint32)
 
 
 def quantiles(values: Floats, levels: ArrayLike) -> NDArray[np.float64]:
-    """Values at levels from 0 to 1 of values in rising order, linear between neighbours, in float64; NaN where there is none."""
+    """Return quantiles of sorted values, linear between neighbours, in float64.
+
+    Args:
+        values: Ascending, all finite.
+        levels: Levels from 0 to 1.
+
+    Returns:
+        A quantile for each level; NaN if there are no values.
+    """
     place = np.asarray(levels, np.float64) * (len(values) - 1)
     if not len(values):
         return np.full(place.shape, np.nan)
@@ -108,33 +130,33 @@ def quantiles(values: Floats, levels: ArrayLike) -> NDArray[np.float64]:
 
 
 def median(values: Floats) -> float:
-    """Median of values in rising order, in float64; NaN of none."""
+    """Return the median of values in ascending order, in float64; NaN if there are none."""
     count = len(values)
     return (float(values[(count - 1) // 2]) + float(values[count // 2])) / 2 if count else float("nan")
 
 
 def class_statistics(
-    offsets: NDArray[np.int64], right: Mask, columns: Columns, masks: Sequence[Mask]
+    offsets: NDArray[np.int64], correct: Mask, columns: Columns, masks: Sequence[Mask]
 ) -> dict[str, NDArray[np.float64]]:
-    """Count, accuracy, means, spreads and percentiles for each subset and class (SING, Fig. 4 and 14).
+    """Compute count, accuracy, means, standard deviations and percentiles of each class in each subset (SING, Fig. 4, 14).
 
     One column of one class is read at a time.
 
     Args:
         offsets: Images of class c are rows offsets[c] to offsets[c + 1].
-        right: Which images are predicted right.
-        columns: Image columns by their store name; without `attribute_score` only counts and accuracy are given.
-        masks: One mask of images per subset.
+        correct: True for images that are predicted correctly.
+        columns: Image columns by their store name; without `attribute_score` only counts and accuracy are computed.
+        masks: For each subset, True for its images.
 
     Returns:
-        Arrays of shape (subset, class) by their store name, NaN for a class without images in the subset.
+        Arrays (subset, class) by their store name, angles in degrees; NaN for a class without images in the subset.
     """
     shape = (len(masks), len(offsets) - 1)
     results: dict[str, NDArray[np.float64]] = {}
     for column, (start, stop) in enumerate(pairwise(offsets)):
         rows = slice(int(start), int(stop))
         chosen = [mask[rows] for mask in masks]
-        figures: list[dict[str, float]] = [_counts(right[rows], mask) for mask in chosen]
+        figures: list[dict[str, float]] = [_counts(correct[rows], mask) for mask in chosen]
         for name in CLASS_COLUMNS if "attribute_score" in columns else ():
             values = columns[name][rows]
             for found, mask in zip(figures, chosen, strict=True):
@@ -147,42 +169,46 @@ def class_statistics(
     return results
 
 
-def _counts(right: Mask, mask: Mask) -> dict[str, float]:
+def _counts(correct: Mask, mask: Mask) -> dict[str, float]:
     count = np.count_nonzero(mask)
-    return {"count": float(count), "accuracy": np.count_nonzero(right & mask) / count if count else float("nan")}
+    return {"count": float(count), "accuracy": np.count_nonzero(correct & mask) / count if count else float("nan")}
 
 
 def _column_figures(name: str, values: Floats) -> dict[str, float]:
-    """The figures that one column of one set of images gives."""
+    """Compute the figures of one column over one set of images."""
     figures: dict[str, float] = {}
     if name.startswith("null_energy"):
-        return {f"{name}_mean": _mean(ordered(values))}
+        return {f"{name}_mean": _mean(sorted_finite(values))}
     if name in ("attribute_score", "image_score"):
-        rising = ordered(values)
-        figures[f"{name}_mean"], figures[f"{name}_std"] = _mean(rising), _spread(rising)
-        for q, value in zip(QUANTILES, quantiles(rising, np.array(QUANTILES) / 100), strict=True):
+        ascending = sorted_finite(values)
+        figures[f"{name}_mean"], figures[f"{name}_std"] = _mean(ascending), _std(ascending)
+        for q, value in zip(QUANTILES, quantiles(ascending, np.array(QUANTILES) / 100), strict=True):
             figures[f"{name}_q{q:02d}"] = float(value)
     if name.startswith("attribute_score"):
-        absolute = ordered(values, absolute=True)
+        absolute = sorted_finite(values, absolute=True)
         figures[f"{name}_abs_q50"] = median(absolute)
         if name == "attribute_score":
             figures[f"{name}_abs_mean"] = _mean(absolute)
     if name == "image_score_centred":
-        figures[f"{name}_q50"] = median(ordered(values))
+        figures[f"{name}_q50"] = median(sorted_finite(values))
     return figures
 
 
 def model_summary(columns: Columns, class_ratio: NDArray[np.float64]) -> dict[str, float | int | NDArray[np.float64]]:
-    """Medians, both ratios and the joint mean and covariance of (AS, IS) over all images (SING, Fig. 3 and 12).
+    """Compute medians, both ratios, and mean and covariance of (AS, IS) over all images (SING, Fig. 3 and 12).
 
-    One column is held at a time.
+    One column is held in memory at a time.
 
     Args:
         columns: Image columns by their store name.
-        class_ratio: Median IS over median |AS| of each class.
+        class_ratio: Median IS over median |AS| of each class; NaN where a class has none.
+
+    Returns:
+        Figures by their store name, angles in degrees.
     """
     medians = {
-        name: median(ordered(columns[name.removesuffix("_abs")], absolute=name.endswith("_abs"))) for name in MEDIANS
+        name: median(sorted_finite(columns[name.removesuffix("_abs")], absolute=name.endswith("_abs")))
+        for name in MEDIANS
     }
     count, mean, covariance = joint_moments(columns["attribute_score"], columns["image_score"])
     return {
@@ -196,9 +222,17 @@ def model_summary(columns: Columns, class_ratio: NDArray[np.float64]) -> dict[st
 
 
 def joint_moments(first: Column, second: Column) -> tuple[int, NDArray[np.float64], NDArray[np.float64]]:
-    """How many images have both values, their mean and covariance (n - 1); NaN below one and two of them.
+    """Compute mean and covariance of two columns over the images that have both values.
 
-    Moments of blocks about their own means are joined, so that nothing cancels (Chan, Golub and LeVeque 1983).
+    Moments of blocks about their own means are combined, so that no digits cancel (Chan, Golub and LeVeque 1983).
+
+    Args:
+        first: One value of each image.
+        second: Another value of each image.
+
+    Returns:
+        Number of images with both values; their mean (2), NaN if there are none; their covariance (2, 2) with n - 1,
+        NaN below two.
     """
     count, mean, spread = 0, np.zeros(2), np.zeros((2, 2))
     for start in range(0, len(first), BLOCK):
@@ -212,12 +246,20 @@ def joint_moments(first: Column, second: Column) -> tuple[int, NDArray[np.float6
         spread += pair @ pair.T + np.outer(step, step) * (count * pair.shape[1] / total)
         mean += step * (pair.shape[1] / total)
         count = total
-    nothing = np.full((2, 2), np.nan)
-    return count, mean if count else nothing[0], spread / (count - 1) if count > 1 else nothing
+    undefined = np.full((2, 2), np.nan)
+    return count, mean if count else undefined[0], spread / (count - 1) if count > 1 else undefined
 
 
 def rank_correlation(left: NDArray[np.float64], right: NDArray[np.float64]) -> float:
-    """Spearman's rho of two sets of values, over the entries that both have; ties share their mean rank. NaN below 2."""
+    """Return Spearman's correlation of two sets of values over the entries where both are finite; ties share their mean rank.
+
+    Args:
+        left: One value of each item.
+        right: Another value of each item.
+
+    Returns:
+        From -1 to 1; NaN if fewer than two items have both values, or all values of one set are equal.
+    """
     both = np.isfinite(left) & np.isfinite(right)
     if both.sum() < 2:
         return float("nan")
@@ -229,7 +271,7 @@ def rank_correlation(left: NDArray[np.float64], right: NDArray[np.float64]) -> f
 
 
 def ratio(image_score: float, attribute_score: float) -> float:
-    """IS over |AS|; NaN where |AS| is zero or either has no value."""
+    """Return IS over |AS|; NaN if |AS| is zero or one of them is NaN."""
     return image_score / attribute_score if attribute_score > 0 else float("nan")
 
 
@@ -237,5 +279,5 @@ def _mean(values: Floats) -> float:
     return float(values.mean(dtype=np.float64)) if len(values) else float("nan")
 
 
-def _spread(values: Floats) -> float:
+def _std(values: Floats) -> float:
     return float(values.std(ddof=1, dtype=np.float64)) if len(values) > 1 else float("nan")

@@ -3,7 +3,7 @@ import pytest
 import scipy.stats
 
 from sing_compute.errors import SingError
-from sing_compute.scores import resampling
+from sing_compute.scores import resampling, weighted_median
 from sing_compute.scores.resampling import (
     REPLICATES,
     Replicates,
@@ -89,7 +89,7 @@ def test_how_much_is_held_at_a_time_does_not_change_replicates_over_classes(
 ) -> None:
     offsets, columns = np.arange(0, 401, 40), make_columns(400, missing=9)
     whole = class_replicates(offsets, columns, np.ones(10), replicates=50).values
-    monkeypatch.setattr(resampling, "TABLE", table)
+    monkeypatch.setattr(weighted_median, "TABLE", table)
     monkeypatch.setattr(resampling, "CHUNK", chunk)
     assert np.array_equal(class_replicates(offsets, columns, np.ones(10), replicates=50).values, whole, equal_nan=True)
 

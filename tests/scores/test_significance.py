@@ -12,13 +12,12 @@ from torch import Tensor
 from sing_compute.errors import HeadError, SingError
 from sing_compute.linalg.null_space import HeadSplit, split_head
 from sing_compute.scores import significance as module
+from sing_compute.scores.arcsine_series import SERIES_ERROR, SERIES_TERMS, arcsine_series, series_terms
 from sing_compute.scores.significance import (
     ControlScores,
     SharedDirections,
     SharedDirectionSums,
-    arcsine_series,
     benjamini_hochberg,
-    series_terms,
     significance,
 )
 
@@ -125,7 +124,7 @@ def test_images_near_and_far_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
     directions = mixed.feature_directions(15)
     scores = np.mean([mixed.reference(directions, image) for image in range(20)], axis=0)
     np.testing.assert_allclose(mixed.control(15).attribute_score, scores, rtol=0, atol=1e-6)
-    assert int((found[0] > module.SERIES_TERMS).sum()) == 10
+    assert int((found[0] > SERIES_TERMS).sum()) == 10
 
 
 def test_the_series_is_that_of_arcsine() -> None:
@@ -139,16 +138,16 @@ def test_a_series_is_as_long_as_its_remainder_asks_for() -> None:
     places = np.meshgrid([0, 0.1, 0.3, 0.6, 0.9, 0.95], [1e-4, 0.001, 0.02, 0.1, 0.3])
     nearest, farthest = (torch.from_numpy(part.ravel()) for part in places)
     terms = series_terms(nearest, farthest).tolist()
-    assert {2, module.SERIES_TERMS + 1} < set(terms)
+    assert {2, SERIES_TERMS + 1} < set(terms)
     for c, x, length in zip(nearest.tolist(), farthest.tolist(), terms, strict=True):
         at, move = (part.ravel() for part in np.meshgrid(np.linspace(-c, c, 31), np.linspace(-x, x, 31)))
-        factors = arcsine_series(torch.from_numpy(at)[None], module.SERIES_TERMS)[:, 0].numpy()
+        factors = arcsine_series(torch.from_numpy(at)[None], SERIES_TERMS)[:, 0].numpy()
         series = np.cumsum([factor * move ** (n + 1) for n, factor in enumerate(factors)], axis=0)
         wrong = np.abs(series - np.arcsin((at + move).clip(-1, 1)) + np.arcsin(at)).max(axis=1)
-        if length <= module.SERIES_TERMS:
-            assert wrong[length - 1] <= module.SERIES_ERROR * (1 + 1e-6)
+        if length <= SERIES_TERMS:
+            assert wrong[length - 1] <= SERIES_ERROR * (1 + 1e-6)
         if length > 2 and c < 0.95:
-            assert wrong[length - 2] > module.SERIES_ERROR
+            assert wrong[length - 2] > SERIES_ERROR
 
 
 def test_directions_are_unit_null_vectors_uniform_over_the_sphere(world: World) -> None:

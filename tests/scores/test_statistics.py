@@ -8,11 +8,11 @@ from sing_compute.scores.statistics import (
     joint_moments,
     median,
     model_summary,
-    ordered,
     owners_of,
     quantiles,
     rank_correlation,
-    ranked,
+    sorted_finite,
+    sorted_pairs,
     values_of,
 )
 
@@ -44,7 +44,7 @@ def awkward(images: int, seed: int = 0) -> np.ndarray:
 def test_medians_and_quantiles_are_numpys_of_the_float64_copy(images: int, absolute: bool) -> None:
     values = np.append(awkward(images), np.float32(0.25))
     kept = values.copy()
-    rising = ordered(values, absolute=absolute)
+    rising = sorted_finite(values, absolute=absolute)
     assert np.array_equal(values, kept, equal_nan=True)
     exact = values[np.isfinite(values)].astype(np.float64)
     exact = np.abs(exact) if absolute else exact
@@ -54,7 +54,7 @@ def test_medians_and_quantiles_are_numpys_of_the_float64_copy(images: int, absol
 
 
 def test_nothing_has_no_median_and_no_quantiles() -> None:
-    nothing = ordered(np.full(4, np.nan, np.float32))
+    nothing = sorted_finite(np.full(4, np.nan, np.float32))
     assert np.isnan(median(nothing))
     assert np.isnan(quantiles(nothing, [0.0, 0.5])).all()
 
@@ -63,12 +63,12 @@ def test_nothing_has_no_median_and_no_quantiles() -> None:
 def test_one_sort_gives_numpys_stable_order_and_the_values(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
     monkeypatch.setattr(statistics, "BLOCK", block)
     values = awkward(300)
-    pairs = ranked(values)
+    pairs = sorted_pairs(values)
     order = np.argsort(values, kind="stable")
     assert owners_of(pairs).tolist() == order.tolist()
     assert np.array_equal(values_of(pairs), values[order], equal_nan=True)
     owners = np.random.default_rng(1).integers(0, 9, 300).astype(np.uint32)
-    inside = finite_part(ranked(values, absolute=True, owners=owners))
+    inside = finite_part(sorted_pairs(values, absolute=True, owners=owners))
     finite = np.isfinite(values)
     expected = sorted(zip(np.abs(values[finite]).tolist(), owners[finite].tolist(), strict=True))
     assert list(zip(values_of(inside).tolist(), owners_of(inside).tolist(), strict=True)) == expected
