@@ -11,18 +11,9 @@ from sing_compute.store import Column, Table
 from sing_compute.store.sorting import sorting
 from sing_tui.filters import matches
 from sing_tui.search import Stop, aliases, contains
+from sing_tui.session.state import Arrangement
 
 Rows = NDArray[np.int32]
-
-
-@dataclass(frozen=True, slots=True)
-class Arrangement:
-    """Filter and sort as the user asked for them; it outlives the table it was asked for."""
-
-    filter: str = ""
-    sort: str = ""
-    """Name of the column sorted by; empty for the order of the file."""
-    descending: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)  # Textual writes out what a thread is given
