@@ -23,7 +23,7 @@ from sing_tui.session.catalog import (
 )
 from sing_tui.session.comparison import end_comparison, is_in_place
 from sing_tui.session.stack import enter, leave, move, same_rows, with_member
-from sing_tui.session.state import CONTENTS, Refused, Session, arrangement_at, is_figures
+from sing_tui.session.state import CONTENTS, Identities, Refused, Session, arrangement_at, is_figures
 
 Which = Literal["last", "first", "row"]
 """Which key of a place is stepped: the last that is no group, the first group, or that of the rows."""
@@ -144,7 +144,7 @@ def step(session: Session, catalog: Catalog, which: Which, by: int) -> Session:
     return _stepped(session, catalog, replace(place, comparison=comparison).at(**{axis: new}))
 
 
-def _neighbour(around: Sequence[int], current: int, by: int, others: Sequence[Key]) -> int | None:
+def _neighbour(around: Identities, current: int, by: int, others: Sequence[Key]) -> int | None:
     """The item before or behind another one in an order, leaving out others; None at its end."""
     items = around if isinstance(around, range) and not others else [int(k) for k in around if k not in others]
     at = (items.index(current) if current in items else -by) + by
@@ -166,7 +166,7 @@ def _stepped(session: Session, catalog: Catalog, place: Place) -> Session:
     return move(session, catalog, place, identity=session.here.identity if same else None)
 
 
-def neighbours(session: Session, catalog: Catalog, axis: str) -> Sequence[int]:
+def neighbours(session: Session, catalog: Catalog, axis: str) -> Identities:
     """Items of an axis in the order of its table below, where the present one is among its rows; else all that have rows."""
     place, below = session.place, session.below
     current = place.index(axis)

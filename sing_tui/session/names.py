@@ -25,7 +25,7 @@ def _subset(catalog: Catalog, place: Place) -> tuple[str, str]:
     for axis in free_options(catalog, catalog.table(place.table)):
         key = place.key(axis)
         if key:
-            selected = getattr(catalog.axis(axis), "selects", "")
+            selected = catalog.axis(axis).selects
             return catalog.label(axis, key, place), plural(catalog, selected) if selected else ""
     return "", ""
 

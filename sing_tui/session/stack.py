@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from sing_compute.store.place import Key, Place
-from sing_tui.session.catalog import Catalog, position_of, row_axis
+from sing_tui.session.catalog import Catalog, deeper, position_of, row_axis
 from sing_tui.session.state import Arrangement, Session, Visit, arranged, is_figures
 
 
@@ -60,7 +60,8 @@ def follow(visit: Visit, gone: Place, catalog: Catalog) -> Visit:
     """A visit after the place that was opened from it: it takes over that place's keys, and the row that leads there."""
     place = visit.place
     spec = catalog.table(place.table)
-    opened_here = gone.table in spec.opens or (bool(place.along) and gone.table == place.table)
+    about_rows = [table.name for table in deeper(catalog, spec)]
+    opened_here = gone.table in about_rows or (bool(place.along) and gone.table == place.table)
     changed = place
     if opened_here and not gone.along:
         for axis in spec.within:

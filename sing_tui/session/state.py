@@ -1,9 +1,9 @@
 """The state of the explorer: a stack of visits, the columns chosen for each table, and what is being typed. Frozen."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from sing_compute.errors import SingError
 from sing_compute.store.definition import TableSpec
@@ -15,6 +15,16 @@ Purpose = Literal["filter", "find"]
 CONTENTS = "contents"
 """The built-in table that lists the root tables of a file with several of them."""
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class Identities(Protocol):
+    """Positions of rows on their axis, in some order: a tuple, a range or an array."""
+
+    def __len__(self) -> int: ...
+
+    def __contains__(self, item: object, /) -> bool: ...
+
+    def __iter__(self) -> Iterator[Any]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +61,7 @@ class Visit:
     """True if details are drawn next to the table where there is room."""
     looked_for: str = ""
     """Words that were searched for last."""
-    shown: Sequence[int] = field(default=(), compare=False, repr=False)
+    shown: Identities = field(default=(), compare=False, repr=False)
     """Identities on the lines of the table, in its order, as far as known: neighbours follow it."""
 
 
@@ -132,7 +142,7 @@ def is_figures(spec: TableSpec, place: Place) -> bool:
     return _is_figures(spec, place)
 
 
-def at_cursor(session: Session, *, identity: int | None, line: int, shown: Sequence[int] | None = None) -> Session:
+def at_cursor(session: Session, *, identity: int | None, line: int, shown: Identities | None = None) -> Session:
     """The same session with the cursor on another row.
 
     Args:

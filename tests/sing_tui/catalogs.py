@@ -3,11 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from sing_compute.store.definitions.shared import CLASSIFIERS, IMAGES
-from sing_compute.store.definitions.sing import SING
-
 from sing_compute.errors import SingError
 from sing_compute.store.definition import Analysis, Axis, Column, TableSpec
+from sing_compute.store.definitions.shared import CLASSIFIERS, IMAGES
+from sing_compute.store.definitions.sing import SING
 from sing_compute.store.place import Key, Place
 from sing_tui.session.catalog import CONTENTS_AXIS, CONTENTS_SPEC
 from sing_tui.session.route import route

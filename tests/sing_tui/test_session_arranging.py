@@ -63,7 +63,7 @@ def test_reverse_turns_the_sort_and_keeps_the_filter() -> None:
 
 
 def test_reverse_is_refused_where_nothing_is_sorted() -> None:
-    with pytest.raises(Refused, match="^nothing is sorted: choose a column with the arrow keys, then s$"):
+    with pytest.raises(Refused, match=r"^nothing is sorted: choose a column with the arrow keys, then s$"):
         reverse_sort(at(CATALOG, CLASSES), CATALOG)
 
 
@@ -124,7 +124,7 @@ def test_a_comparison_paints_all_columns_and_none_can_be_chosen() -> None:
         replace(session.here, place=replace(CLASSES, comparison=Comparison("model", ("alpha", "beta"), "is")))
     )
     assert columns_at(compared) == ()
-    with pytest.raises(Refused, match="^these columns stand side by side: = goes back to the plain table$"):
+    with pytest.raises(Refused, match=r"^these columns stand side by side: = goes back to the plain table$"):
         choosable_columns(compared, EVERY)
 
 
@@ -240,7 +240,7 @@ def test_what_was_typed_stays_once_it_is_taken() -> None:
 def test_words_that_were_looked_for_stay_with_their_table() -> None:
     session = look_for(at(CATALOG, CLASSES), " owl ")
     assert words_to_find(session) == "owl"
-    with pytest.raises(Refused, match="^nothing was looked for yet: / starts$"):
+    with pytest.raises(Refused, match=r"^nothing was looked for yet: / starts$"):
         words_to_find(open_row(session, CATALOG))
     assert words_to_find(up(open_row(session, CATALOG), CATALOG)) == "owl"
 

@@ -146,13 +146,13 @@ def test_i_leaves_a_comparison_for_the_plain_other_table() -> None:
 
 
 def test_i_says_why_there_are_no_concepts_of_all_images() -> None:
-    with pytest.raises(Refused, match="^concepts are shown for one class: go back and open a class$"):
+    with pytest.raises(Refused, match=r"^concepts are shown for one class: go back and open a class$"):
         open_second(at(sing(), ALL_IMAGES, 3), sing())
 
 
 def test_i_on_figures_says_that_they_are_of_models() -> None:
     figures = replace(MODELS, comparison=Comparison("model", ("alpha", "beta"), ""))
-    with pytest.raises(Refused, match="^these are figures of models: go back and open one$"):
+    with pytest.raises(Refused, match=r"^these are figures of models: go back and open one$"):
         open_second(at(sing(), figures, 0), sing())
 
 
@@ -308,6 +308,7 @@ def test_a_filter_does_not_keep_backspace_from_the_table_below() -> None:
             2,
         ),
         (sing(), CLASSES, 0, place("classes", model="beta"), CLASSES, 0),
+        (sing(), CONCEPTS, 7, place("images", model="beta", class_=2), CONCEPTS, 7),
         (sing(), IMAGES, 5, place("concepts", along="class", model="alpha", concept=9), IMAGES, 5),
         (layers(), place("heads", layer=0), 0, place("vectors", layer=0, head=2), place("heads", layer=0), 2),
         (layers(), place("heads", layer=0), 0, place("vectors", layer=1, head=2), place("heads", layer=1), 2),
