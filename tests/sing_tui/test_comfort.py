@@ -230,7 +230,7 @@ async def test_photographs_are_shown_and_gone_through(store_path: Path, photos: 
         await settle(pilot)
         assert not shade(app)
         reason = "photos/dog/00041.png is not on this machine: --images DIR says where the images are"
-        assert widget_text(app.screen.query_one(Picture)) == f"{reason} dog/00041.png"
+        assert widget_text(app.screen.query_one(Photograph)) == f"{reason} dog/00041.png"
         assert {strip.cell_length for strip in app.screen._compositor.render_strips()} == {100}
 
 
