@@ -11,8 +11,6 @@ from explorer_report import Figure, spread
 from explorer_session import LEVELS, REST, SIZES, Bench, Level, named
 from terminal import Answer, Terminal, sent
 
-from sing_tui.actions import BINDINGS, applies
-
 MOVEMENTS = {"down": "home", "up": "end", "pagedown": "home", "right": "left"}
 """Keys to measure, and the key that makes room for them again at the end of a table."""
 LEAVES = ("app.quit", "quit", "suspend", "app.suspend_process")
@@ -119,7 +117,7 @@ def every_key(bench: Bench) -> Iterator[Figure]:
 
 def _all_keys(bench: Bench, level: Level, size: tuple[int, int]) -> list[Waited]:
     """Each key once, from a screen at rest; keys over 80 ms three times in fresh sessions, of which the median counts."""
-    keys = {b.action: b.key.split(",")[0] for b in BINDINGS if b.action not in LEAVES and applies(b.action, level)}
+    keys = {action: key for action, key in bench.keys(level).items() if action not in LEAVES}
     if level == "models":
         keys.pop("leave", None)
     waits = []

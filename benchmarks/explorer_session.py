@@ -12,6 +12,12 @@ from typing import Literal
 from explorer_facts import Facts
 from terminal import Terminal
 
+from sing_compute.store import Store
+from sing_tui.actions import BINDINGS, keys_of
+from sing_tui.session.lookup import find_place
+from sing_tui.start import Wish
+from sing_tui.store_catalog import StoreCatalog
+
 SIZES = ((80, 24), (200, 50))
 Level = Literal["models", "classes", "concepts", "images"]
 LEVELS: tuple[Level, ...] = ("models", "classes", "concepts", "images")
@@ -52,6 +58,16 @@ class Bench:
         about = self.facts.classes[0] if level == "concepts" and about is None else about
         return ["--table", level, "--model", self.facts.model, *([] if about is None else ["--class", str(about)])]
 
+    def keys(self, level: Level) -> dict[str, str]:
+        """Action and first key of each key that has a meaning at a level."""
+        about = {"model": self.facts.model} if level != "models" else {}
+        about |= {"class": str(self.facts.classes[0])} if level == "concepts" else {}
+        with Store(self.facts.path) as store:
+            catalog = StoreCatalog(store)
+            place, _ = find_place(catalog, Wish.of(level, about))
+            offered = keys_of(place, catalog, {}, {})
+        return {key.action: first_key(key.name) for key in offered}
+
     def terminal(
         self, *options: str, size: tuple[int, int] = SIZES[0], theme: Mapping[str, str] | None = None
     ) -> Terminal:
@@ -73,6 +89,11 @@ class Bench:
             app.wait_for(" 1 of ", since=app.output.index(word.encode()))
             app.wait_quiet(0.3)
             yield app
+
+
+def first_key(name: str) -> str:
+    """The first key of an action by its name in the user's key map."""
+    return next(binding.key.split(",")[0] for binding in BINDINGS if binding.id == name)
 
 
 def isolated(scratch: Path) -> dict[str, str]:

@@ -85,14 +85,14 @@ async def picture(file: Path, name: str, start: Start, *keys: str, size: tuple[i
 
 async def pictures(file: Path, model: str, class_name: str) -> None:
     """The screens that README and docs show; the photographs must lie where the file says, as after `sing-compute --demo`."""
-    of_class = Wish(model=model, class_name=class_name)
-    await picture(file, "classes", Start(Wish(model=model)))
+    of_class = Wish.of(items={"model": model, "class": class_name})
+    await picture(file, "classes", Start(Wish.of(items={"model": model})))
     await picture(file, "concepts", Start(of_class))
-    side_by_side = Wish(table="classes", model=model, compare="image_score_q50")
+    side_by_side = Wish.of("classes", {"model": model}, "image_score_q50")
     await picture(file, "compared", Start(side_by_side), "d", "d", size=LOW)
-    await picture(file, "scatter", Start(Wish(model=model), picture="scatter"), size=SMALL)
-    await picture(file, "strings", Start(of_class, picture="strings"), size=SMALL)
-    images = Wish(table="images", model=model, class_name=class_name)
+    await picture(file, "scatter", Start(Wish.of(items={"model": model}), chart="scatter"), size=SMALL)
+    await picture(file, "strings", Start(of_class, chart="strings"), size=SMALL)
+    images = Wish.of("images", {"model": model, "class": class_name})
     await picture(file, "photograph", Start(images), "P", size=SMALLEST)
 
 

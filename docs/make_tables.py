@@ -9,8 +9,10 @@ from pathlib import Path
 from textual.binding import Binding
 
 from sing_compute.store import catalogue
-from sing_compute.store.definition import Analysis, Axis, Column, Field
-from sing_tui.actions import BINDINGS, ONLY_ON, key_name
+from sing_compute.store.definition import Analysis, Axis, Column, Field, TableSpec
+from sing_compute.store.place import Place
+from sing_tui.actions import BINDINGS, key_name, text_of
+from sing_tui.charts.registry import titles
 
 STORE = Path(__file__).with_name("store.md")
 TABLES = Path(__file__).with_name("tables.md")
@@ -74,11 +76,40 @@ def column_pages() -> str:
     return "\n\n".join(parts)
 
 
+class DeclaredTables:
+    """The declared tables, as the key map asks for them, without a file."""
+
+    def tables(self) -> list[TableSpec]:
+        """Every declared table."""
+        return [spec for analysis in catalogue.analyses() for spec in analysis.tables]
+
+    def table(self, name: str) -> TableSpec:
+        """One of them."""
+        return catalogue.table(name)
+
+    def axis(self, name: str) -> Axis:
+        """One of the axes."""
+        return catalogue.axis(name)
+
+
+def key_meanings(binding: Binding) -> str:
+    """What a key does in each table where that depends on the table; nothing where it does the same in all."""
+    declared = DeclaredTables()
+    found = {}
+    for spec in declared.tables():
+        place = Place(spec.name).at(**dict.fromkeys((*spec.within, *spec.options), 0))
+        found[spec.name] = text_of(binding, place, declared, {name: title for _, name, title in titles(spec)})
+    meanings = set(found.values())
+    if len(meanings) == 1:
+        return "" if meanings == {binding.description} else str(meanings.pop() or "none").replace("|", "\\|")
+    words = [f"{name}: {text}" if text != binding.description else name for name, text in found.items() if text]
+    return "; ".join(words)
+
+
 def key_row(binding: Binding) -> str:
     """One action as a line of a Markdown table."""
     keys = " ".join(f"`{key_name(key)}`" for key in binding.key.split(","))
-    tables = ", ".join(ONLY_ON.get(binding.action, ()))
-    return f"| {keys} | {binding.description.replace('|', chr(92) + '|')} | {tables} | `{binding.id}` |"
+    return f"| {keys} | {binding.description.replace('|', chr(92) + '|')} | {key_meanings(binding)} | `{binding.id}` |"
 
 
 def key_tables() -> str:
@@ -86,7 +117,7 @@ def key_tables() -> str:
     groups: dict[str, list[Binding]] = {}
     for binding in BINDINGS:
         groups.setdefault(binding.tooltip, []).append(binding)
-    lines = ["| key | does | only on | name in `[keys]` |", "|---|---|---|---|"]
+    lines = ["| key | does | in the tables of SING | name in `[keys]` |", "|---|---|---|---|"]
     for group, bindings in groups.items():
         lines += [f"| **{group}** | | | |", *map(key_row, bindings)]
     return "\n".join(lines)

@@ -8,29 +8,30 @@ from typing import Any, Literal
 import click
 
 from sing_compute.errors import SingError
-from sing_tui.start import LEVELS, THEMES, Start, Wish
+from sing_tui.start import ALIASES, THEMES, WITH_ALIASES, Start, Wish
 
-PICTURES = ("scatter", "ratios", "distributions", "strings", "validation", "spectrum", "parts")
 GRAPHICS = ("kitty", "sixel", "cells", "ask")
+_GIVEN_BACK = 2**22
+"""Bytes of a block of memory from which it goes back to the system as soon as it is free."""
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("file", type=click.Path(path_type=Path))
+@click.option("--table", help="The table to show or write; with --class, models of that class.")
+@click.option(
+    "--at", metavar="AXIS=ITEM", multiple=True, help="Start at this item: a name, an index or a code. Repeatable."
+)
 @click.option("--model", help="Start at this model's classes.")
-@click.option("--class", "class_name", metavar="CLASS", help="Start at this class: its name, index or WordNet id.")
+@click.option("--class", metavar="CLASS", help="Start at this class: its name, index or WordNet id.")
 @click.option("--concept", metavar="CONCEPT", help="Start at one concept in all classes: its name or index.")
 @click.option("--subset", help="Images that the class table counts: all, right, wrong, group:NAME.")
-@click.option(
-    "--table", type=click.Choice(LEVELS), help="The table to show or write; with --class, models of that class."
-)
 @click.option("--compare", metavar="COLUMN", help="Models side by side in this column, the others against --model.")
 @click.option(
-    "--with-model", "with_models", metavar="MODEL", multiple=True, help="Compare with this model; all if not given."
+    "--with", metavar="AXIS=ITEM", multiple=True, help="Compare with this item; all if not given. Repeatable."
 )
-@click.option(
-    "--with-class", "with_classes", metavar="CLASS", multiple=True, help="Compare concepts of --class with this one."
-)
+@click.option("--with-model", metavar="MODEL", multiple=True, help="Compare with this model; all if not given.")
+@click.option("--with-class", metavar="CLASS", multiple=True, help="Compare concepts of --class with this one.")
 @click.option(
     "--sort", metavar="COLUMN", help="Sort by it: numbers from the largest, text from A; - for the file's order."
 )
@@ -40,7 +41,7 @@ _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 )
 @click.option("--columns", metavar="A,B,...", default="", help="Columns to show or write; all if not given.")
 @click.option("--row", type=click.IntRange(1), default=1, help="Put the cursor on this line.")
-@click.option("--picture", type=click.Choice(PICTURES), help="Start with this picture, or write its numbers.")
+@click.option("--chart", "--picture", "chart", metavar="CHART", help="Start with this chart, or write its numbers.")
 @click.option(
     "--csv", "csv_path", metavar="PATH", help="No screen: write the table as CSV to PATH, - for standard output."
 )
@@ -54,7 +55,7 @@ _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 @click.option("--no-state", is_flag=True, help="Neither take up the last place nor remember this one.")
 @click.option("--debug", is_flag=True, help="Show the whole traceback of an error.")
 def main(debug: bool, **options: Any) -> None:
-    """Explore a results file of sing-compute: models, classes, concepts, images. Press ? there for help."""
+    """Explore the tables of a results file of sing-compute. Press ? there for help."""
     try:
         start = _start(options)
         if options["csv_path"] is not None or options["json_path"] is not None:
@@ -78,30 +79,36 @@ def _fail(error: object) -> None:
 
 
 def _start(options: dict[str, Any]) -> Start:
-    names = ("table", "model", "class_name", "subset", "concept", "compare", "with_models", "with_classes")
+    named = [f"{axis}={options[axis]}" for axis in ALIASES if options[axis] is not None]
+    beside = [f"{axis}={item}" for axis in WITH_ALIASES for item in options[f"with_{axis}"]]
+    for text in (*options["at"], *options["with"]):
+        if not all(text.partition("=")):
+            raise SingError(f"--at and --with take AXIS=ITEM, not {text!r}")
     columns = tuple(name.strip() for name in options["columns"].split(",") if name.strip())
     return Start(
-        Wish(**{name: options[name] for name in names}),
+        Wish(options["table"], (*named, *options["at"]), options["compare"], (*beside, *options["with"])),
         options["filter_text"],
         options["sort"],
         options["reverse"],
         options["row"],
         columns,
-        options["picture"],
+        options["chart"],
     )
 
 
 def _headless(file: Path, start: Start, csv_path: str | None, json_path: str | None, *, force: bool) -> None:
     from sing_compute.store import Store
-    from sing_tui.export import save, write_rows
+    from sing_tui.exporting import save
     from sing_tui.opening import headless_view
+    from sing_tui.store_catalog import StoreCatalog
+    from sing_tui.table_text import write_rows
 
     if csv_path is not None and json_path is not None:
         raise SingError("one of --csv and --json at a time")
     form: Literal["csv", "json"] = "csv" if json_path is None else "json"
     path = csv_path or json_path or "-"
     with Store(file) as store:
-        view, columns = headless_view(store, start)
+        view, columns = headless_view(StoreCatalog(store), start)
         if path == "-":
             sys.stdout.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]
             write_rows(view, sys.stdout, form=form, columns=columns)
@@ -116,12 +123,12 @@ def _headless(file: Path, start: Start, csv_path: str | None, json_path: str | N
 
 def _screen(file: Path, start: Start, options: dict[str, Any]) -> None:
     if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
-        raise SingError("this is no terminal; for the table itself use: sing-tui FILE --table models --csv -")
+        raise SingError("this is no terminal; for the table itself use: sing-tui FILE --csv -")
     if os.environ.get("TERM", "") in ("", "dumb"):
-        raise SingError("this terminal cannot place text (TERM=dumb); use: sing-tui FILE --table models --csv -")
+        raise SingError("this terminal cannot place text (TERM=dumb); use: sing-tui FILE --csv -")
     _check_file(file)
     from sing_compute.allocator import return_blocks_above
-    from sing_tui.actions import NAMES
+    from sing_tui.actions import NAMES, present_names
     from sing_tui.app import Explorer
     from sing_tui.settings import config_path, read_config, read_state, state_path
 
@@ -137,35 +144,35 @@ def _screen(file: Path, start: Start, options: dict[str, Any]) -> None:
         theme=theme,
         images=options["images"] or config.images,
         graphics=_graphics(options["graphics"] or config.graphics),
-        keys=config.keys,
+        keys=present_names(config.keys),
         memory=memory,
     )
     sys.setswitchinterval(0.0005)  # what reads beside the screen leaves the keys a tenth of Python's usual wait
-    return_blocks_above(2**22)  # the columns of a large file go back to the system as soon as they are done with
+    return_blocks_above(_GIVEN_BACK)  # columns of a large file go back to the system as soon as they are done with
     explorer.run(mouse=not options["no_mouse"] and config.mouse is not False)
     if explorer.failure is not None:
         raise explorer.failure
 
 
 def _takes_unicode() -> bool:
-    """Whether the locale is one of UTF-8. Python writes UTF-8 in the C locale, too, where terminals may not read it."""
+    """Return True if the locale is one of UTF-8. Python writes UTF-8 in the C locale, too, where terminals may not read it."""
     locale = next((os.environ[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if os.environ.get(name)), "")
     return "utf" in (locale or sys.stdout.encoding or "").lower()
 
 
 def _graphics(wanted: str | None) -> Literal["auto", "kitty", "sixel", "cells"]:
-    """How photographs are drawn: as told, as the terminal answers, or as its environment says."""
+    """Choose how photographs are drawn: as wanted, as the terminal answers, or as its environment says."""
     if wanted not in (None, *GRAPHICS):
         raise SingError(f"graphics is one of {', '.join(GRAPHICS)}, not {wanted!r}")
     if wanted == "ask":
-        from sing_tui.photos import ask_terminal
+        from sing_tui.photographs import ask_terminal
 
         return ask_terminal(sys.stdin.fileno(), sys.stdout.fileno(), timeout=0.5)
     return wanted or "auto"  # type: ignore[return-value]
 
 
 def _check_file(file: Path) -> None:
-    """A first look that needs no h5py, so that the screen can be painted before the file is opened."""
+    """Check that this is an HDF5 file without h5py, so that the screen can be painted before the file is opened."""
     if not file.is_file():
         if (file.with_name(file.name + ".work") / "progress.json").is_file():
             return  # a run is at work on it; the screen waits with it

@@ -2,74 +2,80 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sing_compute.errors import SingError
-from sing_compute.store import Store, Table
-from sing_tui.place import Place
-from sing_tui.start import LEVELS, Start, Wish
-from sing_tui.view import Arrangement, View, column_named, first_direction
+from sing_compute.store import Table
+from sing_compute.store.place import Key
+from sing_tui.session import Session
+from sing_tui.session.catalog import Catalog, free_options
+from sing_tui.session.lookup import words_of
+from sing_tui.session.state import Arrangement, columns_at
+from sing_tui.start import ALIASES, WITH_ALIASES, Start, Wish, parted
+from sing_tui.view import View, column_named, first_direction
 
 UNSORTED = "-"
 """What --sort says for the order of the file."""
 
 
-def start_of(
-    store: Store, place: Place, view: View, *, line: int = 0, columns: Sequence[str] = (), picture: str | None = None
-) -> Start:
-    """What the command line would say to come to this view."""
-    beside, arrangement = place.beside, view.arrangement
-    wish = Wish(
-        table=place.level,
-        model=place.model or None,
-        class_name=None if place.class_index is None else _class_name(store, place.class_index),
-        subset=None if place.subset == "all" else place.subset,
-        concept=None if place.concept is None else _concept_name(store, place.concept),
-        compare=None if beside is None else beside.measure,
-        with_models=() if beside is None else beside.models,
-        with_classes=() if beside is None else tuple(_class_name(store, c) for c in beside.classes[1:]),
-    )
+def start_of(catalog: Catalog, session: Session, view: View, *, with_chart: bool = False) -> Start:
+    """Return what the command line would say to come to the present view.
+
+    Args:
+        catalog: What the file holds.
+        session: Where the user is.
+        view: The table.
+        with_chart: True to name the chart that fills the screen.
+    """
+    here, arrangement = session.here, view.arrangement
     sort, reverse = UNSORTED, False
     if arrangement.sort:
         sort = arrangement.sort
         reverse = arrangement.descending != first_direction(view.table.column(sort))
-    return Start(wish, arrangement.filter, sort, reverse, line + 1, tuple(columns), picture)
+    chart = here.chart if with_chart and here.body == "chart" and here.chart else None
+    return Start(
+        words_of(catalog, here.place, _options_below(catalog, session)),
+        arrangement.filter,
+        sort,
+        reverse,
+        here.line + 1,
+        columns_at(session),
+        chart,
+    )
 
 
-def _class_name(store: Store, index: int) -> str:
-    """The name of a class if it leads back to it, else its index."""
-    try:
-        name = str(store.class_names[index])
-        return name if name.isprintable() and store.find_class(name) == index else str(index)
-    except SingError:
-        return str(index)
-
-
-def _concept_name(store: Store, index: int) -> str:
-    name = str(store.concept_names[index])
-    same = [str(other).casefold() for other in store.concept_names].index(name.casefold()) == index
-    return name if same and name.isprintable() and name.strip() == name else str(index)
+def _options_below(catalog: Catalog, session: Session) -> dict[str, Key | None]:
+    """Return the subset and the like that the table below is of, where the present table is about one of its rows."""
+    below = session.below
+    if below is None or below.place.along or session.place.along:
+        return {}
+    spec = catalog.table(below.place.table)
+    agree = all(session.place.key(axis) == below.place.key(axis) for axis in spec.within)
+    if not agree or session.place.key(spec.rows) is None:
+        return {}
+    return {axis: below.place.key(axis) for axis in free_options(catalog, spec) if below.place.key(axis)}
 
 
 def command(file: Path, start: Start) -> str:
-    """The shell command that opens the file there."""
+    """Return the shell command that opens the file there."""
     wish = start.wish
+    named = dict(map(parted, wish.at))
+    aliases = [(f"--{axis}", named[axis]) for axis in ALIASES if axis in named]
+    others = [("--at", f"{axis}={item}") for axis, item in named.items() if axis not in ALIASES]
+    compared = [parted(text) for text in wish.beside]
     options: list[tuple[str, str | None]] = [
         ("--table", wish.table),
-        ("--model", wish.model),
-        ("--class", wish.class_name),
-        ("--subset", wish.subset),
-        ("--concept", wish.concept),
+        *aliases,
+        *others,
         ("--compare", wish.compare),
-        *(("--with-model", name) for name in wish.with_models[1:]),
-        *(("--with-class", name) for name in wish.with_classes),
+        *((f"--with-{axis}", item) for axis, item in compared if axis in WITH_ALIASES),
+        *(("--with", f"{axis}={item}") for axis, item in compared if axis not in WITH_ALIASES),
         ("--filter", start.filter or None),
         ("--sort", start.sort),
         ("--columns", ",".join(start.columns) or None),
         ("--row", str(start.row) if start.row > 1 else None),
-        ("--picture", start.picture),
+        ("--picture", start.chart),
     ]
     words = ["sing-tui", str(file)]
     for option, value in options:
@@ -79,7 +85,12 @@ def command(file: Path, start: Start) -> str:
 
 
 def arrangement_of(table: Table, start: Start, default: Arrangement) -> Arrangement:
-    """Filter and sort that a start asks for; `default` says the order where it asks for none.
+    """Return filter and sort that a start asks for.
+
+    Args:
+        table: The table.
+        start: What is asked for.
+        default: Its sort counts where the start asks for none.
 
     Raises:
         SingError: The table has no such column.
@@ -90,29 +101,45 @@ def arrangement_of(table: Table, start: Start, default: Arrangement) -> Arrangem
     elif start.sort is not None:
         column = column_named(table, start.sort)
         wanted = Arrangement("", column.name, first_direction(column))
-    falling = wanted.descending != start.reverse and bool(wanted.sort)
-    return Arrangement(start.filter, wanted.sort, falling)
+    descending = wanted.descending != start.reverse and bool(wanted.sort)
+    return Arrangement(start.filter, wanted.sort, descending)
 
 
 def as_dict(start: Start) -> dict[str, Any]:
-    """A start as plain values."""
+    """Return a start as plain values."""
     return asdict(start)
 
 
 def from_dict(kept: Mapping[str, Any]) -> Start | None:
-    """The start that such values say; None where they say none. They may have been changed by hand."""
+    """Return the start that plain values say; None where they say none.
+
+    They may have been changed by hand, or written before tables were declared.
+    """
     try:
-        wish = dict(kept["wish"])
-        for name in ("with_models", "with_classes"):
-            wish[name] = tuple(map(str, wish[name]))
-        if wish["table"] not in LEVELS or not all(
-            value is None or isinstance(value, str) for name, value in wish.items() if not isinstance(value, tuple)
-        ):
-            return None
-        rest = {name: value for name, value in kept.items() if name != "wish"}
-        start = Start(Wish(**wish), **rest)
-        start = replace(start, columns=tuple(map(str, start.columns)), row=int(start.row), reverse=bool(start.reverse))
-        texts = all(isinstance(text, str | None) for text in (start.filter, start.sort, start.picture))
-        return start if texts and start.filter is not None else None
+        known = dict(kept["wish"])
+        wish = _wish(known) if "at" in known else _old_wish(known)
+        chart = kept["chart"] if "chart" in kept else kept.get("picture")
+        start = Start(
+            wish, kept["filter"], kept["sort"], bool(kept["reverse"]), int(kept["row"]), _texts(kept["columns"]), chart
+        )
     except (KeyError, TypeError, ValueError):
         return None
+    texts = (wish.table, wish.compare, start.sort, chart)
+    good = isinstance(start.filter, str) and all(isinstance(text, str | None) for text in texts)
+    return start if good else None
+
+
+def _texts(values: Sequence[object]) -> tuple[str, ...]:
+    return tuple(map(str, values))
+
+
+def _wish(known: Mapping[str, Any]) -> Wish:
+    return Wish(known["table"], _texts(known["at"]), known["compare"], _texts(known["beside"]))
+
+
+def _old_wish(known: Mapping[str, Any]) -> Wish:
+    """Return the place that versions before declared tables remembered; the first compared item was named twice there."""
+    named = [(axis, known["class_name" if axis == "class" else axis]) for axis in ALIASES]
+    at = tuple(f"{axis}={item}" for axis, item in named if item is not None)
+    models = [f"model={name}" for name in known["with_models"][1:]]
+    return Wish(known["table"], at, known["compare"], (*models, *(f"class={name}" for name in known["with_classes"])))

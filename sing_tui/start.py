@@ -1,28 +1,32 @@
 """What the command line asks for, before anything is looked up in a file. Imports nothing heavy: the first frame waits for it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
-
-Level = Literal["models", "classes", "concepts", "images"]
-LEVELS: tuple[Level, ...] = ("models", "classes", "concepts", "images")
 
 THEMES = ("textual-dark", "textual-light", "nord", "gruvbox", "solarized-light", "ansi-dark", "ansi-light")
 """The themes that are offered; any other of Textual's would do, too."""
+ALIASES = ("model", "class", "subset", "concept")
+"""Axes with an option of their own: `--class cat` is `--at class=cat`."""
+WITH_ALIASES = ("model", "class")
+"""Axes with an option of their own for what is compared: `--with-class dog` is `--with class=dog`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
     """A table, in the words of the command line."""
 
-    table: Level | None = None
-    model: str | None = None
-    class_name: str | None = None
-    subset: str | None = None
-    concept: str | None = None
+    table: str | None = None
+    at: tuple[str, ...] = ()
+    """Items that the table is about, each as `axis=item`."""
     compare: str | None = None
-    """A column to put models (or classes) side by side in; empty for the level's own."""
-    with_models: tuple[str, ...] = ()
-    with_classes: tuple[str, ...] = ()
+    """The column to compare in; empty for the one that the table declares."""
+    beside: tuple[str, ...] = ()
+    """Items that are compared with the first, each as `axis=item`; all of a group where none is named."""
+
+    @classmethod
+    def of(cls, table: str | None = None, items: Mapping[str, str] | None = None, compare: str | None = None) -> "Wish":
+        """A table of these items by axis."""
+        return cls(table, tuple(f"{axis}={item}" for axis, item in (items or {}).items()), compare)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +41,22 @@ class Start:
     """Line of the view, from 1."""
     columns: tuple[str, ...] = ()
     """Columns to show; empty for all."""
-    picture: str | None = None
+    chart: str | None = None
 
     @property
     def anywhere(self) -> bool:
-        """Whether the command line left the place open, so that the last one may be taken up."""
+        """True if the command line left the place open, so that the last one may be taken up."""
         return self == Start()
+
+
+def parted(text: str) -> tuple[str, str]:
+    """Axis and item of `axis=item`."""
+    axis, _, item = text.partition("=")
+    return axis, item
+
+
+def option(axis: str, item: str = "") -> str:
+    """The option that names an item of an axis, with the item where one is given."""
+    if axis in ALIASES:
+        return f"--{axis} {item}" if item else f"--{axis}"
+    return f"--at {axis}={item}" if item else f"--at {axis}"

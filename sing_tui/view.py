@@ -1,5 +1,6 @@
-"""What a screen shows of a table: the rows that pass the filter, in the order of the sort. numpy alone, no Textual."""
+"""A table as a screen shows it: the rows that pass the filter, in the order of the sort. No Textual."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,18 +12,9 @@ from sing_compute.store import Column, Table
 from sing_compute.store.sorting import sorting
 from sing_tui.filters import matches
 from sing_tui.search import Stop, aliases, contains
+from sing_tui.session.state import Arrangement
 
 Rows = NDArray[np.int32]
-
-
-@dataclass(frozen=True, slots=True)
-class Arrangement:
-    """Filter and sort as the user asked for them; it outlives the table it was asked for."""
-
-    filter: str = ""
-    sort: str = ""
-    """Name of the column sorted by; empty for the order of the file."""
-    descending: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)  # Textual writes out what a thread is given
@@ -36,33 +28,38 @@ class View:
     def __len__(self) -> int:
         return len(self.order)
 
-    def line_of(self, row: int) -> int | None:
-        """The line on which a row of the table stands; None if the filter hides it."""
-        found = np.flatnonzero(self.order == row)
-        return int(found[0]) if len(found) else None
+    @property
+    def identities(self) -> NDArray[np.integer[Any]]:
+        """Positions of all lines on the axis of the rows."""
+        return self.order if self.table.ids is None else self.table.ids[self.order]
 
     def identity(self, line: int) -> int:
-        """What stands on a line: the model, class, concept or image index."""
+        """Position of a line's item on the axis of the rows."""
         row = int(self.order[line])
         return row if self.table.ids is None else int(self.table.ids[row])
 
-    def line_of_identity(self, identity: int) -> int | None:
-        """The line of a model, class, concept or image index; None if it is not shown."""
-        ids = self.order if self.table.ids is None else self.table.ids[self.order]
-        found = np.flatnonzero(ids == identity)
+    def line_of(self, identity: int) -> int | None:
+        """Return the line of an item; None if it is not shown."""
+        found = np.flatnonzero(self.identities == identity)
         return int(found[0]) if len(found) else None
 
+    def rows_of(self, identities: Collection[int]) -> set[int]:
+        """Row numbers of items in the table."""
+        if self.table.ids is None:
+            return set(identities)
+        return {row for row, identity in enumerate(self.table.ids.tolist()) if identity in identities}
+
     def matches(self, words: str, stop: Stop | None = None) -> Rows:
-        """The lines with these words in a text column.
+        """Return the lines with these words in a text column.
 
         Raises:
-            Superseded: `stop` said that nobody waits for the answer any more.
+            Superseded: `stop` returned True.
         """
         return np.flatnonzero(contains(self.table, words, stop=stop)[self.order]).astype(np.int32)
 
 
 def next_line(lines: Rows, line: int, step: int) -> int | None:
-    """The next of these lines after (step 1) or before (step -1) another one, going round; None if there is none."""
+    """Return the next of these lines after (step 1) or before (step -1) another one, going round; None if there is none."""
     if not len(lines):
         return None
     if step > 0:
@@ -73,15 +70,20 @@ def next_line(lines: Rows, line: int, step: int) -> int | None:
 
 
 def arrange(table: Table, wanted: Arrangement, stop: Stop | None = None) -> View:
-    """The view of a table under an arrangement. A sort column that this table lacks leaves the order of the file.
+    """Filter and sort a table.
 
-    `image_score` also means the first of the columns `image_score.MODEL` that stand side by side, and the other way round.
+    A sort column that this table lacks stands for the first column that shows it in a comparison, and any column of another
+    comparison for the first one that is compared here; else the rows keep the order of the file. Equal values keep that order
+    (descending through a stored ranking it is reversed), missing ones come last.
 
-    Equal values keep the order of the file (falling through a stored ranking they stand turned round), missing ones stand last.
+    Args:
+        table: The table.
+        wanted: Filter and sort.
+        stop: Returns True once nobody waits for the view any more.
 
     Raises:
         FilterError: The filter cannot be read.
-        Superseded: `stop` said that nobody waits for this view any more.
+        Superseded: `stop` returned True.
     """
     mask = matches(table, wanted.filter, stop) if wanted.filter.strip() else None
     column = _sorted_by(table, wanted.sort) if wanted.sort else None
@@ -101,14 +103,14 @@ def arrange(table: Table, wanted: Arrangement, stop: Stop | None = None) -> View
 
 
 def _sorted_by(table: Table, name: str) -> Column | None:
-    measure = name.partition(".")[0]
     exact = [column for column in table.columns if column.name == name]
-    near = [column for column in table.columns if column.name.partition(".")[0] == measure]
-    return next(iter(exact + near), None)
+    near = [column for column in table.columns if column.measure == name]
+    compared = [column for column in table.columns if column.side is not None]
+    return next(iter(exact + near + compared), None)
 
 
 def column_named(table: Table, name: str) -> Column:
-    """The column of that name or title.
+    """Find a column by its name or title.
 
     Raises:
         SingError: There is none.
@@ -121,30 +123,35 @@ def column_named(table: Table, name: str) -> Column:
 
 
 def first_direction(column: Column) -> bool:
-    """Whether a column is first sorted falling: numbers are (largest first), text is not."""
+    """Return True if a column is first sorted descending: numbers are, text is not."""
     return not column.is_text
 
 
-def _ranked(rising: Rows, column: Column, *, descending: bool) -> Rows | None:
-    """The order that a stored ranking gives, equal values turned round where numbers fall; None if it is no order of the rows."""
-    if len(rising) != len(column.values) or not len(rising) or rising.min() < 0 or rising.max() >= len(rising):
+def _ranked(ascending: Rows, column: Column, *, descending: bool) -> Rows | None:
+    """Return the order that a stored ranking gives, equal values reversed where descending; None if it is no order."""
+    if (
+        len(ascending) != len(column.values)
+        or not len(ascending)
+        or ascending.min() < 0
+        or ascending.max() >= len(ascending)
+    ):
         return None
-    seen = np.zeros(len(rising), dtype=bool)
-    seen[rising] = True
+    seen = np.zeros(len(ascending), dtype=bool)
+    seen[ascending] = True
     if not seen.all():
         return None
     if not descending:
-        return rising
-    low, high = 0, len(rising)  # the first missing value: they stand last
+        return ascending
+    low, high = 0, len(ascending)  # the first missing value: they stand last
     while low < high:
         middle = (low + high) // 2
-        missing = bool(np.isnan(column.values.take(rising[middle : middle + 1])[0]))
+        missing = bool(np.isnan(column.values.take(ascending[middle : middle + 1])[0]))
         low, high = (low, middle) if missing else (middle + 1, high)
-    return rising[::-1] if low == len(rising) else np.concatenate([rising[:low][::-1], rising[low:]])
+    return ascending[::-1] if low == len(ascending) else np.concatenate([ascending[:low][::-1], ascending[low:]])
 
 
 def _keys(column: Column) -> NDArray[Any]:
-    """Numbers that sort like the column: text without regard to the case of ASCII letters."""
+    """Return numbers that sort like the column: text without regard to the case of ASCII letters."""
     values = column.values
     if values.names is not None and len(values.names):
         codes = values.codes()

@@ -13,7 +13,7 @@ from textual.widgets import OptionList
 
 from sing_compute.store import Column
 from sing_tui.formats import Glyphs, fit
-from sing_tui.widgets.lines import TextLine
+from sing_tui.widgets.text_lines import TextLine
 
 
 class ColumnList(OptionList):

@@ -1,4 +1,4 @@
-"""The finder: type part of a name, an index or a WordNet id; classes, concepts, models and images that match, best first."""
+"""The finder: type part of a name, an index or a code; items of every table that match, the best first."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -16,22 +16,24 @@ from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import Input
 
-from sing_tui.finder import KINDS, Finder, Found, Hit
+from sing_compute.store.place import Place
+from sing_tui.error_reporting import in_one_line
+from sing_tui.finder import Finder, Found, Hit
 from sing_tui.formats import UNICODE, Glyphs, fit
-from sing_tui.screens.spoken import in_one_line
-from sing_tui.search import Overtaken
-from sing_tui.widgets.lines import TextLine
+from sing_tui.search import Superseded
+from sing_tui.session.catalog import article
+from sing_tui.widgets.text_lines import TextLine
 
 LIMIT = 100
 """Hits shown at most; the others are counted."""
 _PAINTED = 1000
 """Characters of a name that are looked at to paint it."""
-_PLURALS = {"class": "classes", "concept": "concepts", "model": "models", "image": "images"}
-_KIND_WIDTH = max(map(len, KINDS)) + 1
+Axes = tuple[tuple[str, str], ...]
+"""Name of each axis that is searched, and the word for several of its items."""
 
 
 class HitList(Widget):
-    """Hits, one a line: kind, name with its matched letters in bold and underlined, and what else tells it from others."""
+    """Hits, one a line: axis, name with its matched letters in bold and underlined, and what else distinguishes it."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"hit-list--text", "hit-list--cursor"}
     DEFAULT_CSS = """
@@ -49,9 +51,10 @@ class HitList(Widget):
 
         hit: Hit
 
-    def __init__(self, glyphs: Glyphs) -> None:
+    def __init__(self, axes: Axes, glyphs: Glyphs) -> None:
         super().__init__()
         self.glyphs = glyphs
+        self._axis_width = max((len(name) for name, _ in axes), default=0) + 1
         self.hits: list[Hit] = []
         self.cursor = self.top = 0
 
@@ -86,7 +89,7 @@ class HitList(Widget):
         hit = self.hits[row]
         extra = self.glyphs.text(hit.extra)
         extra_width = min(cell_len(extra), width // 3) if width >= 48 else 0
-        head = f"{self.glyphs.right if at_cursor else ' '} {hit.kind:<{_KIND_WIDTH}}"
+        head = f"{self.glyphs.right if at_cursor else ' '} {hit.axis:<{self._axis_width}}"
         room = width - len(head) - extra_width - (2 if extra_width else 0)
         found = style + Style(bold=True, underline=True)
         segments = [Segment(head, style)]
@@ -138,9 +141,18 @@ class FinderScreen(ModalScreen[Hit | None]):
         found: Found | None
         problem: str = ""
 
-    def __init__(self, finder: Finder, *, glyphs: Glyphs = UNICODE) -> None:
+    def __init__(self, finder: Finder, place: Place | None = None, *, glyphs: Glyphs = UNICODE) -> None:
+        """Prepare the screen.
+
+        Args:
+            finder: Finds things in the open file.
+            place: Where the user is: hits are shown for the same model.
+            glyphs: The signs of the screen.
+        """
         super().__init__(classes="ascii" if glyphs.ascii_only else "")
-        self.finder, self.glyphs = finder, glyphs
+        self.finder, self.place, self.glyphs = finder, place, glyphs
+        self.axes = finder.axes
+        self.hint = _hint(self.axes)
         self.generation = self.answered = 0
         self.entered = False
         """Whether Enter was pressed before the answer was there."""
@@ -148,14 +160,14 @@ class FinderScreen(ModalScreen[Hit | None]):
     def compose(self) -> ComposeResult:
         """The parts, from top to bottom."""
         with Vertical():
-            yield Input(placeholder="name, index or WordNet id", compact=True)
+            yield Input(placeholder="name, index or code", compact=True)
             yield TextLine(self.glyphs)
-            yield HitList(self.glyphs)
+            yield HitList(self.axes, self.glyphs)
 
     def on_mount(self) -> None:
         """Start once the parts exist."""
         self.query_one(Input).cursor_blink = False
-        self.query_one(TextLine).write("a class, concept, model or image; words in any order")
+        self.query_one(TextLine).write(self.hint)
 
     def on_resize(self, event: events.Resize) -> None:
         """Use every line of a low terminal."""
@@ -176,8 +188,8 @@ class FinderScreen(ModalScreen[Hit | None]):
     def search(self, words: str, generation: int) -> None:
         """Search in the background; a newer search ends it."""
         try:
-            found = self.finder.find(words, limit=LIMIT, stop=lambda: generation != self.generation)
-        except Overtaken:
+            found = self.finder.find(words, place=self.place, limit=LIMIT, stop=lambda: generation != self.generation)
+        except Superseded:
             return
         except Exception as error:  # whatever a damaged file leads to ends in one line
             self.post_message(self.Answered(generation, None, in_one_line(error)))
@@ -192,8 +204,8 @@ class FinderScreen(ModalScreen[Hit | None]):
         self.answered = message.generation
         self.query_one(HitList).show(message.found.hits if message.found else [])
         words = self.query_one(Input).value.strip()
-        line = summary(message.found) if message.found else self.glyphs.text(message.problem)
-        self.query_one(TextLine).write(line if words else "a class, concept, model or image; words in any order")
+        line = summary(message.found, self.axes) if message.found else self.glyphs.text(message.problem)
+        self.query_one(TextLine).write(line if words else self.hint)
         if self.entered:
             self.choose()
 
@@ -215,20 +227,26 @@ class FinderScreen(ModalScreen[Hit | None]):
         self.dismiss(event.hit)
 
 
-def summary(found: Found) -> str:
-    """How many there are of each kind, and how many of them are shown."""
-    counts = [(kind, found.counts.get(kind, 0)) for kind in KINDS]
+def _hint(axes: Axes) -> str:
+    *most, last = [name for name, _ in axes] or ["item"]
+    listed = f"{', '.join(most)} or {last}" if most else last
+    return f"{article(listed)}; words in any order"
+
+
+def summary(found: Found, axes: Axes) -> str:
+    """Say how many hits there are on each axis, and how many of them are shown."""
+    counts = [(names, found.counts.get(names[0], 0)) for names in axes]
     total = sum(count for _, count in counts)
     if not total:
         return "nothing found"
-    parts = [f"{count:,} {kind if count == 1 else _PLURALS[kind]}" for kind, count in counts if count]
+    parts = [f"{count:,} {one if count == 1 else several}" for (one, several), count in counts if count]
     if total > len(found.hits):
         parts.append(f"the first {len(found.hits):,} shown")
     return ", ".join(parts)
 
 
 def emphasised(hit: Hit, width: int, glyphs: Glyphs) -> list[tuple[str, bool]]:
-    """A hit's name in exactly so many cells, cut into parts that matched and parts that did not.
+    """Return a hit's name in exactly so many cells, cut into parts that matched and parts that did not.
 
     If its last match would be cut off, the name's end is shown instead of its beginning.
     """
@@ -254,7 +272,7 @@ def emphasised(hit: Hit, width: int, glyphs: Glyphs) -> list[tuple[str, bool]]:
 
 
 def _kept(text: str, shown: str, sign: int, from_end: bool) -> tuple[int, int]:
-    """Which characters of a text stand in its shortened form."""
+    """Return which characters of a text are in its shortened form."""
     if from_end:
         tail = shown[sign:]
         tail = tail if text.endswith(tail) else tail.rstrip(" ")

@@ -1,9 +1,10 @@
-"""Help: the keys of the screen below, from its bindings, and what each of its columns means, from the file's schema.
+"""Help: the keys of a table, how filters are written, and what each of its columns means.
 
 What is typed narrows it, so that no letter moves here; the arrows scroll.
 """
 
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Sequence
+from typing import ClassVar
 
 from rich.text import Text
 from textual import on
@@ -13,8 +14,9 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-if TYPE_CHECKING:
-    from sing_tui.screens.table import TableScreen
+from sing_compute.store import Column
+from sing_tui.actions import KeyHelp
+from sing_tui.formats import Glyphs
 
 _FILTER_HELP = (
     "cat                      a word in any text column",
@@ -29,23 +31,28 @@ Group = tuple[str, list[tuple[str, ...]]]
 """A heading and its entries; an entry is one line or more that stay together."""
 
 
-def help_groups(about: "TableScreen") -> list[Group]:
-    """Keys, filters and columns of a table screen."""
+def help_groups(keys: Sequence[KeyHelp], columns: Sequence[Column], glyphs: Glyphs) -> list[Group]:
+    """List the keys, filters and columns of a table by headings.
+
+    Args:
+        keys: The keys that have a meaning there.
+        columns: Its columns.
+        glyphs: The signs of the screen.
+    """
     groups: dict[str, list[tuple[str, ...]]] = {}
-    for keys, binding in about.key_list():
-        groups.setdefault(binding.tooltip, []).append((f"  {keys:<13} {binding.description}",))
+    for key in keys:
+        groups.setdefault(key.group, []).append((f"  {key.keys:<13} {glyphs.text(key.text)}",))
     groups["filters"] = [(f"  {line}",) for line in _FILTER_HELP]
-    if about.view is not None:
-        entries = groups.setdefault("columns", [])
-        for column in about.view.table.columns:
-            unit = "" if column.unit in ("text", "1") else f" [{column.unit}]"
-            title, description = about.glyphs.text(column.title), about.glyphs.text(column.description)
-            entries.append((f"  {title}  {about.glyphs.text(column.name)}{unit}", f"      {description}"))
+    for column in columns:
+        unit = "" if column.unit in ("text", "1") else f" [{column.unit}]"
+        title, description = glyphs.text(column.title), glyphs.text(column.description)
+        entry = (f"  {title}  {glyphs.text(column.name)}{unit}", f"      {description}")
+        groups.setdefault("columns", []).append(entry)
     return list(groups.items())
 
 
 class HelpScreen(ModalScreen[None]):
-    """The help of a table screen."""
+    """The help of a table; what is typed narrows it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,f1,enter", "dismiss", "close"),
@@ -63,10 +70,17 @@ class HelpScreen(ModalScreen[None]):
     HelpScreen Static { width: 1fr; height: auto; padding: 0 1; }
     """
 
-    def __init__(self, about: "TableScreen") -> None:
-        super().__init__(classes="ascii" if about.glyphs.ascii_only else "")
-        self.title_line = f"{about.place.level}: keys and columns; arrows scroll, Esc closes"
-        self.groups = help_groups(about)
+    def __init__(self, table: str, groups: Sequence[Group], *, glyphs: Glyphs) -> None:
+        """Prepare the screen.
+
+        Args:
+            table: Name of the table.
+            groups: Its help (`help_groups`).
+            glyphs: The signs of the screen.
+        """
+        super().__init__(classes="ascii" if glyphs.ascii_only else "")
+        self.title_line = f"{glyphs.text(table)}: keys and columns; arrows scroll, Esc closes"
+        self.groups = groups
 
     def compose(self) -> ComposeResult:
         """The parts, from top to bottom."""

@@ -1,9 +1,10 @@
-"""The palette: every command of the screen below by name, from its bindings, and the themes. Type to narrow, Enter runs.
+"""The palette: every command of a table by name, and the themes. Type to narrow, Enter runs.
 
 A number goes to that line.
 """
 
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Sequence
+from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -14,12 +15,27 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
+from sing_tui.actions import KeyHelp
+from sing_tui.formats import Glyphs
 from sing_tui.start import THEMES
 
-if TYPE_CHECKING:
-    from sing_tui.screens.table import TableScreen
-
 _LINE = "line"
+Command = tuple[str, str]
+"""One line of the list, and the action that it runs."""
+
+
+def commands(keys: Sequence[KeyHelp]) -> list[Command]:
+    """List the commands of the palette, but for those that only move the cursor.
+
+    Args:
+        keys: The keys that have a meaning on the screen.
+    """
+    found = [
+        (f"{key.keys:<13} {key.name}: {key.text}", key.action)
+        for key in keys
+        if key.name != "palette" and not key.action.startswith(("cursor('line'", "cursor('page'"))
+    ]
+    return [*found, *((f"{'':13} theme {name}", f"app.theme_named('{name}')") for name in THEMES)]
 
 
 class Palette(ModalScreen[str | None]):
@@ -40,15 +56,9 @@ class Palette(ModalScreen[str | None]):
         background: $surface; scrollbar-size: 0 0; }
     """
 
-    def __init__(self, about: "TableScreen") -> None:
-        super().__init__(classes="ascii" if about.explorer.glyphs.ascii_only else "")
-        self.pointer = about.glyphs.right
-        self.commands = [
-            (f"{keys:<13} {binding.id}: {binding.description}", binding.action)
-            for keys, binding in about.key_list()
-            if binding.action != "palette" and not binding.action.startswith(("move", "turn"))
-        ]
-        self.commands += [(f"{'':13} theme {name}", f"app.theme_named('{name}')") for name in THEMES]
+    def __init__(self, commands: Sequence[Command], *, glyphs: Glyphs) -> None:
+        super().__init__(classes="ascii" if glyphs.ascii_only else "")
+        self.pointer, self.commands = glyphs.right, commands
 
     def compose(self) -> ComposeResult:
         """The parts, from top to bottom."""

@@ -1,354 +1,298 @@
-"""The table screen: what every key does, and the way from place to place."""
+"""The table screen: it asks the session, has its tables read, and draws."""
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar, Literal
+from collections.abc import Callable
+from functools import partial
+from typing import ClassVar
 
 from textual import on
-from textual.binding import Binding, BindingType
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.screen import Screen
 
-from sing_tui.actions import BINDINGS, applies, key_name
-from sing_tui.place import Place, measured_classes
-from sing_tui.screens.spoken import spoken
-from sing_tui.screens.taken import TakingPage
-from sing_tui.start import Level
-from sing_tui.view import Arrangement, first_direction
-from sing_tui.widgets.detail import DetailPane
-from sing_tui.widgets.lines import KeyLine, TypingLine
+from sing_compute.errors import SingError
+from sing_compute.store.place import Place
+from sing_tui.actions import BINDINGS, applies, footer
+from sing_tui.error_reporting import in_one_line
+from sing_tui.formats import Glyphs
+from sing_tui.loading import import_charts
+from sing_tui.screens.background import IDLE, Background
+from sing_tui.screens.dialogs import Dialogs
+from sing_tui.screens.host import Host
+from sing_tui.screens.search import Search
+from sing_tui.screens.steps import STEPS, Surroundings
+from sing_tui.screens.surface import Drawn
+from sing_tui.screens.table_reading import TableReading
+from sing_tui.screens.take_away import TakeAway
+from sing_tui.session import Session
+from sing_tui.session.moves import back
+from sing_tui.session.names import breadcrumbs
+from sing_tui.session.state import Purpose, at_cursor
+from sing_tui.store_catalog import StoreCatalog
+from sing_tui.view import View
+from sing_tui.widgets.details_pane import pane_mode
 from sing_tui.widgets.score_table import ScoreTable
+from sing_tui.widgets.table_frame import Movement, TableFrame
+from sing_tui.widgets.typing_line import TypingLine
 
-if TYPE_CHECKING:
-    from sing_tui.finder import Hit
 
-
-class TableScreen(TakingPage):
-    """A table of any level, with all its keys (listed in `actions`)."""
+class TableScreen(Screen[None]):
+    """Any table of a file, with all its keys (listed in `actions`)."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*BINDINGS]
 
-    def classes_around(self) -> list[int]:
-        """Classes in the order of the class table below this screen, or all measured ones."""
-        below = self.app.screen_stack[-2] if len(self.app.screen_stack) > 1 else None
-        if isinstance(below, TableScreen) and below.place.level == "classes" and below.view is not None:
-            shown = [below.view.identity(line) for line in range(len(below.view))]
-            if self.place.model in ("", below.place.model) and self.place.class_index in shown:
-                return shown
-        return measured_classes(self.store)
+    def __init__(self, host: Host, session: Session, *, note: str = "") -> None:
+        """Prepare the screen.
 
-    def enter(self, place: Place, *, select: int | None = None) -> None:
-        """Open a place above this one; coming back, this screen follows where the user went there."""
-        self.app.push_screen(TableScreen(place, select=select, columns=self.columns), self.follow)
+        Args:
+            host: The application.
+            session: Where to begin.
+            note: One line to show at first.
+        """
+        super().__init__()
+        self.host, self.session, self.note = host, session, note
+        self.frame = TableFrame(host.glyphs)
+        self.drawn = [Drawn() for _ in session.visits]
+        self.reading, self.search = TableReading(self), Search(self)
+        self.background = Background(self, self.reading.failed)
+        self.take_away = TakeAway(self.background, self.say, self.call_later)
+        self.dialogs = Dialogs(self, self.take_away)
+        self._status_of: tuple[View | None, int] = (None, -1)
 
-    def follow(self, place: Place | None) -> None:
-        """Take over model, class and concept from the screen that was just left, where they are rows of this one."""
-        here, models = self.place, self.store.models
-        if place is None:
-            return
-        wanted: int | None = None
-        if here.level == "models" and here.beside is None:
-            wanted = models.index(place.model) if place.model in models else None
-        elif here.level == "classes":
-            wanted = place.class_index
-            if place.level in ("concepts", "images") and place.model != here.model:
-                self.place = _of_model(here, place.model)
-                self.load(wanted)
-                return
-        elif here.level == "concepts":
-            wanted = place.concept
-        line = None if wanted is None or self.view is None else self.view.line_of_identity(wanted)
-        if line is not None:
-            self.table.go(line)
+    def compose(self) -> ComposeResult:
+        """Return the parts."""
+        yield self.frame
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offer a key only on the levels where it means something (Textual asks)."""
-        written = f"{action}({parameters[0]!r})" if parameters else action
-        return applies(written, self.place.level)
+    def on_mount(self) -> None:
+        """Start once the parts exist."""
+        self.table.focus()
+        self.draw_place()
+        self.show_keys()
+        self.reading.read()
+        if self.frame.wide:  # charts will be drawn next to the table
+            self.set_timer(IDLE, partial(self.background.run, "warm up", import_charts, lambda _: None))
 
-    def key_list(self) -> list[tuple[str, Binding]]:
-        """The keys that work at this level and what they do; the user's own where there are some."""
-        keys = self.explorer.keys
-        found = [binding for binding in BINDINGS if applies(binding.action, self.place.level)]
-        return [
-            (" ".join(key_name(key.strip()) for key in keys.get(binding.id or "", binding.key).split(",")), binding)
-            for binding in found
-        ]
+    def on_resize(self) -> None:
+        """Fit what is painted to the new size."""
+        self.lay_out()
+
+    @property
+    def catalog(self) -> StoreCatalog:
+        """The open file and its tables."""
+        return self.host.catalog
+
+    @property
+    def glyphs(self) -> Glyphs:
+        """The signs that are not letters."""
+        return self.host.glyphs
+
+    @property
+    def place(self) -> Place:
+        """The table that is shown, or on its way."""
+        return self.session.place
+
+    @property
+    def view(self) -> View | None:
+        """The table of the present visit; None until it is read."""
+        return self.drawn[-1].view
+
+    @property
+    def table(self) -> ScoreTable:
+        """The table widget."""
+        return self.frame.table
+
+    @property
+    def identity(self) -> int | None:
+        """Position of the row under the cursor on its axis; None where there is none."""
+        view = self.view
+        return view.identity(self.table.cursor) if view is not None and len(view) and view is self.table.view else None
+
+    def sync(self) -> None:
+        """Tell the session where the cursor is."""
+        if self.view is not None and self.view is self.table.view:
+            self.session = at_cursor(self.session, identity=self.identity, line=self.table.cursor)
+
+    def act(self, step: Callable[[Session], Session]) -> None:
+        """Take a step of the session, or say why it is refused."""
+        self.sync()
+        try:
+            new = step(self.session)
+        except SingError as error:
+            self.say(in_one_line(error))
+        else:
+            self.become(new)
+
+    def become(self, new: Session) -> None:
+        """Draw another state: what has changed, and nothing else."""
+        old, self.session = self.session, new
+        here, before = new.here, old.here
+        if len(new.visits) > len(old.visits):
+            self.drawn[-1].position, self.drawn[-1].details = self.table.position, self.frame.pane.shown
+            self.drawn.append(Drawn())
+            self.reading.read()
+        elif len(new.visits) < len(old.visits):
+            self.drawn.pop()
+            self.reading.show_again()
+        elif here.place != before.place:
+            self.reading.read()
+        else:
+            if here.arrangements != before.arrangements:
+                self.reading.arrange()
+            elif here.identity != before.identity or here.line != before.line:
+                self.table.go(here.line)
+            if here.marks != before.marks:
+                self.table.mark(here.marks)
+                self.draw_status()
+            if (here.body, here.chart, here.details) != (before.body, before.chart, before.details):
+                if before.body != "table" and here.body == "chart":
+                    self.frame.pane.show(None, mode="chart")
+                self.show_body()
+
+    def show_body(self) -> None:
+        """Draw what fills the screen: table, details or a chart."""
+        self.lay_out()
+        self.show_keys()
+        if self.session.here.body == "table":
+            self.table.focus()
+
+    def lay_out(self) -> None:
+        """Share the screen between table and details."""
+        here = self.session.here
+        self.frame.share_room(here.body, details=here.details)
+        self.frame.pane.set_mode(pane_mode(here.body))
+        self.draw_status()
+        self.reading.want_details()
+
+    def draw_place(self) -> None:
+        """Draw the line at the top: file, items and table; and at the right what happens to the file."""
+        steps = [self.host.path.name, *breadcrumbs(self.catalog, self.place)]
+        self.frame.place.show(steps, self.host.news())
+
+    def draw_status(self) -> None:
+        """Draw the line at the bottom."""
+        typing = self.session.typing
+        counting = typing is not None and typing.purpose == "filter"
+        self.frame.status.show(self.view, self.table.cursor, len(self.session.here.marks), counting=counting)
 
     def show_keys(self) -> None:
         """Offer the most useful keys in the lowest line."""
-        if self.body != "table":
-            keys = (("esc", "back to the table"), ("j k", "other rows"), ("1-7", "pictures"), ("e", "export"))
-            self.query_one(KeyLine).offer((*keys, ("?", "help")))
-            return
-        root = len(self.app.screen_stack) <= 2
-        self.query_one(KeyLine).offer(
-            tuple(
-                (
-                    keys.partition(" ")[0] if binding.id in self.explorer.keys else binding.key_display or binding.key,
-                    "quit" if binding.action == "leave" and root else binding.description,
-                )
-                for keys, binding in self.key_list()
-                if binding.show
-            )
-        )
+        self.frame.keys.offer(footer(self.session, self.catalog, self.host.keys))
 
-    def action_move(self, step: int) -> None:
-        """Move the cursor by lines."""
-        self.table.move(step)
-        self.status_follows()
+    def busy(self, what: str) -> None:
+        """Say what is being done: it takes a while."""
+        self.draw_place()
+        self.say(f"{what} ...")
 
-    def action_turn(self, share: float) -> None:
-        """Move by a share of a page: through the table, or through the details where they fill the screen."""
-        if self.body == "detail":
-            self.query_one(DetailPane).turn(share)
-        else:
-            self.table.turn(share)
-            self.status_follows()
+    def say(self, message: str) -> None:
+        """Show a message in the status line until the cursor moves."""
+        self.frame.status.message = message
+        self.draw_status()
 
-    def action_go(self, line: int) -> None:
-        """Go to a line; -1 is the last one."""
-        self.table.go(line if line >= 0 else self.table.lines - 1)
-        self.status_follows()
+    @on(ScoreTable.Moved)
+    def moved(self) -> None:
+        """Keep status and details up with the cursor."""
+        if self.view is self.table.view:
+            self._status_follows()
+            self.reading.want_details()
 
-    def action_column(self, step: int) -> None:
-        """Move the column cursor."""
-        self.table.move_column(step)
+    def _status_follows(self) -> None:
+        """Draw the status of the line under the cursor; keys call it, so that one frame shows both."""
+        if self._status_of != (self.view, self.table.cursor) or self.note:
+            self._status_of = (self.view, self.table.cursor)
+            self.frame.status.message, self.note = self.note, ""
+        self.draw_status()
+
+    @on(ScoreTable.Failed)
+    def cells_failed(self, message: ScoreTable.Failed) -> None:
+        """Say why cells could not be read."""
+        self.say(message.problem)
+
+    @on(ScoreTable.Wanting)
+    def cells_wanted(self, message: ScoreTable.Wanting) -> None:
+        """Load what cells in sight wait for."""
+        self.reading.load_cells(message.parts)
+
+    @on(TypingLine.Typed)
+    def typed(self, message: TypingLine.Typed) -> None:
+        """Filter or find with every letter."""
+        self.search.typed(message)
 
     @on(ScoreTable.Chosen)
-    @spoken
-    def action_choose(self) -> None:
-        """Open what the cursor stands on: a model, a class; the details of a concept or an image."""
-        identity, place = self.identity, self.place
-        if identity is None:
-            return
-        if place.level == "models" and place.beside is not None:
-            self.action_details()
-        elif place.level == "models":
-            model = self.store.models[identity]
-            level: Level = "classes" if place.class_index is None else "concepts"
-            self.enter(Place(level, model, place.class_index))
-        elif place.level == "classes":
-            self.enter(place.to("concepts", class_index=identity), select=place.concept)
-        else:
-            self.action_details()
-
-    @spoken
-    def action_swap(self, level: Level) -> None:
-        """Go to the images or the concepts of what the cursor or the screen is about."""
-        identity, place = self.identity, self.place
-        if place.level == "models":
-            if place.beside is not None:
-                self.say("these are figures of models: go back and open one")
-            elif identity is not None:
-                self.enter(Place("images", self.store.models[identity], place.class_index))
-        elif place.level == "classes":
-            if identity is not None:
-                self.enter(place.to("images", class_index=identity))
-        elif place.class_index is None:
-            self.say("concepts are shown for one class: go back and open a class")
-        else:
-            self.place = place.to(level, class_index=place.class_index)
-            self.load()
-
-    @spoken
-    def action_step_class(self, step: int) -> None:
-        """Show the next or previous class in place; filter and sort stay."""
-        current, beside = self.place.class_index, self.place.beside
-        others = () if beside is None else beside.classes[1:]
-        classes = [index for index in self.classes_around() if index not in others]
-        if current is None or not classes:
-            self.say("this table is of all classes: there is no next class")
-            return
-        at = classes.index(current) if current in classes else -step
-        if not 0 <= at + step < len(classes):
-            self.say("this is the last class" if step > 0 else "this is the first class")
-            return
-        if beside is not None and beside.classes:
-            beside = replace(beside, classes=(classes[at + step], *others))
-        self.place = replace(self.place, class_index=classes[at + step], beside=beside)
-        self.load(self.identity if self.place.level != "images" else None)
-
-    @spoken
-    def action_step_model(self, step: int) -> None:
-        """Show the next or previous model in place."""
-        models = self.store.models
-        if self.place.model not in models:
-            return
-        if len(models) == 1:
-            self.say("this file holds one model")
-            return
-        model = models[(models.index(self.place.model) + step) % len(models)]
-        self.place = _of_model(self.place, model)
-        self.load(self.identity)
-
-    @spoken
-    def action_subset(self) -> None:
-        """Count the next subset of images."""
-        subsets = self.store.subsets
-        at = subsets.index(self.place.subset) if self.place.subset in subsets else -1
-        self.place = replace(self.place, subset=subsets[(at + 1) % len(subsets)])
-        self.load(self.identity)
-
-    def action_back(self) -> None:
-        """Close one layer: what is typed, the plot, the filter, what stands beside, then the screen."""
-        if self.query_one(TypingLine).purpose:
-            self.give_up_typing()
-        elif self.body != "table":
-            self.show_body("table")
-        elif self.arrangement.filter:
-            self.action_clear()
-        elif self.place.beside is not None and self.place.level != "models" and not self.place.beside.classes:
-            self.stand_alone()
-        else:
-            self.action_up()
-
-    def action_up(self) -> None:
-        """Back to the level above."""
-        if self.body != "table":
-            self.show_body("table")
-        elif len(self.app.screen_stack) > 2:
-            self.dismiss(self.place)
-
-    async def action_leave(self) -> None:
-        """Back to the level above; at the first one, quit."""
-        if self.body == "table" and len(self.app.screen_stack) <= 2:
-            await self.app.action_quit()
-        else:
-            self.action_up()
-
-    def action_sort(self) -> None:
-        """Sort by the column under the cursor; once more turns it round."""
-        if self.view is None or not self.table.columns:
-            return
-        column = self.table.columns[self.table.column]
-        same = column.name == self.arrangement.sort
-        falling = not self.arrangement.descending if same else first_direction(column)
-        self.rearrange(replace(self.arrangement, sort=column.name, descending=falling))
+    def row_chosen(self) -> None:
+        """Open the row that was clicked twice."""
+        self.action_step("open")
 
     @on(ScoreTable.SortAsked)
-    def sort_by_click(self) -> None:
-        """A click on a header sorts like the key."""
-        self.action_sort()
+    def header_clicked(self) -> None:
+        """Sort by the column whose header was clicked."""
+        self.action_step("sort")
 
-    def action_reverse(self) -> None:
-        """Turn the sort round."""
-        if self.arrangement.sort:
-            self.rearrange(replace(self.arrangement, descending=not self.arrangement.descending))
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer a key only where it has a meaning (Textual asks)."""
+        written = f"{action}({', '.join(map(repr, parameters))})" if parameters else action
+        return applies(written, self.place, self.catalog)
+
+    def action_step(self, name: str, what: str | int | None = None, by: int | None = None) -> None:
+        """Take a step of the session (`steps.STEPS`); Textual counts the arguments of actions, so they are named here."""
+        columns = self.table.columns
+        column = columns[self.table.column] if columns else None
+        around = Surroundings(self.catalog, column, self.frame.wide)
+        arguments = [argument for argument in (what, by) if argument is not None]
+        self.act(lambda session: STEPS[name](session, around, *arguments))
+
+    def action_next_row(self, by: int) -> None:
+        """Show the next or previous item that the rows are about in place; else go to the next or previous line."""
+        if self.place.along:
+            self.action_step("neighbour", "row", by)
         else:
-            self.say("nothing is sorted: choose a column with the arrow keys, then s")
+            self.action_cursor("line", by)
 
-    def action_unsort(self) -> None:
-        """Back to the order of the file."""
-        self.rearrange(Arrangement(self.arrangement.filter))
+    def action_mark(self) -> None:
+        """Mark or unmark the row, and step down."""
+        self.action_step("mark")
+        self.table.move(1)
 
-    def action_clear(self) -> None:
-        """Drop the filter."""
-        self.rearrange(replace(self.arrangement, filter=""))
-
-    def action_details(self) -> None:
-        """Step through the ways to see details: beside the table, alone, not at all."""
-        if not self.wide:
-            self.show_body("table" if self.body == "detail" else "detail")
-        elif self.body == "detail":
-            self.beside = False
-            self.show_body("table")
-        elif self.beside and self.body == "table":
-            self.show_body("detail")
+    def action_back(self) -> None:
+        """Close one layer: what is typed, the chart, the filter, the comparison, then the table."""
+        if self.session.typing is not None:
+            self.search.give_up()
         else:
-            self.beside = True
-            self.show_body("table")
+            self.act(lambda session: back(session, self.catalog))
 
-    def action_plot(self) -> None:
-        """Give the whole screen to the picture of the row, or back to the table."""
-        self.show_picture(None)
-
-    def action_exhibit(self, name: str) -> None:
-        """Give the whole screen to a picture of the gallery, or back to the table."""
-        self.show_picture(name)
-
-    def show_picture(self, name: str | None) -> None:
-        """Fill the screen with a picture; the one that is there already gives way to the table."""
-        same = self.body == "plot" and self.picture == name
-        self.picture = name
-        if self.body != "table":
-            self.query_one(DetailPane).show(None, mode="plot")
-        self.show_body("table" if same else "plot")
-
-    def show_body(self, body: Literal["table", "detail", "plot"]) -> None:
-        """Fill the screen with the table, the details or the plot."""
-        self.body = body
-        if body != "plot":
-            self.picture = None
-        self.lay_out()
-        self.show_keys()
-        if body == "table":
-            self.table.focus()
-
-    def action_finder(self) -> None:
-        """Find classes, concepts, images and models by name, index or WordNet id."""
-        from sing_tui.screens.finder import FinderScreen
-
-        self.app.push_screen(FinderScreen(self.explorer.finder, glyphs=self.glyphs), self.go_to_hit)
-
-    @spoken
-    def go_to_hit(self, hit: "Hit | None") -> None:
-        """Go where a hit stands: classes of a model, concepts of a class, a concept in all classes, an image in its class."""
-        if hit is None:
-            return
-        model = self.place.model or self.store.model(None)
-        if hit.kind == "model":
-            self.enter(Place("classes", self.store.models[hit.identity]))
-        elif hit.kind == "class":
-            self.enter(Place("concepts", model, hit.identity))
-        elif hit.kind == "concept":
-            self.enter(Place("classes", model, concept=hit.identity))
+    async def action_leave(self) -> None:
+        """Go back to the table below; at the first one, quit."""
+        if self.session.here.body == "table" and len(self.session.visits) == 1:
+            await self.app.action_quit()
         else:
-            index = int(self.store.offsets.searchsorted(hit.identity, side="right")) - 1
-            self.enter(Place("images", model, index), select=hit.identity)
+            self.action_step("up")
 
-    def action_reload(self) -> None:
-        """Open the file again."""
-        self.say("reading the file again ...")
-        self.explorer.open_file(again=True)
+    def action_cursor(self, kind: Movement, by: float) -> None:
+        """Move the cursor by lines, pages or columns, or to a line; pages of details where they fill the screen."""
+        self.frame.move_cursor(kind, by, self.session.here.body)
+        if kind != "column":
+            self._status_follows()
 
-    def action_help(self) -> None:
-        """Show keys and columns."""
-        from sing_tui.screens.help import HelpScreen
+    def action_type(self, purpose: Purpose) -> None:
+        """Open the line in which a filter or words to find are typed."""
+        self.search.start(purpose)
 
-        self.app.push_screen(HelpScreen(self))
+    def action_again(self, by: int) -> None:
+        """Go to the next or previous match."""
+        self.sync()
+        try:
+            self.search.again(by)
+        except SingError as error:
+            self.say(in_one_line(error))
 
-    @spoken
-    def action_words(self) -> None:
-        """Say every number of the row in words, the one under the cursor first."""
-        if self.view is None or not len(self.view) or not self.table.columns:
-            self.say("there is no row to put into words")
-            return
-        from sing_tui.screens.sheet import Sheet
-        from sing_tui.words import told, word_text
+    def action_show(self, name: str) -> None:
+        """Open something over the table, or take something away from it."""
+        try:
+            self.dialogs.show(name)
+        except SingError as error:
+            self.say(in_one_line(error))
 
-        rows, chosen = told(self.view, self.table.cursor), self.table.columns[self.table.column].name
-        rows.sort(key=lambda row: row.column.name != chosen)
-        first = self.view.table.columns[0].values.take(self.view.order[self.table.cursor : self.table.cursor + 1])[0]
-        glyphs = self.glyphs
-        self.app.push_screen(Sheet(word_text(str(first), rows, glyphs), ascii_only=glyphs.ascii_only))
-
-    def action_palette(self) -> None:
-        """Offer every command by name."""
-        from sing_tui.screens.palette import Palette
-
-        self.app.push_screen(Palette(self), self.run_command)
-
-    async def run_command(self, action: str | None) -> None:
-        """Run what was chosen in the palette."""
-        if action is None:
-            return
-        if action.isdecimal():
-            self.table.go(int(action) - 1)
-        else:
-            await self.run_action(action)
-
-
-def _of_model(place: Place, model: str) -> Place:
-    """The same table of another model; what stands side by side is compared with it."""
-    beside = place.beside
-    if beside is not None and beside.models:
-        beside = replace(beside, models=(model, *(name for name in beside.models if name != model)))
-    return replace(place, model=model, beside=beside)
+    def take_file(self) -> None:
+        """Read the tables of a file that was opened again."""
+        self.sync()
+        for drawn in self.drawn[:-1]:
+            drawn.view = None
+        self.reading.read()

@@ -5,6 +5,7 @@ where one is). The first column stays in place; the others move by whole columns
 """
 
 import textwrap
+from collections.abc import Collection
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -19,8 +20,10 @@ from sing_compute.errors import SingError
 from sing_compute.store import Column
 from sing_compute.store.columns import Loaded
 from sing_tui.formats import UNICODE, Glyphs, fit
+from sing_tui.session.state import Arrangement
 from sing_tui.view import View
 from sing_tui.widgets.columns import GAP, CellText, Layout, lay_out
+from sing_tui.widgets.table_header import Position, columns_in_sight, header_strip, left_for
 
 
 class ScoreTable(Widget, can_focus=True):
@@ -46,7 +49,7 @@ class ScoreTable(Widget, can_focus=True):
     """
 
     class Moved(Message):
-        """The cursor stands on another line."""
+        """The cursor is on another line."""
 
     class Chosen(Message):
         """The line under the cursor is to be opened."""
@@ -59,7 +62,7 @@ class ScoreTable(Widget, can_focus=True):
             self.problem = problem
 
     class Wanting(Message):
-        """Cells in sight wait for something that takes a while to load; whoever loads it repaints."""
+        """Cells in sight wait for values that take a while to load; whoever loads them repaints."""
 
         def __init__(self, parts: list[Loaded]) -> None:
             super().__init__()
@@ -75,33 +78,56 @@ class ScoreTable(Widget, can_focus=True):
         self.note = ""
         """One line shown where there are no rows."""
         self.cursor = self.top = self.column = self._left = 0
-        self.marks: set[int] = set()
-        """What is marked: models, classes, concepts or images by index."""
+        self.marks: Collection[int] = frozenset()
+        """Identities of the marked rows."""
         self._chosen: tuple[str, ...] = ()
         self._layouts: list[Layout] = []
         self._text: CellText | None = None
 
-    def show(self, view: View | None, *, line: int = 0, note: str = "", columns: tuple[str, ...] = ()) -> None:
-        """Put a view on the screen with the cursor on a line; None and a note where there is nothing to show.
+    def show(
+        self,
+        view: View | None,
+        *,
+        line: int = 0,
+        note: str = "",
+        columns: tuple[str, ...] = (),
+        position: Position | None = None,
+        fresh: bool = False,
+    ) -> None:
+        """Put a view on the screen.
 
-        `columns` names those to paint; all are painted where it is empty.
+        Args:
+            view: The table; None where there is nothing to show.
+            line: Line for the cursor, from 0.
+            note: One line that is shown where there are no rows.
+            columns: Names of the columns to paint; all where it is empty.
+            position: Where cursor and columns were when this table was last shown; `line` does not count then.
+            fresh: True for a table that was just opened: the first lines and columns come into sight.
         """
         before = [layout.column.name for layout in self._layouts]
-        rearranged = (
-            self.view is not None and view is not None and view.table is self.view.table and columns == self._chosen
-        )
+        again = self.view is None or view is None or view.table is not self.view.table or columns != self._chosen
         self.view, self.note, self._chosen = view, note, columns
-        self._measure(again=not rearranged)
+        self._measure(again=again)
         same_columns = before == [layout.column.name for layout in self._layouts]
-        if not same_columns:
+        if fresh:
+            self.top = 0
+        if position is not None:
+            self.top, self.column, self._left = position.top, position.column, position.left
+            self._slide()
+        elif fresh or not same_columns:
             sort = view.arrangement.sort if view is not None else ""
             self.column = next((k for k, layout in enumerate(self._layouts) if layout.holds(sort)), 0)
             self._left = 1
             self._slide()
-        self.cursor = max(0, min(line, self.lines - 1))
+        self.cursor = max(0, min(line if position is None else position.cursor, self.lines - 1))
         self._follow()
         self.refresh()
         self.post_message(self.Moved())
+
+    @property
+    def position(self) -> Position:
+        """Where cursor and columns are."""
+        return Position(self.cursor, self.top, self.column, self._left)
 
     @property
     def lines(self) -> int:
@@ -110,7 +136,7 @@ class ScoreTable(Widget, can_focus=True):
 
     @property
     def columns(self) -> list[Column]:
-        """The columns that have a place on the screen; the ends of intervals stand in the cells of their values."""
+        """The columns that are painted; the ends of intervals are in the cells of their values."""
         return [layout.column for layout in self._layouts]
 
     @property
@@ -165,13 +191,11 @@ class ScoreTable(Widget, can_focus=True):
         """Paint one line (Textual asks for those that changed)."""
         width = self.size.width
         if self.view is None or not self.lines:
-            note = dict(
-                enumerate(
-                    textwrap.wrap(self.note, max(10, width - 2)), start=min(self.header_height, self.size.height - 1)
-                )
-            )
+            note = textwrap.wrap(self.note, max(10, width - 2))
+            row = y - min(self.header_height, self.size.height - 1)
             if y >= self.header_height or self.view is None:
-                return _strip(fit(" " + note.get(y, ""), width, self.glyphs), self._style("row"))
+                text = note[row] if 0 <= row < len(note) else ""
+                return Strip([Segment(fit(" " + text, width, self.glyphs), self._style("row"))])
         if y < self.header_height:
             return self._header(y, width)
         line = self.top + y - self.header_height
@@ -179,7 +203,7 @@ class ScoreTable(Widget, can_focus=True):
             return Strip.blank(width, self._style("row"))
         marked = bool(self.marks) and self.view.identity(line) in self.marks
         text = (self.glyphs.mark if marked else " ") + GAP.join(
-            self._text.cell(column, line) for column in self._columns_in_sight()
+            self._text.cell(column, line) for column in self.columns_in_sight()
         )
         if self._text.problem:
             self.post_message(self.Failed(self._text.problem))
@@ -187,44 +211,24 @@ class ScoreTable(Widget, can_focus=True):
         if self._text.waiting:
             self.post_message(self.Wanting(self._text.waiting))
             self._text.waiting = []
-        return _strip(fit(text, width, self.glyphs), self._style("cursor" if line == self.cursor else "row"))
+        style = self._style("cursor" if line == self.cursor else "row")
+        return Strip([Segment(fit(text, width, self.glyphs), style)])
 
     def _header(self, y: int, width: int) -> Strip:
-        shown, plain, chosen = self._columns_in_sight(), self._style("header"), self._style("column")
-        segments = [Segment(" ", plain)]
-        for position, column in enumerate(shown):
-            text = self._title(column, y)
-            if position:
-                segments.append(
-                    Segment(self.glyphs.left.rjust(2) if position == 1 and self._left > 1 and not y else GAP, plain)
-                )
-            segments.append(Segment(text, chosen if column == self.column and not y else plain))
-        used = sum(segment.cell_length for segment in segments)
-        more = bool(shown) and shown[-1] < len(self._layouts) - 1 and y == 0
-        rest = fit(self.glyphs.right if more else "", max(0, width - used), self.glyphs, right=True)
-        return Strip(Segment.simplify([*segments, Segment(rest, plain)])).crop(0, width)
+        arrangement = Arrangement() if self.view is None else self.view.arrangement
+        styles = (self._style("header"), self._style("column"))
+        shown = self.columns_in_sight()
+        return header_strip(
+            self._layouts, shown, y, width, column=self.column, left=self._left, sorted_by=arrangement, glyphs=self.glyphs,
+            styles=styles,
+        )  # fmt: skip
 
-    def _title(self, column: int, y: int) -> str:
-        layout, marker = self._layouts[column], ""
-        if self.view is not None and layout.holds(self.view.arrangement.sort):
-            marker = self.glyphs.falling if self.view.arrangement.descending else self.glyphs.rising
-        return layout.heading(y, marker, self.glyphs)
-
-    def _columns_in_sight(self) -> list[int]:
-        if not self._layouts:
-            return []
-        used, shown = 1 + self._layouts[0].width, [0]
-        for column in range(max(1, self._left), len(self._layouts)):
-            used += len(GAP) + self._layouts[column].width
-            if used > self.size.width:
-                break
-            shown.append(column)
-        return shown
+    def columns_in_sight(self) -> list[int]:
+        """Return the positions of the columns in sight."""
+        return columns_in_sight(self._layouts, self._left, self.size.width)
 
     def _slide(self) -> None:
-        self._left = max(1, min(self._left, self.column)) if self.column else 1
-        while self.column > 0 and self.column not in self._columns_in_sight() and self._left < self.column:
-            self._left += 1
+        self._left = left_for(self._layouts, self._left, self.column, self.size.width)
 
     def _measure(self, *, again: bool = True) -> None:
         if self.view is None:
@@ -239,15 +243,24 @@ class ScoreTable(Widget, can_focus=True):
             self._text = CellText(self.view, self._layouts, self.glyphs)
             self._slide()
 
+    def mark(self, marks: Collection[int]) -> None:
+        """Mark other rows; if only the row under the cursor changes, no other line is painted."""
+        changed = set(self.marks) ^ set(marks)
+        self.marks = marks
+        if self.view is not None and self.lines and changed == {self.view.identity(self.cursor)}:
+            self.repaint(self.cursor)
+        else:
+            self.refresh()
+
     def _follow(self) -> bool:
-        """Bring the cursor into sight; whether the screen had to move for it."""
+        """Bring the cursor into sight; return True if the screen had to move for it."""
         top = min(max(self.top, self.cursor - self.page + 1), self.cursor)
         top = max(0, min(top, self.lines - self.page))
         moved, self.top = top != self.top, top
         return moved
 
     def repaint(self, line: int) -> None:
-        """Paint one line anew."""
+        """Paint one line again."""
         y = line - self.top + self.header_height
         if self.header_height <= y < self.size.height:
             self.refresh(Region(0, y, self.size.width, 1))
@@ -265,7 +278,7 @@ class ScoreTable(Widget, can_focus=True):
         """Put the cursor where the mouse is; on a header, sort."""
         if event.y < self.header_height:
             used = 1
-            for column in self._columns_in_sight():
+            for column in self.columns_in_sight():
                 used += self._layouts[column].width + len(GAP)
                 if event.x < used:
                     self.move_column(column - self.column)
@@ -285,7 +298,3 @@ class ScoreTable(Widget, can_focus=True):
     def on_mouse_scroll_up(self) -> None:
         """Scroll with the wheel."""
         self.move(-3)
-
-
-def _strip(text: str, style: Style) -> Strip:
-    return Strip([Segment(text, style)])

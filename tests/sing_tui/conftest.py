@@ -57,6 +57,6 @@ def store(store_path: Path) -> Iterator[Store]:
 @pytest.fixture
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Details are read sooner."""
-    from sing_tui.screens import frame
+    from sing_tui.widgets import details_pane
 
-    monkeypatch.setattr(frame, "_DEBOUNCE", 0.03)
+    monkeypatch.setattr(details_pane, "REST", 0.03)

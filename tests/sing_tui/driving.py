@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,22 +20,39 @@ from textual.widget import Widget
 from textual.worker import WorkerCancelled
 
 from sing_tui.app import Explorer
-from sing_tui.screens.photo import Picture
+from sing_tui.session.arranging import arrangement
+from sing_tui.session.state import Arrangement
 from sing_tui.start import Start, Wish
+from sing_tui.widgets.photographs import Photograph
+
+
+def wish(
+    table: str | None = None, compare: str | None = None, beside: tuple[str, ...] = (), **items: str | None
+) -> Wish:
+    """The words of a command line; `class_="cat"` is `--class cat`."""
+    named = {axis.rstrip("_"): item for axis, item in items.items() if item is not None}
+    return replace(Wish.of(table, named, compare), beside=beside)
+
 
 AT = {
     "models": Start(),
-    "classes": Start(Wish(model="alpha")),
-    "concepts": Start(Wish(class_name="cat")),
-    "images": Start(Wish(class_name="cat", table="images")),
+    "classes": Start(wish(model="alpha")),
+    "concepts": Start(wish(class_="cat")),
+    "images": Start(wish("images", class_="cat")),
 }
 """A place at each level."""
+LEVELS = tuple(AT)
+
+
+def arrangement_of(app: Explorer) -> Arrangement:
+    """Filter and sort of the table on the screen."""
+    return arrangement(app.page.session, app.catalog)
 
 
 async def settle(pilot: Pilot, *, details: bool = True) -> None:
     """Wait until messages, workers and (they start a moment later) details are done, and painted."""
     app = pilot.app
-    while app.store is None and app.failure is None:
+    while app.page is None and app.failure is None:
         await asyncio.sleep(0.01)
     for _ in range(4):  # a key goes through app, widget, screen and back
         await pilot._wait_for_screen()
@@ -42,7 +60,9 @@ async def settle(pilot: Pilot, *, details: bool = True) -> None:
     for _ in range(3):
         await pilot._wait_for_screen()
     if details and app.failure is None:
-        while app.workers or getattr(app.screen, "_timer", None) is not None or photograph_awaited(app):
+        while (
+            app.workers or (app.page is not None and app.page.frame.pane._timer is not None) or photograph_awaited(app)
+        ):
             await workers_done(app)
             await asyncio.sleep(0.01)
         await pilot.pause()
@@ -51,7 +71,7 @@ async def settle(pilot: Pilot, *, details: bool = True) -> None:
 
 def photograph_awaited(app: Explorer) -> bool:
     """Whether a photograph was asked for and is not there yet: what was read has a name, even where it cannot be shown."""
-    return any(not picture.shown.name for picture in app.screen.query(Picture))
+    return any(not photograph.rendering.name for photograph in app.screen.query(Photograph))
 
 
 async def workers_done(app: App) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from driving import burst, ended, lines, on_screen, press, settle, widget_text
+from catalogs import place
+from driving import LEVELS, arrangement_of, burst, ended, lines, on_screen, press, settle, widget_text, wish
 from PIL import Image
 from rich.cells import cell_len
 from stores import write_store
@@ -13,14 +14,14 @@ from textual.pilot import Pilot
 from textual.widgets import OptionList
 
 from sing_compute.store import Store
+from sing_compute.store.place import Place
 from sing_tui.actions import NAMES
 from sing_tui.app import Explorer
-from sing_tui.place import Place
 from sing_tui.screens.finder import FinderScreen
 from sing_tui.screens.palette import Palette
-from sing_tui.screens.photo import Picture
 from sing_tui.settings import read_config
-from sing_tui.start import LEVELS, Start, Wish
+from sing_tui.start import Start
+from sing_tui.widgets.photographs import Photograph
 
 WIDE = "ネコ科の動物たちと長い長い名前の犬"
 
@@ -47,57 +48,57 @@ async def found(pilot: Pilot, words: str, *, down: int = 0) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "place", "identity"),
+    ("words", "there", "identity"),
     [
-        ("class dog", Place("concepts", "beta", 1), None),
-        ("class 2", Place("concepts", "beta", 2), None),
-        ("concept 17", Place("classes", "beta", concept=17), None),
-        ("dog/00035", Place("images", "beta", 1), 35),
-        ("image 42", Place("images", "beta", 2), 42),
-        ("model alp", Place("classes", "alpha"), None),
+        ("class dog", place("concepts", model="beta", class_=1), None),
+        ("class 2", place("concepts", model="beta", class_=2), None),
+        ("concept 17", place("concepts", along="class", model="beta", concept=17), None),
+        ("dog/00035", place("images", model="beta", class_=1), 35),
+        ("image 42", place("images", model="beta", class_=2), 42),
+        ("model alp", place("classes", model="alpha"), None),
     ],
 )
 async def test_the_finder_lands_on_what_was_chosen_and_escape_comes_back(
-    store_path: Path, words: str, place: Place, identity: int | None
+    store_path: Path, words: str, there: Place, identity: int | None
 ) -> None:
-    app = Explorer(store_path, Start(Wish(class_name="cat", model="beta")))
+    app = Explorer(store_path, Start(wish(class_="cat", model="beta")))
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
-        below = app.screen
+        page = app.page
         await press(pilot, "down", "down", "down")
-        before = (below.place, below.identity, below.arrangement)
+        before = (page.place, page.identity, arrangement_of(app))
         await found(pilot, words)
-        assert app.screen.place == place
-        assert identity is None or app.screen.identity == identity
-        if place.concept is not None:
-            assert f"concept {place.concept}" in place_line(app)
+        assert page.place == there
+        assert identity is None or page.identity == identity
+        concept = there.index("concept")
+        if concept is not None:
+            assert f"concept {concept}" in place_line(app)
         await press(pilot, "escape")
         await settle(pilot)
-        assert app.screen is below
-        item = before[1] if place.concept is None else place.concept  # the cursor follows to the concept
-        assert (below.place, below.identity, below.arrangement) == (before[0], item, before[2])
+        item = before[1] if concept is None else concept  # the cursor follows to the concept
+        assert (page.place, page.identity, arrangement_of(app)) == (before[0], item, before[2])
 
 
 @pytest.mark.parametrize("level", LEVELS)
 async def test_the_finder_opens_from_every_level_and_leaves_it_as_it_was(store_path: Path, level: str) -> None:
-    begin = Start(Wish(table=level, model="alpha", class_name="cat" if level in ("concepts", "images") else None))
+    begin = Start(wish(table=level, model="alpha", class_="cat" if level in ("concepts", "images") else None))
     app = Explorer(store_path, begin)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
-        below = app.screen
+        page = app.page
         await press(pilot, "down")
-        place, line = below.place, below.table.cursor
+        there, line = page.place, page.table.cursor
         await press(pilot, "t", *"zzqq", "enter")
         assert "nothing found" in on_screen(app)
         await press(pilot, "escape")
-        assert app.screen is below
+        assert app.screen is page
         await found(pilot, "class owl")
-        assert app.screen.place == Place("concepts", "alpha", 2)
+        assert app.screen.place == place("concepts", model="alpha", class_=2)
         await press(pilot, "h")
         await settle(pilot)
-        assert (app.screen, below.place) == (below, place)
+        assert page.place == there
         if level != "classes":  # there the cursor follows to the class
-            assert below.table.cursor == (0 if level == "models" else line)
+            assert page.table.cursor == (0 if level == "models" else line)
 
 
 async def test_a_class_is_found_by_its_wordnet_id(tmp_path: Path) -> None:
@@ -110,14 +111,14 @@ async def test_a_class_is_found_by_its_wordnet_id(tmp_path: Path) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await found(pilot, "n02084071")
-        assert app.screen.place == Place("concepts", "alpha", 1)
+        assert app.screen.place == place("concepts", model="alpha", class_=1)
 
 
 # the palette
 
 
 async def test_in_the_palette_a_number_is_a_line_and_commands_have_their_ids(store_path: Path) -> None:
-    app = Explorer(store_path, Start(Wish(class_name="cat")))
+    app = Explorer(store_path, Start(wish(class_="cat")))
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await press(pilot, "colon", *"42")
@@ -134,9 +135,9 @@ async def test_in_the_palette_a_number_is_a_line_and_commands_have_their_ids(sto
         ids = {match[1] for text in offered if (match := re.match(r".{15} (\S+): ", text))}
         assert {"finder", "find-anything"} & ids
         assert ids <= NAMES
-        assert {"export", "sort", "filter", "link", "next-class"} <= ids
+        assert {"export", "sort", "filter", "link", "next-last"} <= ids
         await press(pilot, *"unsort", "enter")
-        assert app.screen.arrangement.sort == ""
+        assert arrangement_of(app).sort == ""
 
 
 # the user's keys
@@ -146,7 +147,7 @@ async def test_keys_of_the_users_own_replace_the_old_ones_everywhere(store_path:
     settings = tmp_path / "config.toml"
     settings.write_text('[keys]\nexport = "f5,w"\nfind-anything = "f6"\n')
     config = read_config(settings, NAMES)
-    app = Explorer(store_path, Start(Wish(model="alpha")), keys=config.keys)
+    app = Explorer(store_path, Start(wish(model="alpha")), keys=config.keys)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         screen = app.screen
@@ -204,13 +205,13 @@ def photos(tmp_path: Path, store_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def shade(app: Explorer) -> list[float]:
     """The mean red, green and blue of the drawing of the image itself; empty where there is none."""
-    styles = [segment.style for strip in app.screen.query_one(Picture).shown.strips for segment in strip]
+    styles = [segment.style for strip in app.screen.query_one(Photograph).rendering.strips for segment in strip]
     seen = [c.get_truecolor() for style in styles for c in (style.color, style.bgcolor) if c is not None and c.triplet]
     return np.mean(seen, axis=0).tolist() if seen else []
 
 
 async def test_photographs_are_shown_and_gone_through(store_path: Path, photos: Path) -> None:
-    app = Explorer(store_path, Start(Wish(class_name="dog", table="images"), sort="-"), images=photos)
+    app = Explorer(store_path, Start(wish(class_="dog", table="images"), sort="-"), images=photos)
     async with app.run_test(size=(100, 30)) as pilot:
         await settle(pilot)
         below = app.screen
@@ -229,12 +230,12 @@ async def test_photographs_are_shown_and_gone_through(store_path: Path, photos: 
         await settle(pilot)
         assert not shade(app)
         reason = "photos/dog/00041.png is not on this machine: --images DIR says where the images are"
-        assert widget_text(app.screen.query_one(Picture)) == f"{reason} dog/00041.png"
+        assert widget_text(app.screen.query_one(Photograph)) == f"{reason} dog/00041.png"
         assert {strip.cell_length for strip in app.screen._compositor.render_strips()} == {100}
 
 
 async def test_without_a_folder_the_photograph_says_what_is_missing(store_path: Path) -> None:
-    app = Explorer(store_path, Start(Wish(class_name="dog", table="images")))
+    app = Explorer(store_path, Start(wish(class_="dog", table="images")))
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await press(pilot, "P")
@@ -276,9 +277,9 @@ async def test_keys_typed_ahead_of_a_table_wait_for_it(store_path: Path) -> None
         await press(pilot, "enter")
         await settle(pilot)
         screen = app.screen
-        screen.load()
-        screen.view = None  # as on a slow disk, where the first table takes its time
+        screen.drawn[-1].view = None  # as on a slow disk, where the first table takes its time
+        screen.reading.read()
         burst("f", *"cat", "enter", app=app)
         await settle(pilot)
         assert app.screen is screen
-        assert screen.arrangement.filter == "cat"
+        assert arrangement_of(app).filter == "cat"

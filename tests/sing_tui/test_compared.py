@@ -1,15 +1,17 @@
 """Marks, and what stands side by side: models, classes, one class or one concept across the file."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from driving import AT, lines, numbers, on_screen, press, settle, shown, status
+from catalogs import place
+from driving import AT, arrangement_of, lines, numbers, on_screen, press, settle, shown, status, wish
 
 from sing_compute.store import Store
+from sing_compute.store.place import Comparison
 from sing_tui.app import Explorer
-from sing_tui.place import Beside, Place
-from sing_tui.start import Start, Wish
+from sing_tui.start import Start
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("soon")]
 
@@ -45,7 +47,7 @@ async def test_space_marks_and_steps_down_and_u_clears(three_path: Path, ascii_o
         assert marked(app) == ["concept 0"]
         await press(pilot, "G", "space")
         assert app.screen.table.cursor == 23
-        assert app.screen.marks == {0, 23}
+        assert app.page.session.here.marks == {0, 23}
         assert "2 marked" in status(app)
         await press(pilot, "u")
         assert marked(app) == []
@@ -62,15 +64,15 @@ async def test_marks_stay_with_their_rows_through_sort_filter_and_another_class(
         await press(pilot, "f", *'concept = "concept 2"', "enter")
         assert marked(app) == ["concept 2"]
         await press(pilot, "F", "right_square_bracket")
-        assert app.screen.place.class_index == 1
+        assert app.screen.place.index("class") == 1
         assert sorted(marked(app)) == ["concept 0", "concept 2"]
         await press(pilot, "right_curly_bracket", "equals_sign")
         assert sorted(marked(app)) == ["concept 0", "concept 2"]
         await press(pilot, "equals_sign", "i")
-        assert app.screen.place.level == "images"
+        assert app.screen.place.table == "images"
         assert marked(app) == []
         await press(pilot, "space", "right_square_bracket")
-        assert app.screen.place.class_index == 2
+        assert app.screen.place.index("class") == 2
         assert marked(app) == []
 
 
@@ -88,7 +90,7 @@ async def test_marks_stay_with_their_rows_through_sort_filter_and_another_class(
 async def test_values_differences_and_places_are_those_of_the_file(
     three_path: Path, level: str, measure: str, paths: tuple[str, str]
 ) -> None:
-    begin = Start(Wish(table=level, class_name="dog" if level != "classes" else None, compare=measure))
+    begin = Start(wish(table=level, class_="dog" if level != "classes" else None, compare=measure))
     with Store(three_path) as store:
         low, high = store.offsets[1:3]
 
@@ -129,17 +131,17 @@ async def test_marked_models_are_compared_and_all_where_fewer_than_two_are_marke
     async with app.run_test(size=SIZE) as pilot:
         await settle(pilot)
         await press(pilot, "down", "space", "space", "equals_sign")  # beta and gamma are marked
-        assert app.screen.place.beside == Beside("", ("gamma", "beta"))
+        assert app.screen.place.comparison == Comparison("model", ("gamma", "beta"), "")
         await press(pilot, "equals_sign", "g", "equals_sign")
-        assert app.screen.place.beside.models == ("alpha", "beta", "gamma")
+        assert app.screen.place.comparison.items == ("alpha", "beta", "gamma")
         await press(pilot, "escape", "down", "enter", "equals_sign")
-        assert app.screen.place.beside.models == ("beta", "gamma")
+        assert app.screen.place.comparison.items == ("beta", "gamma")
         await press(pilot, "right_curly_bracket")  # the next model stands first, the others stay
-        assert app.screen.place.beside.models == ("gamma", "beta")
+        assert app.screen.place.comparison.items == ("gamma", "beta")
         await press(pilot, "h", "u", "enter", "equals_sign")
-        assert app.screen.place.beside.models == ("gamma", "alpha", "beta")
+        assert app.screen.place.comparison.items == ("gamma", "alpha", "beta")
         await press(pilot, "h", "space", "equals_sign")
-        assert len(app.screen.place.beside.models) == 3
+        assert len(app.screen.place.comparison.items) == 3
 
 
 async def test_figures_stand_beside_one_another_with_intervals_and_differences(three_path: Path) -> None:
@@ -147,7 +149,9 @@ async def test_figures_stand_beside_one_another_with_intervals_and_differences(t
     async with app.run_test(size=SIZE) as pilot:
         await settle(pilot)
         await press(pilot, "down", "equals_sign")
-        assert app.screen.place == Place("models", "beta", beside=Beside("", ("beta", "alpha", "gamma")))
+        assert app.screen.place == replace(
+            place("models"), comparison=Comparison("model", ("beta", "alpha", "gamma"), "")
+        )
         assert "figures of 3 models" in lines(app)[0]
         with Store(three_path) as store:
             figures = [store.summary(model) for model in ("beta", "alpha", "gamma")]
@@ -161,13 +165,13 @@ async def test_figures_stand_beside_one_another_with_intervals_and_differences(t
         line = next(line for line in lines(app) if line.startswith(" IS "))
         assert f" {figures[1]['image_score']:.3f} " in line
         await press(pilot, "enter")
-        assert app.screen.body == "detail"
+        assert app.page.session.here.body == "details"
         await press(pilot, "escape", "i")
         assert "figures of models" in status(app)
         await press(pilot, "full_stop")
         assert "all figures of these models stand here already" in status(app)
         await press(pilot, "escape")
-        assert app.screen.place == Place()
+        assert app.screen.place == place("models")
         assert app.screen.identity == 1
 
 
@@ -179,16 +183,16 @@ async def test_one_layer_back_is_the_plain_table_with_the_same_row_and_sort(
     app = Explorer(three_path, AT[level])
     async with app.run_test(size=SIZE) as pilot:
         await settle(pilot)
-        screen, plain = app.screen, app.screen.place
+        screen, plain, depth = app.screen, app.screen.place, len(app.page.session.visits)
         await press(pilot, "down", "right", "right", "s")
-        item, measure = screen.identity, screen.arrangement.sort
+        item, measure = screen.identity, arrangement_of(app).sort
         await press(pilot, "equals_sign")
-        assert app.screen is screen
-        assert screen.place.beside == Beside(measure, MODELS)
-        assert (screen.identity, screen.arrangement.sort) == (item, f"{measure}.alpha")
+        assert len(app.page.session.visits) == depth
+        assert screen.place.comparison == Comparison("model", MODELS, measure)
+        assert (screen.identity, arrangement_of(app).sort) == (item, f"{measure}.alpha")
         await press(pilot, key)
-        assert app.screen is screen
-        assert (screen.place, screen.identity, screen.arrangement.sort) == (plain, item, measure)
+        assert len(app.page.session.visits) == depth
+        assert (screen.place, screen.identity, arrangement_of(app).sort) == (plain, item, measure)
 
 
 @pytest.mark.parametrize("level", ["classes", "concepts", "images"])
@@ -200,46 +204,52 @@ async def test_full_stop_and_comma_go_through_every_numeric_column_and_back(thre
         ends = {end for column in plain.columns for end in column.interval or ()}
         names = [c.name for c in plain.columns if not c.is_text and c.name not in {"index", "count", *ends}]
         await press(pilot, "equals_sign")
-        first = names.index(app.screen.place.beside.measure)
+        first = names.index(app.screen.place.comparison.measure)
         seen = []
         for step in range(len(names)):
             await press(pilot, "full_stop")
-            seen.append(app.screen.place.beside.measure)
+            seen.append(app.screen.place.comparison.measure)
             assert app.screen.view is not None, seen
             assert app.screen.view.table.column(f"{seen[-1]}.beta.difference").unit
             assert seen[-1] == names[(first + step + 1) % len(names)]
         await press(pilot, "comma", "comma")
-        assert app.screen.place.beside.measure == seen[-3]
+        assert app.screen.place.comparison.measure == seen[-3]
 
 
 async def test_two_classes_of_one_model_by_their_concepts(three_path: Path) -> None:
     app = Explorer(three_path, AT["classes"])
     async with app.run_test(size=SIZE) as pilot:
         await settle(pilot)
-        below = app.screen
+        depth = len(app.page.session.visits)
         await press(pilot, "down", "space", "space", "equals_sign")
-        assert app.screen.place == Place("concepts", "alpha", 1, beside=Beside("attribute_score", classes=(1, 2)))
+        assert app.screen.place == replace(
+            place("concepts", model="alpha", class_=1), comparison=Comparison("class", (1, 2), "attribute_score")
+        )
         assert "AS of 2 classes, by concepts" in lines(app)[0]
         with Store(three_path) as store:
             score = store.array("models/beta/concepts/attribute_score").astype(float)
         await press(pilot, "right_curly_bracket")
-        assert app.screen.place.model == "beta"
+        assert app.screen.place.name("model") == "beta"
         assert shown(app, "attribute_score.dog")[0] == pytest.approx(score[1], abs=1e-6)
         assert shown(app, "owl.difference")[0] == pytest.approx(score[2] - score[1], abs=1e-6)
         assert (shown(app, "owl.rank_change")[0] == places(score[1]) - places(score[2])).all()
         await press(pilot, "left_square_bracket")
-        assert app.screen.place.beside.classes == (0, 2)
+        assert app.screen.place.comparison.items == (0, 2)
         assert shown(app, "owl.difference")[0] == pytest.approx(score[2] - score[0], abs=1e-6)
         await press(pilot, "right_square_bracket", "right_square_bracket")  # owl stands there already
-        assert app.screen.place.beside.classes == (1, 2)
+        assert app.screen.place.comparison.items == (1, 2)
         assert "last class" in status(app)
         await press(pilot, "full_stop")
-        assert app.screen.place.beside == Beside("attribute_score_abs", classes=(1, 2))
+        assert app.screen.place.comparison == Comparison("class", (1, 2), "attribute_score_abs")
         await press(pilot, "escape")
-        assert app.screen is below
-        assert (below.place, below.identity, below.marks) == (Place("classes", "beta"), 1, {1, 2})
+        assert len(app.page.session.visits) == depth
+        assert (app.page.place, app.page.identity, app.page.session.here.marks) == (
+            place("classes", model="beta"),
+            1,
+            {1, 2},
+        )
         await press(pilot, "equals_sign", "equals_sign")
-        assert app.screen is below
+        assert len(app.page.session.visits) == depth
 
 
 async def test_model_class_and_concept_step_in_place_and_the_comparison_stays(three_path: Path) -> None:
@@ -247,7 +257,7 @@ async def test_model_class_and_concept_step_in_place_and_the_comparison_stays(th
     async with app.run_test(size=SIZE) as pilot:
         await settle(pilot)
         await press(pilot, "equals_sign", "down")
-        item, measure = app.screen.identity, app.screen.place.beside.measure
+        item, measure = app.screen.identity, app.screen.place.comparison.measure
         for key, class_index, models in (
             ("right_square_bracket", 1, MODELS),
             ("right_curly_bracket", 1, ("beta", "alpha", "gamma")),
@@ -255,7 +265,9 @@ async def test_model_class_and_concept_step_in_place_and_the_comparison_stays(th
             ("left_curly_bracket", 0, ("alpha", "beta", "gamma")),
         ):
             await press(pilot, key)
-            assert app.screen.place == Place("concepts", models[0], class_index, beside=Beside(measure, models))
+            assert app.screen.place == replace(
+                place("concepts", model=models[0], class_=class_index), comparison=Comparison("model", models, measure)
+            )
             assert app.screen.identity == item
             with Store(three_path) as store:
                 known = store.array(f"models/{models[1]}/concepts/{measure}")[class_index]
@@ -299,7 +311,7 @@ async def test_sorting_and_filtering_by_what_is_compared(three_path: Path) -> No
             assert sorted(screen.view.order.tolist()) == np.flatnonzero(mask).tolist(), text
             assert 0 < len(screen.view) < 24
         await press(pilot, "escape", "escape")
-        assert screen.place.beside is None
+        assert screen.place.comparison is None
 
 
 async def test_where_nothing_can_be_compared_a_line_says_so(bare_path: Path, store_path: Path) -> None:
@@ -313,12 +325,12 @@ async def test_where_nothing_can_be_compared_a_line_says_so(bare_path: Path, sto
         await press(pilot, "right_curly_bracket")
         assert "this file holds one model" in status(app)
         await press(pilot, "space", "space", "equals_sign")
-        assert app.screen.place.beside.classes == (0, 1)
+        assert app.screen.place.comparison.items == (0, 1)
         assert app.screen.view is None
         assert "no concept shifts" in on_screen(app)
         await press(pilot, "full_stop", "right_square_bracket", "s", "space", "escape")
-        assert app.screen.place == Place("classes", "vgg")
-    app = Explorer(store_path, Start(Wish(class_name="empty", compare="attribute_score")))
+        assert app.screen.place == place("classes", model="vgg")
+    app = Explorer(store_path, Start(wish(class_="empty", compare="attribute_score")))
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
     assert "no image of empty was measured" in str(app.failure)
@@ -328,12 +340,12 @@ async def test_where_nothing_can_be_compared_a_line_says_so(bare_path: Path, sto
 
 
 async def test_one_class_in_all_models_and_back(three_path: Path) -> None:
-    app = Explorer(three_path, Start(Wish(model="beta")))
+    app = Explorer(three_path, Start(wish(model="beta")))
     async with app.run_test(size=SIZE) as pilot:
         await settle(pilot)
-        below = app.screen
+        depth = len(app.page.session.visits)
         await press(pilot, "down", "a")
-        assert (app.screen.place.level, app.screen.place.class_index, app.screen.identity) == ("models", 1, 1)
+        assert (app.screen.place, app.screen.identity) == (place("classes", along="model", class_=1), 1)
         with Store(three_path) as store:
             low, high = store.offsets[1:3]
             for model in MODELS:
@@ -342,23 +354,23 @@ async def test_one_class_in_all_models_and_back(three_path: Path) -> None:
         await press(pilot, "equals_sign")
         assert "stand below one another" in status(app)
         await press(pilot, "right_square_bracket")
-        assert app.screen.place.class_index == 2
+        assert app.screen.place.index("class") == 2
         await press(pilot, "down", "enter")
-        assert app.screen.place == Place("concepts", "gamma", 2)
+        assert app.screen.place == place("concepts", model="gamma", class_=2)
         await press(pilot, "escape")
-        assert (app.screen.place.class_index, app.screen.identity) == (2, 2)
+        assert (app.screen.place.index("class"), app.screen.identity) == (2, 2)
         await press(pilot, "escape")
-        assert app.screen is below
-        assert (below.place, below.identity) == (Place("classes", "beta"), 2)
+        assert len(app.page.session.visits) == depth
+        assert (app.page.place, app.page.identity) == (place("classes", model="beta"), 2)
 
 
 async def test_one_concept_in_all_classes_and_back(three_path: Path) -> None:
-    app = Explorer(three_path, Start(Wish(model="beta", class_name="dog")))
+    app = Explorer(three_path, Start(wish(model="beta", class_="dog")))
     async with app.run_test(size=SIZE) as pilot:
         await settle(pilot)
-        below = app.screen
+        depth = len(app.page.session.visits)
         await press(pilot, "o", "G", "up", "a")
-        assert app.screen.place == Place("classes", "beta", concept=22)
+        assert app.screen.place == place("concepts", along="class", model="beta", concept=22)
         assert app.screen.identity == 1  # on the class that one came from
         with Store(three_path) as store:
             score = store.array("models/beta/concepts/attribute_score")
@@ -367,17 +379,17 @@ async def test_one_concept_in_all_classes_and_back(three_path: Path) -> None:
         await press(pilot, "equals_sign")
         assert "one concept is shown in all classes" in status(app)
         await press(pilot, "right_parenthesis", "right_parenthesis")
-        assert app.screen.place.concept == 23
+        assert app.screen.place.index("concept") == 23
         assert "last concept" in status(app)
         assert numbers(app, "owl")[1] == pytest.approx(score[2, 23], abs=0.0051)
         await press(pilot, "down", "enter")
-        assert app.screen.place == Place("concepts", "beta", 2)
+        assert app.screen.place == place("concepts", model="beta", class_=2)
         assert app.screen.identity == 23  # the concept is found again
         await press(pilot, "right_curly_bracket", "escape")
-        assert app.screen.place == Place("classes", "gamma", concept=23)
+        assert app.screen.place == place("concepts", along="class", model="gamma", concept=23)
         await press(pilot, "left_curly_bracket", "escape")
-        assert app.screen is below
-        assert (below.place, below.identity) == (Place("concepts", "beta", 1), 23)
+        assert len(app.page.session.visits) == depth
+        assert (app.page.place, app.page.identity) == (place("concepts", model="beta", class_=1), 23)
 
 
 async def test_coming_back_from_a_class_of_a_comparison_the_comparison_stays(three_path: Path) -> None:
@@ -385,6 +397,10 @@ async def test_coming_back_from_a_class_of_a_comparison_the_comparison_stays(thr
     async with app.run_test(size=SIZE) as pilot:
         await settle(pilot)
         await press(pilot, "equals_sign", "down", "enter", "right_curly_bracket", "escape")
-        place = app.screen.place
-        assert (place.level, place.model, place.beside.models) == ("classes", "beta", ("beta", "alpha", "gamma"))
+        there = app.screen.place
+        assert (there.table, there.name("model"), there.comparison.items) == (
+            "classes",
+            "beta",
+            ("beta", "alpha", "gamma"),
+        )
         assert app.screen.identity == 1

@@ -5,13 +5,13 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from driving import lines, on_screen, press, settle
+from driving import lines, on_screen, press, settle, wish
 from stores import write_store
 
 from sing_compute.store import Store
 from sing_tui.app import Explorer
-from sing_tui.start import Start, Wish
-from sing_tui.widgets.detail import DetailPane
+from sing_tui.start import Start
+from sing_tui.widgets.details_pane import DetailsPane
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ async def test_details_longer_than_the_screen_are_turned_by_pages(path: Path) ->
         seen, before = on_screen(app), ""
         assert "more lines: pgdn" in seen
         assert "stored_precision" not in seen
-        pane = app.screen.query_one(DetailPane)
+        pane = app.screen.query_one(DetailsPane)
         while on_screen(app) != before:
             before = on_screen(app)
             await press(pilot, "pagedown")
@@ -82,7 +82,7 @@ async def test_details_longer_than_the_screen_are_turned_by_pages(path: Path) ->
 
 @pytest.mark.asyncio
 async def test_the_mark_of_significance_is_a_column_beside_the_shift(path: Path) -> None:
-    app = Explorer(path, Start(Wish(class_name="cat"), '* = "*"'), ascii_only=True)
+    app = Explorer(path, Start(wish(class_="cat"), '* = "*"'), ascii_only=True)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         with Store(path) as store:

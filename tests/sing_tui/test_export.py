@@ -15,9 +15,10 @@ from sing_compute.errors import SingError
 from sing_compute.store import Column, Store, Table, class_table, image_table, model_table
 from sing_compute.store.columns import Values
 from sing_compute.store.text import clean, csv_text
-from sing_tui import export
-from sing_tui.export import Cancelled, file_name, save, scoped, write_rows
-from sing_tui.formats import csv_cells
+from sing_tui import table_text
+from sing_tui.csv_cells import csv_cells
+from sing_tui.exporting import file_name, save, scoped
+from sing_tui.table_text import Cancelled, write_rows
 from sing_tui.view import Arrangement, View, arrange
 
 TEXTS = (
@@ -61,9 +62,9 @@ def made(**columns: object) -> View:
 
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(export, "_READ", 16)
-    monkeypatch.setattr(export, "_WRITTEN", 7)
-    monkeypatch.setattr(export, "_BLOCK", 100)
+    monkeypatch.setattr(table_text, "_READ", 16)
+    monkeypatch.setattr(table_text, "_WRITTEN", 7)
+    monkeypatch.setattr(table_text, "_BLOCK", 100)
 
 
 FLOATS = {

@@ -11,9 +11,11 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from sing_compute.store import Store, image_table
+from sing_tui.exporting import ExportWanted
 from sing_tui.formats import ASCII, UNICODE, Glyphs
 from sing_tui.screens.columns import ColumnScreen
-from sing_tui.screens.export import Choice, ExportScreen, Wanted
+from sing_tui.screens.export import ExportScreen
+from sing_tui.widgets.export_form import Choice, ExportChoices
 
 NOTHING_YET = object()
 
@@ -36,7 +38,7 @@ class Host(App[None]):
 
 def form(folder: Path, *, glyphs: Glyphs = UNICODE, name: str = "results-images.csv", scopes: int = 3) -> ExportScreen:
     counts = dict(list({"marked": 3, "shown": 120, "table": 1_281_167}.items())[-scopes:])
-    return ExportScreen(glyphs=glyphs, counts=counts, columns={"all": 23, "shown": 8}, name=name, folder=folder)
+    return ExportScreen(ExportChoices(counts, {"all": 23, "shown": 8}, name, folder), glyphs=glyphs)
 
 
 async def press(pilot: Pilot[None], *keys: str) -> None:
@@ -59,7 +61,7 @@ async def test_enter_alone_writes_the_first_of_everything(tmp_path: Path) -> Non
     app = Host(form(tmp_path))
     async with app.run_test(size=(80, 24)) as pilot:
         await press(pilot, "enter")
-    assert app.answer == Wanted("marked", "all", tmp_path / "results-images.csv", False)
+    assert app.answer == ExportWanted("marked", "all", tmp_path / "results-images.csv", False)
 
 
 async def test_escape_writes_nothing(tmp_path: Path) -> None:
@@ -73,7 +75,7 @@ async def test_arrows_walk_the_lines_and_change_the_choices(tmp_path: Path) -> N
     app = Host(form(tmp_path))
     async with app.run_test(size=(80, 24)) as pilot:
         await press(pilot, "down", "right", "right", "down", "space", "down", "left", "enter")
-    assert app.answer == Wanted("table", "shown", tmp_path / "results-images.json", False)
+    assert app.answer == ExportWanted("table", "shown", tmp_path / "results-images.json", False)
 
 
 async def test_a_format_counts_although_enter_follows_at_once(tmp_path: Path) -> None:
@@ -82,14 +84,14 @@ async def test_a_format_counts_although_enter_follows_at_once(tmp_path: Path) ->
         await press(pilot, "up")
         burst("right", "enter", app=app)
         await pilot.pause()
-    assert app.answer == Wanted("marked", "all", tmp_path / "results-images.json", False)
+    assert app.answer == ExportWanted("marked", "all", tmp_path / "results-images.json", False)
 
 
 async def test_a_choice_goes_round_and_one_answer_stays(tmp_path: Path) -> None:
     app = Host(form(tmp_path, scopes=1))
     async with app.run_test(size=(80, 24)) as pilot:
         await press(pilot, "tab", "right", "tab", "right", "right", "right", "enter")
-    assert app.answer == Wanted("table", "shown", tmp_path / "results-images.csv", False)
+    assert app.answer == ExportWanted("table", "shown", tmp_path / "results-images.csv", False)
 
 
 async def test_format_and_suffix_follow_each_other(tmp_path: Path) -> None:
@@ -136,7 +138,7 @@ async def test_a_file_that_exists_is_replaced_by_a_second_enter_only(tmp_path: P
         assert app.answer is NOTHING_YET
         assert "file exists" in shown(app)
         await press(pilot, "enter")
-    assert app.answer == Wanted("marked", "all", tmp_path / "other.csv", True)
+    assert app.answer == ExportWanted("marked", "all", tmp_path / "other.csv", True)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +162,7 @@ async def test_a_path_of_its_own_needs_no_folder(tmp_path: Path, monkeypatch: py
         async with app.run_test(size=(80, 24)) as pilot:
             named(app, typed)
             await press(pilot, "enter")
-        assert app.answer == Wanted("marked", "all", tmp_path / "rows.csv", False)
+        assert app.answer == ExportWanted("marked", "all", tmp_path / "rows.csv", False)
 
 
 @pytest.mark.parametrize("size", [(80, 24), (40, 10)])

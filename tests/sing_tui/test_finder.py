@@ -17,13 +17,15 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from sing_compute.store import Store
+from sing_compute.store.place import Place
 from sing_tui.finder import Finder, Found, Hit
 from sing_tui.formats import ASCII, UNICODE, Glyphs
 from sing_tui.screens.finder import FinderScreen, HitList, emphasised, summary
-from sing_tui.search import Overtaken
-from sing_tui.widgets.lines import TextLine
+from sing_tui.search import Superseded
+from sing_tui.widgets.text_lines import TextLine
 
 NAMES = ("tiger cat", "cat", "great white shark", "tiger shark", "catamaran", "wildcat", "コネコ", "Crane", "crane")
+AXES = (("class", "classes"), ("concept", "concepts"), ("model", "models"), ("image", "images"))
 WNIDS = [f"n{2000000 + 111 * row:08d}" for row in range(len(NAMES))]
 
 
@@ -43,12 +45,17 @@ def named(named_path: Path) -> Iterator[Finder]:
         yield Finder(store)
 
 
+def hit(text: str, positions: tuple[int, ...] = ()) -> Hit:
+    """Something that was found."""
+    return Hit("class", 0, text, "0", positions, 1.0, Place("classes"))
+
+
 def test_the_count_line_says_what_there_is() -> None:
-    hits = [Hit("class", 0, "a", "", (), 1.0)]
+    hits = [hit("a")]
     counts = {"class": 1, "concept": 12, "model": 0, "image": 1204}
-    assert summary(Found(hits, counts)) == "1 class, 12 concepts, 1,204 images, the first 1 shown"
-    assert summary(Found(hits, {"class": 1})) == "1 class"
-    assert summary(Found([], {"class": 0})) == "nothing found"
+    assert summary(Found(hits, counts), AXES) == "1 class, 12 concepts, 1,204 images, the first 1 shown"
+    assert summary(Found(hits, {"class": 1}), AXES) == "1 class"
+    assert summary(Found([], {"class": 0}), AXES) == "nothing found"
 
 
 @pytest.mark.parametrize("glyphs", [UNICODE, ASCII])
@@ -66,19 +73,19 @@ def test_the_count_line_says_what_there_is() -> None:
 def test_emphasis_fills_its_width_and_marks_the_matched_letters(text: str, glyphs: Glyphs) -> None:
     for width in (0, 1, 2, 5, 8, 24, 200):
         for places in ((), (0,), (len(text) - 1,), tuple(range(len(text)))):
-            parts = emphasised(Hit("image", 0, text, "", places, 1.0), width, glyphs)
+            parts = emphasised(hit(text, places), width, glyphs)
             shown = "".join(part for part, _ in parts)
             assert sum(cell_len(part) for part, _ in parts) == width
             assert "\x1b" not in shown
             assert not glyphs.ascii_only or shown.isascii()
-    marked = emphasised(Hit("class", 0, "be\x07ll end", "", (5, 6), 1.0), 12, glyphs)
+    marked = emphasised(hit("be\x07ll end", (5, 6)), 12, glyphs)
     assert marked == [("bell", False), (" e", True), ("nd    ", False)]
     sign = glyphs.ellipsis
-    assert emphasised(Hit("image", 0, "x" * 30 + "cat", "", (30, 31, 32), 1.0), 6, glyphs) == [
+    assert emphasised(hit("x" * 30 + "cat", (30, 31, 32)), 6, glyphs) == [
         (sign + "xx", False),
         ("cat", True),
     ]
-    assert emphasised(Hit("image", 0, "cat" + "x" * 30, "", (0, 1, 2), 1.0), 6, glyphs) == [
+    assert emphasised(hit("cat" + "x" * 30, (0, 1, 2)), 6, glyphs) == [
         ("cat", True),
         ("xx" + sign, False),
     ]
@@ -188,18 +195,22 @@ def test_escape_hands_back_nothing_and_enter_needs_a_hit(named: Finder) -> None:
 class Slow:
     """A finder that answers only when it is let, and remembers which searches it gave up."""
 
+    axes = AXES
+
     def __init__(self) -> None:
         self.free = Event()
         self.begun: list[str] = []
         self.given_up: list[str] = []
 
-    def find(self, words: str, *, limit: int = 100, stop: Callable[[], bool] | None = None) -> Found:
+    def find(
+        self, words: str, *, place: Place | None = None, limit: int = 100, stop: Callable[[], bool] | None = None
+    ) -> Found:
         self.begun.append(words)
         while not self.free.wait(0.005):
             if stop is not None and stop():
                 self.given_up.append(words)
-                raise Overtaken
-        return Found([Hit("class", 0, words, "0", (), 1.0)], {"class": 1})
+                raise Superseded
+        return Found([hit(words)], {"class": 1})
 
 
 def test_a_newer_letter_ends_the_search_and_enter_waits_for_the_answer() -> None:
@@ -222,7 +233,7 @@ def test_a_newer_letter_ends_the_search_and_enter_waits_for_the_answer() -> None
 def test_an_answer_that_comes_too_late_is_dropped(named: Finder) -> None:
     async def act(pilot: Pilot, screen: FinderScreen) -> None:
         await enter_text(pilot, screen, "cat")
-        late = Found([Hit("class", 0, "too late", "0", (), 1.0)], {"class": 1})
+        late = Found([hit("too late")], {"class": 1})
         screen.post_message(FinderScreen.Answered(screen.generation - 1, late))
         await pilot.pause(0.01)
         assert screen.query_one(HitList).hits == named.find("cat").hits

@@ -4,14 +4,15 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from driving import AT, lines, on_screen, press, settle
-from sing_tui.gallery import EXHIBITS
+from catalogs import place
+from driving import AT, LEVELS, lines, on_screen, press, settle
 
+from sing_compute.store import catalogue
 from sing_tui.app import Explorer
-from sing_tui.place import Place
-from sing_tui.start import LEVELS
-from sing_tui.widgets.detail import DetailPane
+from sing_tui.widgets.details_pane import DetailsPane
 
+CHARTS = [(str(number), name) for number, name in enumerate(catalogue.table("models").charts, start=1)]
+"""Key and name of each chart of the shared file."""
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("soon")]
 
 
@@ -29,11 +30,11 @@ async def test_every_picture_at_every_level_fits_and_its_key_closes_it(
     app = Explorer(three_path, AT[level], ascii_only=ascii_only)
     async with app.run_test(size=size) as pilot:
         await settle(pilot)
-        pane = app.screen.query_one(DetailPane)
-        for known in EXHIBITS:
-            await press(pilot, known.key)
+        pane = app.screen.query_one(DetailsPane)
+        for key, name in CHARTS:
+            await press(pilot, key)
             await settle(pilot)
-            assert (app.screen.body, app.screen.picture) == ("plot", known.name)
+            assert (app.page.session.here.body, app.page.session.here.chart) == ("chart", name)
             detail = pane.detail
             assert detail.shape is not None, detail.reading
             text = " ".join(on_screen(app).split())
@@ -42,16 +43,16 @@ async def test_every_picture_at_every_level_fits_and_its_key_closes_it(
             if size == (80, 24):
                 assert " ".join(detail.reading.split()[-4:]) in text  # the whole reading, and a picture below it
                 told = len(textwrap.wrap(detail.reading, 78))
-                assert sum(bool(line.strip()) for line in lines(app)[2:-2]) >= told + 4, known.name
+                assert sum(bool(line.strip()) for line in lines(app)[2:-2]) >= told + 4, name
             assert {strip.cell_length for strip in app.screen._compositor.render_strips()} == {size[0]}
             assert not ascii_only or text.isascii(), [c for c in text if not c.isascii()]
-            await press(pilot, known.key)
-            assert app.screen.body == "table"
+            await press(pilot, key)
+            assert app.page.session.here.body == "table"
             assert not pane.display
         await press(pilot, "1", "2")  # another picture's key goes there at once
-        assert (app.screen.body, app.screen.picture) == ("plot", "ratios")
+        assert (app.page.session.here.body, app.page.session.here.chart) == ("chart", "ratios")
         await press(pilot, "escape")
-        assert app.screen.body == "table"
+        assert app.page.session.here.body == "table"
 
 
 @pytest.mark.parametrize(
@@ -93,10 +94,10 @@ async def test_classes_and_models_step_with_a_picture_open(three_path: Path) -> 
         ):
             await press(pilot, key)
             await settle(pilot)
-            assert app.screen.body == "plot"
+            assert app.page.session.here.body == "chart"
             assert title in lines(app)[1]
         await press(pilot, "4")
-        assert app.screen.place == Place("concepts", "beta", 0)
+        assert app.screen.place == place("concepts", model="beta", class_=0)
 
 
 async def test_pictures_of_one_class_in_all_models_follow_the_cursor(three_path: Path) -> None:
@@ -117,9 +118,9 @@ async def test_pictures_over_figures_and_over_two_classes_have_a_reading(three_p
         async with app.run_test(size=(80, 24)) as pilot:
             await settle(pilot)
             await press(pilot, *keys)
-            for known in EXHIBITS:
-                await press(pilot, known.key)
+            for key, name in CHARTS:
+                await press(pilot, key)
                 await settle(pilot)
-                detail = app.screen.query_one(DetailPane).detail
-                assert detail.shape is not None, (keys, known.name, detail.reading)
-                await press(pilot, known.key)
+                detail = app.screen.query_one(DetailsPane).detail
+                assert detail.shape is not None, (keys, name, detail.reading)
+                await press(pilot, key)

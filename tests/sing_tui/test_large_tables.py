@@ -5,12 +5,13 @@ from threading import Event
 
 import numpy as np
 import pytest
-from driving import AT, burst, lines, numbers, on_screen, press, settle, shown, status, until
+from driving import AT, arrangement_of, burst, lines, numbers, on_screen, press, settle, shown, status, until, wish
 
 from sing_compute.store import Store
+from sing_tui import loading
 from sing_tui.app import Explorer
-from sing_tui.screens import page
-from sing_tui.start import Start, Wish
+from sing_tui.session.arranging import filter_by
+from sing_tui.start import Start
 from sing_tui.view import View, arrange
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("soon")]
@@ -28,24 +29,24 @@ def places(values: np.ndarray) -> np.ndarray:
 @pytest.fixture
 def large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tables of more than five rows are worked out beside the screen."""
-    for module in ("widgets.columns", "screens.page", "screens.typed"):
+    for module in ("widgets.columns", "screens.table_reading", "screens.search"):
         monkeypatch.setattr(f"sing_tui.{module}.AT_ONCE", 5)
 
 
 async def test_places_are_worked_out_beside_the_screen_which_shows_dots_meanwhile(
     three_path: Path, large: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sing_compute.store import beside
+    from sing_compute.store import comparison
 
-    gate, real = Event(), beside._ranks
-    monkeypatch.setattr(beside, "_ranks", lambda values: (gate.wait(5), real(values))[1])
+    gate, real = Event(), comparison._ranks
+    monkeypatch.setattr(comparison, "_ranks", lambda values: (gate.wait(5), real(values))[1])
     app = Explorer(three_path, AT["images"])
     async with app.run_test(size=(140, 30)) as pilot:
         await settle(pilot)
         await press(pilot, "d", "d")
         await settle(pilot)
         burst("equals_sign", app=app)
-        await until(lambda: app.screen.place.beside and "rank" in on_screen(app), app)
+        await until(lambda: app.screen.place.comparison and "rank" in on_screen(app), app)
         row = next(line for line in lines(app) if line.startswith(" cat/"))
         assert row.rstrip().endswith("…")
         await press_only(pilot, "down")
@@ -68,7 +69,7 @@ async def press_only(pilot, *keys: str) -> None:
 
 async def played(path: Path, keys: tuple[tuple[str, ...], ...]) -> list[tuple]:
     """Rows, cursor and status after each group of keys."""
-    app, seen = Explorer(path, Start(Wish(table="images"))), []
+    app, seen = Explorer(path, Start(wish(table="images"))), []
     async with app.run_test(size=SIZE) as pilot:
         await settle(pilot)
         for group in keys:
@@ -102,7 +103,7 @@ async def test_large_tables_sort_filter_and_find_like_small_ones(
         ("escape",),
     )
     small = await played(three_path, keys)
-    for module in ("widgets.columns", "screens.page", "screens.typed"):
+    for module in ("widgets.columns", "screens.table_reading", "screens.search"):
         monkeypatch.setattr(f"sing_tui.{module}.AT_ONCE", 5)
     for group, before, after in zip(keys, small, await played(three_path, keys), strict=True):
         assert after == before, group
@@ -120,8 +121,8 @@ async def test_a_newer_filter_overtakes_an_older_one(
             gate.wait(5)
         return arrange(table, wanted, stop)
 
-    monkeypatch.setattr(page, "arrange", slow)
-    app = Explorer(three_path, Start(Wish(table="images")))
+    monkeypatch.setattr(loading, "arrange", slow)
+    app = Explorer(three_path, Start(wish(table="images")))
     async with app.run_test(size=SIZE) as pilot:
         await settle(pilot)
         burst("f", *"dog", app=app)
@@ -136,25 +137,32 @@ async def test_a_newer_filter_overtakes_an_older_one(
         texts = [column.values.all() for column in app.screen.view.table.columns if column.is_text]
         expected = [row for row in range(21) if any("owl" in str(cells[row]) for cells in texts)]
         assert sorted(app.screen.view.order.tolist()) == expected
-        assert app.screen.arrangement.filter == app.screen.view.arrangement.filter == "owl"
+        assert arrangement_of(app).filter == app.screen.view.arrangement.filter == "owl"
         await press(pilot, "enter")
         assert "filter owl" in status(app)
 
 
-async def test_an_answer_that_comes_just_before_a_newer_one_does_not_push_it_out(three_path: Path, large: None) -> None:
-    app = Explorer(three_path, Start(Wish(table="images")))
+async def test_an_answer_that_comes_just_before_a_newer_one_does_not_push_it_out(
+    three_path: Path, large: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gates = {"dog": Event(), "owl": Event()}
+
+    def slow(table, wanted, stop=None) -> View:
+        if wanted.filter in gates:
+            gates[wanted.filter].wait(5)
+        return arrange(table, wanted)  # superseded, it answers all the same
+
+    monkeypatch.setattr(loading, "arrange", slow)
+    app = Explorer(three_path, Start(wish(table="images")))
     async with app.run_test(size=SIZE) as pilot:
         await settle(pilot)
-        screen = app.screen
-        table, first = screen.view.table, screen.arrangement
-        from dataclasses import replace
-
-        older, newer = replace(first, filter="dog"), replace(first, filter="owl")
-        screen.arrangements["images"] = newer
-        for wanted in (older, newer):  # both were under way when the first answer arrived
-            screen.post_message(screen.Arranged(wanted, arrange(table, wanted), 0, None))
+        page = app.page
+        for text in gates:  # both are under way when the first answer arrives
+            page.act(lambda session, text=text: filter_by(session, app.catalog, text))
+        for gate in gates.values():
+            gate.set()
         await settle(pilot)
-        assert screen.view.arrangement.filter == screen.arrangement.filter == "owl"
+        assert page.view.arrangement.filter == arrangement_of(app).filter == "owl"
 
 
 async def test_a_sort_that_is_asked_for_while_another_table_is_read_is_kept(three_path: Path) -> None:
@@ -166,12 +174,12 @@ async def test_a_sort_that_is_asked_for_while_another_table_is_read_is_kept(thre
         for key, model in (("right_curly_bracket", "beta"), ("right_curly_bracket", "gamma")):
             burst(key, "s", app=app)
             await settle(pilot)
-            assert app.screen.place.model == model
-            assert app.screen.arrangement.sort == measure
+            assert app.screen.place.name("model") == model
+            assert arrangement_of(app).sort == measure
             with Store(three_path) as store:
                 score = store.array(f"models/{model}/concepts/{measure}")[0]
             shown_scores = app.screen.view.table.column(measure).values.take(app.screen.view.order)
-            assert shown_scores.tolist() == sorted(score.tolist(), reverse=app.screen.arrangement.descending)
+            assert shown_scores.tolist() == sorted(score.tolist(), reverse=arrangement_of(app).descending)
             assert app.screen.identity == item
 
 
@@ -180,7 +188,7 @@ async def test_a_search_that_was_given_up_moves_nothing(
 ) -> None:
     gate, real = Event(), View.matches
     monkeypatch.setattr(View, "matches", lambda view, words, stop=None: (gate.wait(5), real(view, words, stop))[1])
-    app = Explorer(three_path, Start(Wish(table="images")))
+    app = Explorer(three_path, Start(wish(table="images")))
     async with app.run_test(size=SIZE) as pilot:
         await settle(pilot)
         await press(pilot, "down")

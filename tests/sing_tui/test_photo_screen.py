@@ -16,9 +16,12 @@ from textual.pilot import Pilot
 from textual.strip import Strip
 
 from sing_compute.store import Store
+from sing_compute.store.place import Place
 from sing_tui import photographs
 from sing_tui.formats import ASCII, UNICODE
-from sing_tui.screens.photo import Layout, PhotoScreen, Picture, Shown
+from sing_tui.screens.photograph import PhotographScreen
+from sing_tui.store_catalog import StoreCatalog
+from sing_tui.widgets.photographs import Photograph, Rendering, Shares
 
 
 class Host(App[None]):
@@ -52,6 +55,12 @@ def pictured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def photographed(store: Store, model: str, row: int, **how: object) -> PhotographScreen:
+    """The screen of one image of a model."""
+    place = Place.of("images", model=model)
+    return PhotographScreen(store, place, row, StoreCatalog(store).neighbours(place), **how)
+
+
 async def settle(pilot: Pilot) -> None:
     for _ in range(2):
         await pilot.pause()
@@ -77,11 +86,11 @@ class TestScreen:
         with Store(pictured) as store:
             app = Host()
             async with app.run_test(size=(80, 24)) as pilot:
-                app.push_screen(PhotoScreen(store, "alpha", 0, glyphs=UNICODE))
+                app.push_screen(photographed(store, "alpha", 0, glyphs=UNICODE))
                 await settle(pilot)
                 text = "\n".join(app.lines())
-                assert "nearest to T(f), null part kept" in text
-                assert "nearest to T(f~), null part removed" in text
+                assert "images nearest to T(f) in CLIP space" in text
+                assert "images nearest to T(f~) in CLIP space" in text
                 assert "cat/00000.png" in text
                 assert text.count("g/0") == 3  # neighbours 30, 41 and 31
                 assert painted(app, RED, slice(0, 40)) == 39 * 39
@@ -90,14 +99,14 @@ class TestScreen:
                 assert "--images" in text  # the owl is not on this machine
                 assert "can be drawn" in text  # the last dog is broken
                 await press_and_settle(pilot, "escape")
-                assert not isinstance(app.screen, PhotoScreen)
+                assert not isinstance(app.screen, PhotographScreen)
 
     @pytest.mark.parametrize("size", [(40, 10), (59, 30), (20, 5)])
     async def test_on_a_small_screen_stands_the_image_alone(self, pictured: Path, size: tuple[int, int]) -> None:
         with Store(pictured) as store:
             app = Host()
             async with app.run_test(size=size) as pilot:
-                app.push_screen(PhotoScreen(store, "alpha", 0, glyphs=UNICODE))
+                app.push_screen(photographed(store, "alpha", 0, glyphs=UNICODE))
                 await settle(pilot)
                 assert "nearest" not in "\n".join(app.lines())
                 assert painted(app, RED, slice(0, size[0])) > 0
@@ -106,7 +115,7 @@ class TestScreen:
         with Store(pictured) as store:
             app = Host()
             async with app.run_test(size=(80, 10)) as pilot:
-                app.push_screen(PhotoScreen(store, "alpha", 0, glyphs=UNICODE))
+                app.push_screen(photographed(store, "alpha", 0, glyphs=UNICODE))
                 await settle(pilot)
                 assert painted(app, RED, slice(40, 80)) == 0
                 assert sum("dog/0" in line[40:] for line in app.lines()) == 3
@@ -121,7 +130,7 @@ class TestScreen:
         with Store(pictured) as store:
             app = Host()
             async with app.run_test(size=(80, 24)) as pilot:
-                app.push_screen(PhotoScreen(store, "alpha", 0, glyphs=UNICODE, step=step))
+                app.push_screen(photographed(store, "alpha", 0, glyphs=UNICODE, step=step))
                 await settle(pilot)
                 shown = []
                 for key in ("j", "down", "k"):
@@ -135,11 +144,11 @@ class TestScreen:
         with Store(pictured) as store:
             app = Host()
             async with app.run_test(size=(80, 24)) as pilot:
-                screen = PhotoScreen(store, "alpha", 0, glyphs=UNICODE)
+                screen = photographed(store, "alpha", 0, glyphs=UNICODE)
                 app.push_screen(screen)
                 await settle(pilot)
-                for wanted in ((1, screen.room), (0, Layout(40, 10))):
-                    screen.post_message(PhotoScreen.Read(wanted, Shown("late"), ()))
+                for wanted in ((1, screen.room), (0, Shares(40, 10))):
+                    screen.post_message(PhotographScreen.Read(wanted, Rendering("late"), ()))
                 await settle(pilot)
                 assert "late" not in "\n".join(app.lines())
 
@@ -147,7 +156,7 @@ class TestScreen:
         with Store(pictured) as store:
             app = Host()
             async with app.run_test(size=(80, 24)) as pilot:
-                app.push_screen(PhotoScreen(store, "alpha", 0, glyphs=ASCII))
+                app.push_screen(photographed(store, "alpha", 0, glyphs=ASCII))
                 await settle(pilot)
                 assert "\n".join(app.lines()).isascii()
                 assert "-" * 36 in "\n".join(app.lines())  # red is a dark grey
@@ -156,7 +165,7 @@ class TestScreen:
         with Store(store_path) as store:
             app = Host()
             async with app.run_test(size=(80, 24)) as pilot:
-                app.push_screen(PhotoScreen(store, "alpha", 0, glyphs=UNICODE, folder=Path("nowhere")))
+                app.push_screen(photographed(store, "alpha", 0, glyphs=UNICODE, folder=Path("nowhere")))
                 await settle(pilot)
                 text = " ".join(line[1:40].strip() for line in app.lines())
                 assert "nowhere/cat/00000.png is not on this machine: --images DIR says where the images are" in text
@@ -166,7 +175,7 @@ class TestScreen:
             with Store(path) as store:
                 app = Host()
                 async with app.run_test(size=(80, 24)) as pilot:
-                    app.push_screen(PhotoScreen(store, model, 17, glyphs=UNICODE))
+                    app.push_screen(photographed(store, model, 17, glyphs=UNICODE))
                     await settle(pilot)
                     text = "\n".join(app.lines())
                     assert "\x1b" not in text
@@ -183,7 +192,7 @@ class TestScreen:
             async with app.run_test(size=(80, 24)) as pilot:
                 written: list[str] = []
                 monkeypatch.setattr(app._driver, "write", written.append)
-                app.push_screen(PhotoScreen(store, "alpha", 0, glyphs=UNICODE, graphics=graphics))
+                app.push_screen(photographed(store, "alpha", 0, glyphs=UNICODE, graphics=graphics))
                 await settle(pilot)
                 drawn = [text for text in written if "\x1b_Ga=T" in text or "\x1bP0;1;0q" in text]
                 assert len(drawn) == 1
@@ -196,7 +205,7 @@ class TestScreen:
                 else:
                     assert (rastered(sequence) == np.array(RED) / 2.55).all()
                 erased: list[object] = []
-                picture = app.screen.query_one(Picture)
+                picture = app.screen.query_one(Photograph)
                 monkeypatch.setattr(picture, "refresh", lambda *regions, **_: erased.append(regions))
                 app.screen.row = 1
                 app.screen.read()

@@ -4,13 +4,15 @@ import os
 from pathlib import Path
 
 import pytest
-from driving import lines, on_screen, press, settle
+from catalogs import place
+from driving import arrangement_of, lines, on_screen, press, settle, wish
 
 from sing_tui.app import Explorer
+from sing_tui.link import as_dict
 from sing_tui.opening import HINT
-from sing_tui.place import Place
+from sing_tui.session.state import columns_at
 from sing_tui.settings import State, read_state, write_state
-from sing_tui.start import Start, Wish
+from sing_tui.start import Start
 
 
 @pytest.fixture
@@ -42,26 +44,26 @@ async def test_the_last_place_is_taken_up_only_where_nothing_else_was_asked_for(
         await press(pilot, "asterisk", "n", "down", "space", "down", "down", "space", "enter")
         await press(pilot, "right", "s", "r", "down", "down", "down")
         left = app.screen
-        kept = (left.place, left.arrangement, left.identity, left.chosen_columns, left.table.cursor)
-        assert left.place == Place("images", "beta", 1)
+        kept = (left.place, arrangement_of(app), left.identity, columns_at(app.page.session), left.table.cursor)
+        assert left.place == place("images", model="beta", class_=1)
         assert len(kept[3]) >= 2
         await press(pilot, "Q")
     app = Explorer(store_path, memory=memory)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         back = app.screen
-        assert (back.place, back.arrangement, back.identity, back.chosen_columns, back.table.cursor) == kept
+        assert (back.place, arrangement_of(app), back.identity, columns_at(app.page.session), back.table.cursor) == kept
         assert [column.name for column in back.table.columns] == [kept[3][0], *kept[3][1:]]
         await press(pilot, "escape", "escape")
-        assert (app.screen.place, app.screen.identity) == (Place("classes", "beta"), 1)
+        assert (app.screen.place, app.screen.identity) == (place("classes", model="beta"), 1)
         await press(pilot, "escape")
-        assert (app.screen.place, app.screen.identity) == (Place(), 1)
-    for begin, where in ((Start(Wish(model="alpha")), memory), (Start(), None)):
+        assert (app.screen.place, app.screen.identity) == (place("models"), 1)
+    for begin, where in ((Start(wish(model="alpha")), memory), (Start(), None)):
         app = Explorer(store_path, begin, memory=where)
         async with app.run_test(size=(80, 24)) as pilot:
             await settle(pilot)
-            assert app.screen.place == (Place("classes", "alpha") if where else Place())
-            assert app.screen.arrangement.filter == ""
+            assert app.screen.place == (place("classes", model="alpha") if where else place("models"))
+            assert arrangement_of(app).filter == ""
 
 
 @pytest.mark.parametrize(
@@ -82,17 +84,17 @@ async def test_every_kind_of_place_is_remembered(store_path: Path, memory: Path,
         async with app.run_test(size=(80, 24)) as pilot:
             await settle(pilot)
             await press(pilot, *(() if again else keys))
-            places.append((app.screen.place, app.screen.arrangement, app.screen.table.cursor))
+            places.append((app.screen.place, arrangement_of(app), app.screen.table.cursor))
             await press(pilot, "Q")
     assert places[0] == places[1]
-    assert places[0][0] != Place()
+    assert places[0][0] != place("models")
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"wish": {"model": "gamma"}},
-        {"wish": {"class_name": "zebra", "table": "concepts"}},
+        {"wish": {"at": ["model=gamma"]}},
+        {"wish": {"at": ["class=zebra"], "table": "concepts"}},
         {"filter": "no_such_column > 3"},
         {"sort": "no_such_column"},
         {"columns": ["no_such_column"]},
@@ -103,28 +105,26 @@ async def test_every_kind_of_place_is_remembered(store_path: Path, memory: Path,
 async def test_a_place_that_the_file_does_not_hold_is_passed_over(
     store_path: Path, memory: Path, change: dict[str, object]
 ) -> None:
-    from dataclasses import asdict
-
-    start = asdict(Start(Wish(table="classes", model="alpha")))
-    wish = start["wish"] | change["wish"] if isinstance(change.get("wish"), dict) else change.get("wish", start["wish"])
-    write_state(memory, State(places={os.path.realpath(store_path): {**start, **change, "wish": wish}}))
+    start = as_dict(Start(wish(table="classes", model="alpha")))
+    words = (
+        start["wish"] | change["wish"] if isinstance(change.get("wish"), dict) else change.get("wish", start["wish"])
+    )
+    write_state(memory, State(places={os.path.realpath(store_path): {**start, **change, "wish": words}}))
     app = Explorer(store_path, memory=memory)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         assert app.failure is None
-        assert app.screen.place == Place()
+        assert app.screen.place == place("models")
         assert app.screen.table.lines == 2
 
 
 async def test_a_row_beyond_the_end_is_the_last_one(store_path: Path, memory: Path) -> None:
-    from dataclasses import asdict
-
-    start = asdict(Start(Wish(table="classes", model="alpha"), row=10**9))
+    start = as_dict(Start(wish(table="classes", model="alpha"), row=10**9))
     write_state(memory, State(places={os.path.realpath(store_path): start}))
     app = Explorer(store_path, memory=memory)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
-        assert (app.screen.place, app.screen.table.cursor) == (Place("classes", "alpha"), 2)
+        assert (app.screen.place, app.screen.table.cursor) == (place("classes", model="alpha"), 2)
 
 
 async def test_a_theme_chosen_in_the_palette_is_kept(store_path: Path, memory: Path) -> None:

@@ -6,16 +6,17 @@ import time
 from pathlib import Path
 
 import pytest
-from driving import lines, on_screen, press, settle, workers_done
+from catalogs import place
+from driving import arrangement_of, lines, on_screen, press, settle, wish, workers_done
 from rich.cells import cell_len
 from stores import write_store
 from textual.pilot import Pilot
 
 from sing_compute.store import Store
-from sing_tui.app import Explorer, Opening
-from sing_tui.opening import anew
-from sing_tui.place import Place
-from sing_tui.start import Start, Wish
+from sing_tui.app import Explorer
+from sing_tui.opening import open_again
+from sing_tui.screens.opening import OpeningScreen
+from sing_tui.start import Start
 
 
 def place_line(app: Explorer) -> str:
@@ -48,11 +49,11 @@ async def looked(app: Explorer, pilot: Pilot) -> None:
 async def test_a_file_that_is_still_computed_is_waited_for_and_opened(tmp_path: Path, run_state: Path) -> None:
     leave(run_state)
     path = tmp_path / "new.h5"
-    app = Explorer(path, Start(Wish(model="beta"), "dog"))
+    app = Explorer(path, Start(wish(model="beta"), "dog"))
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause(0.05)
         await looked(app, pilot)
-        assert isinstance(app.screen, Opening)
+        assert isinstance(app.screen, OpeningScreen)
         assert "at work on new.h5: features 42%, 4:50 left" in on_screen(app)
         leave(run_state, done=990)
         await looked(app, pilot)
@@ -64,7 +65,7 @@ async def test_a_file_that_is_still_computed_is_waited_for_and_opened(tmp_path: 
         run_state.unlink()
         await looked(app, pilot)
         await settle(pilot)
-        assert app.screen.place == Place("classes", "beta")
+        assert app.screen.place == place("classes", model="beta")
         assert app.screen.table.lines == 1
 
 
@@ -84,7 +85,7 @@ async def test_a_run_that_adds_to_the_file_shows_how_far_it_is(
     tmp_path: Path, run_state: Path, ascii_only: bool
 ) -> None:
     path = write_store(tmp_path / "new.h5")
-    app = Explorer(path, Start(Wish(model="alpha")), ascii_only=ascii_only)
+    app = Explorer(path, Start(wish(model="alpha")), ascii_only=ascii_only)
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         leave(run_state, task="ネコ: scores")
@@ -104,19 +105,19 @@ async def test_a_run_that_adds_to_the_file_shows_how_far_it_is(
 
 async def test_marks_filter_sort_and_row_outlive_a_new_file(tmp_path: Path) -> None:
     path = write_store(tmp_path / "live.h5")
-    app = Explorer(path, Start(Wish(model="alpha", class_name="cat")))
+    app = Explorer(path, Start(wish(model="alpha", class_="cat")))
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await press(pilot, "f", *"kind = colour", "enter", "space", "space", "down", "equals_sign")
         screen = app.screen
-        before = (screen.place, screen.arrangement, screen.identity, set(screen.marks))
+        before = (screen.place, arrangement_of(app), screen.identity, screen.session.here.marks)
         assert len(before[3]) == 2
         write_store(path, models=("alpha", "beta", "gamma"), seed=1)
         await looked(app, pilot)
         await settle(pilot)
         assert app.screen is screen
-        assert len(app.store.models) == 3
-        assert (screen.place, screen.arrangement, screen.identity, screen.marks) == before
+        assert len(app.catalog.store.models) == 3
+        assert (screen.place, arrangement_of(app), screen.identity, screen.session.here.marks) == before
         with Store(path) as store:
             score = store.array("models/beta/concepts/attribute_score_abs")[0]
         assert screen.view.table.column("attribute_score_abs.beta").values.all() == pytest.approx(score)
@@ -127,8 +128,8 @@ async def test_threads_that_report_after_the_end_of_the_screen_are_not_heard(sto
     app = Explorer(store_path)
     async with app.run_test() as pilot:
         await settle(pilot)
-        found = anew(store_path)
+        found = open_again(store_path)
     assert not app.screen_stack
     app._looked(None, True)
-    app._show(found)
+    app._take(found)
     found.store.close()

@@ -5,24 +5,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from driving import AT, burst, lines, on_screen, press, settle, status
+from catalogs import place
+from driving import AT, LEVELS, arrangement_of, burst, lines, on_screen, press, settle, status, wish
 from stores import write_store
 from textual.widgets import Input
 
 from sing_compute.store import Store
-from sing_tui.actions import BINDINGS, applies
+from sing_tui.actions import BINDINGS, applies, key_name
 from sing_tui.app import Explorer, choose_theme
-from sing_tui.place import Place
 from sing_tui.screens.table import TableScreen
-from sing_tui.start import LEVELS, Start, Wish
-from sing_tui.widgets.detail import DetailPane
-from sing_tui.widgets.lines import TypingLine
+from sing_tui.start import Start
+from sing_tui.widgets.details_pane import DetailsPane
+from sing_tui.widgets.typing_line import TypingLine
 
 pytestmark = pytest.mark.asyncio
 
 
 def start(**wish) -> Start:
-    return Start(Wish(**wish))
+    return Start(wish(**wish))
 
 
 def first_cells(app: Explorer) -> list[str]:
@@ -37,15 +37,14 @@ async def test_enter_goes_in_and_escape_comes_back_one_level_at_a_time(store_pat
         await settle(pilot)
         seen = [app.screen.place]
         await press(pilot, "j", "enter", "down", "l")
-        seen.append(app.screen_stack[2].place)
-        seen.append(app.screen.place)
-        assert seen == [Place(), Place("classes", "beta"), Place("concepts", "beta", 1)]
+        seen += [visit.place for visit in app.page.session.visits[1:]]
+        assert seen == [place("models"), place("classes", model="beta"), place("concepts", model="beta", class_=1)]
         assert "results.h5 › beta › dog › concepts" in lines(app)[0]
         for key, level in (("escape", "classes"), ("h", "models")):
             await press(pilot, key)
-            assert app.screen.place.level == level
+            assert app.screen.place.table == level
         await press(pilot, "enter", "backspace", "enter", "q", "escape", "h")
-        assert app.screen.place == Place()
+        assert app.screen.place == place("models")
         assert app.screen.identity == 1
         await press(pilot, "q")
     assert app.return_code == 0
@@ -67,18 +66,18 @@ async def test_images_and_concepts_swap_and_open_from_every_level(store_path: Pa
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await press(pilot, "i")
-        assert app.screen.place == Place("images", "alpha")
+        assert app.screen.place == place("images", model="alpha")
         assert app.screen.table.lines == 43
         await press(pilot, "c", "right_square_bracket")
-        assert app.screen.place == Place("images", "alpha")
+        assert app.screen.place == place("images", model="alpha")
         await press(pilot, "escape", "enter", "i")
-        assert app.screen.place == Place("images", "alpha", 0)
+        assert app.screen.place == place("images", model="alpha", class_=0)
         await press(pilot, "i")
-        assert app.screen.place == Place("concepts", "alpha", 0)
+        assert app.screen.place == place("concepts", model="alpha", class_=0)
         await press(pilot, "i")
-        assert app.screen.place == Place("images", "alpha", 0)
+        assert app.screen.place == place("images", model="alpha", class_=0)
         await press(pilot, "c")
-        assert app.screen.place == Place("concepts", "alpha", 0)
+        assert app.screen.place == place("concepts", model="alpha", class_=0)
 
 
 async def test_neighbouring_classes_and_models_keep_filter_and_sort(store_path: Path) -> None:
@@ -86,18 +85,18 @@ async def test_neighbouring_classes_and_models_keep_filter_and_sort(store_path: 
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         await press(pilot, "f", *"as>0", "enter", *["right"] * 5, "s", "down")
-        kept, item = app.screen.arrangement, app.screen.identity
+        kept, item = arrangement_of(app), app.screen.identity
         assert (kept.filter, kept.sort) == ("as>0", "kind")
         for key, index in (("]", 1), ("]", 2), ("]", 2), ("[", 1)):
             await press(pilot, key)
-            assert app.screen.place == Place("concepts", "alpha", index)
-            assert app.screen.arrangement == kept
-        assert app.screen.view.line_of_identity(item) in (None, app.screen.table.cursor)
+            assert app.screen.place == place("concepts", model="alpha", class_=index)
+            assert arrangement_of(app) == kept
+        assert app.screen.view.line_of(item) in (None, app.screen.table.cursor)
         for key, model in (("}", "beta"), ("}", "alpha"), ("{", "beta")):
             await press(pilot, key)
-            assert app.screen.place == Place("concepts", model, 1)
+            assert app.screen.place == place("concepts", model=model, class_=1)
         await press(pilot, "backspace")
-        assert app.screen.place == Place("classes", "beta")
+        assert app.screen.place == place("classes", model="beta")
         assert app.screen.identity == 1
 
 
@@ -120,7 +119,7 @@ async def test_moving_keys_stay_inside_and_do_what_they_say(store_path: Path, le
         columns = len(table.columns)
         for _ in range(columns + 3):
             app.screen.action_column(1)
-            assert table.column in table._columns_in_sight()
+            assert table.column in table.columns_in_sight()
         assert table.column == columns - 1
         await press(pilot, "left", "b", "right", "w")
         assert table.column == columns - 1
@@ -132,22 +131,22 @@ async def test_every_column_sorts_both_ways_and_the_cursor_stays_on_its_item(sto
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         screen = app.screen
-        screen.action_unsort()
+        screen.action_step("unsort")
         screen.action_go(1)
         item = screen.identity
         for position, column in enumerate(screen.table.columns):
             screen.table.move_column(position - screen.table.column)
-            screen.action_sort()
-            falling = screen.arrangement.descending
+            screen.action_step("sort")
+            falling = arrangement_of(app).descending
             assert falling == (not column.is_text)
             values = column.values.take(screen.view.order)
-            for reverse in ("action_reverse", "action_sort"):
+            for reverse in ("reverse", "sort"):
                 if not column.is_text:
                     known = values[~np.isnan(values.astype(float))]
                     assert known.tolist() == sorted(known.tolist(), reverse=falling), column.name
                 assert screen.identity == item
-                getattr(screen, reverse)()
-                falling, values = screen.arrangement.descending, column.values.take(screen.view.order)
+                screen.action_step(reverse)
+                falling, values = arrangement_of(app).descending, column.values.take(screen.view.order)
             await pilot.pause()
             assert f"sort {column.title} {'▼' if falling else '▲'}" in status(app)
             assert ("▼" if falling else "▲") in lines(app)[1]
@@ -176,15 +175,15 @@ async def test_the_filter_counts_while_typing_and_escape_gives_up_one_layer(stor
         await press(pilot, "enter")
         assert screen.query_one(TypingLine).purpose == "filter"
         await press(pilot, "escape")
-        assert screen.arrangement.filter == name
-        assert screen.place.level == level
+        assert arrangement_of(app).filter == name
+        assert screen.place.table == level
         await press(pilot, "escape")
-        assert (screen.arrangement.filter, screen.table.lines) == ("", whole)
+        assert (arrangement_of(app).filter, screen.table.lines) == ("", whole)
         assert app.screen is screen
         await press(pilot, "f", *"zzzz", "enter")
         assert "Esc clears it" in on_screen(app)
         await press(pilot, "enter", "i", "y", "p", "p", "F")
-        assert app.screen is screen or screen.place.level in ("concepts", "images")
+        assert app.screen is screen or screen.place.table in ("concepts", "images")
 
 
 async def test_find_jumps_as_one_types_and_n_goes_on(store_path: Path) -> None:
@@ -219,7 +218,7 @@ async def test_letters_typed_into_a_line_fire_no_key(store_path: Path) -> None:
             assert screen.query_one(Input).value == letters
             assert app.screen is screen
             await press(pilot, "escape")
-        assert screen.arrangement.filter == ""
+        assert arrangement_of(app).filter == ""
 
 
 async def test_subsets_go_round_and_the_class_table_follows(store_path: Path) -> None:
@@ -230,7 +229,7 @@ async def test_subsets_go_round_and_the_class_table_follows(store_path: Path) ->
         with Store(store_path) as store:
             for subset in [*store.subsets[1:], "all"]:
                 await press(pilot, "v")
-                assert app.screen.place.subset == subset
+                assert app.screen.place.index("subset") == (store.subsets.index(subset) or None)
                 counts = store.dataset("models/alpha/classes/count")[store.subsets.index(subset)]
                 assert app.screen.table.lines == np.count_nonzero(counts)
                 assert (f"classes ({subset} images)" in lines(app)[0]) == (subset != "all")
@@ -247,23 +246,23 @@ async def test_details_and_plot_at_every_size(
     app = Explorer(store_path, AT[level], ascii_only=ascii_only)
     async with app.run_test(size=size) as pilot:
         await settle(pilot)
-        pane = app.screen.query_one(DetailPane)
+        pane = app.screen.query_one(DetailsPane)
         assert pane.display == (size[0] >= 100)
         modes = []
         for key in ("d", "d", "d", "p", "down", "p"):
             await press(pilot, key)
-            if app.screen.body != "table":
+            if app.screen.session.here.body != "table":
                 await settle(pilot)
-            modes.append((app.screen.body, pane.display))
+            modes.append((app.screen.session.here.body, pane.display))
             text = on_screen(app)
             assert all(len(line) <= size[0] * 2 for line in lines(app))
             if ascii_only:
                 assert text.isascii(), [c for c in text if not c.isascii()]
-            if app.screen.body == "plot":
+            if app.screen.session.here.body == "chart":
                 assert " ".join(pane.detail.reading.split()[:5]) in " ".join(text.split())
         wide = size[0] >= 100
-        expected = ["detail", "table", "table"] if wide else ["detail", "table", "detail"]
-        assert [body for body, _ in modes] == [*expected, "plot", "plot", "table"]
+        expected = ["details", "table", "table"] if wide else ["details", "table", "details"]
+        assert [body for body, _ in modes] == [*expected, "chart", "chart", "table"]
         assert modes[1][1] is False
 
 
@@ -304,10 +303,10 @@ async def test_help_lists_every_key_of_the_level_and_every_column_and_narrows(st
         screen = app.screen
         await press(pilot, "question_mark")
         text = str(app.screen.text(""))
+        offered = {line[2:15].strip() for line in text.splitlines() if line.startswith("  ")}
         for binding in BINDINGS:
-            assert (f" {binding.description}\n" in text) == applies(binding.action, level) or binding.description in (
-                "images", "concepts",
-            )  # fmt: skip
+            keys = " ".join(key_name(key) for key in binding.key.split(","))
+            assert (keys in offered) == applies(binding.action, screen.place, app.catalog), binding
         for column in screen.view.table.columns:
             assert column.name in text
             assert column.description in text
@@ -338,11 +337,11 @@ async def test_the_palette_runs_commands_by_name(store_path: Path, key: str) -> 
 
 async def test_a_new_file_is_taken_up_and_the_place_is_kept(tmp_path: Path) -> None:
     path = write_store(tmp_path / "live.h5")
-    app = Explorer(path, Start(Wish(class_name="cat", table="images")))
+    app = Explorer(path, Start(wish(class_="cat", table="images")))
     async with app.run_test(size=(120, 24)) as pilot:
         await settle(pilot)
         await press(pilot, "f", *"is > 10", "enter", "down", "down")
-        arrangement = app.screen.arrangement
+        arrangement = arrangement_of(app)
         write_store(path, images_per_class=(35, 12, 1, 0), models=("alpha", "beta", "gamma"))
         await press(pilot, "slash")
         app.look()
@@ -353,8 +352,8 @@ async def test_a_new_file_is_taken_up_and_the_place_is_kept(tmp_path: Path) -> N
         app.look()
         await settle(pilot)
         assert app.screen.view.table.length == 35
-        assert app.screen.place == Place("images", "alpha", 0)
-        assert app.screen.arrangement == arrangement
+        assert app.screen.place == place("images", model="alpha", class_=0)
+        assert arrangement_of(app) == arrangement
         assert "R reads it again" not in lines(app)[0]
         await press(pilot, "F", "q", "q")
         await settle(pilot)
@@ -379,7 +378,7 @@ async def test_a_model_without_scores_is_shown_and_says_why_there_are_no_concept
         assert "no concept shifts" in on_screen(app)
         for key in ("s", "r", "f", "slash", "e", "y", "d", "p", "n", "G", "right", "enter", "i"):
             await press(pilot, key)
-        assert app.screen.place.level == "images"
+        assert app.screen.place.table == "images"
         assert app.screen.table.lines == 30
 
 
@@ -389,7 +388,7 @@ async def test_a_model_without_scores_is_shown_and_says_why_there_are_no_concept
 async def test_awkward_text_reaches_the_screen_tame(
     awkward_path: Path, size: tuple[int, int], ascii_only: bool
 ) -> None:
-    app = Explorer(awkward_path, Start(Wish(model="a")), ascii_only=ascii_only)
+    app = Explorer(awkward_path, Start(wish(model="a")), ascii_only=ascii_only)
     async with app.run_test(size=size) as pilot:
         await settle(pilot)
         text = on_screen(app)
@@ -427,10 +426,10 @@ async def test_the_first_frame_is_painted_before_the_file_is_opened(
 @pytest.mark.parametrize(
     ("begin", "part"),
     [
-        (Start(Wish(model="gamma")), "no model 'gamma'"),
-        (Start(Wish(class_name="zebra")), "no class 'zebra'"),
-        (Start(Wish(model="alpha"), "is >"), "at character 5"),
-        (Start(Wish(model="alpha"), "", "nothing"), "no column 'nothing'"),
+        (Start(wish(model="gamma")), "no model 'gamma'"),
+        (Start(wish(class_="zebra")), "no class 'zebra'"),
+        (Start(wish(model="alpha"), "is >"), "at character 5"),
+        (Start(wish(model="alpha"), "", "nothing"), "no column 'nothing'"),
     ],
 )
 async def test_a_wrong_start_ends_with_one_error(store_path: Path, begin: Start, part: str) -> None:
@@ -461,7 +460,7 @@ async def test_clicks_choose_lines_columns_and_sort(store_path: Path) -> None:
         assert table.cursor == 3
         await pilot.click(table, offset=(2, 0))
         await settle(pilot)
-        assert app.screen.arrangement.sort == "concept"
+        assert arrangement_of(app).sort == "concept"
         assert first_cells(app)[:2] == ["concept 0", "concept 1"]
 
 
@@ -497,8 +496,8 @@ async def test_letters_sent_in_one_piece_with_the_key_that_opens_the_line_go_int
         await settle(pilot)
         burst("f", *"concept ~ 30", "enter", app=app)
         await settle(pilot)
-        assert app.screen.arrangement.filter == "concept ~ 30"
+        assert arrangement_of(app).filter == "concept ~ 30"
         assert app.screen.table.lines == 1
         burst("F", "slash", *"concept 17", "enter", app=app)
         await settle(pilot)
-        assert (app.screen.words, app.screen.identity) == ("concept 17", 17)
+        assert (app.page.session.here.looked_for, app.screen.identity) == ("concept 17", 17)

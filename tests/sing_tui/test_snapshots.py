@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 
 import pytest
-from driving import lines, press, settle
+from driving import lines, press, settle, wish
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
@@ -33,8 +33,8 @@ class Shot:
     awkward: bool = False
 
 
-MODELS, CLASSES = Wish(), Wish(model="alpha")
-CONCEPTS, IMAGES = Wish(class_name="cat"), Wish(class_name="cat", table="images")
+MODELS, CLASSES = wish(), wish(model="alpha")
+CONCEPTS, IMAGES = wish(class_="cat"), wish(class_="cat", table="images")
 SHOTS = {
     "models": Shot(MODELS),
     "classes-with-details": Shot(CLASSES, size=(120, 36)),
@@ -50,7 +50,7 @@ SHOTS = {
     "help-narrowed": Shot(CONCEPTS, ("?", *"sort")),
     "palette-plain": Shot(CONCEPTS, (":", *"col", "down"), plain=True),
     "in-words": Shot(IMAGES, ("x",)),
-    "awkward-filter-error-plain": Shot(Wish(model="a"), ("f", *"class ~ ネコ and ("), plain=True, awkward=True),
+    "awkward-filter-error-plain": Shot(wish(model="a"), ("f", *"class ~ ネコ and ("), plain=True, awkward=True),
 }
 
 

@@ -8,14 +8,14 @@ import h5py
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from driving import lines, on_screen, press, settle
+from driving import lines, on_screen, press, settle, wish
 from stores import write_store
 
 from sing_compute.store.text import csv_text
 from sing_tui.app import Explorer
 from sing_tui.cli import main
 from sing_tui.formats import ASCII, UNICODE, fit
-from sing_tui.start import Start, Wish
+from sing_tui.start import Start
 
 
 @pytest.fixture
@@ -33,14 +33,14 @@ async def test_a_damaged_table_is_a_line_and_the_others_stay(path: Path) -> None
         await press(pilot, "enter")
         assert "models/alpha/classes/count: is a link" in on_screen(app)
         await press(pilot, "s", "v", "r", "y", "n", "e", "d", "p", "escape", "escape", "j", "enter")
-        assert app.screen.place.model == "beta"
+        assert app.screen.place.name("model") == "beta"
         assert "cat" in on_screen(app)
 
 
 async def test_a_damaged_ranking_misleads_no_sort(path: Path) -> None:
     with h5py.File(path, "r+") as file:
         file["models/alpha/rankings/image_score"][:2] = [5, 5]
-    app = Explorer(path, Start(Wish(table="images", model="alpha")))
+    app = Explorer(path, Start(wish(table="images", model="alpha")))
     async with app.run_test(size=(120, 24)) as pilot:
         await settle(pilot)
         assert app.return_code is None or app.failure is None
@@ -58,7 +58,7 @@ async def test_a_damaged_ranking_misleads_no_sort(path: Path) -> None:
 async def test_offsets_out_of_order_do_not_end_the_program(path: Path) -> None:
     with h5py.File(path, "r+") as file:
         file["images/offsets"][...] = [0, 40, 30, 43, 43]
-    app = Explorer(path, Start(Wish(model="alpha")))
+    app = Explorer(path, Start(wish(model="alpha")))
     async with app.run_test(size=(120, 40)) as pilot:
         await settle(pilot)
         await press(
@@ -73,7 +73,7 @@ async def test_unreadable_cells_are_dashes_with_a_line(path: Path) -> None:
         del file[name]
         file.create_dataset(name, shape=43, dtype="f4", chunks=(43,), compression="gzip")
         file[name].id.write_direct_chunk((0,), b"no gzip at all")
-    app = Explorer(path, Start(Wish(table="images", model="alpha")))
+    app = Explorer(path, Start(wish(table="images", model="alpha")))
     async with app.run_test(size=(120, 24)) as pilot:
         await settle(pilot)
         assert "confidence: cannot be read" in lines(app)[-2]
@@ -102,14 +102,14 @@ async def test_numbers_that_are_no_angles_are_not_drawn(path: Path) -> None:
 
 
 async def test_a_file_that_changes_for_the_worse_is_a_line_on_reload(path: Path) -> None:
-    app = Explorer(path, Start(Wish(class_name="owl")))
+    app = Explorer(path, Start(wish(class_="owl")))
     async with app.run_test(size=(120, 24)) as pilot:
         await settle(pilot)
         write_store(path, class_names=("a", "b"), images_per_class=(3, 3))
         await press(pilot, "R")
-        assert "results.h5 has no class 2" in on_screen(app)
+        assert "no class 2 in results.h5" in on_screen(app)
         await press(pilot, "escape")
-        assert app.screen.place.level == "classes"
+        assert app.screen.place.table == "classes"
 
 
 def test_a_file_that_cannot_be_opened_is_one_line_without_control_characters(path: Path) -> None:

@@ -8,15 +8,15 @@ from time import sleep
 
 import pytest
 from click.testing import CliRunner
-from driving import burst, lines, press, settle, status
+from driving import arrangement_of, burst, lines, press, settle, status, wish
 
 from sing_compute.store import Store
 from sing_tui.app import Explorer
 from sing_tui.cli import main
-from sing_tui.export import save
+from sing_tui.exporting import save
 from sing_tui.screens.export import ExportScreen
 from sing_tui.screens.sheet import Sheet
-from sing_tui.start import Start, Wish
+from sing_tui.start import Start
 
 pytestmark = pytest.mark.asyncio
 
@@ -85,11 +85,11 @@ async def test_the_link_reopens_the_view_and_its_headless_twin_writes_the_same_b
         for key in keys:
             await press(pilot, key)
         await settle(pilot)
-        place, arrangement, picture = app.screen.place, app.screen.arrangement, app.screen.picture
+        there, arrangement, chart = app.screen.place, arrangement_of(app), app.page.session.here.chart
         command = await link(app, pilot)
         written = await exported(app, pilot)
         assert written.count(b"\n") > 1
-        save(app.screen.shown_view, Path("same.json"))
+        save(app.page.dialogs.shown_view(), Path("same.json"))
         as_json = Path("same.json").read_bytes()
     words = shlex.split(command)
     assert words[:2] == ["sing-tui", str(store_path)]
@@ -110,13 +110,13 @@ async def test_the_link_reopens_the_view_and_its_headless_twin_writes_the_same_b
     again = Explorer(store_path, parsed["start"])
     async with again.run_test(size=(120, 30)) as pilot:
         await settle(pilot)
-        assert (again.screen.place, again.screen.picture) == (place, picture)
-        if picture is None:
-            assert again.screen.arrangement == arrangement
+        assert (again.screen.place, again.page.session.here.chart) == (there, chart)
+        if not chart:
+            assert arrangement_of(again) == arrangement
 
 
 async def test_marked_rows_the_filtered_view_and_the_whole_table_are_three_files(store_path: Path) -> None:
-    app = Explorer(store_path, Start(Wish(class_name="cat", table="images"), "as > 0"))
+    app = Explorer(store_path, Start(wish(class_="cat", table="images"), "as > 0"))
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         shown = [str(cell) for cell in app.screen.view.table.columns[0].values.take(app.screen.view.order)]
@@ -136,11 +136,11 @@ async def test_marked_rows_the_filtered_view_and_the_whole_table_are_three_files
             path.unlink()
         await press(pilot, "u", "down")
         assert "marked" not in status(app)
-        assert not app.screen.marks
+        assert not app.page.session.here.marks
 
 
 async def test_an_existing_file_is_replaced_only_when_that_is_said_once_more(store_path: Path) -> None:
-    app = Explorer(store_path, Start(Wish(model="alpha")))
+    app = Explorer(store_path, Start(wish(model="alpha")))
     target = Path("results-alpha-classes.csv")
     target.write_text("mine")
     async with app.run_test(size=(80, 24)) as pilot:
@@ -169,9 +169,9 @@ async def test_a_running_export_says_how_far_it_is_and_ctrl_c_leaves_nothing(
             reached[:] = [rows]
         return rows
 
-    monkeypatch.setattr("sing_tui.export.save", slow)
-    monkeypatch.setattr("sing_tui.screens.taken._SAID_SECONDS", 0.0)
-    app = Explorer(store_path, Start(Wish(model="alpha")))
+    monkeypatch.setattr("sing_tui.exporting.save", slow)
+    monkeypatch.setattr("sing_tui.exporting.SAY_SECONDS", 0.0)
+    app = Explorer(store_path, Start(wish(model="alpha")))
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         burst("e", "enter", app=app)
@@ -182,17 +182,17 @@ async def test_a_running_export_says_how_far_it_is_and_ctrl_c_leaves_nothing(
         assert "rows, ^c cancels" in status(app)
         burst("Q", app=app)
         await pilot.pause(0.2)
-        assert "quit once more" in status(app) or app.screen.writing
+        assert "quit once more" in status(app) or app.page.take_away.writing
         assert app._exit is False
         burst("ctrl+c", app=app)
         await settle(pilot)
         assert status(app).startswith("cancelled")
-        assert not app.screen.writing
+        assert not app.page.take_away.writing
     assert list(Path().iterdir()) == []
 
 
 async def test_chosen_columns_are_painted_and_exported(store_path: Path) -> None:
-    app = Explorer(store_path, Start(Wish(model="alpha"), columns=("image_score_q50", "accuracy")))
+    app = Explorer(store_path, Start(wish(model="alpha"), columns=("image_score_q50", "accuracy")))
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         assert [column.name for column in app.screen.table.columns] == ["class", "image_score_q50", "accuracy"]
@@ -207,7 +207,7 @@ async def test_chosen_columns_are_painted_and_exported(store_path: Path) -> None
 
 
 async def test_a_row_and_a_path_are_copied_without_control_characters(awkward_path: Path, tmp_path: Path) -> None:
-    app = Explorer(awkward_path, Start(Wish(model="a")), images=Path("/photos"))
+    app = Explorer(awkward_path, Start(wish(model="a")), images=Path("/photos"))
     kept = tmp_path / "state" / "sing-tui" / "clipboard.txt"
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)

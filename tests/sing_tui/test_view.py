@@ -160,15 +160,16 @@ def test_text_columns_of_stored_indices_filter_and_sort_like_their_names(store: 
         assert order.tolist() == sorted(range(len(cells)), key=lambda row: cells[row])
 
 
-def test_a_line_is_found_again_by_what_stands_on_it(store: Store) -> None:
+def test_a_line_is_found_again_by_the_item_on_it(store: Store) -> None:
     table = image_table(store, "alpha", 1)
     view = arrange(table, Arrangement("as > 0", "image_score", True))
     for line in range(len(view)):
-        assert view.line_of(int(view.order[line])) == line
-        assert view.line_of_identity(view.identity(line)) == line
+        assert view.line_of(view.identity(line)) == line
+        assert view.identities[line] == view.identity(line)
+        assert view.rows_of({view.identity(line)}) == {int(view.order[line])}
     hidden = set(range(table.length)) - set(view.order.tolist())
     assert hidden
-    assert all(view.line_of(row) is None for row in hidden)
+    assert all(view.line_of(int(table.ids[row])) is None for row in hidden)
 
 
 def test_an_unknown_sort_column_leaves_the_order_of_the_file(store: Store) -> None:

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import h5py
 import pytest
-from driving import AT, lines, on_screen, press, settle
+from driving import AT, LEVELS, lines, on_screen, press, settle, wish
 from stores import write_store
 
 from sing_compute.store import catalogue
 from sing_tui.app import Explorer
-from sing_tui.start import LEVELS, Start, Wish
+from sing_tui.start import Start
 
 
 @pytest.mark.asyncio
@@ -49,7 +49,7 @@ async def test_a_row_that_cannot_be_read_is_a_line_and_no_page(tmp_path: Path) -
         del file[name]
         file.create_dataset(name, shape=43, dtype="f4", chunks=(43,), compression="gzip")
         file[name].id.write_direct_chunk((0,), b"no gzip at all")
-    app = Explorer(path, Start(Wish(table="images", model="alpha")))
+    app = Explorer(path, Start(wish(table="images", model="alpha")))
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         screen = app.screen

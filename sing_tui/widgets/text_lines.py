@@ -1,17 +1,16 @@
-"""The lines around a table: where one is, how the table is arranged, which keys there are, and the line for typing."""
+"""The lines around a table: where one is, its state, and which keys there are."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.cells import cell_len
 from rich.segment import Segment
-from textual.app import ComposeResult
-from textual.containers import Horizontal
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
-from textual.widgets import Input
 
 from sing_tui.formats import UNICODE, Glyphs, fit
+from sing_tui.view import View
 
 
 class TextLine(Widget):
@@ -53,6 +52,63 @@ class TextLine(Widget):
         return Strip([Segment(fit(left + right, width, self.glyphs), style)])
 
 
+class PlaceLine(TextLine):
+    """The line at the top: the steps that lead to the table, and at the right what happens to the file."""
+
+    def show(self, steps: Sequence[str], right: str) -> None:
+        """Show the names of the steps, without the empty ones."""
+        self.write(f" {self.glyphs.crumb} ".join(self.glyphs.text(step) for step in steps if step), right)
+
+
+class StatusLine(TextLine):
+    """The line at the bottom: the row and how many there are, marks, sort and filter; or a message, or what went wrong."""
+
+    def __init__(self, glyphs: Glyphs = UNICODE, *, id: str | None = None) -> None:
+        super().__init__(glyphs, id=id)
+        self.message = self.problem = ""
+
+    def show(self, view: View | None, line: int, marks: int, *, counting: bool) -> None:
+        """Show the state of a table, unless there is a message or a problem.
+
+        Args:
+            view: The table; None where there is none.
+            line: Line of the cursor, from 0.
+            marks: Number of marked rows.
+            counting: True while a filter is typed: the rows that pass it are counted.
+        """
+        self.set_class(bool(self.problem), "problem")
+        if self.problem or self.message or view is None:
+            self.write(self.glyphs.text(self.problem or self.message))
+            return
+        self.write(f" {self.glyphs.dot} ".join(self._parts(view, line, marks, counting)))
+
+    def _parts(self, view: View, line: int, marks: int, counting: bool) -> list[str]:
+        arrangement, glyphs = view.arrangement, self.glyphs
+        parts = [f"{line + 1:,} of {len(view):,}" if len(view) else "no rows"]
+        if counting:
+            parts = [f"{len(view):,} of {view.table.length:,} rows"]
+        elif arrangement.filter:
+            parts[0] += f" (filtered from {view.table.length:,})"
+        if marks:
+            parts.append(f"{marks:,} marked")
+        if arrangement.sort:
+            arrow = glyphs.descending if arrangement.descending else glyphs.ascending
+            parts.append(f"sort {view.table.column(arrangement.sort).title} {arrow}")
+        if arrangement.filter:
+            parts.append(f"filter {glyphs.text(arrangement.filter)}")
+        return parts
+
+    def point_at(self, column: int, message: str) -> None:
+        """Show an error with a mark under the column of the screen that it is about."""
+        room, at = self.size.width - 2, column - 1
+        message = self.glyphs.text(message)
+        behind, before = room - at - 2, at - 1
+        if len(message) <= behind or behind >= before:
+            self.problem = " " * max(0, at) + f"^ {fit(message, max(1, behind), self.glyphs)}"
+        else:
+            self.problem = f"{fit(message, before, self.glyphs).rstrip()} ^".rjust(at + 1)
+
+
 class KeyLine(TextLine):
     """The most useful keys of the screen: six on 80 columns, more where there is room. The last one, help, always stays."""
 
@@ -84,54 +140,3 @@ class KeyLine(TextLine):
 
 def _width(pair: tuple[str, str]) -> int:
     return cell_len(pair[0]) + cell_len(pair[1]) + 3
-
-
-_PURPOSE = 9
-"""Cells before the text that is typed."""
-
-
-class TypingLine(Horizontal):
-    """The line in which a filter, a search or a file name is typed; hidden until it is asked for."""
-
-    DEFAULT_CSS = """
-    TypingLine { height: 1; display: none; background: $boost;
-        & > TextLine { width: 9; }
-        & > Input, & > Input:focus { width: 1fr; height: 1; border: none; padding: 0; background: $boost; }
-    }
-    """
-
-    purpose = ""
-    """What the typed text is for; empty while the line is hidden."""
-
-    def compose(self) -> ComposeResult:
-        """The parts, from top to bottom."""
-        yield TextLine()
-        field = Input(compact=True, select_on_focus=False)
-        field.cursor_blink = False
-        yield field
-
-    def ask(self, purpose: str, value: str = "") -> None:
-        """Show the line with a text to go on from."""
-        self.query_one(TextLine).write(purpose)
-        field = self.query_one(Input)
-        with field.prevent(Input.Changed):
-            field.value = value
-        field.cursor_position = len(value)
-        self.display = True
-        self.purpose = purpose
-        self.screen.set_focus(field)  # at once: what is typed next must not go to the table
-
-    def column_of(self, position: int) -> int:
-        """The column of the screen in which a character of the typed text stands."""
-        field = self.query_one(Input)
-        return max(field.region.x, _PURPOSE) + cell_len(field.value[:position]) - int(field.scroll_offset.x)
-
-    def type_ahead(self, character: str) -> bool:
-        """Add a letter that was sent before the line had the focus; whether the line is open."""
-        if self.purpose:
-            self.query_one(Input).insert_text_at_cursor(character)
-        return bool(self.purpose)
-
-    def close(self) -> None:
-        """Hide the line."""
-        self.purpose, self.display = "", False

@@ -1,6 +1,8 @@
-"""The details of the row under the cursor: facts in one or two columns, a sentence, and the picture in the room that is left."""
+"""The details of the row under the cursor: facts in one or two columns, a sentence, and the chart in the room that is left."""
 
 import textwrap
+from collections.abc import Callable
+from functools import partial
 from itertools import zip_longest
 from typing import ClassVar, Literal, NamedTuple
 
@@ -10,16 +12,29 @@ from rich.style import Style
 from rich.text import Text
 from textual.geometry import Region, Size
 from textual.strip import Strip
+from textual.timer import Timer
 from textual.widget import Widget
+from textual.worker import get_current_worker
 
-from sing_tui.details import Detail
-from sing_tui.evidence import Fact
+from sing_tui.charts.drawing import draw
+from sing_tui.details import Detail, Fact
 from sing_tui.formats import UNICODE, Glyphs, fit
-from sing_tui.plots import draw
+from sing_tui.session.state import Body
 
-Mode = Literal["beside", "detail", "plot"]
-_PICTURE = 0.4
-"""Share of the height that is kept free for a picture beside a table."""
+Mode = Literal["pane", "details", "chart"]
+_CHART = 0.4
+"""Share of the height that is kept free for a chart next to a table."""
+
+
+REST = 0.08
+"""Seconds for which the cursor must rest before details are read: held keys stay cheap."""
+Read = Callable[[], Detail]
+"""Reads the details of one row; a thread calls it."""
+
+
+def pane_mode(body: Body) -> Mode:
+    """Return what comes first in the details while something fills the screen."""
+    return "pane" if body == "table" else body
 
 
 class Painted(NamedTuple):
@@ -30,19 +45,26 @@ class Painted(NamedTuple):
     hidden: int
 
 
-class DetailPane(Widget):
-    """Paints one `Detail`; `mode` says what comes first: the picture (plot), the facts (detail), or both in part (beside)."""
+class Shown(NamedTuple):
+    """Details that are on the screen, to show them again later."""
+
+    detail: Detail | None
+    wanted: object
+
+
+class DetailsPane(Widget):
+    """Paints one `Detail`; `mode` says what comes first: the chart, the facts (`details`), or both in part (`pane`)."""
 
     ALLOW_SELECT = False
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"detail-pane--title", "detail-pane--label", "detail-pane--text"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"details-pane--title", "details-pane--label", "details-pane--text"}
     DEFAULT_CSS = """
-    DetailPane { background: $surface; color: $foreground; display: none;
-        & > .detail-pane--title { background: $panel; color: $foreground; text-style: bold; }
-        & > .detail-pane--label { background: $surface; color: $text-muted; }
-        & > .detail-pane--text { background: $surface; color: $foreground; }
-        &:ansi > .detail-pane--title { background: ansi_default; color: ansi_default; text-style: bold underline; }
-        &:ansi > .detail-pane--label { background: ansi_default; color: ansi_default; }
-        &:ansi > .detail-pane--text { background: ansi_default; color: ansi_default; }
+    DetailsPane { background: $surface; color: $foreground; display: none;
+        & > .details-pane--title { background: $panel; color: $foreground; text-style: bold; }
+        & > .details-pane--label { background: $surface; color: $text-muted; }
+        & > .details-pane--text { background: $surface; color: $foreground; }
+        &:ansi > .details-pane--title { background: ansi_default; color: ansi_default; text-style: bold underline; }
+        &:ansi > .details-pane--label { background: ansi_default; color: ansi_default; }
+        &:ansi > .details-pane--text { background: ansi_default; color: ansi_default; }
     }
     """
 
@@ -50,13 +72,63 @@ class DetailPane(Widget):
         super().__init__(id=id)
         self.glyphs = glyphs
         self.detail: Detail | None = None
-        self.mode: Mode = "beside"
+        self.mode: Mode = "pane"
+        self.wanted: object = None
+        """What the details were last asked for; they are drawn only if nothing else was asked for since."""
         self._first = self._hidden = 0
         """Lines of facts above those in sight, and below them."""
         self._strips: list[Strip] | None = None
+        self._timer: Timer | None = None
+        self._drawn: object = None
 
-    def show(self, detail: Detail | None, *, mode: Mode, painted: Painted | None = None) -> None:
-        """Show other details, or the same ones in another mode; `painted` is what `paint` made of them beside the screen."""
+    def ask(self, wanted: object, read: Read, mode: Mode) -> None:
+        """Read and show details once the cursor rests.
+
+        Args:
+            wanted: What they are of; details of the same that are shown already are not read again.
+            read: Reads them in a thread.
+            mode: What comes first.
+        """
+        self._stop_timer()
+        self.wanted = (wanted, mode)
+        if self._drawn != self.wanted:
+            self._timer = self.set_timer(REST, partial(self._start, self.wanted, read, mode))
+
+    def forget(self) -> None:
+        """Ask for nothing, and show what is shown until then."""
+        self._stop_timer()
+        self.wanted = None
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer = None
+
+    def _start(self, wanted: object, read: Read, mode: Mode) -> None:
+        self._timer = None
+
+        def work() -> None:
+            worker = get_current_worker()
+            detail = read()
+            if not worker.is_cancelled and self.is_attached:
+                self.call_later(self._arrive, wanted, detail, mode, self.paint(detail, mode))
+
+        self.run_worker(work, thread=True, exclusive=True, group="details", exit_on_error=False)
+
+    def _arrive(self, wanted: object, detail: Detail, mode: Mode, painted: "Painted") -> None:
+        if wanted == self.wanted:
+            self.show(detail, mode=mode, painted=painted, wanted=wanted)
+
+    def show(self, detail: Detail | None, *, mode: Mode, painted: Painted | None = None, wanted: object = None) -> None:
+        """Show other details, or the same ones in another mode.
+
+        Args:
+            detail: The details; None for an empty pane.
+            mode: What comes first.
+            painted: The lines that `paint` made of them in a thread; they count if they have the present size.
+            wanted: What they were asked for.
+        """
+        self._drawn = wanted if detail is not None else None
         if detail is not self.detail or mode != self.mode:
             self._first = 0
             old, self.detail, self.mode = self._strips, detail, mode
@@ -75,6 +147,16 @@ class DetailPane(Widget):
                 if before != after:  # only lines that changed go over the wire
                     self.refresh(Region(0, y, self.size.width, 1))
 
+    @property
+    def shown(self) -> Shown:
+        """The details that are on the screen."""
+        return Shown(self.detail, self._drawn)
+
+    def set_mode(self, mode: Mode) -> None:
+        """Show the same details in another mode."""
+        if mode != self.mode:
+            self.show(self.detail, mode=mode)
+
     def turn(self, share: float) -> None:
         """Move the facts by a share of the height, as far as there are more."""
         step = int(self.size.height * share)
@@ -88,7 +170,7 @@ class DetailPane(Widget):
         self.refresh()
 
     def notify_style_update(self) -> None:
-        """Paint anew in the colours of another theme."""
+        """Paint again in the colours of another theme."""
         super().notify_style_update()
         self._strips = None
 
@@ -102,7 +184,7 @@ class DetailPane(Widget):
         return self._strips[y] if y < len(self._strips) else Strip.blank(self.size.width, self._style("text"))
 
     def paint(self, detail: Detail, mode: Mode) -> Painted:
-        """The lines of these details in the present size. A picture can take a tenth of a second: a thread may call this."""
+        """Paint details in the present size. A chart can take a tenth of a second: a thread may call this."""
         size, hidden = self.size, 0
         width, height = size
         glyphs, text, room = self.glyphs, self._style("text"), max(1, width - 2)
@@ -111,30 +193,30 @@ class DetailPane(Widget):
         reading = [Strip([Segment(fit(" " + line, width, glyphs), text)]) for line in wrapped]
         drawn = draw(detail.strip, room, height, glyphs) if detail.strip is not None else []
         strip = [self._strip_of(line, width, text) for line in drawn]
-        blank, picture = Strip.blank(width, text), detail.picture
-        if mode != "plot":
+        blank, chart = Strip.blank(width, text), detail.shape
+        if mode != "chart":
             facts = self._facts(detail.facts, width)[self._first :]
-            wanted = int(_PICTURE * height) + len(reading) + len(strip) if mode == "beside" and detail.picture else 0
-            if mode == "detail" and detail.picture is not None and len(facts) > height - 8 - len(reading):
-                reading, strip, picture = [], [], None  # it has a key of its own, and no room here
+            wanted = int(_CHART * height) + len(reading) + len(strip) if mode == "pane" and detail.shape else 0
+            if mode == "details" and detail.shape is not None and len(facts) > height - 8 - len(reading):
+                reading, strip, chart = [], [], None  # it has a key of its own, and no room here
             free = max(3, height - 2 - max(wanted, len(reading) + len(strip)))
             hidden = max(0, len(facts) - free)
             if hidden:
                 more = fit(
-                    f" {glyphs.ellipsis} {len(facts) - free + 1} more lines: {'d' if mode == 'beside' else 'pgdn'}",
+                    f" {glyphs.ellipsis} {len(facts) - free + 1} more lines: {'d' if mode == 'pane' else 'pgdn'}",
                     width,
                     glyphs,
                 )
                 facts = [*facts[: free - 1], Strip([Segment(more, self._style("label"))])]
             strips += [*facts, blank]
         strips += reading + strip
-        if picture is not None:
-            drawn = draw(picture, room, height - len(strips), glyphs)
+        if chart is not None:
+            drawn = draw(chart, room, height - len(strips), glyphs)
             strips += [self._strip_of(line, width, text) for line in drawn]
         return Painted(size, strips[:height], hidden)
 
     def _facts(self, facts: tuple[Fact, ...], width: int) -> list[Strip]:
-        """The facts in two columns if they fit side by side, else in one."""
+        """Paint the facts in two columns if they fit side by side, else in one."""
         texts = [(f" {self.glyphs.text(label)} ", f" {self.glyphs.text(value)} ") for label, value in facts]
         tall = -(-len(texts) // 2)
         columns = [texts[:tall], texts[tall:]]
@@ -163,4 +245,4 @@ class DetailPane(Widget):
         return Strip(segments).adjust_cell_length(width, base)
 
     def _style(self, part: str) -> Style:
-        return self.get_component_rich_style(f"detail-pane--{part}")
+        return self.get_component_rich_style(f"details-pane--{part}")

@@ -1,10 +1,8 @@
-"""Rows of a view as CSV or JSON, in full precision and a piece at a time; the file appears only when it is whole. No Textual."""
+"""Rows of a view as CSV or JSON, in full precision and a piece at a time. No Textual."""
 
 import json
-import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import IO, Any, Literal
 
 import numpy as np
@@ -15,11 +13,10 @@ from sing_compute.store import Column, Table
 from sing_compute.store.columns import Values
 from sing_compute.store.gate import Stored
 from sing_compute.store.text import clean, csv_text
-from sing_tui.formats import csv_cells
-from sing_tui.view import View, arrange
+from sing_tui.csv_cells import csv_cells
+from sing_tui.view import View
 
 Form = Literal["csv", "json"]
-Scope = Literal["marked", "shown", "table"]
 Progress = Callable[[int], None]
 
 _READ = 2**16
@@ -34,20 +31,6 @@ class Cancelled(SingError):  # noqa: N818
     """The user stopped an export; no file was written."""
 
 
-def scoped(view: View, scope: Scope, marks: Collection[int] = ()) -> View:
-    """The rows to export: those marked, those shown, or the whole table in the order of the sort.
-
-    `marks` are row numbers of the table: those the view shows come first, in its order, then those its filter hides.
-    """
-    if scope == "shown":
-        return view
-    if scope == "table":
-        return view if len(view) == view.table.length else arrange(view.table, replace(view.arrangement, filter=""))
-    marked = np.array(sorted(row for row in marks if 0 <= row < view.table.length), view.order.dtype)
-    shown = view.order[np.isin(view.order, marked)]
-    return replace(view, order=np.concatenate([shown, marked[~np.isin(marked, shown)]]))
-
-
 def write_rows(
     view: View,
     target: IO[str],
@@ -56,10 +39,22 @@ def write_rows(
     columns: Sequence[str] | None = None,
     progress: Progress | None = None,
 ) -> int:
-    """Write a view to an open text file, all columns or those named; returns the number of rows.
+    """Write a view to an open text file.
 
-    CSV has a line of names first. JSON is a list of objects, one a line. NaN is an empty cell or null. `progress` is told the
-    number of rows written so far and may raise `Cancelled`.
+    CSV has a line of names first. JSON is a list of objects, one a line. NaN is an empty cell or null.
+
+    Args:
+        view: The rows, in their order.
+        target: The file.
+        form: The format.
+        columns: Names of the columns to write; all for None.
+        progress: Called with the number of rows written so far; it may raise `Cancelled`.
+
+    Returns:
+        The number of rows.
+
+    Raises:
+        SingError: No column is chosen, or the table lacks one, or the file that is read is damaged.
     """
     chosen = _chosen(view.table, columns)
     writers = [_Writer.of(column.values, form) for column in chosen]
@@ -79,58 +74,6 @@ def write_rows(
     return len(view)
 
 
-def save(
-    view: View, path: Path, *, replace: bool = False, columns: Sequence[str] | None = None, progress: Progress | None = None,
-    form: Form | None = None,
-) -> int:  # fmt: skip
-    """Write a view to a file that appears under its name only when it is whole; returns the number of rows.
-
-    Without `form`, a name that ends in .json is written as JSON and any other as CSV.
-
-    Raises:
-        SingError: The file exists and `replace` is False, or it cannot be written; what stood there is untouched.
-        Cancelled: `progress` raised it; likewise.
-    """
-    form = form or form_of(path)
-    temporary: Path | None = None
-    try:
-        _refuse(path, replace)
-        hidden = path.with_name(f".sing-tui-{os.urandom(6).hex()}.tmp")
-        with open(hidden, "x", newline="", encoding="utf-8") as target:
-            temporary = hidden
-            rows = write_rows(view, target, form=form, columns=columns, progress=progress)
-        _refuse(path, replace)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise SingError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-    return rows
-
-
-def _refuse(path: Path, replace: bool) -> None:
-    if path.is_dir():
-        raise SingError(f"cannot write {path}: it is a folder; give the name of a file")
-    if not path.parent.is_dir():
-        raise SingError(f"cannot write {path}: there is no folder {path.parent}")
-    if path.exists() and not replace:
-        raise SingError(f"{path} exists")
-    if path.exists() and not path.is_file():
-        raise SingError(f"cannot write {path}: it is no plain file")
-
-
-def form_of(path: Path) -> Form:
-    """The form of a file by its name."""
-    return "json" if path.suffix.lower() == ".json" else "csv"
-
-
-def file_name(*parts: str) -> str:
-    """A file name from parts of a place: no separators, no leading dot, nothing a shell stumbles over."""
-    kept = ("".join(c if c.isalnum() or c in "._" else "_" for c in clean(part)).strip("._")[:60] for part in parts)
-    return "-".join(part for part in kept if part) + ".csv"
-
-
 def _chosen(table: Table, columns: Sequence[str] | None) -> Sequence[Column]:
     if columns is not None and not columns:
         raise SingError("no column is chosen; choose one at least")
@@ -138,11 +81,11 @@ def _chosen(table: Table, columns: Sequence[str] | None) -> Sequence[Column]:
 
 
 Join = Callable[[list[list[str]], bool], str]
-"""The lines of a piece from its cells, column by column; told whether it is the first piece."""
+"""Makes the lines of a piece from its cells, column by column; the second argument is True for the first piece."""
 
 
 def _csv_lines(names: list[str]) -> tuple[str, Join, str]:
-    """What stands first, how pieces follow, what stands last."""
+    """Return the beginning of a CSV file, the function that writes a piece, and its end."""
 
     def join(cells: list[list[str]], first: bool) -> str:
         if len(cells) == 1:  # readers skip a line that is quite empty
@@ -153,7 +96,7 @@ def _csv_lines(names: list[str]) -> tuple[str, Join, str]:
 
 
 def _json_lines(names: list[str]) -> tuple[str, Join, str]:
-    """What stands first, how pieces follow, what stands last."""
+    """Return the beginning of a JSON file, the function that writes a piece, and its end."""
     template = "{" + ", ".join(json.dumps(name, ensure_ascii=False).replace("%", "%%") + ": %s" for name in names) + "}"
 
     def join(cells: list[list[str]], first: bool) -> str:
@@ -197,7 +140,7 @@ class _Writer:
         return max(1, source.dtype.itemsize * cells)
 
     def read(self, rows: NDArray[np.int64]) -> NDArray[Any]:
-        """Numbers, indices or text of these rows, in their order; stored text as bytes."""
+        """Read numbers, indices or text of these rows, in their order; stored text as bytes."""
         values, source = replace(self.values, names=None), self.values.source
         if isinstance(source, np.ndarray):
             return values.take(rows)
@@ -218,7 +161,7 @@ class _Writer:
         return np.empty(0) if found is None else found
 
     def cells(self, read: NDArray[Any]) -> list[str]:
-        """What was read, as it stands in the file written."""
+        """Turn values that were read into the text of the file."""
         if self.names is not None:
             known = (read >= 0) & (read < len(self.names) - 1)
             texts: list[str] = self.names[np.where(known, read, len(self.names) - 1)].tolist()
@@ -237,12 +180,12 @@ _NOT_PLAIN = {
     form: np.array([(byte < 32 and byte != 0) or byte >= 127 or byte in held for byte in range(256)])
     for form, held in (("csv", b',";'), ("json", b'"\\'))
 }
-"""Bytes that keep a text from being written as it stands: whatever is not ASCII is looked at character by character."""
+"""Bytes that keep a text from being written unchanged: text that is not ASCII is looked at character by character."""
 _NOT_FIRST = np.array([byte in b"=+-@ " for byte in range(256)])
 
 
 def _stored_text(read: NDArray[Any], form: Form, cell: Callable[[str], str]) -> list[str]:
-    """Cells of text in bytes: those with nothing suspicious in them, which is nearly all, together."""
+    """Turn text in bytes into cells: those with nothing suspicious in them, which are nearly all, together."""
     encoded = read.tolist()
     letters = np.ascontiguousarray(read).view(np.uint8).reshape(len(read), read.dtype.itemsize)
     suspicious: NDArray[np.bool_] = np.any(_NOT_PLAIN[form][letters], axis=1)

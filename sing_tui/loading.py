@@ -1,0 +1,146 @@
+"""Reading for the screen, in threads beside it: tables, their order, words in them, details and charts. No Textual.
+
+Every function may be called in a thread. `stop` returns True once a newer request has superseded this one.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sing_compute.errors import SingError
+from sing_compute.store import Store
+from sing_compute.store.columns import Loaded
+from sing_compute.store.place import Place
+from sing_tui.details import Detail, detail_of
+from sing_tui.error_reporting import in_one_line
+from sing_tui.filters import FilterError
+from sing_tui.formats import Glyphs
+from sing_tui.search import Stop, Superseded
+from sing_tui.session.state import Arrangement
+from sing_tui.store_catalog import StoreCatalog
+from sing_tui.view import Rows, View, arrange
+
+if TYPE_CHECKING:
+    from sing_tui.charts.registry import Chart
+
+Draw = Callable[[Detail], object]
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class TableRead:
+    """A table that was read."""
+
+    view: View | None
+    """None where it could not be read."""
+    note: str
+    """Why it could not be read, or not be filtered or sorted as wanted; else empty."""
+
+
+def read_table(catalog: StoreCatalog, place: Place, wanted: Arrangement, stop: Stop) -> TableRead | None:
+    """Read the table at a place, filtered and sorted; without filter or sort where these do not fit it.
+
+    Args:
+        catalog: The open file.
+        place: The table.
+        wanted: Filter and sort.
+        stop: Returns True once the request is superseded.
+
+    Returns:
+        The table, or why there is none; None if the request is superseded.
+    """
+    try:
+        table = catalog.open(place)
+        try:
+            return TableRead(arrange(table, wanted, stop), "")
+        except Superseded:
+            return None
+        except FilterError as error:
+            found = arrange(table, Arrangement("", wanted.sort, wanted.descending), stop)
+            return TableRead(found, f"filter dropped: {error}")
+        except SingError as error:
+            return TableRead(arrange(table, Arrangement(), stop), f"in the order of the file: {error}")
+    except Superseded:
+        return None
+    except Exception as error:  # a reader that dies takes the screen with it; a damaged file must not
+        return TableRead(None, in_one_line(error))
+
+
+def arrange_again(view: View, wanted: Arrangement, stop: Stop) -> View | None:
+    """Filter and sort an open table in another way; None if the request is superseded.
+
+    Raises:
+        SingError: The filter cannot be read, or the file is damaged.
+    """
+    try:
+        return arrange(view.table, wanted, stop)
+    except Superseded:
+        return None
+
+
+def find_lines(view: View, words: str, stop: Stop) -> Rows | None:
+    """Find the lines with these words in a text column; None if the request is superseded.
+
+    Raises:
+        SingError: The file is damaged.
+    """
+    try:
+        lines = view.matches(words, stop)
+    except Superseded:
+        return None
+    return None if stop() else lines
+
+
+def load_cells(parts: Sequence[Loaded]) -> None:
+    """Load cells that are computed as a whole, which takes a while on a large table.
+
+    Raises:
+        SingError: The file is damaged.
+    """
+    for part in parts:
+        part.cells  # noqa: B018
+
+
+@dataclass(frozen=True, slots=True)
+class DetailWanted:
+    """The row and the chart that details are read for."""
+
+    place: Place
+    view: View
+    line: int
+    chart: str
+    """Name of the chart that fills the screen; empty for the details of the row with its own chart."""
+    identity: int | None
+    """Position, on the axis of the rows, of the row that the chart is about."""
+
+
+def read_detail(store: Store, wanted: DetailWanted, glyphs: Glyphs) -> Detail:
+    """Read the details of a row, or its chart; what keeps them from being read takes their place.
+
+    Args:
+        store: The open file.
+        wanted: The row and the chart.
+        glyphs: The signs of the screen.
+    """
+    try:
+        if not wanted.chart:
+            return detail_of(store, wanted.place, wanted.view, wanted.line, glyphs)
+        drawn = read_chart(store, wanted.place, wanted.chart, wanted.identity, glyphs)
+        return Detail(drawn.title, reading=drawn.reading, shape=drawn.shape)
+    except Exception as error:  # whatever a damaged file leads to is said in its place
+        return Detail("details", reading=in_one_line(error))
+
+
+def read_chart(store: Store, place: Place, name: str, identity: int | None, glyphs: Glyphs) -> "Chart":
+    """Read one chart of a row; `identity` is the row's position on the axis of the rows.
+
+    Raises:
+        SingError: There is no such chart, or the file lacks what it shows.
+    """
+    from sing_tui.charts.registry import chart
+
+    return chart(store, place, name, identity=identity, glyphs=glyphs)
+
+
+def import_charts(stop: Stop) -> None:
+    """Import what draws charts before the first one is asked for."""
+    import textual_plotext.plot  # noqa: F401

@@ -1,0 +1,44 @@
+"""What the screens ask of the application."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from sing_tui.formats import Glyphs
+from sing_tui.store_catalog import StoreCatalog
+
+if TYPE_CHECKING:
+    from sing_tui.finder import Finder
+
+
+class Host(Protocol):
+    """The application around an open file."""
+
+    path: Path
+    """The results file."""
+    images: Path | None
+    """Folder of the photographs on this machine."""
+    graphics: Literal["auto", "kitty", "sixel", "cells"]
+    """How photographs are drawn."""
+    keys: dict[str, str]
+    """The user's key map by action name."""
+
+    @property
+    def catalog(self) -> StoreCatalog:
+        """The open file and its tables."""
+
+    @property
+    def glyphs(self) -> Glyphs:
+        """The signs that are not letters."""
+
+    @property
+    def finder(self) -> "Finder":
+        """Finds things in the open file by name."""
+
+    def news(self) -> str:
+        """Say what happens to the file, or how far the run is that writes it; empty for nothing."""
+
+    def release_keys(self) -> None:
+        """Let the keys take effect that waited for a table."""
+
+    def read_again(self) -> None:
+        """Open the file again."""

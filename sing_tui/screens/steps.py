@@ -1,0 +1,83 @@
+"""Keys that change the session and nothing else, by the names in their bindings."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sing_compute.store import Column
+from sing_tui.session import Session
+from sing_tui.session.arranging import (
+    chart_name,
+    clear_filter,
+    mark,
+    reverse_sort,
+    show_chart,
+    show_details,
+    sort_by,
+    unmark,
+    unsort,
+)
+from sing_tui.session.catalog import Catalog
+from sing_tui.session.comparison import compare, next_measure
+from sing_tui.session.moves import Which, go_along, next_subset, open_row, open_second, step, up
+from sing_tui.store_catalog import is_measure
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a step depends on besides the session."""
+
+    catalog: Catalog
+    column: Column | None
+    """The column under the cursor."""
+    wide: bool
+    """True if there is room for details next to the table."""
+
+
+Step = Callable[..., Session]
+"""A function of the session, its surroundings, and the arguments in the binding."""
+
+
+def _sort(session: Session, around: Surroundings) -> Session:
+    column = around.column
+    return session if column is None else sort_by(session, around.catalog, column.name, is_text=column.is_text)
+
+
+def _compare(session: Session, around: Surroundings) -> Session:
+    column = around.column
+    measure = "" if column is None or not is_measure(column) else column.name
+    return compare(session, around.catalog, measure)
+
+
+def _neighbour(session: Session, around: Surroundings, which: Which, by: int) -> Session:
+    return step(session, around.catalog, which, by)
+
+
+def _measure(session: Session, around: Surroundings, by: int) -> Session:
+    return next_measure(session, around.catalog, by)
+
+
+def _chart(session: Session, around: Surroundings, chart: str | int) -> Session:
+    name = chart if isinstance(chart, str) else chart_name(session, around.catalog, chart)
+    return show_chart(session, name)
+
+
+STEPS: dict[str, Step] = {
+    "open": lambda session, around: open_row(session, around.catalog, wide=around.wide),
+    "second": lambda session, around: open_second(session, around.catalog),
+    "first": lambda session, around: open_second(session, around.catalog),
+    "along": lambda session, around: go_along(session, around.catalog),
+    "neighbour": _neighbour,
+    "subset": lambda session, around: next_subset(session, around.catalog),
+    "up": lambda session, around: up(session, around.catalog),
+    "compare": _compare,
+    "measure": _measure,
+    "sort": _sort,
+    "reverse": lambda session, around: reverse_sort(session, around.catalog),
+    "unsort": lambda session, around: unsort(session, around.catalog),
+    "clear": lambda session, around: clear_filter(session, around.catalog),
+    "details": lambda session, around: show_details(session, wide=around.wide),
+    "chart": _chart,
+    "mark": lambda session, around: mark(session),
+    "unmark": lambda session, around: unmark(session),
+}
+"""By name: `step('open')` is the action of a key."""

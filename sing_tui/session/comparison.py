@@ -1,0 +1,144 @@
+"""Comparisons: several items of one axis side by side, in one column or by their figures."""
+
+from dataclasses import replace
+
+from sing_compute.store.definition import TableSpec
+from sing_compute.store.place import Comparison, Key, Place
+from sing_tui.session.catalog import (
+    Catalog,
+    deeper,
+    is_group,
+    key_of,
+    place_of,
+    plural,
+    reaches,
+    row_axis,
+)
+from sing_tui.session.stack import enter, leave
+from sing_tui.session.state import Refused, Session, arranged, arrangement_at, is_figures
+
+
+def group_compared(catalog: Catalog, spec: TableSpec) -> str | None:
+    """The axis that is compared in place: the first group that a table is within; None where it is within none."""
+    return next((axis for axis in spec.within if is_group(catalog, axis)), None)
+
+
+def is_in_place(catalog: Catalog, place: Place) -> bool:
+    """Return True if a comparison took the place of its plain table; False if it was opened above another one."""
+    spec, comparison = catalog.table(place.table), place.comparison
+    return comparison is not None and comparison.axis == group_compared(catalog, spec)
+
+
+def items_to_compare(session: Session, catalog: Catalog, axis: str, first: Key) -> tuple[Key, ...]:
+    """The items of an axis that were marked below, or all; `first` in front: the others are compared with it."""
+    chosen: list[Key] = list(catalog.items(axis, None)) if is_group(catalog, axis) else []
+    for visit in session.visits:
+        place = visit.place
+        plain = not place.along and place.comparison is None
+        if plain and catalog.table(place.table).rows == axis and len(visit.marks) > 1:
+            known = catalog.count(axis, place)
+            chosen = [key_of(catalog, axis, mark, place) for mark in sorted(visit.marks) if mark < known]
+            break
+    return (first, *(item for item in chosen if item != first))
+
+
+def compare(session: Session, catalog: Catalog, column: str = "") -> Session:
+    """Put the members of a group, or the marked rows by the table that they lead to, side by side; once more goes back.
+
+    Args:
+        session: The present state.
+        catalog: What the file holds.
+        column: The column under the cursor, if it can be compared.
+
+    Raises:
+        Refused: There is nothing to compare here.
+    """
+    place, here = session.place, session.here
+    if place.comparison is not None:
+        return end_comparison(session, catalog)
+    spec, rows = catalog.table(place.table), row_axis(place, catalog)
+    target = _table_of_rows(catalog, spec, place)
+    if target is not None and len(here.marks) > 1:
+        items: tuple[Key, ...] = tuple(sorted(here.marks))
+        keys = {**dict(place.keys), rows: items[0]}
+        comparison = Comparison(rows, items, target.measure)
+        return enter(session, replace(place_of(catalog, target, keys), comparison=comparison))
+    axis = rows if is_group(catalog, rows) else group_compared(catalog, spec)
+    if axis is None or catalog.count(axis, None) < 2:
+        one = f"this file holds one {axis}; " if axis is not None else ""
+        raise Refused(f"{one}{_hint(catalog, spec)}")
+    if place.along and is_group(catalog, place.along):
+        word = plural(catalog, axis)
+        raise Refused(f"here the {word} stand below one another: go back for all their figures side by side")
+    if place.along:
+        models = plural(catalog, axis)
+        raise Refused(f"one {spec.rows} is shown in all {plural(catalog, place.along)}: go back to compare {models}")
+    if axis == rows:
+        if here.identity is None:
+            return session
+        first = key_of(catalog, axis, here.identity)
+        figures = Comparison(axis, items_to_compare(session, catalog, axis, first), "")
+        return enter(session, replace(place, comparison=figures))
+    first_item = place.key(axis)
+    if first_item is None:
+        raise Refused(f"this table names no {axis}")
+    items = items_to_compare(session, catalog, axis, first_item)
+    return _compared(session, catalog, Comparison(axis, items, column or spec.measure))
+
+
+def _table_of_rows(catalog: Catalog, spec: TableSpec, place: Place) -> TableSpec | None:
+    """The table by which marked rows are compared; None where its rows cannot be."""
+    if is_group(catalog, row_axis(place, catalog)):
+        return None
+    if place.along:
+        return spec
+    tables = deeper(catalog, spec)
+    return tables[0] if tables else None
+
+
+def _hint(catalog: Catalog, spec: TableSpec) -> str:
+    """Say where rows can be marked to compare them, near a table."""
+    for table in catalog.tables():
+        near = table.name == spec.name or reaches(catalog, table, spec.name) or reaches(catalog, spec, table.name)
+        if near and not is_group(catalog, table.rows) and deeper(catalog, table):
+            return f"mark two {table.name} (space) to compare their {deeper(catalog, table)[0].name}"
+    return "its rows cannot be compared"
+
+
+def _compared(session: Session, catalog: Catalog, comparison: Comparison) -> Session:
+    """Compare in place; a table that is sorted is sorted by what is compared."""
+    here = session.here
+    present = arrangement_at(here, catalog.table(here.place.table))
+    sort = comparison.measure if present.sort else ""
+    here = arranged(here, replace(present, sort=sort))
+    return session.now(replace(here, place=replace(here.place, comparison=comparison), line=0, shown=()))
+
+
+def end_comparison(session: Session, catalog: Catalog) -> Session:
+    """Go back to the plain table; a comparison that was opened above another table closes."""
+    here, place = session.here, session.place
+    if not is_in_place(catalog, place):
+        return leave(session.now(replace(here, place=place.plain)), catalog)
+    spec = catalog.table(place.table)
+    present = arrangement_at(here, spec)
+    if place.comparison is not None and present.sort and present.sort not in (spec.label, *spec.naming):
+        here = arranged(here, replace(present, sort=place.comparison.measure))
+    return session.now(replace(here, place=place.plain, line=0, shown=()))
+
+
+def next_measure(session: Session, catalog: Catalog, by: int) -> Session:
+    """Compare in the next (by = 1) or previous (by = -1) column of the plain table that can be compared.
+
+    Raises:
+        Refused: Nothing is compared here, or all figures are.
+    """
+    place, comparison = session.place, session.place.comparison
+    spec = catalog.table(place.table)
+    if comparison is None:
+        axis = group_compared(catalog, spec) or spec.rows
+        raise Refused(f"nothing stands side by side here: = puts {plural(catalog, axis)} beside one another")
+    if is_figures(spec, place):
+        raise Refused(f"all figures of these {plural(catalog, spec.rows)} stand here already")
+    names = list(catalog.measures(place.plain))
+    at = (names.index(comparison.measure) + by) % len(names) if comparison.measure in names else 0
+    return _compared(session, catalog, replace(comparison, measure=names[at]))

@@ -1,0 +1,65 @@
+"""Words for a place: the line of steps that lead to it, its title, and the name of a file of its rows."""
+
+from sing_compute.store.place import Place
+from sing_tui.session.catalog import Catalog, free_options, is_group, plural, row_axis
+from sing_tui.session.state import is_figures
+
+
+def key_labels(catalog: Catalog, place: Place) -> list[str]:
+    """Names of the items that a place is about, the widest first."""
+    spec = catalog.table(place.table)
+    free = free_options(catalog, spec)
+    axes = [axis for axis in (*spec.within, *spec.options, spec.rows) if axis != place.along and axis not in free]
+    labels = []
+    for axis in axes:
+        key = place.key(axis)
+        if key is not None:
+            labels.append(str(key) if is_group(catalog, axis) else catalog.label(axis, key, place))
+    if is_figures(spec, place) and place.comparison is not None:
+        labels.append(str(place.comparison.items[0]))
+    return labels
+
+
+def _subset(catalog: Catalog, place: Place) -> tuple[str, str]:
+    """Name of the item on an optional axis without table, and the word for what it selects; empty for the first item."""
+    for axis in free_options(catalog, catalog.table(place.table)):
+        key = place.key(axis)
+        if key:
+            selected = catalog.axis(axis).selects
+            return catalog.label(axis, key, place), plural(catalog, selected) if selected else ""
+    return "", ""
+
+
+def rows_name(catalog: Catalog, place: Place) -> str:
+    """Word for the rows of a place."""
+    return plural(catalog, row_axis(place, catalog)) if place.along else place.table
+
+
+def title(catalog: Catalog, place: Place) -> str:
+    """Title of the table at a place, in a few words."""
+    spec, comparison = catalog.table(place.table), place.comparison
+    if comparison is not None:
+        of = f"of {len(comparison.items)} {plural(catalog, comparison.axis)}"
+        measure = next((c.title for c in spec.columns if c.name == comparison.measure), comparison.measure)
+        return f"figures {of}" if is_figures(spec, place) else f"{measure} {of}, by {place.table}"
+    free = free_options(catalog, spec)
+    if not place.along and any(place.key(axis) is None for axis in spec.options if axis not in free):
+        return f"all {place.table}"
+    subset = " ".join(filter(None, _subset(catalog, place)))
+    return f"{rows_name(catalog, place)} ({subset})" if subset else rows_name(catalog, place)
+
+
+def breadcrumbs(catalog: Catalog, place: Place) -> list[str]:
+    """Names of the items on the way to a place, then its title."""
+    return [*key_labels(catalog, place), title(catalog, place)]
+
+
+def file_parts(catalog: Catalog, place: Place) -> list[str]:
+    """Parts of the name of a file with the rows of a place."""
+    comparison, spec = place.comparison, catalog.table(place.table)
+    parts = key_labels(catalog, place)
+    if not place.along:
+        parts.append(_subset(catalog, place)[0])
+    if comparison is not None:
+        parts.append("figures" if is_figures(spec, place) else comparison.measure)
+    return [*(part for part in parts if part), rows_name(catalog, place)]

@@ -1,0 +1,155 @@
+"""The state of the explorer: a stack of visits, the columns chosen for each table, and what is being typed. Frozen."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, Literal, Protocol
+
+from sing_compute.errors import SingError
+from sing_compute.store.definition import TableSpec
+from sing_compute.store.place import Place
+
+Body = Literal["table", "details", "chart"]
+"""What fills the screen."""
+Purpose = Literal["filter", "find"]
+CONTENTS = "contents"
+"""The built-in table that lists the root tables of a file with several of them."""
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class Identities(Protocol):
+    """Positions of rows on their axis, in some order: a tuple, a range or an array."""
+
+    def __len__(self) -> int: ...
+
+    def __contains__(self, item: object, /) -> bool: ...
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Arrangement:
+    """Filter and sort as the user asked for them; it outlives the table it was asked for."""
+
+    filter: str = ""
+    sort: str = ""
+    """Name of the column sorted by; empty for the order of the file."""
+    descending: bool = False
+
+
+class Refused(SingError):  # noqa: N818
+    """A step that is not possible here; the message is one line for the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One table on the way, and how the user left it."""
+
+    place: Place
+    arrangements: Mapping[str, Arrangement] = field(default_factory=lambda: _NOTHING)
+    """Filter and sort by kind of rows (`rows_kind`), where they were changed."""
+    identity: int | None = None
+    """Position, on the axis of the rows, of the row under the cursor; None if nothing is known of it."""
+    line: int = 0
+    """Line of the cursor, from 0: it counts where the identity is not among the rows."""
+    marks: frozenset[int] = frozenset()
+    """Identities of the marked rows."""
+    body: Body = "table"
+    chart: str = ""
+    """The chart that fills the screen; empty for the chart of the row itself."""
+    details: bool = True
+    """True if details are drawn next to the table where there is room."""
+    looked_for: str = ""
+    """Words that were searched for last."""
+    shown: Identities = field(default=(), compare=False, repr=False)
+    """Identities on the lines of the table, in its order, as far as known: neighbours follow it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Typing:
+    """What the typing line is open for, and what to return to when it is given up."""
+
+    purpose: Purpose
+    arrangement: Arrangement
+    line: int
+    identity: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Everything that the keys change."""
+
+    visits: tuple[Visit, ...]
+    """The way from the first table to the present one."""
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: _NOTHING)
+    """Columns chosen by kind of rows (`rows_kind`); all where it is not named."""
+    typing: Typing | None = None
+
+    @property
+    def here(self) -> Visit:
+        """The present visit."""
+        return self.visits[-1]
+
+    @property
+    def place(self) -> Place:
+        """The present place."""
+        return self.here.place
+
+    @property
+    def below(self) -> Visit | None:
+        """The visit that the present one was opened from."""
+        return self.visits[-2] if len(self.visits) > 1 else None
+
+    def now(self, visit: Visit) -> "Session":
+        """The same session with another present visit."""
+        return replace(self, visits=(*self.visits[:-1], visit))
+
+
+def rows_kind(place: Place) -> str:
+    """Name of the kind of rows at a place: rows of one kind share filter, sort and chosen columns."""
+    return f"{place.table} along {place.along}" if place.along else place.table
+
+
+def first_arrangement(spec: TableSpec, place: Place) -> Arrangement:
+    """Filter and sort of a table that was not visited before."""
+    if place.along or not spec.sort or _is_figures(spec, place):
+        return Arrangement()
+    ascending = spec.sort.startswith("+")
+    return Arrangement(sort=spec.sort.removeprefix("+"), descending=not ascending)
+
+
+def arrangement_at(visit: Visit, spec: TableSpec) -> Arrangement:
+    """Filter and sort of a visit's table."""
+    return visit.arrangements.get(rows_kind(visit.place)) or first_arrangement(spec, visit.place)
+
+
+def arranged(visit: Visit, arrangement: Arrangement) -> Visit:
+    """The visit with another filter and sort of its present table."""
+    return replace(visit, arrangements={**visit.arrangements, rows_kind(visit.place): arrangement})
+
+
+def columns_at(session: Session) -> tuple[str, ...]:
+    """Names of the columns to paint here; empty for all, as in every comparison."""
+    return () if session.place.comparison is not None else session.columns.get(rows_kind(session.place), ())
+
+
+def _is_figures(spec: TableSpec, place: Place) -> bool:
+    return place.comparison is not None and place.comparison.axis == spec.rows
+
+
+def is_figures(spec: TableSpec, place: Place) -> bool:
+    """Return True if the rows of a place are the figures of several items, one column for each of them."""
+    return _is_figures(spec, place)
+
+
+def at_cursor(session: Session, *, identity: int | None, line: int, shown: Identities | None = None) -> Session:
+    """The same session with the cursor on another row.
+
+    Args:
+        session: The present state.
+        identity: Position of the row on its axis; None if the table has no rows.
+        line: Line of the cursor, from 0.
+        shown: Identities on all lines, in their order; None if they are as they were.
+    """
+    here = session.here
+    return session.now(replace(here, identity=identity, line=line, shown=here.shown if shown is None else shown))

@@ -1,0 +1,114 @@
+"""The catalogue of one results file, and its tables with the built-in list of them."""
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+
+from sing_compute.store import Column, Store, Table, catalogue, open_table
+from sing_compute.store.columns import Values, text_column
+from sing_compute.store.definition import Axis, TableSpec
+from sing_compute.store.place import Key, Place
+from sing_compute.store.read import located
+from sing_tui.session.catalog import CONTENTS_AXIS, CONTENTS_SPEC
+from sing_tui.session.state import CONTENTS
+from sing_tui.view import column_named
+
+_SAME_EVERYWHERE = ("label", "code", "text", "mark", "count", "index", "bound")
+"""Roles of columns that say nothing when items are compared: names, and numbers that hardly differ."""
+
+
+class StoreCatalog:
+    """What the session asks about an open file (`session.catalog.Catalog`)."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    @cached_property
+    def _tables(self) -> tuple[TableSpec, ...]:
+        return catalogue.tables(self.store)
+
+    def tables(self) -> Sequence[TableSpec]:
+        """Tables that the file holds."""
+        return self._tables
+
+    def table(self, name: str) -> TableSpec:
+        """A declared table, or the list of tables."""
+        return CONTENTS_SPEC if name == CONTENTS else catalogue.table(name)
+
+    def axis(self, name: str) -> Axis:
+        """A declared axis."""
+        return CONTENTS_AXIS if name == CONTENTS else catalogue.axis(name)
+
+    def items(self, axis: str, place: Place | None) -> Sequence[str]:
+        """Names of all items of an axis."""
+        if axis == CONTENTS:
+            return [spec.name for spec in self._roots]
+        return self.store.items(axis, place)
+
+    def count(self, axis: str, place: Place | None) -> int:
+        """Number of all items of an axis."""
+        return len(self._roots) if axis == CONTENTS else self.store.count(axis, place)
+
+    def label(self, axis: str, key: Key, place: Place | None) -> str:
+        """Name of one item; '-' where the file does not have it."""
+        return self.store.label(axis, key, place)
+
+    def find(self, axis: str, text: str, place: Place | None) -> Key:
+        """Key of the item with this name, code or position."""
+        return self.store.find(axis, text, place)
+
+    def rows(self, place: Place) -> Sequence[int]:
+        """Positions of the rows of a table on their axis."""
+        table = self.open(place)
+        return range(table.length) if table.ids is None else [int(row) for row in table.ids]
+
+    def measures(self, place: Place) -> Sequence[str]:
+        """Names of the columns of a table that can be compared."""
+        return [column.name for column in self.open(place).columns if is_measure(column)]
+
+    def column(self, place: Place, name: str) -> str:
+        """Name of the column with this name or title."""
+        return column_named(self.open(place), name).name
+
+    def open(self, place: Place) -> Table:
+        """Open the table at a place; no column of many rows is read before it is asked for.
+
+        Raises:
+            StoreError: The file does not hold it.
+        """
+        return self._contents() if place.table == CONTENTS else open_table(self.store, place)
+
+    def neighbours(self, place: Place) -> list[tuple[str, str]]:
+        """Title and path of each dataset that names, for every row of a table, other rows that are near to it."""
+        spec = self.table(place.table)
+        fields = () if place.table == CONTENTS else catalogue.analysis_of(place.table).fields
+        near = [field for field in fields if field.of == spec.rows and field.axes[:1] == (spec.rows,)]
+        return [(field.description, located(field.path, place)) for field in near if len(field.axes) == 2]
+
+    @property
+    def _roots(self) -> list[TableSpec]:
+        return [spec for spec in self._tables if not spec.within]
+
+    def _contents(self) -> Table:
+        roots = self._roots
+        cells = {
+            "table": np.array([spec.name for spec in roots], np.str_),
+            "analysis": np.array([catalogue.analysis_of(spec.name).title for spec in roots], np.str_),
+        }
+        known = {column.name: column for column in CONTENTS_SPEC.columns}
+        columns = [
+            text_column(name, known[name].title, known[name].description, cells[name], role=known[name].role)
+            for name in ("table", "analysis")
+        ]
+        rows = known["rows"]
+        counts = Values(np.array([self.store.count(spec.rows) for spec in roots], np.int64))
+        columns.append(
+            Column("rows", rows.title, "count", rows.description, counts, format=rows.format, role=rows.role)
+        )
+        return Table(CONTENTS_SPEC, columns, len(roots), None, {}, CONTENTS)
+
+
+def is_measure(column: Column) -> bool:
+    """Return True if the numbers of a column can be compared between items."""
+    return not column.is_text and column.role not in _SAME_EVERYWHERE

@@ -1,0 +1,85 @@
+"""The line in which a filter or words to find are typed; hidden until it is asked for."""
+
+from rich.cells import cell_len
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.message import Message
+from textual.widgets import Input
+
+from sing_tui.widgets.text_lines import TextLine
+
+_PURPOSE = 9
+"""Cells before the text that is typed."""
+
+
+class TypingLine(Horizontal):
+    """A word that says what the text is for, and the text."""
+
+    DEFAULT_CSS = """
+    TypingLine { height: 1; display: none; background: $boost;
+        & > TextLine { width: 9; }
+        & > Input, & > Input:focus { width: 1fr; height: 1; border: none; padding: 0; background: $boost; }
+    }
+    """
+
+    purpose = ""
+    """What the typed text is for; empty while the line is hidden."""
+    _asked = 0
+
+    class Typed(Message):
+        """The text has changed, or with `over` it is to be taken as it is."""
+
+        def __init__(self, purpose: str, text: str, asked: int, *, over: bool) -> None:
+            super().__init__()
+            self.purpose, self.text, self.asked, self.over = purpose, text, asked, over
+
+    def compose(self) -> ComposeResult:
+        """Return the parts, from left to right."""
+        yield TextLine()
+        field = Input(compact=True, select_on_focus=False)
+        field.cursor_blink = False
+        yield field
+
+    def ask(self, purpose: str, value: str = "") -> None:
+        """Show the line with a text to go on from."""
+        self.query_one(TextLine).write(purpose)
+        field = self.query_one(Input)
+        with field.prevent(Input.Changed):
+            field.value = value
+        field.cursor_position = len(value)
+        self.display = True
+        self.purpose = purpose
+        self._asked += 1
+        self.screen.set_focus(field)  # at once: what is typed next must not go to the table
+
+    @on(Input.Changed)
+    def _changed(self, event: Input.Changed) -> None:
+        event.stop()
+        if self.purpose:
+            self.post_message(self.Typed(self.purpose, event.value, self._asked, over=False))
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        if self.purpose:
+            self.post_message(self.Typed(self.purpose, event.value, self._asked, over=True))
+
+    def awaits(self, message: Typed) -> bool:
+        """Return True if a message is about what is typed now: the line may have been closed since it was sent."""
+        return bool(self.purpose) and message.asked == self._asked
+
+    def column_of(self, position: int) -> int:
+        """Return the column of the screen in which a character of the typed text is."""
+        field = self.query_one(Input)
+        return max(field.region.x, _PURPOSE) + cell_len(field.value[:position]) - int(field.scroll_offset.x)
+
+    def type_ahead(self, character: str) -> bool:
+        """Add a letter that was sent before the line had the focus; return True if the line is open."""
+        if self.purpose:
+            self.query_one(Input).insert_text_at_cursor(character)
+        return bool(self.purpose)
+
+    def close(self) -> None:
+        """Hide the line."""
+        self.purpose, self.display = "", False
