@@ -145,6 +145,8 @@ def detail_of(store: Store, place: Place, view: View, line: int, glyphs: Glyphs 
     row = Row(store, place, view, line, glyphs)
     if place.comparison is not None:
         return _comparison(row, place.comparison)
+    if not catalogue.is_table(place.table):  # the list of a file's first tables belongs to no analysis
+        return Detail(row.title, tuple(row.facts()))
     listed = catalogue.table_of_rows(row_axis(place))
     function = None if listed is None else _registered.get(listed.name)
     return _plain(row) if function is None else function(row)

@@ -107,6 +107,11 @@ def table(name: str) -> TableSpec:
     return _tables[name]
 
 
+def is_table(name: str) -> bool:
+    """Return True if a table of that name is declared."""
+    return name in _tables
+
+
 def analysis_of(table_name: str) -> Analysis:
     """The analysis that declares a table.
 
