@@ -16,7 +16,7 @@ from sing_compute.measuring.fitting import FOLDS, FittedTranslator
 from sing_compute.measuring.reader import FeatureBatch, spread
 from sing_compute.scores.controls import CONTROLS, LENGTHS, PERTURBATIONS, REFERENCE, Controls
 from sing_compute.scores.equivalence import EquivalenceCheck
-from sing_compute.scores.label_probe import HALVES, LabelSums, Probe
+from sing_compute.scores.label_probe import HALVES, LabelProbe, LabelSums
 from sing_compute.scores.resampling import (
     REPLICATES,
     Replicates,
@@ -103,8 +103,8 @@ class Validity:
             for fold in () if whole else range(FOLDS):
                 rows = (batch.folds == fold) & (known >= 0)
                 products[fold] = products[fold] + RidgeSums.of(batch.features[rows], batch.features[rows, :1])
-        probe = Probe.fit(sums, self.fitted.fold_sums if whole else products, self.split)
-        right = sum(probe.right(batch.features, known, batch.folds) for batch, known in labelled())
+        probe = LabelProbe.fit(sums, self.fitted.fold_sums if whole else products, self.split)
+        right = sum(probe.count_correct(batch.features, known, batch.folds) for batch, known in labelled())
         count = sums.counts.sum()
         accuracy = (torch.as_tensor(right) / count).amax(1).tolist()
         return {f"probe_{half}{suffix}": value for half, value in zip(HALVES, accuracy, strict=True)} | {
