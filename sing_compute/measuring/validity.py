@@ -14,7 +14,7 @@ from sing_compute.measuring.model_results import Controls, NullDirections, NullS
 from sing_compute.measuring.reader import FeatureBatch, spread
 from sing_compute.scores import controls
 from sing_compute.scores.equivalence import EquivalenceCheck
-from sing_compute.scores.label_probe import HALVES, LabelSums, Probe
+from sing_compute.scores.label_probe import HALVES, LabelProbe, LabelSums
 from sing_compute.scores.shifts import fold_views
 from sing_compute.scores.spectrum import semantic_spectrum
 from sing_compute.scores.statistics import Columns, quantiles, sorted_finite
@@ -150,8 +150,8 @@ def probe_accuracy(
         for fold in () if whole else range(FOLDS):
             rows = (batch.folds == fold) & (known >= 0)
             products[fold] = products[fold] + RidgeSums.of(batch.features[rows], batch.features[rows, :1])
-    probe = Probe.fit(sums, fold_sums if whole else products, split)
-    correct = sum(probe.right(batch.features, known, batch.folds) for batch, known in labelled())
+    probe = LabelProbe.fit(sums, fold_sums if whole else products, split)
+    correct = sum(probe.count_correct(batch.features, known, batch.folds) for batch, known in labelled())
     count = sums.counts.sum()
     accuracy = (torch.as_tensor(correct) / count).amax(1).tolist()
     return {f"probe_{half}{suffix}": value for half, value in zip(HALVES, accuracy, strict=True)} | {

@@ -1,12 +1,12 @@
-"""What a shift means against chance: the same scores when something else is taken away (SING, Fig. 9; reviewers' controls).
+"""Compute control scores: the same scores when something else than the null part is removed (after SING, Fig. 9).
 
-Every control replaces the removed vector Pi_n f of each image by another one:
+Each control replaces the removed vector Pi_n f of each image:
 
-- `random subspace`: the projection on a random subspace of the null space's dimension. It also takes most of the feature away,
-  so removed norm and flips stand beside it.
-- `same norm`: the projection on a random subspace that takes as much of the feature's energy as the null space does.
-- `random vector`: a fresh random direction for each image, as long as its Pi_n f.
-- `null direction`: one random direction of the null space for all images, as long as Pi_n f. No logit changes.
+- `random subspace`: by the projection on a random subspace of the null space's dimension. It removes most of the
+  feature, so the removed length and the flips are computed, too.
+- `same norm`: by the projection on a random subspace that removes as much of the features' energy as the null space.
+- `random vector`: by a vector of the same length in a random direction, another one for each image.
+- `null direction`: by a vector of the same length along one random null direction for all images. No logit changes.
 """
 
 from collections.abc import Sequence
@@ -20,39 +20,40 @@ from sing_compute.linalg.null_space import HeadSplit
 from sing_compute.scores.shifts import NullRemoval, attribute_score, image_score
 
 CONTROLS = ("null space", "random subspace", "same norm", "random vector", "null direction")
-"""The removal that is measured, then its controls."""
+"""The removal of the null part itself, then its controls."""
 PERTURBATIONS = ("null", "random", "principal")
+"""Where the direction of a perturbation is drawn: in the null space, in feature space, in the principal space."""
 LENGTHS = (0.25, 0.5, 1.0, 2.0)
-"""Lengths of the perturbations, over the length of each image's own null part."""
+"""Lengths of the perturbations, over the length of the image's null part."""
 REFERENCE = "random vector"
-"""The control that scores are divided by: it is as long as what was removed and knows nothing of head or data."""
+"""The control that scores are divided by: it has the length of the null part, and depends on no head and no data."""
 
 
 def random_subspace(dim: int, size: int, generator: torch.Generator) -> Float[Tensor, "dim size"]:
-    """Orthonormal columns that span a uniformly drawn subspace."""
+    """Return orthonormal columns that span a uniformly drawn subspace, float64."""
     drawn = torch.randn(dim, size, generator=generator, dtype=torch.float64)
     columns: Tensor = torch.linalg.qr(drawn)[0]
     return columns
 
 
 def random_units(count: int, dim: int, generator: torch.Generator) -> Float[Tensor, "count dim"]:
-    """Uniformly drawn directions, one per row."""
+    """Return uniformly drawn unit vectors, one per row, float64."""
     return torch.nn.functional.normalize(torch.randn(count, dim, generator=generator, dtype=torch.float64), dim=1)
 
 
 @dataclass(slots=True)
 class Controls:
-    """Scores of all controls over the images of one model, batch by batch.
+    """Scores of all controls over the images of one model, added batch by batch.
 
     Args:
         split: The head's null space.
-        weight: Head weight, for the logits.
-        bias: Head bias.
+        weight: Weight of the head, for the logits.
+        bias: Bias of the head.
         folds: The translators, one per fold.
         share: Mean ||Pi_n f||^2 over mean ||f||^2, for `same norm`.
-        draws: How often each control is drawn.
-        seed: Of all draws; they are made on the CPU, so that every device sees the same.
-        centred: Measure logits minus their mean: the softmax sees no more.
+        draws: Number of draws of each control.
+        seed: Seed of all draws. They are made on the CPU, so that every device gets the same.
+        centred: Measure logits minus their mean, which is all that the softmax depends on.
     """
 
     split: HeadSplit
@@ -65,12 +66,12 @@ class Controls:
     centred: bool = False
     _generator: torch.Generator = field(init=False)
     _scores: list[Tensor] = field(default_factory=list)
-    """Of each batch: (case, figure, image), cases in the order of `_cases`."""
+    """For each batch (case, figure, image), cases in the order of `_cases`."""
     _logits: list[Tensor] = field(default_factory=list)
-    """Of each batch: (perturbation and length, figure, image)."""
+    """For each batch (perturbation and length, figure, image)."""
     _labels: list[Tensor] = field(default_factory=list)
     _cases: list[str] = field(init=False)
-    """The control of each case: all of them once for each draw, the null space itself once."""
+    """Name of the control of each case: every control once for each draw, the null space itself once."""
     _weight: Tensor = field(init=False)
     _keep: list[Tensor] = field(init=False)
     _take: list[Tensor] = field(init=False)
@@ -95,7 +96,15 @@ class Controls:
         folds: Int[Tensor, " image"],
         labels: Int[Tensor, " image"],
     ) -> None:
-        """Add a batch of features (float64), their T(f) and the text of each image's class."""
+        """Add a batch of images.
+
+        Args:
+            features: Features in float64.
+            before: T(f), by the translator fitted without the image's fold.
+            texts: Text embedding of each image's class.
+            folds: Fold of each image.
+            labels: Class of each image.
+        """
         null = self.split.null_part(features)
         length = null.norm(dim=1, keepdim=True)
         logits = features @ self._weight + self.bias.double()
@@ -150,7 +159,13 @@ class Controls:
         return after
 
     def finish(self) -> dict[str, Float[Tensor, " control"]]:
-        """Of each control, mean over draws: medians over images, in degrees (`_std`: standard deviation over draws, n - 1)."""
+        """Return the figures of each control: medians over images, then the mean over draws.
+
+        Returns:
+            By store name: scores in degrees, their standard deviations over draws (`_std`, n - 1), the removed length
+                over
+            the feature's, and the share of flips.
+        """
         results: dict[str, list[float]] = {}
         scores = torch.cat(self._scores, dim=2)
         for name in CONTROLS:
@@ -170,12 +185,19 @@ class Controls:
         return {figure: torch.tensor(values, dtype=torch.float64) for figure, values in results.items()}
 
     def validation(self) -> dict[str, Float[Tensor, "perturbation length"]]:
-        """Mean logit change over the logit spread, and share of flips, of perturbations of the same length (SING, Fig. 9)."""
+        """Return the mean logit change over the logit spread, and the share of flips, of perturbations (SING, Fig. 9)."""
         figures = torch.cat(self._logits, dim=2).reshape(len(PERTURBATIONS), len(LENGTHS), 2, -1)
         return {"logit_change": figures[:, :, 0].nanmean(dim=2), "flips": figures[:, :, 1].mean(dim=2)}
 
     def by_class(self, classes: int) -> dict[str, Float[Tensor, " classes"]]:
-        """Median |AS| and IS of each class under the reference control, all draws together; NaN for a class without images."""
+        """Return median |AS| and IS of each class under the `REFERENCE` control, all draws together.
+
+        Args:
+            classes: Number of classes.
+
+        Returns:
+            Degrees by store name; NaN for a class without images.
+        """
         chosen = self._draws_of(REFERENCE)
         scores = torch.cat([batch[chosen, :2] for batch in self._scores], dim=2).transpose(0, 1).abs()
         labels, order = torch.cat(self._labels).long().sort(stable=True)
@@ -187,5 +209,5 @@ class Controls:
         return {"attribute_score_abs_control": result[0], "image_score_control": result[1]}
 
     def _draws_of(self, name: str) -> list[int]:
-        """The cases of one control."""
+        """Return the numbers of the cases of one control."""
         return [place for place, case in enumerate(self._cases) if case == name]

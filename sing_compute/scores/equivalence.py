@@ -1,4 +1,4 @@
-"""Equivalence is checked, not assumed: what f~ does to the logits, in the precision in which the network runs (SING, 3.1)."""
+"""Check that f~ gives the logits of f, in the precision in which the network runs (SING, 3.1)."""
 
 from dataclasses import dataclass
 
@@ -9,25 +9,32 @@ from torch import Tensor
 
 @dataclass(slots=True)
 class EquivalenceCheck:
-    """Logits of f and of f~ through the head in float32, batch by batch.
+    """Differences between the logits of f and of f~ through the head in float32, added batch by batch.
 
     Args:
-        weight: Head weight as the network holds it.
-        bias: Head bias.
-        centred: Compare logits minus their mean: the softmax sees no more.
+        weight: Weight of the head, as the network has it.
+        bias: Bias of the head.
+        centred: Compare logits minus their mean, which is all that the softmax depends on.
     """
 
     weight: Float[Tensor, "classes dim"]
     bias: Float[Tensor, " classes"]
     centred: bool = False
     count: int = 0
+    """Images added."""
     flips: int = 0
+    """Images whose prediction differs."""
     _spread: float = 0.0
     _change: float = 0.0
     _largest: float = 0.0
 
     def add(self, features: Float[Tensor, "image dim"], null_part: Float[Tensor, "image dim"]) -> None:
-        """Compare one batch of features with their equivalents; null_part is Pi_n f in float64."""
+        """Compare one batch of features with their equivalents.
+
+        Args:
+            features: Features f.
+            null_part: Pi_n f in float64.
+        """
         before, after = self._logits(features.float()), self._logits((features.double() - null_part).float())
         self.flips += int((before.argmax(1) != after.argmax(1)).sum())
         self._spread += float((before.amax(1) - before.amin(1)).double().sum())
@@ -41,7 +48,7 @@ class EquivalenceCheck:
         return logits - logits.mean(1, keepdim=True) if self.centred else logits
 
     def finish(self) -> dict[str, float | int]:
-        """Flips, and largest and mean logit change over the mean logit spread, by store name."""
+        """Return flips, largest and mean logit change over the mean logit spread, and that spread, by store name."""
         spread = self._spread / self.count
         return {
             "flips": self.flips,

@@ -1,4 +1,4 @@
-"""What a linear reader without CLIP finds in each half of feature space: labels from Pi_n f against labels from Pi_p f."""
+"""Predict labels from Pi_n f and from Pi_p f by linear classifiers, without CLIP: what each half of feature space holds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,27 +11,41 @@ from sing_compute.linalg.null_space import HeadSplit
 from sing_compute.translator.ridge import RidgeSums
 
 PENALTIES = (1e-4, 1e-2, 1.0)
-"""Ridge penalties tried, over trace / dimension of the half's covariance; the best out of fold is reported."""
+"""Ridge penalties tried, over trace / dimension of the half's covariance; the best accuracy out of fold is reported."""
 HALVES = ("null", "principal")
+"""The two halves of feature space, in the order of all results here."""
 
 
 @dataclass(slots=True)
 class LabelSums:
-    """Per fold and label the number of images and the sum of their features, float64."""
+    """Number of images and sum of their features for each fold and label, float64."""
 
     counts: Float[Tensor, "fold label"]
     features: Float[Tensor, "fold label dim"]
 
     @classmethod
     def zero(cls, folds: int, labels: int, dim: int, device: torch.device) -> "LabelSums":
-        """The sums of no images."""
+        """Return the sums of no images.
+
+        Args:
+            folds: Number of folds.
+            labels: Number of labels.
+            dim: Length of a feature.
+            device: Device of the tensors.
+        """
         features = torch.zeros(folds, labels, dim, dtype=torch.float64, device=device)
         return cls(features.new_zeros(folds, labels), features)
 
     def add(
         self, features: Float[Tensor, "image dim"], labels: Int[Tensor, " image"], folds: Int[Tensor, " image"]
     ) -> None:
-        """Add a batch; labels below 0 are left out."""
+        """Add a batch in place.
+
+        Args:
+            features: Features of any precision.
+            labels: Label of each image; images with a label below 0 are left out.
+            folds: Fold of each image.
+        """
         known = labels >= 0
         place = (folds[known].long(), labels[known].long())
         self.counts.index_put_(place, torch.ones_like(place[0], dtype=torch.float64), accumulate=True)
@@ -39,26 +53,26 @@ class LabelSums:
 
 
 @dataclass(frozen=True, slots=True)
-class Probe:
-    """Ridge classifiers of labels by the images outside each fold, for each half of feature space and each penalty.
+class LabelProbe:
+    """Ridge classifiers of labels, fitted without each fold, for each half of feature space and each penalty.
 
-    Least squares on one-hot labels (Fisher's discriminant for two labels), from sums: features are not kept.
+    They are least squares on one-hot labels (for two labels, Fisher's discriminant), fitted from sums over images.
     """
 
     bases: tuple[Tensor, Tensor]
-    """Orthonormal rows of each half; its classifiers see a feature's coordinates along them."""
+    """Orthonormal basis of each half, one vector per row; its classifiers read a feature's coordinates along them."""
     weights: tuple[Tensor, Tensor]
-    """Of each half: (fold, penalty and label, coordinate)."""
+    """For each half (fold, penalty and label, coordinate)."""
     bias: Float[Tensor, "half fold penalty label"]
 
     @classmethod
-    def fit(cls, sums: LabelSums, products: Sequence[RidgeSums], split: HeadSplit) -> "Probe":
-        """Fit on all folds but one, five times over.
+    def fit(cls, sums: LabelSums, products: Sequence[RidgeSums], split: HeadSplit) -> "LabelProbe":
+        """Fit the classifiers, once without each fold.
 
         Args:
-            sums: Of all images that have labels.
-            products: Sums of the same images' features, per fold.
-            split: The head's two halves.
+            sums: Sums over all images that have labels.
+            products: Sums over the features of the same images, one for each fold.
+            split: The two halves of feature space.
         """
         bases = (split.null_basis.double(), split.row_basis.double())
         folds, labels = sums.counts.shape
@@ -77,22 +91,28 @@ class Probe:
                 bias[half, fold] = share - (weights[half][fold] @ (basis @ mean)).reshape(len(PENALTIES), labels)
         return cls(bases, (weights[0], weights[1]), bias)
 
-    def right(
+    def count_correct(
         self, features: Float[Tensor, "image dim"], labels: Int[Tensor, " image"], folds: Int[Tensor, " image"]
     ) -> Float[Tensor, "half penalty"]:
-        """How many images of a batch get their label by the classifier that never saw them."""
+        """Count the images of a batch that get their label from the classifier fitted without their fold.
+
+        Args:
+            features: Features of any precision.
+            labels: Label of each image; images with a label below 0 are left out.
+            folds: Fold of each image.
+        """
         result = torch.zeros(len(self.bases), len(PENALTIES), dtype=torch.float64, device=features.device)
         for fold in sorted(set(folds.tolist())):
             rows = (folds == fold) & (labels >= 0)
             for half, (basis, weights) in enumerate(zip(self.bases, self.weights, strict=True)):
                 bias = self.bias[half, fold]
-                guessed = (features[rows].double() @ basis.T @ weights[fold].T).reshape(-1, *bias.shape) + bias
-                result[half] += (guessed.argmax(-1) == labels[rows].long()[:, None]).double().sum(0)
+                values = (features[rows].double() @ basis.T @ weights[fold].T).reshape(-1, *bias.shape) + bias
+                result[half] += (values.argmax(-1) == labels[rows].long()[:, None]).double().sum(0)
         return result
 
 
 def _solve(inside: Tensor, cross: Tensor) -> Tensor:
-    """Weights for each penalty, one below the other: (penalty and label, coordinate)."""
+    """Solve for the weights of each penalty: (penalty and label, coordinate)."""
     scale = inside.diagonal().mean().clamp_min(torch.finfo(torch.float64).tiny)
     eye = torch.eye(len(inside), dtype=torch.float64, device=inside.device)
     return torch.cat([torch.linalg.solve(inside + ridge * scale * eye, cross).T for ridge in PENALTIES])

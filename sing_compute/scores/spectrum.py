@@ -1,4 +1,4 @@
-"""Semantic spectrum of a null space, without data: how far and whereto its directions move CLIP space (spec, 5)."""
+"""Compute the semantic spectrum of a null space: how far its directions move CLIP space, and toward which concepts."""
 
 from dataclasses import dataclass
 
@@ -13,17 +13,18 @@ from sing_compute.translator.ridge import AffineTranslator, RidgeSums
 
 @dataclass(frozen=True, slots=True)
 class Spectrum:
-    """Null directions by how far they move CLIP space, each with the concepts at its two ends.
-
-    The sign of a direction is free, so `toward` and `away` may change places between machines.
-    """
+    """Null directions (modes), sorted by how far they move CLIP space, each with the concepts at its two ends (poles)."""
 
     singular_value: Float[Tensor, " mode"]
-    """Of A Pi_n, falling; as many as can be above zero: min(clip, nullity)."""
+    """Of A Pi_n, descending; as many as can be above zero: min(clip, nullity)."""
     toward: Int[Tensor, "mode pole"]
+    """Concepts nearest to the direction, by index."""
     toward_cosine: Float[Tensor, "mode pole"]
+    """Cosine of each with the direction."""
     away: Int[Tensor, "mode pole"]
+    """Concepts nearest to the opposite direction, by index."""
     away_cosine: Float[Tensor, "mode pole"]
+    """Cosine of each with the direction, the lowest first."""
 
 
 def semantic_spectrum(
@@ -33,16 +34,16 @@ def semantic_spectrum(
     *,
     poles: int,
 ) -> Spectrum:
-    """SVD of A Pi_n, its left directions named by a centred dictionary.
+    """Decompose A Pi_n by an SVD, and name its left directions by the nearest concepts.
 
-    A direction is no feature: it is translated as A d, without the offset a, and compared with the concepts minus their mean.
-    The sign that an SVD gives it means nothing: it is turned so that the concept nearest to its line lies toward it.
+    A direction d is translated as A d, without the offset a, and compared with the concepts minus their mean. The SVD
+    leaves its sign free; it is chosen so that the concept nearest to its line is in `toward`.
 
     Args:
         translator: Fitted on all images.
         split: The head's null space.
         concepts: Unit text embeddings.
-        poles: Concepts named at each end of a direction.
+        poles: Number of concepts at each end of a direction.
     """
     weight = translator.weight
     null = split.null_part(weight)

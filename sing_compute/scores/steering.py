@@ -1,9 +1,9 @@
-"""Steering: one step of a feature within the null space toward a text, as far as an asked angle (SING, eq. 10-13, Table 1).
+"""Steer features within the null space toward a text, by one step to a given Image Score (SING, eq. 10-13, Table 1).
 
-Every figure is read in CLIP space and in float64. With u = T(f), B = A Pi_n and a unit text z, the gradient of
-cos(u, z) seen by the null space is d = normalise(B^T p), p = z - (z . u^) u^; CLIP space sees w = B d. The step eps makes
-the angle of u and u + eps w exactly the asked one: eps = |u| sin t / (w_across cos t - w_along sin t), w split along and
-across u. No step reaches an angle of t or more where that denominator is not positive: such images are NaN and counted.
+All is computed in CLIP space and in float64. With u = T(f), u^ = u / |u|, B = A Pi_n and a unit text z, the gradient of
+cos(u, z) projected on the null space is d = normalise(B^T p), p = z - (z . u^) u^; in CLIP space it is w = B d. The
+step eps turns u to u + eps w by the angle t: eps = |u| sin t / (w_across cos t - w_along sin t), w split along and
+across u. Where that denominator is not positive, no step turns u by t: such images are unreachable, NaN, and counted.
 """
 
 import math
@@ -18,85 +18,89 @@ from sing_compute.linalg.angles import DEGREES, unit
 from sing_compute.scores.shifts import attribute_score, image_score
 
 TABLE_ANGLE = 40.0
-"""Image Score, in degrees, that the paper's Table 1 steers to."""
+"""Image Score of the paper's Table 1, in degrees."""
 HALF_THE_DIGITS = math.sqrt(torch.finfo(torch.float64).eps)
-"""A gradient smaller than this, relative to what it is a difference of, is rounding: it has no direction."""
+"""A gradient below this share of the terms it is the difference of is rounding, and has no direction."""
 MISSED = 1e-9
-"""A step that lands farther than this from the asked angle, in degrees, met cancellation (u + eps w near 0): no result."""
+"""Largest error of the reached angle in degrees; a larger one comes from cancellation (u + eps w near 0): no result."""
 WELL_CONDITIONED = 1e-5
-"""Pairs whose |B^T p|^2 is at most this share of |B B^T| lost digits to cancellation: computed again from the vectors."""
+"""Pairs whose |B^T p|^2 is at most this share of |B B^T| have lost digits: they are computed again from the vectors."""
 STEEP = 0.9999
-"""Above this |cosine| (below 0.8 degrees) arccos loses digits that the vectors still have."""
+"""Above this |cosine| (within 0.8 degrees of 0 or 180) arccos loses digits that the vectors still have."""
 CHUNK_BYTES = 2**25
-"""What the temporaries of one chunk may take."""
+"""Most bytes of the temporaries of one chunk."""
 
 
 @dataclass(frozen=True, slots=True)
-class Steered:
-    """A batch after one step toward one text; a row is NaN throughout where the asked angle cannot be reached."""
+class SteeringResult:
+    """A batch after one step toward one text. A row is NaN in all fields if the angle cannot be reached."""
 
     attribute_score: Float[Tensor, " image"]
-    """AS toward the target, in degrees: angle of T(f) to it minus angle of T(f + eps d) to it."""
+    """AS toward the target in degrees: angle of T(f) to it minus angle of T(f + eps d) to it."""
     image_score: Float[Tensor, " image"]
-    """IS as measured on the vectors, in degrees: the asked angle up to rounding."""
+    """IS measured on the vectors, in degrees: the angle asked for, up to rounding."""
     step: Float[Tensor, " image"]
-    """eps, the length of the step in feature space, in the features' own unit."""
+    """eps, the length of the step in feature space, in the features' unit."""
     after: Float[Tensor, "image clip"]
     """T(f + eps d) = u + eps w."""
     pull: Float[Tensor, "image clip"]
-    """The step pulled out of CLIP space: eps d = (A Pi_n)^T pull (`Steering.feature_change`)."""
+    """A vector whose image under (A Pi_n)^T is the step eps d (`Steering.feature_change`)."""
 
     @property
     def unreachable(self) -> int:
-        """Images that no step brings to the asked angle."""
+        """Number of images that cannot reach the angle."""
         return int(self.attribute_score.isnan().sum())
 
 
 @dataclass(frozen=True, slots=True)
-class SteeredToAll:
-    """Each image after one step toward each target; NaN where the asked angle cannot be reached."""
+class SteeringToAll:
+    """Each image after one step toward each target; NaN where the angle cannot be reached."""
 
     attribute_score: Float[Tensor, "image target"]
     """AS toward the target, in degrees."""
     step: Float[Tensor, "image target"]
-    """eps, in the features' own unit."""
+    """eps, in the features' unit."""
     angle: float
-    """The asked Image Score, in degrees."""
+    """The Image Score asked for, in degrees."""
 
     @property
     def reachable(self) -> Bool[Tensor, "image target"]:
-        """Where the asked angle was reached."""
+        """True where the angle was reached."""
         return self.attribute_score.isfinite()
 
     @property
     def image_score(self) -> Float[Tensor, "image target"]:
-        """IS: the asked angle where it was reached, in degrees."""
+        """IS in degrees: the angle asked for, or NaN."""
         return torch.full_like(self.step, self.angle).where(self.reachable, torch.nan)
 
 
 @dataclass(frozen=True, slots=True)
 class Steering:
-    """What steering one model needs of its translator, float64; made once, by `Steering.of`."""
+    """Matrices of one model's translator for steering, float64; made once, by `Steering.of`."""
 
     null_weight: Float[Tensor, "clip dim"]
     """B = A Pi_n."""
     gram: Float[Tensor, "clip clip"]
-    """B B^T: a pull g in CLIP space moves CLIP space by gram g."""
+    """B B^T: a step B^T g in feature space is gram g in CLIP space."""
 
     @classmethod
     def of(cls, null_weight: Float[Tensor, "clip dim"]) -> "Steering":
-        """From A Pi_n, `HeadSplit.null_part` of a translator's weight; the head must have a null space (nullity > 0)."""
+        """Prepare steering.
+
+        Args:
+            null_weight: A Pi_n, `HeadSplit.null_part` of a translator's weight; the null space must not be empty.
+        """
         weight = null_weight.double()
         return cls(weight, weight @ weight.T)
 
     def steer(
         self, before: Float[Tensor, "image clip"], text: Float[Tensor, " clip"], *, angle: float = TABLE_ANGLE
-    ) -> Steered:
-        """One step of every image toward one text (SING, arXiv:2603.14610, eq. 10-13).
+    ) -> SteeringResult:
+        """Steer every image toward one text by one step (SING, arXiv:2603.14610, eq. 10-13).
 
         Args:
-            before: u = T(f) of each image, by the translator that the null weight came from.
-            text: The target's text embedding.
+            before: u = T(f) of each image, by the translator of the null weight.
+            text: Text embedding of the target.
             angle: Image Score to reach, in degrees.
 
         Returns:
@@ -104,19 +108,19 @@ class Steering:
             in the null space, and where the input is not finite.
 
         Raises:
-            SingError: The angle does not lie between 0 and 180 degrees.
+            SingError: The angle is not between 0 and 180 degrees.
         """
-        _check(angle)
+        _check_angle(angle)
         return self._pairs(before.double(), text.double().expand(len(before), -1), angle)
 
     def steer_all(
         self, before: Float[Tensor, "image clip"], texts: Float[Tensor, "target clip"], *, angle: float = TABLE_ANGLE
-    ) -> SteeredToAll:
-        """One step of every image toward every text, as `steer` does for one of them.
+    ) -> SteeringToAll:
+        """Steer every image toward every text, each pair by one step as in `steer`.
 
-        Images x targets vectors are never formed: lengths and products of p, w and u follow from products of images and
-        texts with B B^T. The few pairs in which those cancel are computed again from the vectors, so that the results
-        agree with `steer` to 1e-8 degrees. Beyond the results, memory does not depend on the number of images.
+        No vector is formed for a pair: lengths and products of p, w and u follow from products of images and texts with
+        B B^T. The few pairs in which these lose digits are computed again from the vectors, so that the results agree
+        with `steer` to 1e-8 degrees. Apart from the results, memory does not depend on the number of images.
 
         Args:
             before: u = T(f) of each image.
@@ -124,9 +128,9 @@ class Steering:
             angle: Image Score to reach, in degrees.
 
         Raises:
-            SingError: The angle does not lie between 0 and 180 degrees.
+            SingError: The angle is not between 0 and 180 degrees.
         """
-        _check(angle)
+        _check_angle(angle)
         images, targets = before.double(), unit(texts.double())
         score, step = (images.new_empty(len(images), len(targets)) for _ in range(2))
         rows = max(1, CHUNK_BYTES // (8 * 16 * max(1, len(targets))))
@@ -139,15 +143,24 @@ class Steering:
                 image, target = pairs[first : first + block].unbind(1)
                 again = self._pairs(images[part][image], targets[target], angle)
                 score[start + image, target], step[start + image, target] = again.attribute_score, again.step
-        return SteeredToAll(score, step, angle)
+        return SteeringToAll(score, step, angle)
 
-    def feature_change(self, steered: Steered) -> Float[Tensor, "image dim"]:
-        """Feature changes eps d: f + eps d has the logits of f and T(f + eps d) is `steered.after`; NaN if unreachable."""
-        change: Tensor = steered.pull @ self.null_weight
+    def feature_change(self, result: SteeringResult) -> Float[Tensor, "image dim"]:
+        """Return the feature changes eps d: f + eps d has the logits of f, and T(f + eps d) is `result.after`.
+
+        Args:
+            result: Images after one step toward one text, by this `Steering`.
+
+        Returns:
+            Changes in the features' unit; NaN for unreachable images.
+        """
+        change: Tensor = result.pull @ self.null_weight
         return change
 
-    def _pairs(self, before: Float[Tensor, "image clip"], text: Float[Tensor, "image clip"], angle: float) -> Steered:
-        """One step of each row of `before` toward the same row of `text`, through feature space."""
+    def _pairs(
+        self, before: Float[Tensor, "image clip"], text: Float[Tensor, "image clip"], angle: float
+    ) -> SteeringResult:
+        """Steer each row of `before` toward the same row of `text`, by way of feature space."""
         turn = math.radians(angle)
         length, u, z = before.norm(dim=1, keepdim=True), unit(before), unit(text)
         across = z - (z * u).sum(1, keepdim=True) * u
@@ -163,7 +176,7 @@ class Steering:
         reached &= seen > HALF_THE_DIGITS * self.null_weight.norm()
         reached &= ((image_score(before, after) - angle).abs() <= MISSED)[:, None]
         after, step = after.where(reached, torch.nan), step.where(reached, torch.nan)
-        return Steered(
+        return SteeringResult(
             attribute_score(before, after, text),
             image_score(before, after),
             step.squeeze(1),
@@ -174,10 +187,10 @@ class Steering:
     def _products(
         self, before: Float[Tensor, "image clip"], texts: Float[Tensor, "target clip"], angle: float
     ) -> tuple[Float[Tensor, "image target"], Float[Tensor, "image target"], Bool[Tensor, "image target"]]:
-        """AS and step of every pair from products alone, and the pairs in which these lost digits.
+        """Return AS and step of every pair, from products alone, and the pairs in which these lost digits.
 
         With M = B B^T, c = z . u^ and p = z - c u^: |B^T p|^2 = p . M p and |B^T p| w = M p, and every product of M p
-        with u, z and itself opens into products of the images and the texts.
+        with u, z and itself is a sum of products of the images and the texts.
         """
         turn = math.radians(angle)
         length, u = before.norm(dim=1, keepdim=True), unit(before)
@@ -196,31 +209,36 @@ class Steering:
         after = (length * c + step * w_z) * math.sin(turn) / (step * w_across)
         score = (c.clamp(-1, 1).acos() - after.clamp(-1, 1).acos()) * DEGREES
         reached = (seen_square > 0) & (room > 0) & score.isfinite()
-        # |B^T p| bounds |p| and w_across from below: texts along u and a w along u are among these
+        # |B^T p| bounds |p| and w_across from below: these pairs include texts along u, and a w along u
         doubtful = (seen_square <= WELL_CONDITIONED * self.gram.norm()) | (reached & (after.abs() > STEEP))
         return score.where(reached, torch.nan), step.where(reached, torch.nan), doubtful
 
 
 @dataclass(frozen=True, slots=True)
 class SteeringSummary:
-    """AS toward one target over images, as Table 1 prints it: mean and standard deviation, in degrees."""
+    """Mean and standard deviation of AS toward one target over images, in degrees (Table 1)."""
 
     mean: float
     std: float
-    """Over n - 1; NaN below two images."""
+    """Standard deviation with n - 1; NaN below two images."""
     count: int
-    """Images that reached the asked angle."""
+    """Images that reached the angle."""
     unreachable: int
+    """Images that did not."""
 
 
 def summarise(attribute_score: Float[Tensor, " image"]) -> SteeringSummary:
-    """Mean, standard deviation (n - 1) and counts of AS toward a target, in degrees; NaN is unreachable and left out."""
+    """Summarise AS toward one target.
+
+    Args:
+        attribute_score: AS of each image in degrees; NaN for an unreachable image.
+    """
     reached = attribute_score[attribute_score.isfinite()].double()
     mean = float(reached.mean()) if len(reached) else math.nan
     std = float(reached.std()) if len(reached) > 1 else math.nan
     return SteeringSummary(mean, std, len(reached), len(attribute_score) - len(reached))
 
 
-def _check(angle: float) -> None:
+def _check_angle(angle: float) -> None:
     if not 0.0 < angle < 180.0:
-        raise SingError(f"steering by {angle} degrees: the angle must lie between 0 and 180, both excluded")
+        raise SingError(f"steering by {angle} degrees: the angle must be between 0 and 180, both excluded")

@@ -6,7 +6,7 @@ import torch
 from sklearn.linear_model import Ridge
 
 from sing_compute.linalg.null_space import split_head
-from sing_compute.scores.label_probe import HALVES, PENALTIES, LabelSums, Probe
+from sing_compute.scores.label_probe import HALVES, PENALTIES, LabelProbe, LabelSums
 from sing_compute.translator.ridge import RidgeSums
 
 CLASSES, DIM, FOLDS, IMAGES = 3, 12, 5, 240
@@ -14,7 +14,7 @@ CLASSES, DIM, FOLDS, IMAGES = 3, 12, 5, 240
 
 def streamed(
     features: torch.Tensor, labels: torch.Tensor, folds: torch.Tensor, head: torch.Tensor
-) -> tuple[Probe, torch.Tensor]:
+) -> tuple[LabelProbe, torch.Tensor]:
     split = split_head(head, stored_dtype=torch.float32)
     sums = LabelSums.zero(FOLDS, CLASSES, DIM, torch.device("cpu"))
     for start in range(0, IMAGES, 50):
@@ -22,9 +22,9 @@ def streamed(
         sums.add(features[rows], labels[rows], folds[rows])
     nothing = torch.zeros(IMAGES, 1, dtype=torch.float64)
     products = [RidgeSums.of(features[folds == fold], nothing[folds == fold]) for fold in range(FOLDS)]
-    probe = Probe.fit(sums, products, split)
+    probe = LabelProbe.fit(sums, products, split)
     batches = [slice(start, start + 70) for start in range(0, IMAGES, 70)]
-    return probe, sum(probe.right(features[rows], labels[rows], folds[rows]) for rows in batches)
+    return probe, sum(probe.count_correct(features[rows], labels[rows], folds[rows]) for rows in batches)
 
 
 @pytest.fixture(scope="module")
