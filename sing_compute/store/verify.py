@@ -9,9 +9,9 @@ import numpy as np
 from sing_compute.errors import StoreError
 from sing_compute.store import catalogue
 from sing_compute.store.catalogue import fields_within, is_present
+from sing_compute.store.checks.classifiers import check_classifiers, check_images
+from sing_compute.store.checks.sing_scores import check_sing
 from sing_compute.store.definition import MUST, Analysis, Field
-from sing_compute.store.derived.classifier_checks import check_classifiers, check_images
-from sing_compute.store.derived.sing_checks import check_sing
 from sing_compute.store.file import UnknownLengthError
 from sing_compute.store.gate import reading
 from sing_compute.store.read import Store

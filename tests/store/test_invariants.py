@@ -9,7 +9,7 @@ import pytest
 from stores import write_store
 
 from sing_compute.store import Store, replace_store
-from sing_compute.store.derived.sing_evidence_checks import REFERENCE
+from sing_compute.store.checks.sing_evidence import REFERENCE
 from sing_compute.store.verify import verify
 
 

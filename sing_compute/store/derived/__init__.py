@@ -1,1 +1,1 @@
-"""Columns that are computed from stored ones, and checks that belong to one analysis."""
+"""Columns that are computed from stored ones."""

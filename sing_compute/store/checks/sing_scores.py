@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sing_compute.store.catalogue import is_present
+from sing_compute.store.checks.sing_evidence import check_comparison, check_evidence
+from sing_compute.store.checks.tolerances import ANGLE_NOISE, Check, finite, same
 from sing_compute.store.constants import RANKED
 from sing_compute.store.definitions.sing import SING
-from sing_compute.store.derived.checking import ANGLE_NOISE, Check, finite, same
-from sing_compute.store.derived.sing_evidence_checks import check_comparison, check_evidence
 from sing_compute.store.read import Store
 
 if TYPE_CHECKING:

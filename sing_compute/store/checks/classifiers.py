@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sing_compute.store.checks.tolerances import Check
 from sing_compute.store.constants import SUBSETS
-from sing_compute.store.derived.checking import Check
 from sing_compute.store.read import Store
 
 if TYPE_CHECKING:

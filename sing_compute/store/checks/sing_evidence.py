@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sing_compute.store.checks.tolerances import ANGLE_NOISE, ROUNDING, Check, same
 from sing_compute.store.constants import CHOSEN, CURVE, QUANTILES, SIGNIFICANT
-from sing_compute.store.derived.checking import ANGLE_NOISE, ROUNDING, Check, same
 from sing_compute.store.read import Store
 
 REFERENCE = "random vector"
