@@ -1,5 +1,6 @@
 """What every test starts from, on every machine and in every order: the same environment and the same random numbers."""
 
+import itertools
 import logging
 import os
 import random
@@ -9,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,13 +26,15 @@ KEPT_GROUPS = ("PYTEST_", "COV_", "LD_", "CUDA_", "NVIDIA_")
 FIXED = {"LANG": "C.UTF-8", "TZ": "UTC", "TERM": "xterm-256color", "COLORTERM": "truecolor"}
 SET_BY_OTHERS = ("PYTEST_", "KMP_", "TORCH", "TOKENIZERS_")
 """Variables that pytest, torch and open_clip set on their own."""
+HOMES = pytest.StashKey[Iterator[Path]]()
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give the tests and their subprocesses an environment of their own, with an empty home folder."""
+    """Give the tests and their subprocesses an environment of their own."""
     home = tempfile.TemporaryDirectory(prefix="home-", ignore_cleanup_errors=True)
     config.add_cleanup(home.cleanup)
+    config.stash[HOMES] = (Path(home.name) / str(number) for number in itertools.count())
     kept = {name: value for name, value in os.environ.items() if name in KEPT or name.startswith(KEPT_GROUPS)}
     os.environ.clear()
     os.environ.update(kept | FIXED | {"HOME": home.name})
@@ -38,8 +42,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup() -> None:
-    """Seed the random numbers of the process, before any fixture draws some: no test depends on what ran before it."""
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Give each test random numbers and an empty home folder that do not depend on what ran before it."""
+    home = next(item.config.stash[HOMES])
+    home.mkdir()
+    os.environ["HOME"] = str(home)
     random.seed(0)
     np.random.seed(0)
     if "torch" in sys.modules:

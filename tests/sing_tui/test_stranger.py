@@ -43,7 +43,7 @@ async def test_a_damaged_ranking_misleads_no_sort(path: Path) -> None:
     app = Explorer(path, Start(wish(table="images", model="alpha")))
     async with app.run_test(size=(120, 24)) as pilot:
         await settle(pilot)
-        assert app.return_code is None or app.failure is None
+        assert (app.return_code, app.failure) == (None, None)
         assert app.screen.table.lines == 43
         scores = app.screen.view.table.column("image_score").values.take(app.screen.view.order)
         assert (scores == np.sort(scores)[::-1]).all()
