@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from catalogs import place
-from driving import AT, LEVELS, arrangement_of, burst, lines, on_screen, press, settle, status, wish
+from driving import AT, LEVELS, arrangement_of, burst, lines, on_screen, press, settle, status, until, wish
 from stores import write_store
 from textual.widgets import Input
 
