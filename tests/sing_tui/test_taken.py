@@ -8,7 +8,7 @@ from time import sleep
 
 import pytest
 from click.testing import CliRunner
-from driving import arrangement_of, burst, lines, press, settle, status, wish
+from driving import arrangement_of, burst, lines, press, screen_text, settle, status, until, wish
 
 from sing_compute.store import Store
 from sing_tui.app import Explorer
@@ -175,15 +175,11 @@ async def test_a_running_export_says_how_far_it_is_and_ctrl_c_leaves_nothing(
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         burst("e", "enter", app=app)
-        for _ in range(200):
-            await pilot.pause(0.01)
-            if reached and "rows, ^c cancels" in status(app):
-                break
-        assert "rows, ^c cancels" in status(app)
+        await until(lambda: reached and "rows, ^c cancels" in screen_text(app), app)
         burst("Q", app=app)
-        await pilot.pause(0.2)
-        assert "quit once more" in status(app) or app.page.take_away.writing
-        assert app._exit is False
+        await until(lambda: "quit once more" in screen_text(app), app)
+        assert app.page.take_away.writing
+        assert app.return_code is None
         burst("ctrl+c", app=app)
         await settle(pilot)
         assert status(app).startswith("cancelled")
