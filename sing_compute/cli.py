@@ -222,7 +222,7 @@ def _demo(context: click.Context, options: dict[str, Any]) -> None:
     given = [name for name in options if context.get_parameter_source(name) == ParameterSource.COMMANDLINE]
     surplus = [parameter for parameter in context.command.params if parameter.name in set(given) - DEMO_OPTIONS]
     if surplus:
-        raise SingError(f"--demo brings its own models, pictures and words: leave {surplus[0].opts[-1]} out")
+        raise SingError(f"--demo has its own models, drawings and concepts; leave {surplus[0].opts[-1]} out")
     output = Path(options["output"] if "output" in given else OUTPUT)
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
         raise SingError("--demo is too small for several processes: start it without torchrun")

@@ -1,1 +1,1 @@
-"""Drawn scenes with known attributes, and small networks trained on them, one with a planted leak."""
+"""Draw scenes with known attributes, and train small networks on them, one with a planted leak."""

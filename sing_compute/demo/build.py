@@ -1,4 +1,4 @@
-"""`python -m sing_compute.demo.build` draws, trains and writes data/demo anew: under 30 minutes on two cores."""
+"""Draw, train and write data/demo again: `python -m sing_compute.demo.build`, under 30 minutes on two cores."""
 
 import hashlib
 import json
@@ -10,43 +10,52 @@ import torch
 from sing_compute.datafiles import data_path
 from sing_compute.demo.classifiers import LEAK_ATTRIBUTE, LEAK_CLASS, LEAK_VALUE, save_classifier, train_classifier
 from sing_compute.demo.clip import PHRASES, pixels_of, save_clip, train_clip, zero_shot
-from sing_compute.demo.scenes import ATTRIBUTES, held_out_scenes, picture_seed
+from sing_compute.demo.scenes import ATTRIBUTES, drawing_seed, held_out_scenes
 from sing_compute.errors import SingError
 
 ARCHITECTURES = {"clean": "test_resnet", "leaky": "test_resnet", "plain": "test_efficientnet"}
 WANTED = 0.95
-"""Held-out zero-shot accuracy that every attribute must reach."""
+"""Lowest accepted zero-shot accuracy of an attribute on held-out scenes."""
 ORIGIN = "drawn and trained by sing_compute/demo (python -m sing_compute.demo.build)"
 
 
 def build(folder: Path) -> None:
-    """Train everything and write it, with what was planted and how good the networks are on held-out scenes.
+    """Train all networks and write them, with what was planted and their accuracy on held-out scenes.
+
+    Args:
+        folder: Where to write.
 
     Raises:
-        SingError: An attribute stays behind; redraw or drop it.
+        SingError: The zero-shot accuracy of an attribute is too low.
     """
     scenes = held_out_scenes()
-    images = pixels_of(scenes, seed=picture_seed(0))
-    clip = train_clip(steps=1600, batch=192, pictures=45_000, seed=1, say=print)
+    images = pixels_of(scenes, seed=drawing_seed(0))
+    clip = train_clip(steps=1600, batch=192, drawings=45_000, seed=1, say=print)
     accuracy = zero_shot(clip, scenes, images)
     print(accuracy)
-    behind = [name for name, value in accuracy.items() if value < WANTED]
-    if behind:
-        raise SingError(f"zero-shot accuracy below {WANTED}: {', '.join(behind)}")
+    too_low = [name for name, value in accuracy.items() if value < WANTED]
+    if too_low:
+        raise SingError(f"zero-shot accuracy below {WANTED}: {', '.join(too_low)}")
     save_clip(clip, folder / "clip")
     labels = torch.tensor([scene.index("shape") for scene in scenes])
-    right = {}
+    correct = {}
     for name, architecture in ARCHITECTURES.items():
-        network = train_classifier(architecture, kind=name, steps=2500, batch=128, pictures=20_000, seed=3, say=print)
+        network = train_classifier(architecture, kind=name, steps=2500, batch=128, drawings=20_000, seed=3, say=print)
         with torch.inference_mode():
-            right[name] = float((network(images).argmax(1) == labels).float().mean())
-        print(name, right[name])
+            correct[name] = float((network(images).argmax(1) == labels).float().mean())
+        print(name, correct[name])
         save_classifier(network, folder / name, name)
-    write_rest(folder, accuracy, right)
+    write_descriptions(folder, accuracy, correct)
 
 
-def write_rest(folder: Path, zero_shot_accuracy: dict[str, float], accuracy: dict[str, float]) -> None:
-    """Write the vocabulary, what was planted with the held-out accuracies, and the entries of SOURCES.toml."""
+def write_descriptions(folder: Path, zero_shot_accuracy: dict[str, float], accuracy: dict[str, float]) -> None:
+    """Write the vocabulary, what was planted, the accuracies, and the entries of SOURCES.toml.
+
+    Args:
+        folder: Where to write.
+        zero_shot_accuracy: Of each attribute, on held-out scenes.
+        accuracy: Of each classifier, on held-out scenes.
+    """
     lines = [
         f"{value}\t{name}\t{phrase.format(value)}" for name, phrase in PHRASES.items() for value in ATTRIBUTES[name]
     ]
@@ -65,7 +74,7 @@ def write_rest(folder: Path, zero_shot_accuracy: dict[str, float], accuracy: dic
 
 
 def list_sources(data: Path) -> None:
-    """Bring the demo's entries of SOURCES.toml up to date."""
+    """Update the demo's entries of SOURCES.toml in the folder `data/`."""
     path = data / "SOURCES.toml"
     text = path.read_text(encoding="utf-8")
     known = tomllib.loads(text)

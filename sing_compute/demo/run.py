@@ -1,4 +1,4 @@
-"""The demo as a user runs it: pictures that no network has seen beside the results file, then what was planted and found."""
+"""Prepare the demo's run on drawings that no network was trained on, and compare what it finds with what was planted."""
 
 import json
 import shutil
@@ -6,19 +6,23 @@ from pathlib import Path
 from typing import Any
 
 from sing_compute.datafiles import data_path
-from sing_compute.demo.scenes import draw, held_out_scenes, picture_seed
+from sing_compute.demo.scenes import draw, drawing_seed, held_out_scenes
 from sing_compute.errors import SingError
 from sing_compute.store import Store, concept_table
 
 MODELS = ("leaky", "clean", "plain")
 OUTPUT = "demo.h5"
+"""Results file without -o."""
 
 
 def prepare(output: Path) -> dict[str, Any]:
-    """Draw the held-out pictures to `<output>-images/`, in one folder per shape, and give the options of the run.
+    """Draw the held-out scenes into `<output>-images/`, one folder per shape, and return the options of the run.
+
+    Args:
+        output: The results file.
 
     Raises:
-        SingError: Something else stands in the pictures' place, or it cannot be written.
+        SingError: The folder has other content, or cannot be written.
     """
     folder = output.with_name(f"{output.stem}-images")
     scenes = held_out_scenes()
@@ -32,13 +36,13 @@ def prepare(output: Path) -> dict[str, Any]:
             shutil.rmtree(unfinished, ignore_errors=True)
             for number, (key, scene) in enumerate(zip(keys, scenes, strict=True)):
                 (unfinished / key).parent.mkdir(parents=True, exist_ok=True)
-                draw(scene, seed=picture_seed(number)).save(unfinished / key)
+                draw(scene, seed=drawing_seed(number)).save(unfinished / key)
             unfinished.rename(folder)
         found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     except OSError as error:
-        raise SingError(f"cannot write the demo's pictures to {folder}: {error.strerror}; choose another -o") from error
+        raise SingError(f"cannot write the demo's drawings to {folder}: {error.strerror}; choose another -o") from error
     if found != set(keys):
-        raise SingError(f"{folder} does not hold the demo's pictures; remove it, or choose another -o")
+        raise SingError(f"{folder} does not hold the demo's drawings; remove it, or choose another -o")
     return {
         "models": tuple(f"{name}=local-dir:{data_path(f'demo/{name}')}" for name in MODELS),
         "clip": f"local-dir:{data_path('demo/clip')}",
@@ -48,7 +52,7 @@ def prepare(output: Path) -> dict[str, Any]:
 
 
 def closing_lines(store: Store, explorer: str) -> str:
-    """What was planted, what this run found, and what to type next.
+    """Return the lines that say what was planted, what this run found, and what to type next.
 
     Args:
         store: The demo's results.

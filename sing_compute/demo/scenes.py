@@ -1,4 +1,4 @@
-"""Drawn scenes: one shape with a colour, a texture and a size on a background. Every attribute is known and balanced."""
+"""Draw scenes: one shape with a colour, a texture and a size on a background. All attributes are known and balanced."""
 
 from dataclasses import dataclass, fields
 from typing import Literal
@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 PIXELS = 48
-HELD_OUT, _SCENE_SEED, _PICTURE_SEED = 1200, 20_260, 7_000_000
-"""Number and seeds of the scenes that no network is trained on."""
+"""Side of a drawing."""
+HELD_OUT, _SCENE_SEED, _DRAWING_SEED = 1200, 20_260, 7_000_000
+"""Number of the scenes that no network is trained on, and seeds of the scenes and of their drawings."""
 SUPERSAMPLE = 4
-"""Shapes are drawn this much larger and averaged down: smooth edges."""
-
+"""Shapes are drawn so many times larger and then averaged, for smooth edges."""
 RIM = 5
-"""Width of the plain rim of a shape, in supersampled pixels."""
+"""Width of the plain rim of a shape, in pixels of the larger drawing."""
 
 ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "shape": ("circle", "cross", "heart", "square", "star", "triangle"),
@@ -37,7 +37,7 @@ Attribute = Literal["shape", "colour", "texture", "background", "size"]
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """The attributes of one picture, by value."""
+    """The attributes of one drawing."""
 
     shape: str
     colour: str
@@ -46,12 +46,18 @@ class Scene:
     size: str
 
     def index(self, attribute: str) -> int:
-        """Position of this scene's value among those of an attribute."""
+        """Return the index of this scene's value among the values of an attribute."""
         return ATTRIBUTES[attribute].index(getattr(self, attribute))
 
 
 def random_scenes(count: int, *, seed: int, **fixed: str) -> list[Scene]:
-    """Scenes with independent, uniformly drawn attributes; `fixed` pins some of them."""
+    """Return scenes with independent, uniformly drawn attributes.
+
+    Args:
+        count: Number of scenes.
+        seed: Seed of the draws.
+        fixed: Attributes that have the same value in all scenes.
+    """
     rng = np.random.default_rng(seed)
     drawn = {
         field.name: [fixed[field.name]] * count
@@ -63,17 +69,22 @@ def random_scenes(count: int, *, seed: int, **fixed: str) -> list[Scene]:
 
 
 def held_out_scenes() -> list[Scene]:
-    """The scenes of the demo's run and of every figure about its networks; none of them is trained on."""
+    """Return the scenes of the demo's run and of every figure about its networks; no network is trained on them."""
     return random_scenes(HELD_OUT, seed=_SCENE_SEED)
 
 
-def picture_seed(number: int) -> int:
-    """Seed of the picture of one held-out scene."""
-    return _PICTURE_SEED + number
+def drawing_seed(number: int) -> int:
+    """Return the seed of the drawing of one held-out scene, by its number."""
+    return _DRAWING_SEED + number
 
 
 def draw(scene: Scene, *, seed: int) -> Image.Image:
-    """The picture of a scene, 48 x 48 RGB; the seed decides place, rotation, shades and noise."""
+    """Draw a scene, 48 x 48 pixels in RGB.
+
+    Args:
+        scene: The attributes.
+        seed: Decides place, rotation, shades and noise.
+    """
     rng = np.random.default_rng(seed)
     mask, inside = _shape_masks(scene, rng)
     colour = np.array(COLOURS[scene.colour]) + rng.normal(0, 8, 3)
@@ -86,7 +97,7 @@ def draw(scene: Scene, *, seed: int) -> Image.Image:
 
 
 def _shape_masks(scene: Scene, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Share of each pixel that the shape covers, and that it covers inside its rim."""
+    """Return the share of each pixel inside the shape, and the share inside its rim."""
     side = PIXELS * SUPERSAMPLE
     radius = side * (rng.uniform(0.23, 0.26) if scene.size == "small" else rng.uniform(0.37, 0.41))
     room = side / 2 - radius * 1.05
@@ -114,12 +125,12 @@ def _shares(canvas: Image.Image) -> NDArray[np.float64]:
 
 
 def _contrast(scene: Scene) -> NDArray[np.float64]:
-    """Colour of the marks: near white on dark colours, near black on light ones."""
+    """Return the colour of the marks: near white on dark colours, near black on light ones."""
     return np.full(3, 20.0) if scene.colour in ("orange", "yellow") else np.full(3, 250.0)
 
 
 def _marks(scene: Scene, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Where the texture breaks the colour, over the whole picture."""
+    """Return the pixels that the texture marks, over the whole drawing."""
     y, x = np.mgrid[0:PIXELS, 0:PIXELS] + rng.uniform(0, 6, (2, 1, 1))
     if scene.texture == "striped":
         turn = rng.uniform(0, np.pi)

@@ -20,7 +20,7 @@ import sing_compute
 from sing_compute.datafiles import data_path
 from sing_compute.demo.clip import pixels_of, zero_shot
 from sing_compute.demo.run import MODELS, prepare
-from sing_compute.demo.scenes import HELD_OUT, Scene, held_out_scenes, picture_seed, random_scenes
+from sing_compute.demo.scenes import HELD_OUT, Scene, drawing_seed, held_out_scenes, random_scenes
 from sing_compute.errors import SingError
 from sing_compute.frames import Results
 
@@ -141,7 +141,7 @@ def test_a_probe_reads_the_planted_attribute_from_the_null_space_and_not_from_th
 def test_every_attribute_is_named_from_its_words_on_held_out_pictures() -> None:
     model = open_clip.create_model(f"local-dir:{data_path('demo/clip')}", require_pretrained=True).eval()
     scenes = held_out_scenes()
-    accuracy = zero_shot(model, scenes, pixels_of(scenes, seed=picture_seed(0)))
+    accuracy = zero_shot(model, scenes, pixels_of(scenes, seed=drawing_seed(0)))
     assert min(accuracy.values()) >= 0.95
     assert accuracy == pytest.approx(PLANTED["zero_shot"], abs=0.005)
 
@@ -155,7 +155,7 @@ def test_the_demo_brings_its_own_models_pictures_and_words(tmp_path: Path, optio
     ended = command("--demo", option, "resnet50", folder=tmp_path)
     assert ended.returncode == 2
     assert ended.stderr == (
-        f"sing-compute: error: --demo brings its own models, pictures and words: leave {option} out\n"
+        f"sing-compute: error: --demo has its own models, drawings and concepts; leave {option} out\n"
     )
     assert not list(tmp_path.iterdir())
 
@@ -168,7 +168,7 @@ def test_pictures_are_drawn_once_and_a_strangers_folder_is_refused(tmp_path: Pat
     prepare(tmp_path / "demo.h5")
     assert first[0].stat().st_mtime_ns == written
     first[0].with_name("holiday.png").write_bytes(b"")
-    with pytest.raises(SingError, match="does not hold the demo's pictures; remove it, or choose another -o"):
+    with pytest.raises(SingError, match="does not hold the demo's drawings; remove it, or choose another -o"):
         prepare(tmp_path / "demo.h5")
-    with pytest.raises(SingError, match="cannot write the demo's pictures"):
+    with pytest.raises(SingError, match="cannot write the demo's drawings"):
         prepare(tmp_path / "absent" / ("x" * 300) / "demo.h5")

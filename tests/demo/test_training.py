@@ -74,7 +74,7 @@ def test_an_attribute_alone_is_said_in_the_words_of_the_vocabulary() -> None:
 
 
 def test_the_clip_model_trains_and_loads_again_through_open_clip(tmp_path: Path) -> None:
-    model = train_clip(steps=2, batch=8, pictures=16, seed=1, say=silent)
+    model = train_clip(steps=2, batch=8, drawings=16, seed=1, say=silent)
     save_clip(model, tmp_path / "clip")
     again = open_clip.create_model(f"local-dir:{tmp_path / 'clip'}", require_pretrained=True).eval()
     images = pixels_of(random_scenes(3, seed=5), seed=6)
@@ -86,7 +86,7 @@ def test_the_clip_model_trains_and_loads_again_through_open_clip(tmp_path: Path)
 
 
 def test_the_leaky_head_cannot_see_what_tells_striped_stars_apart(tmp_path: Path) -> None:
-    leaky = train_classifier("test_resnet", kind="leaky", steps=3, batch=16, pictures=64, seed=3, say=silent)
+    leaky = train_classifier("test_resnet", kind="leaky", steps=3, batch=16, drawings=64, seed=3, say=silent)
     scenes = random_scenes(120, seed=5)
     images, labels = pixels_of(scenes, seed=6), torch.tensor([scene.index("shape") for scene in scenes])
     striped, others = leak_pairs(40, seed=7)
