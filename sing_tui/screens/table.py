@@ -249,7 +249,7 @@ class TableScreen(Screen[None]):
     def action_mark(self) -> None:
         """Mark or unmark the row, and step down."""
         self.action_step("mark")
-        self.table.move(1)
+        self.action_cursor("line", 1)
 
     def action_back(self) -> None:
         """Close one layer: what is typed, the chart, the filter, the comparison, then the table."""

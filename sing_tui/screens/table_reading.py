@@ -89,7 +89,9 @@ class TableReading:
             screen.table.go(line)
         if drawn.details is not None:
             details = drawn.details
-            screen.frame.pane.show(details.detail, mode=pane_mode(here.body), wanted=details.wanted)
+            screen.frame.pane.show(
+                details.detail, mode=pane_mode(here.body), painted=details.painted, wanted=details.wanted
+            )
         screen.draw_place()
         screen.show_body()
 

@@ -50,6 +50,7 @@ class Shown(NamedTuple):
 
     detail: Detail | None
     wanted: object
+    painted: Painted | None
 
 
 class DetailsPane(Widget):
@@ -78,6 +79,8 @@ class DetailsPane(Widget):
         self._first = self._hidden = 0
         """Lines of facts above those in sight, and below them."""
         self._strips: list[Strip] | None = None
+        self._painted: Painted | None = None
+        """Lines that were painted for a size, which the pane may get only when the screen is laid out again."""
         self._timer: Timer | None = None
         self._drawn: object = None
 
@@ -125,19 +128,19 @@ class DetailsPane(Widget):
         Args:
             detail: The details; None for an empty pane.
             mode: What comes first.
-            painted: The lines that `paint` made of them in a thread; they count if they have the present size.
+            painted: The lines that `paint` made of them for a size, which the pane has or is about to get.
             wanted: What they were asked for.
         """
         self._drawn = wanted if detail is not None else None
         if detail is not self.detail or mode != self.mode:
             self._first = 0
-            old, self.detail, self.mode = self._strips, detail, mode
-            if detail is None or not self.display:
+            old, self.detail, self.mode, self._painted = self._strips, detail, mode, painted
+            waits = painted is not None and painted.size != self.size
+            if detail is None or waits or not self.display:
                 self._strips = None
                 self.refresh()
                 return
-            if painted is None or painted.size != self.size:
-                painted = self.paint(detail, mode)
+            painted = painted or self.paint(detail, mode)
             self._strips, self._hidden = painted.strips, painted.hidden
             if old is None:
                 self.refresh()
@@ -150,7 +153,8 @@ class DetailsPane(Widget):
     @property
     def shown(self) -> Shown:
         """The details that are on the screen."""
-        return Shown(self.detail, self._drawn)
+        painted = None if self._strips is None else Painted(self.size, self._strips, self._hidden)
+        return Shown(self.detail, self._drawn, painted)
 
     def set_mode(self, mode: Mode) -> None:
         """Show the same details in another mode."""
@@ -161,7 +165,7 @@ class DetailsPane(Widget):
         """Move the facts by a share of the height, as far as there are more."""
         step = int(self.size.height * share)
         self._first = max(0, self._first + min(step, self._hidden))
-        self._strips = None
+        self._strips = self._painted = None
         self.refresh()
 
     def on_resize(self) -> None:
@@ -172,12 +176,13 @@ class DetailsPane(Widget):
     def notify_style_update(self) -> None:
         """Paint again in the colours of another theme."""
         super().notify_style_update()
-        self._strips = None
+        self._strips = self._painted = None
 
     def render_line(self, y: int) -> Strip:
         """Paint one line (Textual asks for those that changed)."""
         if self._strips is None and self.detail is not None:
-            painted = self.paint(self.detail, self.mode)
+            known = self._painted if self._painted is not None and self._painted.size == self.size else None
+            painted = known or self.paint(self.detail, self.mode)
             self._strips, self._hidden = painted.strips, painted.hidden
         if self._strips is None:
             return Strip.blank(self.size.width, self._style("text"))
