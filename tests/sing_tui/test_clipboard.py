@@ -40,9 +40,8 @@ def tmux() -> Iterator[dict[str, str]]:
     """The environment inside a private tmux server."""
     if shutil.which("tmux") is None:
         pytest.skip("tmux is not installed")
-    with tempfile.TemporaryDirectory() as folder:  # a socket's path must be short
-        outside = {key: value for key, value in os.environ.items() if not key.startswith("TMUX")}
-        outside["TMUX_TMPDIR"] = folder
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:  # a socket's path must be short, wherever TMPDIR is
+        outside = os.environ | {"TMUX_TMPDIR": folder, "SHELL": "/bin/sh"}
         ask = ["tmux", "-L", "sing-clipboard", "-f", "/dev/null"]
         subprocess.run([*ask, "new-session", "-d", "-x", "80", "-y", "24", "cat"], check=True, env=outside)
         try:
@@ -86,7 +85,7 @@ def test_tmux_as_it_comes_hands_the_text_on_to_the_terminal_outside(tmux: dict[s
 
 def _read_until(fd: int, end: bytes) -> bytes:
     seen = b""
-    while end not in seen and select.select([fd], [], [], 3)[0]:
+    while end not in seen and select.select([fd], [], [], 60)[0]:
         seen += os.read(fd, 4096)
     return seen
 
