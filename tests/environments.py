@@ -4,7 +4,8 @@ python tests/environments.py                                     every environme
 python tests/environments.py short long user -- tests/store      some environments, some tests: after -- come pytest's arguments
 python tests/environments.py delays --times 30 -- tests/sing_tui the explorer's tests 30 times, each time with other delays
 
-An environment that this machine cannot give (another user without root) is named and counts as not passed.
+Two processes share the tests; `-n 0` after -- runs them in one. An environment that this machine cannot give (another user
+without root) is named and counts as not passed.
 """
 
 import argparse
@@ -150,7 +151,8 @@ def outcome(name: str, seed: int, arguments: Sequence[str]) -> str:
         with ENVIRONMENTS[name][1](seed) as call:
             paths = (str(call.folder), str(call.folder / "tests"), os.environ.get("PYTHONPATH", ""))
             variables = {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, paths))} | call.variables
-            pytest = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-n", "2", "--dist", "loadfile"]
+            side_by_side = [] if "-n" in arguments else ["-n", "2", "--dist", "loadfile"]
+            pytest = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *side_by_side]
             command = [*call.before, *pytest, *call.options, *arguments]
             ended = subprocess.run(command, cwd=call.folder, env=os.environ | variables, check=False)
             return "failed" if ended.returncode else "passed"

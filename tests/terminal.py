@@ -72,7 +72,7 @@ class Terminal:
         *,
         size: tuple[int, int] = (80, 24),
         environment: Mapping[str, str] | None = None,
-        limit: float = 30.0,
+        limit: float = 120.0,
     ) -> None:
         self.size, self.limit = size, limit
         self.output = bytearray()
@@ -251,12 +251,13 @@ class Terminal:
         return True
 
     def _reap(self) -> None:
-        for _ in range(100):  # its terminal may close a moment before it ends
-            pid, status = os.waitpid(self.pid, os.WNOHANG) if self.status is None else (0, 0)
-            if pid or self.status is not None:
-                self.status = os.waitstatus_to_exitcode(status) if pid else self.status
-                return
-            time.sleep(0.02)
+        end = time.perf_counter() + self.limit  # its terminal may close a moment before it ends
+        while self.status is None and time.perf_counter() < end:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.status = os.waitstatus_to_exitcode(status)
+            else:
+                time.sleep(0.01)
 
     def _reply(self) -> None:
         """Answer the queries in the output as a terminal with synchronised updates does."""

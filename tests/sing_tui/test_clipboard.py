@@ -47,6 +47,7 @@ def tmux(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
     with tempfile.TemporaryDirectory(dir=os.sep + "tmp") as folder:  # the path of a socket has at most 107 bytes
         outside = {key: value for key, value in os.environ.items() if not key.startswith("TMUX")}
         outside["TMUX_TMPDIR"] = folder
+        outside["SHELL"] = "/bin/sh"
         ask = ["tmux", "-L", "sing-clipboard", "-f", "/dev/null"]
         subprocess.run([*ask, "new-session", "-d", "-x", "80", "-y", "24", "cat"], check=True, env=outside)
         try:
