@@ -1,4 +1,4 @@
-"""SING: what an image classifier ignores, in words. `load(FILE)` opens results as pandas DataFrames; importing costs nothing."""
+"""Measure what an image classifier ignores (SING). `load(FILE)` opens results as DataFrames; it is imported when used."""
 
 from typing import TYPE_CHECKING, Any
 

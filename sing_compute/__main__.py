@@ -1,4 +1,4 @@
-"""`python -m sing_compute` and `torchrun -m sing_compute` are the command sing-compute."""
+"""Run the command sing-compute as `python -m sing_compute` or `torchrun -m sing_compute`."""
 
 from sing_compute.cli import main
 

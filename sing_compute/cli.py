@@ -1,4 +1,4 @@
-"""The command sing-compute: options to a plan, a run to a closing table, a user's mistake to one line and exit code 2."""
+"""Define the command sing-compute. A user's mistake ends it with one line and exit code 2."""
 
 import os
 import shlex
@@ -22,7 +22,7 @@ DEMO_OPTIONS = {
     *("output", "device", "batch_size", "workers", "fresh", "seed"),
     *("precision", "ridge", "invariance", "null_space", "compare_translators"),
 }
-"""What may stand beside --demo."""
+"""Options that can be used with --demo."""
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
@@ -39,7 +39,9 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
     "--weights", multiple=True, metavar="FILE", help="Checkpoint for each --model, in order; '-' for its own weights."
 )
 @click.option(
-    "--preset", type=click.Choice(["paper"]), help="The classifiers of the SING paper, by timm's tags; beside --model."
+    "--preset",
+    type=click.Choice(["paper"]),
+    help="The classifiers of the SING paper, by timm's tags; in addition to --model.",
 )
 @click.option(
     "--head",
@@ -47,7 +49,7 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
     multiple=True,
     metavar="FILE",
     help="Linear head (weight, bias) for each --model that is a backbone, in order; '-' for none. With --preset one more: "
-    "that of DINOv2-L first.",
+    "the head of DINOv2-L first.",
 )
 @click.option("--probe", is_flag=True, help="Fit a linear head on the images' labels for each backbone without one.")
 @click.option(
@@ -60,12 +62,12 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
     "--labels", metavar="FILE", help="Label file of a flat --images folder, such as ImageNet's validation set."
 )
 @click.option(
-    "--class-names", metavar="FILE", help="Class names in logit order, one per line, where the model does not tell."
+    "--class-names", metavar="FILE", help="Class names in logit order, one per line, if the model does not name them."
 )
 @click.option(
     "--clip",
     metavar="ARCH/PRETRAINED",
-    help="CLIP by open_clip's names, or local-dir:FOLDER.  [default: ViT-L-14/openai]",
+    help="CLIP as open_clip names it, or local-dir:FOLDER.  [default: ViT-L-14/openai]",
 )
 @click.option(
     "--image-embeddings",
@@ -101,7 +103,7 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
     "translators",
     multiple=True,
     metavar="[CLIP=]FILE",
-    help="Translator made elsewhere for each --model, in order, with its CLIP space where the file does not name it; "
+    help="Translator fitted elsewhere for each --model, in order, with its CLIP space if the file does not name it; "
     "'-' to fit one.",
 )
 @click.option(
@@ -114,23 +116,25 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
     type=click.Choice(["logits", "softmax"]),
     default="logits",
     show_default=True,
-    help="Split what leaves all logits alone, or all probabilities.",
+    help="The null space holds the directions that change no logit, or no probability.",
 )
 @click.option(
     "--null-space",
     default="numerical",
     show_default=True,
     metavar="RULE",
-    help="Which singular values count as zero: numerical, or approximately tol=1e-2, energy=0.99.",
+    help="Singular values that count as zero: numerical, or for an approximate null space tol=1e-2, energy=0.99.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the controls' random draws.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the controls' random draws."
+)
 @click.option(
     "-o",
     "--output",
     default="results.h5",
     show_default=True,
     metavar="FILE",
-    help="Results file; models are added to one that is there.",
+    help="Results file; models are added to an existing one.",
 )
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, ...")
 @click.option(
@@ -138,30 +142,33 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
     type=click.Choice(["auto", "float32", "tfloat32", "bfloat16", "float16"]),
     default="auto",
     show_default=True,
-    help="Of the arithmetic in the networks. auto: the fastest that moves AS and IS by less than 0.05 degrees.",
+    help="Precision of the arithmetic in the networks. auto: the fastest that moves AS and IS by less than 0.05 degrees.",
 )
 @click.option(
     "--batch-size",
     type=click.IntRange(1, 256),
     metavar="N",
-    help="Images that go through a network at once.  [default: found; halved where memory runs out]",
+    help="Images that go through a network at once.  [default: found by a trial; halved if memory runs out]",
 )
 @click.option(
-    "--workers", type=click.IntRange(0), metavar="N", help="Processes that decode images.  [default: by the cores]"
+    "--workers",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Processes that decode images.  [default: by the number of cores]",
 )
 @click.option(
-    "--dry-run", is_flag=True, help="Say what the run would take (images, time, memory, disk), and write nothing."
+    "--dry-run", is_flag=True, help="Print what the run would need (images, time, memory, disk), and write nothing."
 )
-@click.option("--fresh", is_flag=True, help="Forget unfinished work and replace the results file.")
+@click.option("--fresh", is_flag=True, help="Delete unfinished work and replace the results file.")
 @click.option(
     "--demo",
     is_flag=True,
-    help="Run on the built-in drawings and small networks, one with a planted leak, into demo.h5.",
+    help="Run on built-in drawings and small networks, one with a planted leak; writes demo.h5.",
 )
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.pass_context
 def cli(context: click.Context, /, demo: bool, debug: bool, **options: Any) -> None:
-    """What does this image classifier ignore? Measures the null space of its head in words, into one results file.
+    """What does this image classifier ignore? Measure the null space of its head, in words, into one results file.
 
     \b
     sing-compute --demo
@@ -243,7 +250,7 @@ def _forecast(options: dict[str, Any]) -> None:
 
 
 def _compute(options: dict[str, Any]) -> Path | None:
-    """Carry out what the options say; gives the results file, or None where another process of this run writes it."""
+    """Run with these options, and return the results file; None if another process of this run writes it."""
     from sing_compute.pipeline.closing_table import closing_table
     from sing_compute.pipeline.plan import make_plan
     from sing_compute.pipeline.run import run
@@ -270,14 +277,14 @@ def _compute(options: dict[str, Any]) -> Path | None:
 
 
 def _explorer(store: Path) -> str:
-    """The command that opens a results file, as it can be typed here."""
-    beside = Path(sys.argv[0]).with_name("sing-tui")
-    found = shutil.which("sing-tui") or not beside.is_file()
-    return shlex.join(["sing-tui" if found else str(beside), str(store)])
+    """Return the command that opens a results file, as it can be typed here."""
+    neighbour = Path(sys.argv[0]).with_name("sing-tui")
+    found = shutil.which("sing-tui") or not neighbour.is_file()
+    return shlex.join(["sing-tui" if found else str(neighbour), str(store)])
 
 
 def main() -> None:
-    """Entry point: exit code 0, 2 for a user's mistake, 128 + signal when stopped by one."""
+    """Run the command and exit: code 0, 2 for a user's mistake, 128 + the number of a signal that stopped the run."""
     outlive_terminal()
     share_one_heap()
     debug = "--debug" in sys.argv

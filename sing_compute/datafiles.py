@@ -1,4 +1,4 @@
-"""Finds the files of `data/`: inside an installed package, or beside the package in a source checkout."""
+"""Find the files of `data/`: in the installed package, or next to the package in a source checkout."""
 
 from pathlib import Path
 
@@ -8,13 +8,13 @@ PACKAGE = Path(__file__).resolve().parent
 
 
 def data_path(name: str) -> Path:
-    """Path of one file or folder of `data/`.
+    """Return the path of one file or folder of `data/`.
 
     Args:
-        name: Its path below `data/`, such as `vocabularies/attributes.tsv`.
+        name: Path below `data/`, such as `vocabularies/attributes.tsv`.
 
     Raises:
-        SingError: The file is not there.
+        SingError: It does not exist.
     """
     root = next((root for root in (PACKAGE / "data", PACKAGE.parent / "data") if root.is_dir()), PACKAGE / "data")
     path = root / name

@@ -1,16 +1,16 @@
-"""What can go wrong through a user's input. Each message says what was wrong and what to do; imports nothing."""
+"""Define the errors that a user's input can cause. Each message says what is wrong and what to do. Imports nothing."""
 
 
 class SingError(Exception):
-    """An error a user can cause: shown as one line, exit code 2."""
+    """An error that a user can cause: shown as one line, exit code 2."""
 
 
 class StoreError(SingError):
-    """A results file is missing, damaged, not ours, or of a newer schema."""
+    """A results file is missing, damaged, of another program, or of a newer schema."""
 
 
 class HeadError(SingError):
-    """A network has no linear head that explains its logits."""
+    """A network has no linear head that gives its logits, or the head cannot be used."""
 
 
 class WeightsError(SingError):
@@ -26,20 +26,30 @@ class ConceptsError(SingError):
 
 
 class TranslatorError(SingError):
-    """The features at hand do not determine a translator."""
+    """A translator cannot be fitted on these images, or its file cannot be used."""
 
 
 class StoppedError(Exception):
-    """The run was asked to stop and has put its work away; no mistake. `signum` is the signal that asked."""
+    """A signal has stopped the run, and its finished work is stored. This is no mistake of the user."""
 
     def __init__(self, signum: int) -> None:
+        """Record the signal.
+
+        Args:
+            signum: Number of the signal.
+        """
         super().__init__(f"stopped by signal {signum}")
         self.signum = signum
 
 
 class OtherRankError(Exception):
-    """Another process of this run had an error and says which; `rank` is that process."""
+    """Another process of this run had an error, which that process reports."""
 
     def __init__(self, rank: int) -> None:
+        """Record the process.
+
+        Args:
+            rank: Its number in the run.
+        """
         super().__init__(f"stopped because of rank {rank}")
         self.rank = rank

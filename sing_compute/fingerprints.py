@@ -1,4 +1,4 @@
-"""Telling one set of weights, or one file, from another."""
+"""Compute fingerprints of networks and files, by which one is distinguished from another."""
 
 import hashlib
 from pathlib import Path
@@ -8,7 +8,11 @@ from torch import nn
 
 
 def state_sha256(network: nn.Module) -> str:
-    """Fingerprint of all weights as loaded: names, dtypes, shapes and bytes in name order."""
+    """Return the SHA-256 of all weights of a network: names, dtypes, shapes and bytes, in the order of the names.
+
+    Args:
+        network: With its weights loaded, on any device.
+    """
     digest = hashlib.sha256()
     for name, tensor in sorted(network.state_dict().items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
@@ -17,6 +21,10 @@ def state_sha256(network: nn.Module) -> str:
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, as sha256sum prints it."""
+    """Return the SHA-256 of a file, as sha256sum prints it.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""Model hubs within reach or not: found out once, within seconds, without the retries of huggingface_hub and their lines."""
+"""Find out once, within seconds, if the model hub can be reached: huggingface_hub alone retries for minutes."""
 
 import functools
 import logging
@@ -10,12 +10,12 @@ from urllib.error import URLError
 from urllib.parse import urlsplit
 
 SECONDS = 5.0
-"""Longest wait for a sign of life, and for any other server once the hub gave none."""
+"""Longest wait for the hub, and for any other server if the hub does not answer."""
 
 
 @functools.cache
-def unreachable() -> str:
-    """Why the hub does not answer; empty where it does. Proxies, certificates and HF_ENDPOINT count as in a download."""
+def why_unreachable() -> str:
+    """Return why the hub does not answer, or an empty text; proxies, certificates and HF_ENDPOINT are used as in downloads."""
     from huggingface_hub import constants, get_session
 
     outcome: list[str] = []
@@ -24,27 +24,27 @@ def unreachable() -> str:
         try:
             get_session().head(constants.ENDPOINT, timeout=SECONDS)
             outcome.append("")
-        except Exception as error:  # every layer below a request has its own types
+        except Exception as error:  # every layer of a request raises its own types
             outcome.append(first_line(error))
 
-    asking = threading.Thread(target=ask, daemon=True)  # a name server that is silent has no timeout of its own
-    asking.start()
-    asking.join(SECONDS)
+    thread = threading.Thread(target=ask, daemon=True)  # in a thread: a name server that does not answer has no timeout
+    thread.start()
+    thread.join(SECONDS)
     return outcome[0] if outcome else f"no answer within {SECONDS:.0f} s"
 
 
 @contextmanager
 def hub_access(*, wanted: bool = True) -> Iterator[None]:
-    """Load from the hub in here. Where it cannot be reached its cache alone is used, and what is not in it fails at once.
+    """Load from the hub while the block runs. If it cannot be reached, only its cache is used, and anything else fails at once.
 
     Args:
-        wanted: Whether what is loaded may lie on the hub; otherwise nobody is asked.
+        wanted: False if nothing that is loaded can be on the hub; the hub is then not asked.
     """
     from huggingface_hub import constants
 
     offline, silent, timeout = constants.HF_HUB_OFFLINE, logging.root.manager.disable, socket.getdefaulttimeout()
-    logging.disable(logging.ERROR)  # what is logged on the way to an exception is told by the exception
-    if wanted and not offline and unreachable():
+    logging.disable(logging.ERROR)  # the exception will say what is logged on the way to it
+    if wanted and not offline and why_unreachable():
         constants.HF_HUB_OFFLINE = True
         socket.setdefaulttimeout(SECONDS)
     try:
@@ -55,8 +55,12 @@ def hub_access(*, wanted: bool = True) -> Iterator[None]:
         socket.setdefaulttimeout(timeout)
 
 
-def no_connection(error: BaseException) -> str:
-    """Why something on a hub cannot be had, if a missing connection is the reason; empty for every other error."""
+def connection_problem(error: BaseException) -> str:
+    """Return why something cannot be loaded from a hub, if the connection is the reason; an empty text for any other error.
+
+    Args:
+        error: What was raised while loading.
+    """
     from huggingface_hub import constants
     from huggingface_hub.errors import LocalEntryNotFoundError, OfflineModeIsEnabled
 
@@ -64,10 +68,10 @@ def no_connection(error: BaseException) -> str:
     while link is not None:
         if isinstance(link, LocalEntryNotFoundError | OfflineModeIsEnabled):
             if constants.HF_HUB_OFFLINE:
-                why = "HF_HUB_OFFLINE is set"
+                reason = "HF_HUB_OFFLINE is set"
             else:
-                why = f"{urlsplit(constants.ENDPOINT).hostname} cannot be reached: {unreachable() or first_line(error)}"
-            return f"{why}, and it is not in the cache {constants.HF_HUB_CACHE}"
+                reason = f"{urlsplit(constants.ENDPOINT).hostname} cannot be reached: {why_unreachable() or first_line(error)}"
+            return f"{reason}, and it is not in the cache {constants.HF_HUB_CACHE}"
         if isinstance(link, URLError | TimeoutError):
             return first_line(link)
         link = link.__cause__ or link.__context__
@@ -75,5 +79,5 @@ def no_connection(error: BaseException) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of what went wrong; its type where it says nothing."""
+    """Return the first line of an error's message; the name of its type if it has none."""
     return (str(error).splitlines() or [type(error).__name__])[0]

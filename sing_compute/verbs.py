@@ -1,4 +1,4 @@
-"""What can be asked of results files once they are there: `concepts`, `image`, `steer`, `merge` and `compare`."""
+"""Define the commands that work on finished results files: `concepts`, `image`, `steer`, `merge` and `compare`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ FILE = click.argument("file", type=click.Path(path_type=Path))
 CLIP = click.option(
     "--clip",
     metavar="NAME",
-    help="Where the file's CLIP lies: local-dir:FOLDER or ARCH/FILE.  [default: where its run had it]",
+    help="Where to find the file's CLIP: local-dir:FOLDER or ARCH/FILE.  [default: where its run had it]",
 )
 ANGLE = click.FloatRange(0, 180, min_open=True, max_open=True)
 EMBEDDINGS = click.option(
@@ -31,7 +31,7 @@ EMBEDDINGS = click.option(
 @CLIP
 @EMBEDDINGS
 def concepts(file: Path, texts: tuple[str, ...], clip: str | None, embeddings: Path | None) -> None:
-    """Add concepts to a results file, from the features it keeps; no image is read.
+    """Add concepts to a results file from the features in it; no image is read.
 
     \b
     sing-compute concepts results.h5 --text "a striped animal" --text "snow"
@@ -58,7 +58,7 @@ def concepts(file: Path, texts: tuple[str, ...], clip: str | None, embeddings: P
     "models",
     multiple=True,
     metavar="NAME[=SPEC]",
-    help="Model of the file, and where its network is to be had. Repeatable.  [default: all]",
+    help="Model of the file, and where to find its network. Repeatable.  [default: all]",
 )
 @click.option("--top", type=click.IntRange(1), default=10, show_default=True, help="Concepts to show.")
 def image(file: Path, path: Path, models: tuple[str, ...], top: int) -> None:
@@ -73,22 +73,22 @@ def image(file: Path, path: Path, models: tuple[str, ...], top: int) -> None:
     from sing_compute.store import Store
 
     with Store(file) as store:
-        asked: dict[str, str | None] = {}
+        chosen: dict[str, str | None] = {}
         for model in models:
             name, _, spec = (model, "", "") if model in store.models else model.partition("=")
-            asked[store.model(name)] = spec or None
+            chosen[store.model(name)] = spec or None
         check_photograph(path)
-        shown = False
-        for name, place in (asked or dict.fromkeys(store.models)).items():
+        explained = False
+        for name, place in (chosen or dict.fromkeys(store.models)).items():
             try:
                 click.echo(explanation_text(explain(store, name, path, spec=place, top=top), path))
-                shown = True
+                explained = True
             except SingError as error:
-                if asked or len(store.models) == 1:
+                if chosen or len(store.models) == 1:
                     raise
                 click.echo(str(error), err=True)
-        if not shown:
-            raise SingError(f"none of the networks of {file} can be had here; the lines above say why")
+        if not explained:
+            raise SingError(f"none of the networks of {file} can be loaded here; the lines above say why")
 
 
 @click.command()
@@ -103,7 +103,7 @@ def image(file: Path, path: Path, models: tuple[str, ...], top: int) -> None:
 @CLIP
 @EMBEDDINGS
 def steer(file: Path, source: str | None, target: str | None, **options: Any) -> None:
-    """Steer the images of a class toward a text, by a step that no logit sees (SING, Table 1).
+    """Steer the images of a class toward a text, by a step that changes no logit (SING, Table 1).
 
     \b
     sing-compute steer results.h5 --from "sports car" --to jellyfish
@@ -128,7 +128,7 @@ def steer(file: Path, source: str | None, target: str | None, **options: Any) ->
 @click.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="FILE", help="The new file.")
-@click.option("--rename", "renames", multiple=True, metavar="OLD=NEW", help="Name a model anew. Repeatable.")
+@click.option("--rename", "renames", multiple=True, metavar="OLD=NEW", help="Give a model another name. Repeatable.")
 @click.option("--fresh", is_flag=True, help="Replace the file if it exists.")
 def merge(files: tuple[Path, ...], output: Path, renames: tuple[str, ...], fresh: bool) -> None:
     """Join results files of the same images, classes, concepts and CLIP into one.
@@ -204,4 +204,4 @@ def _steer_matrix(store: "Store", model: str | None, path: Path, angle: float) -
 
 
 VERBS = (concepts, image, steer, merge, compare)
-"""What cli.py adds to `sing-compute`."""
+"""Commands that cli.py adds to `sing-compute`."""

@@ -34,7 +34,7 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{port}")
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    ask = hubs.unreachable
+    ask = hubs.why_unreachable
     ask.cache_clear()
     yield tmp_path / "hub"
     ask.cache_clear()
@@ -104,7 +104,7 @@ def test_cached_weights_are_used_without_a_hub(
 
 def test_what_the_cache_lacks_is_told_when_the_user_is_offline_by_choice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(hubs, "unreachable", lambda: pytest.fail("nobody is asked"))
+    monkeypatch.setattr(hubs, "why_unreachable", lambda: pytest.fail("nobody is asked"))
     with pytest.raises(WeightsError, match=r"\(HF_HUB_OFFLINE is set, and it is not in the cache /.*hub\)\. Ways out"):
         load_classifier(ModelSpec.parse("test_resnet"))
     with pytest.raises(ConceptsError, match=r"\(HF_HUB_OFFLINE is set, and it is not in the cache /.*hub\)\. Ways out"):
@@ -115,7 +115,7 @@ def test_a_hub_that_swallows_packets_costs_no_more_than_the_limit(monkeypatch: p
     with socket.create_server(("127.0.0.1", 0)) as server:  # accepts, and never says a word
         monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{server.getsockname()[1]}")
         monkeypatch.setattr(hubs, "SECONDS", 0.3)
-        assert hubs.unreachable()
+        assert hubs.why_unreachable()
 
 
 def test_a_name_server_that_is_silent_costs_no_more_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,7 +127,7 @@ def test_a_name_server_that_is_silent_costs_no_more_than_the_limit(monkeypatch: 
 
     monkeypatch.setattr(huggingface_hub, "get_session", Session)
     monkeypatch.setattr(hubs, "SECONDS", 0.2)
-    assert hubs.unreachable() == "no answer within 0 s"
+    assert hubs.why_unreachable() == "no answer within 0 s"
     assert not answered
     over.set()
 
@@ -163,7 +163,7 @@ def test_settings_are_as_before_after_a_failure() -> None:
 
 
 def test_folders_files_and_slips_of_the_pen_ask_nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(hubs, "unreachable", lambda: pytest.fail("nobody is asked"))
+    monkeypatch.setattr(hubs, "why_unreachable", lambda: pytest.fail("nobody is asked"))
     (tmp_path / "open_clip_config.json").write_text(json.dumps({"model_cfg": {}, "preprocess_cfg": {}}))
     (tmp_path / "w.pt").touch()
     for spec in ("local-dir:/nope", "resnet5O", "resnet50.nope", "efficientnet_b0_g8_gn"):
@@ -175,8 +175,8 @@ def test_folders_files_and_slips_of_the_pen_ask_nobody(monkeypatch: pytest.Monke
 
 
 def test_only_a_missing_connection_counts_as_one() -> None:
-    assert hubs.no_connection(ValueError("size mismatch")) == ""
-    assert hubs.no_connection(TimeoutError("timed out")) == "timed out"
+    assert hubs.connection_problem(ValueError("size mismatch")) == ""
+    assert hubs.connection_problem(TimeoutError("timed out")) == "timed out"
     deep = RuntimeError("outer")
     deep.__cause__ = LocalEntryNotFoundError("not there")
-    assert "cannot be reached" in hubs.no_connection(deep)
+    assert "cannot be reached" in hubs.connection_problem(deep)

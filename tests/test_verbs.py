@@ -145,7 +145,7 @@ def test_a_photograph_is_explained_by_every_model_that_can_be_had(
     assert lines[1].startswith(
         "second is code of somebody's own, which a results file alone never runs; if you trust it: --"
     )
-    assert lines[3] == "sing-compute: error: none of the networks of a.h5 can be had here; the lines above say why"
+    assert lines[3] == "sing-compute: error: none of the networks of a.h5 can be loaded here; the lines above say why"
 
 
 def test_steering_prints_table_1_and_writes_its_images(folder: Path, sing: Callable[..., Ended]) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sing_compute.errors import ConceptsError
 from sing_compute.fingerprints import state_sha256
-from sing_compute.hubs import first_line, hub_access, no_connection
+from sing_compute.hubs import connection_problem, first_line, hub_access
 from sing_compute.linalg.angles import unit
 from sing_compute.precision import FLOAT32, computing_in
 
@@ -65,7 +65,7 @@ class OpenClipSpace:
                 )
                 tokenizer = open_clip.get_tokenizer(architecture)
         except Exception as error:  # hub, network and format errors come as many types
-            reason = no_connection(error)
+            reason = connection_problem(error)
             if reason:
                 raise ConceptsError(
                     f"cannot get --clip {name} ({reason}). Ways out: --clip local-dir:FOLDER or ARCH/FILE, "

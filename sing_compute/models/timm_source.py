@@ -5,7 +5,7 @@ import difflib
 from torch import nn
 
 from sing_compute.errors import SingError, WeightsError
-from sing_compute.hubs import first_line, hub_access, no_connection
+from sing_compute.hubs import connection_problem, first_line, hub_access
 from sing_compute.models.spec import ModelSpec
 
 
@@ -46,7 +46,7 @@ def _explained(spec: ModelSpec, error: Exception) -> SingError:
         tags = [name.partition(".")[2] for name in timm.list_pretrained(f"{architecture}.*")]
         has = f"has the tags: {', '.join(tags)}" if tags else "has no published weights: give --weights FILE"
         return SingError(f"--model {spec.spec}: no tag {tag!r}; {architecture} {has}")
-    reason = no_connection(error)
+    reason = connection_problem(error)
     if reason:
         return WeightsError(
             f"cannot get the weights of {spec.spec} ({reason}). Ways out: --weights FILE, --model local-dir:FOLDER, "

@@ -138,7 +138,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
         raise Asked("no download in tests")
 
     monkeypatch.setattr(open_clip, "create_model", create_model)
-    monkeypatch.setattr("sing_compute.hubs.unreachable", lambda: "")
+    monkeypatch.setattr("sing_compute.hubs.why_unreachable", lambda: "")
     return seen
 
 
