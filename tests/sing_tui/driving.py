@@ -5,7 +5,6 @@ import re
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from textual.events import Key
 from textual.keys import _character_to_key
 from textual.pilot import Pilot
 from textual.widget import Widget
-from textual.worker import WorkerCancelled
 
 from sing_tui.app import Explorer
 from sing_tui.session.arranging import arrangement
@@ -49,45 +47,44 @@ def arrangement_of(app: Explorer) -> Arrangement:
     return arrangement(app.page.session, app.catalog)
 
 
-async def settle(pilot: Pilot, *, details: bool = True) -> None:
-    """Wait until messages, workers and (they start a moment later) details are done, and painted."""
-    app = pilot.app
-    while app.page is None and app.failure is None:
-        await asyncio.sleep(0.01)
-    for _ in range(4):  # a key goes through app, widget, screen and back
-        await pilot._wait_for_screen()
-    await workers_done(app)
-    for _ in range(3):
-        await pilot._wait_for_screen()
-    if details and app.failure is None:
-        while (
-            app.workers or (app.page is not None and app.page.frame.pane._timer is not None) or photograph_awaited(app)
-        ):
-            await workers_done(app)
-            await asyncio.sleep(0.01)
-        await pilot.pause()
-        await pilot.pause(0.02)
+def table_is_drawn(app: Explorer) -> bool:
+    """Return True if the screen shows the table of the place in the order that was asked for."""
+    page = app.page
+    view = page.view
+    return (
+        page.drawn[-1].place == page.place
+        and page.table.view is view
+        and not page.reading.under_way
+        and (view is None or view.arrangement == arrangement_of(app))
+        and not page.frame.status.message.endswith(" ...")
+    )
 
 
-def photograph_awaited(app: Explorer) -> bool:
-    """Whether a photograph was asked for and is not there yet: what was read has a name, even where it cannot be shown."""
-    return any(not photograph.rendering.name for photograph in app.screen.query(Photograph))
+def is_drawn(app: Explorer) -> bool:
+    """Return True if the screen shows what was asked for: the table, the details of its row, the photographs."""
+    if app.page is None:
+        return app.failure is not None
+    view, pane = app.page.view, app.page.frame.pane
+    details = not pane.display or view is None or not len(view) or (pane.wanted and pane.shown.wanted == pane.wanted)
+    photographs = all(photograph.rendering.name for photograph in app.screen.query(Photograph))
+    return bool(table_is_drawn(app) and details and photographs)
 
 
-async def workers_done(app: App) -> None:
-    """Wait for the threads at work and for those they call up; one that a later key made superfluous counts as done."""
-    while app.workers:
-        with suppress(WorkerCancelled):
-            await app.workers.wait_for_complete()
-        await asyncio.sleep(0.01)
+async def drawn(app: Explorer) -> None:
+    """Wait until the screen shows what was asked for, and is painted."""
+    await until(lambda: is_drawn(app), app)
+    await Pilot(app).pause()
 
 
 async def press(pilot: Pilot, *keys: str) -> None:
-    """Press keys, waiting after each for what it sets off. `pilot.press` waits 65 ms a key for an idle processor."""
+    """Press keys, waiting after each until the screen shows what it asks for; details follow later (`drawn`)."""
+    app = pilot.app
     for key in keys:
         name = _character_to_key(key) if len(key) == 1 else key
-        pilot.app.post_message(Key(name, key if len(key) == 1 else None))
-        await settle(pilot, details=False)
+        app.post_message(Key(name, key if len(key) == 1 else None))
+        await pilot.pause()
+        if isinstance(app, Explorer) and app.is_running:
+            await until(lambda: app.page is None or app.screen is not app.page or table_is_drawn(app), app)
 
 
 def burst(*keys: str, app: Explorer) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from catalogs import place
-from driving import LEVELS, arrangement_of, burst, ended, lines, on_screen, press, settle, widget_text, wish
+from driving import LEVELS, arrangement_of, burst, drawn, ended, lines, on_screen, press, widget_text, wish
 from PIL import Image
 from rich.cells import cell_len
 from stores import write_store
@@ -44,7 +44,7 @@ async def found(pilot: Pilot, words: str, *, down: int = 0) -> None:
     assert isinstance(pilot.app.screen, FinderScreen)
     await press(pilot, *words)
     await press(pilot, *["down"] * down, "enter")
-    await settle(pilot)
+    await drawn(pilot.app)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ async def test_the_finder_lands_on_what_was_chosen_and_escape_comes_back(
 ) -> None:
     app = Explorer(store_path, Start(wish(class_="cat", model="beta")))
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         page = app.page
         await press(pilot, "down", "down", "down")
         before = (page.place, page.identity, arrangement_of(app))
@@ -74,7 +74,7 @@ async def test_the_finder_lands_on_what_was_chosen_and_escape_comes_back(
         if concept is not None:
             assert f"concept {concept}" in place_line(app)
         await press(pilot, "escape")
-        await settle(pilot)
+        await drawn(app)
         item = before[1] if concept is None else concept  # the cursor follows to the concept
         assert (page.place, page.identity, arrangement_of(app)) == (before[0], item, before[2])
 
@@ -84,7 +84,7 @@ async def test_the_finder_opens_from_every_level_and_leaves_it_as_it_was(store_p
     begin = Start(wish(table=level, model="alpha", class_="cat" if level in ("concepts", "images") else None))
     app = Explorer(store_path, begin)
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         page = app.page
         await press(pilot, "down")
         there, line = page.place, page.table.cursor
@@ -95,7 +95,7 @@ async def test_the_finder_opens_from_every_level_and_leaves_it_as_it_was(store_p
         await found(pilot, "class owl")
         assert app.screen.place == place("concepts", model="alpha", class_=2)
         await press(pilot, "h")
-        await settle(pilot)
+        await drawn(app)
         assert page.place == there
         if level != "classes":  # there the cursor follows to the class
             assert page.table.cursor == (0 if level == "models" else line)
@@ -109,7 +109,7 @@ async def test_a_class_is_found_by_its_wordnet_id(tmp_path: Path) -> None:
         file["classes/wnid"] = np.array([b"n02121808", b"n02084071", b"n01621127", b""], "S9")
     app = Explorer(path)
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         await found(pilot, "n02084071")
         assert app.screen.place == place("concepts", model="alpha", class_=1)
 
@@ -120,7 +120,7 @@ async def test_a_class_is_found_by_its_wordnet_id(tmp_path: Path) -> None:
 async def test_in_the_palette_a_number_is_a_line_and_commands_have_their_ids(store_path: Path) -> None:
     app = Explorer(store_path, Start(wish(class_="cat")))
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         await press(pilot, "colon", *"42")
         assert "go to line 42" in on_screen(app)
         await press(pilot, "enter")
@@ -148,7 +148,7 @@ async def test_keys_of_the_users_own_replace_the_old_ones_everywhere(store_path:
     config = read_config(settings, NAMES)
     app = Explorer(store_path, Start(wish(model="alpha")), keys=config.keys)
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         screen = app.screen
         assert "f6 find anything" in lines(app)[-1]
         await press(pilot, "t", "e")
@@ -212,21 +212,21 @@ def shade(app: Explorer) -> list[float]:
 async def test_photographs_are_shown_and_gone_through(store_path: Path, photos: Path) -> None:
     app = Explorer(store_path, Start(wish(class_="dog", table="images"), sort="-"), images=photos)
     async with app.run_test(size=(100, 30)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         below = app.screen
         await press(pilot, "P")
-        await settle(pilot)
+        await drawn(app)
         assert shade(app) == pytest.approx([0, 255, 90], abs=9)
         for key, k in (("j", 1), ("j", 2), ("k", 1)):
             await press(pilot, key)
-            await settle(pilot)
+            await drawn(app)
             assert shade(app) == pytest.approx([20 * k, 255 - 20 * k, 90], abs=9)
             assert below.table.cursor == k
         await press(pilot, "escape")
         assert app.screen is below
         assert below.identity == 31
         await press(pilot, "G", "P")
-        await settle(pilot)
+        await drawn(app)
         assert not shade(app)
         reason = "photos/dog/00041.png is not on this machine: --images DIR says where the images are"
         assert widget_text(app.screen.query_one(Photograph)) == f"{reason} dog/00041.png"
@@ -236,9 +236,9 @@ async def test_photographs_are_shown_and_gone_through(store_path: Path, photos: 
 async def test_without_a_folder_the_photograph_says_what_is_missing(store_path: Path) -> None:
     app = Explorer(store_path, Start(wish(class_="dog", table="images")))
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         await press(pilot, "P")
-        await settle(pilot)
+        await drawn(app)
         assert "--images DIR does" in " ".join(on_screen(app).split())
 
 
@@ -256,10 +256,10 @@ def wide_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def test_east_asian_names_keep_the_columns_under_one_another(wide_path: Path, size: tuple[int, int]) -> None:
     app = Explorer(wide_path)
     async with app.run_test(size=size) as pilot:
-        await settle(pilot)
+        await drawn(app)
         for keys in ((), ("enter",), ("equals_sign",), ("escape", "enter"), ("i",), ("t", "犬"), ("escape", "4")):
             await press(pilot, *keys)
-            await settle(pilot)
+            await drawn(app)
             assert {cell_len(line) for line in lines(app)} == {size[0]}, keys
             if keys == ("enter",) and size[0] > 40:
                 ends = set()
@@ -272,13 +272,13 @@ async def test_east_asian_names_keep_the_columns_under_one_another(wide_path: Pa
 async def test_keys_typed_ahead_of_a_table_wait_for_it(store_path: Path) -> None:
     app = Explorer(store_path)
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         await press(pilot, "enter")
-        await settle(pilot)
+        await drawn(app)
         screen = app.screen
         screen.drawn[-1].view = None  # as on a slow disk, where the first table takes its time
         screen.reading.read()
         burst("f", *"cat", "enter", app=app)
-        await settle(pilot)
+        await drawn(app)
         assert app.screen is screen
         assert arrangement_of(app).filter == "cat"

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from catalogs import place
-from driving import AT, arrangement_of, lines, numbers, on_screen, press, settle, shown, status, wish
+from driving import AT, arrangement_of, drawn, lines, numbers, on_screen, press, shown, status, wish
 
 from sing_compute.store import Store
 from sing_compute.store.place import Comparison
@@ -38,7 +38,7 @@ def places(values: np.ndarray) -> np.ndarray:
 async def test_space_marks_and_steps_down_and_u_clears(three_path: Path, ascii_only: bool) -> None:
     app = Explorer(three_path, AT["concepts"], ascii_only=ascii_only)
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         await press(pilot, "o", "g", "space", "down", "space")
         assert marked(app) == ["concept 0", "concept 2"]
         assert app.screen.table.cursor == 3
@@ -58,7 +58,7 @@ async def test_space_marks_and_steps_down_and_u_clears(three_path: Path, ascii_o
 async def test_marks_stay_with_their_rows_through_sort_filter_and_another_class(three_path: Path) -> None:
     app = Explorer(three_path, AT["concepts"])
     async with app.run_test(size=(80, 40)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         await press(pilot, "o", "g", "space", "down", "space", "right", "s", "s")
         assert sorted(marked(app)) == ["concept 0", "concept 2"]
         await press(pilot, "f", *'concept = "concept 2"', "enter")
@@ -109,9 +109,9 @@ async def test_values_differences_and_places_are_those_of_the_file(
         }[level]
     app = Explorer(three_path, begin)
     async with app.run_test(size=(220, 40)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         await press(pilot, "d", "d", "o")
-        await settle(pilot)
+        await drawn(app)
         for model, values in zip(MODELS, known, strict=True):
             np.testing.assert_allclose(shown(app, f"{measure}.{model}")[0], values, rtol=2e-5, atol=1e-6)
         for model, values in zip(MODELS[1:], known[1:], strict=True):
@@ -129,7 +129,7 @@ async def test_values_differences_and_places_are_those_of_the_file(
 async def test_marked_models_are_compared_and_all_where_fewer_than_two_are_marked(three_path: Path) -> None:
     app = Explorer(three_path)
     async with app.run_test(size=SIZE) as pilot:
-        await settle(pilot)
+        await drawn(app)
         await press(pilot, "down", "space", "space", "equals_sign")  # beta and gamma are marked
         assert app.screen.place.comparison == Comparison("model", ("gamma", "beta"), "")
         await press(pilot, "equals_sign", "g", "equals_sign")
@@ -147,7 +147,7 @@ async def test_marked_models_are_compared_and_all_where_fewer_than_two_are_marke
 async def test_figures_stand_beside_one_another_with_intervals_and_differences(three_path: Path) -> None:
     app = Explorer(three_path)
     async with app.run_test(size=SIZE) as pilot:
-        await settle(pilot)
+        await drawn(app)
         await press(pilot, "down", "equals_sign")
         assert app.screen.place == replace(
             place("models"), comparison=Comparison("model", ("beta", "alpha", "gamma"), "")
@@ -182,7 +182,7 @@ async def test_one_layer_back_is_the_plain_table_with_the_same_row_and_sort(
 ) -> None:
     app = Explorer(three_path, AT[level])
     async with app.run_test(size=SIZE) as pilot:
-        await settle(pilot)
+        await drawn(app)
         screen, plain, depth = app.screen, app.screen.place, len(app.page.session.visits)
         await press(pilot, "down", "right", "right", "s")
         item, measure = screen.identity, arrangement_of(app).sort
@@ -199,7 +199,7 @@ async def test_one_layer_back_is_the_plain_table_with_the_same_row_and_sort(
 async def test_full_stop_and_comma_go_through_every_numeric_column_and_back(three_path: Path, level: str) -> None:
     app = Explorer(three_path, AT[level])
     async with app.run_test(size=SIZE) as pilot:
-        await settle(pilot)
+        await drawn(app)
         plain = app.screen.view.table
         ends = {end for column in plain.columns for end in column.interval or ()}
         names = [c.name for c in plain.columns if not c.is_text and c.name not in {"index", "count", *ends}]
@@ -219,7 +219,7 @@ async def test_full_stop_and_comma_go_through_every_numeric_column_and_back(thre
 async def test_two_classes_of_one_model_by_their_concepts(three_path: Path) -> None:
     app = Explorer(three_path, AT["classes"])
     async with app.run_test(size=SIZE) as pilot:
-        await settle(pilot)
+        await drawn(app)
         depth = len(app.page.session.visits)
         await press(pilot, "down", "space", "space", "equals_sign")
         assert app.screen.place == replace(
@@ -255,7 +255,7 @@ async def test_two_classes_of_one_model_by_their_concepts(three_path: Path) -> N
 async def test_model_class_and_concept_step_in_place_and_the_comparison_stays(three_path: Path) -> None:
     app = Explorer(three_path, AT["concepts"])
     async with app.run_test(size=SIZE) as pilot:
-        await settle(pilot)
+        await drawn(app)
         await press(pilot, "equals_sign", "down")
         item, measure = app.screen.identity, app.screen.place.comparison.measure
         for key, class_index, models in (
@@ -286,7 +286,7 @@ async def test_sorting_and_filtering_by_what_is_compared(three_path: Path) -> No
             store.array(f"models/{model}/concepts/attribute_score_abs")[0].astype(float) for model in MODELS[:2]
         )
     async with app.run_test(size=SIZE) as pilot:
-        await settle(pilot)
+        await drawn(app)
         screen = app.screen
         await press(pilot, "equals_sign")
         names = [column.name for column in screen.table.columns]
@@ -317,7 +317,7 @@ async def test_sorting_and_filtering_by_what_is_compared(three_path: Path) -> No
 async def test_where_nothing_can_be_compared_a_line_says_so(bare_path: Path, store_path: Path) -> None:
     app = Explorer(bare_path)
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         await press(pilot, "equals_sign")
         assert "this file holds one model" in status(app)
         await press(pilot, "enter", "equals_sign")
@@ -332,7 +332,7 @@ async def test_where_nothing_can_be_compared_a_line_says_so(bare_path: Path, sto
         assert app.screen.place == place("classes", model="vgg")
     app = Explorer(store_path, Start(wish(class_="empty", compare="attribute_score")))
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
+        await drawn(app)
     assert "no image of empty was measured" in str(app.failure)
 
 
@@ -342,7 +342,7 @@ async def test_where_nothing_can_be_compared_a_line_says_so(bare_path: Path, sto
 async def test_one_class_in_all_models_and_back(three_path: Path) -> None:
     app = Explorer(three_path, Start(wish(model="beta")))
     async with app.run_test(size=SIZE) as pilot:
-        await settle(pilot)
+        await drawn(app)
         depth = len(app.page.session.visits)
         await press(pilot, "down", "a")
         assert (app.screen.place, app.screen.identity) == (place("classes", along="model", class_=1), 1)
@@ -367,7 +367,7 @@ async def test_one_class_in_all_models_and_back(three_path: Path) -> None:
 async def test_one_concept_in_all_classes_and_back(three_path: Path) -> None:
     app = Explorer(three_path, Start(wish(model="beta", class_="dog")))
     async with app.run_test(size=SIZE) as pilot:
-        await settle(pilot)
+        await drawn(app)
         depth = len(app.page.session.visits)
         await press(pilot, "o", "G", "up", "a")
         assert app.screen.place == place("concepts", along="class", model="beta", concept=22)
@@ -395,7 +395,7 @@ async def test_one_concept_in_all_classes_and_back(three_path: Path) -> None:
 async def test_coming_back_from_a_class_of_a_comparison_the_comparison_stays(three_path: Path) -> None:
     app = Explorer(three_path, AT["classes"])
     async with app.run_test(size=SIZE) as pilot:
-        await settle(pilot)
+        await drawn(app)
         await press(pilot, "equals_sign", "down", "enter", "right_curly_bracket", "escape")
         there = app.screen.place
         assert (there.table, there.name("model"), there.comparison.items) == (

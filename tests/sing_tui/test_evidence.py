@@ -5,7 +5,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from driving import lines, on_screen, press, settle, wish
+from driving import drawn, lines, on_screen, press, wish
 from stores import write_store
 
 from sing_compute.store import Store
@@ -43,7 +43,7 @@ def path(tmp_path: Path) -> Path:
 async def test_on_80_columns_an_interval_stands_beside_its_value(path: Path, ascii_only: bool) -> None:
     app = Explorer(path, ascii_only=ascii_only)
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         text = on_screen(app)
         assert "11.70 [ 9.25 12.50]" in text
         assert "IS [95%]" in lines(app)[1]
@@ -58,9 +58,9 @@ async def test_on_80_columns_an_interval_stands_beside_its_value(path: Path, asc
 async def test_details_longer_than_the_screen_are_turned_by_pages(path: Path) -> None:
     app = Explorer(path)
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         await press(pilot, "d")
-        await settle(pilot)
+        await drawn(app)
         seen, before = on_screen(app), ""
         assert "more lines: pgdn" in seen
         assert "stored_precision" not in seen
@@ -83,8 +83,8 @@ async def test_details_longer_than_the_screen_are_turned_by_pages(path: Path) ->
 @pytest.mark.asyncio
 async def test_the_mark_of_significance_is_a_column_beside_the_shift(path: Path) -> None:
     app = Explorer(path, Start(wish(class_="cat"), '* = "*"'), ascii_only=True)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
+    async with app.run_test(size=(80, 24)):
+        await drawn(app)
         with Store(path) as store:
             marked = int((store.dataset("models/alpha/concepts/q")[0] < 0.05).sum())
         assert app.screen.table.lines == marked > 0

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from catalogs import place
-from driving import AT, LEVELS, lines, on_screen, press, settle
+from driving import AT, LEVELS, drawn, lines, on_screen, press
 
 from sing_compute.store import catalogue
 from sing_tui.app import Explorer
@@ -29,11 +29,11 @@ async def test_every_picture_at_every_level_fits_and_its_key_closes_it(
 ) -> None:
     app = Explorer(three_path, AT[level], ascii_only=ascii_only)
     async with app.run_test(size=size) as pilot:
-        await settle(pilot)
+        await drawn(app)
         pane = app.screen.query_one(DetailsPane)
         for key, name in CHARTS:
             await press(pilot, key)
-            await settle(pilot)
+            await drawn(app)
             assert (app.page.session.here.body, app.page.session.here.chart) == ("chart", name)
             detail = pane.detail
             assert detail.shape is not None, detail.reading
@@ -69,12 +69,12 @@ async def test_under_a_picture_the_cursor_goes_on_and_the_picture_follows(
 ) -> None:
     app = Explorer(three_path, AT[level])
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         await press(pilot, picture)
         for key in ("down", "j", "up"):
             line = app.screen.table.cursor
             await press(pilot, key)
-            await settle(pilot)
+            await drawn(app)
             assert app.screen.table.cursor == line + (-1 if key == "up" else 1)
             k = app.screen.identity
             name = {"classes": ("cat", "dog", "owl")[k % 3], "concepts": f"concept {k}"}.get(level, "")
@@ -85,7 +85,7 @@ async def test_under_a_picture_the_cursor_goes_on_and_the_picture_follows(
 async def test_classes_and_models_step_with_a_picture_open(three_path: Path) -> None:
     app = Explorer(three_path, AT["concepts"])
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         await press(pilot, "4")
         for key, title in (
             ("right_square_bracket", "dog: angle to concepts, alpha"),
@@ -93,7 +93,7 @@ async def test_classes_and_models_step_with_a_picture_open(three_path: Path) -> 
             ("left_square_bracket", "cat: angle to concepts, beta"),
         ):
             await press(pilot, key)
-            await settle(pilot)
+            await drawn(app)
             assert app.page.session.here.body == "chart"
             assert title in lines(app)[1]
         await press(pilot, "4")
@@ -103,12 +103,12 @@ async def test_classes_and_models_step_with_a_picture_open(three_path: Path) -> 
 async def test_pictures_of_one_class_in_all_models_follow_the_cursor(three_path: Path) -> None:
     app = Explorer(three_path, AT["classes"])
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         await press(pilot, "a", "6")
-        await settle(pilot)
+        await drawn(app)
         assert "Singular values: alpha" in lines(app)[1]
         await press(pilot, "down")
-        await settle(pilot)
+        await drawn(app)
         assert "Singular values: beta" in lines(app)[1]
 
 
@@ -116,11 +116,11 @@ async def test_pictures_over_figures_and_over_two_classes_have_a_reading(three_p
     for keys in (("equals_sign",), ("enter", "space", "space", "equals_sign")):
         app = Explorer(three_path)
         async with app.run_test(size=(80, 24)) as pilot:
-            await settle(pilot)
+            await drawn(app)
             await press(pilot, *keys)
             for key, name in CHARTS:
                 await press(pilot, key)
-                await settle(pilot)
+                await drawn(app)
                 detail = app.screen.query_one(DetailsPane).detail
                 assert detail.shape is not None, (keys, name, detail.reading)
                 await press(pilot, key)

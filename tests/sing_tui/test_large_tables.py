@@ -5,7 +5,7 @@ from threading import Event
 
 import numpy as np
 import pytest
-from driving import AT, arrangement_of, burst, lines, numbers, on_screen, press, settle, shown, status, until, wish
+from driving import AT, arrangement_of, burst, drawn, lines, numbers, on_screen, press, shown, status, until, wish
 
 from sing_compute.store import Store
 from sing_tui import loading
@@ -42,9 +42,9 @@ async def test_places_are_worked_out_beside_the_screen_which_shows_dots_meanwhil
     monkeypatch.setattr(comparison, "_ranks", lambda values: (gate.wait(5), real(values))[1])
     app = Explorer(three_path, AT["images"])
     async with app.run_test(size=(140, 30)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         await press(pilot, "d", "d")
-        await settle(pilot)
+        await drawn(app)
         burst("equals_sign", app=app)
         await until(lambda: app.screen.place.comparison and "rank" in on_screen(app), app)
         row = next(line for line in lines(app) if line.startswith(" cat/"))
@@ -52,7 +52,7 @@ async def test_places_are_worked_out_beside_the_screen_which_shows_dots_meanwhil
         await press_only(pilot, "down")
         assert app.screen.table.cursor == 1  # it goes on answering
         gate.set()
-        await settle(pilot)
+        await drawn(app)
         assert not any("…" in line for line in lines(app)[3:-2])
         values = [shown(app, f"image_score.{model}")[0] for model in MODELS]
         line = app.screen.view.order[1]
@@ -71,10 +71,10 @@ async def played(path: Path, keys: tuple[tuple[str, ...], ...]) -> list[tuple]:
     """Rows, cursor and status after each group of keys."""
     app, seen = Explorer(path, Start(wish(table="images"))), []
     async with app.run_test(size=SIZE) as pilot:
-        await settle(pilot)
+        await drawn(app)
         for group in keys:
             await press(pilot, *group)
-            await settle(pilot)
+            await drawn(app)
             seen.append((app.screen.view.order.tolist(), app.screen.table.cursor, status(app)))
     return seen
 
@@ -124,7 +124,7 @@ async def test_a_newer_filter_overtakes_an_older_one(
     monkeypatch.setattr(loading, "arrange", slow)
     app = Explorer(three_path, Start(wish(table="images")))
     async with app.run_test(size=SIZE) as pilot:
-        await settle(pilot)
+        await drawn(app)
         burst("f", *"dog", app=app)
         await until(lambda: held, app)
         for key in ("backspace", "backspace", "backspace", *"owl"):
@@ -133,7 +133,7 @@ async def test_a_newer_filter_overtakes_an_older_one(
         await until(lambda: app.screen.view.arrangement.filter == "owl", app)
         await pilot.pause(0.01)
         gate.set()
-        await settle(pilot)
+        await drawn(app)
         texts = [column.values.all() for column in app.screen.view.table.columns if column.is_text]
         expected = [row for row in range(21) if any("owl" in str(cells[row]) for cells in texts)]
         assert sorted(app.screen.view.order.tolist()) == expected
@@ -154,26 +154,26 @@ async def test_an_answer_that_comes_just_before_a_newer_one_does_not_push_it_out
 
     monkeypatch.setattr(loading, "arrange", slow)
     app = Explorer(three_path, Start(wish(table="images")))
-    async with app.run_test(size=SIZE) as pilot:
-        await settle(pilot)
+    async with app.run_test(size=SIZE):
+        await drawn(app)
         page = app.page
         for text in gates:  # both are under way when the first answer arrives
             page.act(lambda session, text=text: filter_by(session, app.catalog, text))
         for gate in gates.values():
             gate.set()
-        await settle(pilot)
+        await drawn(app)
         assert page.view.arrangement.filter == arrangement_of(app).filter == "owl"
 
 
 async def test_a_sort_that_is_asked_for_while_another_table_is_read_is_kept(three_path: Path) -> None:
     app = Explorer(three_path, AT["concepts"])
     async with app.run_test(size=SIZE) as pilot:
-        await settle(pilot)
+        await drawn(app)
         await press(pilot, "o", "down", "right", "right")
         item, measure = app.screen.identity, app.screen.table.columns[app.screen.table.column].name
         for key, model in (("right_curly_bracket", "beta"), ("right_curly_bracket", "gamma")):
             burst(key, "s", app=app)
-            await settle(pilot)
+            await drawn(app)
             assert app.screen.place.name("model") == model
             assert arrangement_of(app).sort == measure
             with Store(three_path) as store:
@@ -190,13 +190,13 @@ async def test_a_search_that_was_given_up_moves_nothing(
     monkeypatch.setattr(View, "matches", lambda view, words, stop=None: (gate.wait(5), real(view, words, stop))[1])
     app = Explorer(three_path, Start(wish(table="images")))
     async with app.run_test(size=SIZE) as pilot:
-        await settle(pilot)
+        await drawn(app)
         await press(pilot, "down")
         burst("slash", *"owl/00020", app=app)
         await pilot.pause(0.1)
         burst("escape", app=app)
         await pilot.pause(0.1)
         gate.set()
-        await settle(pilot)
+        await drawn(app)
         assert app.screen.table.cursor == 1
         assert "2 of 21" in status(app)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from catalogs import place
-from driving import arrangement_of, lines, on_screen, press, settle, wish
+from driving import arrangement_of, drawn, lines, on_screen, press, wish
 
 from sing_tui.app import Explorer
 from sing_tui.link import as_dict
@@ -28,7 +28,7 @@ async def test_the_hint_is_shown_once(store_path: Path, memory: Path) -> None:
     for again in (False, True):
         app = Explorer(store_path, memory=memory)
         async with app.run_test(size=(100, 24)) as pilot:
-            await settle(pilot)
+            await drawn(app)
             assert (HINT in on_screen(app)) != again
             await press(pilot, "down")
             assert HINT not in on_screen(app)
@@ -39,7 +39,7 @@ async def test_the_hint_is_shown_once(store_path: Path, memory: Path) -> None:
 async def test_the_last_place_is_taken_up_only_where_nothing_else_was_asked_for(store_path: Path, memory: Path) -> None:
     app = Explorer(store_path, memory=memory)
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         await press(pilot, "down", "enter", "down", "i", "f", *"as > -1", "enter")
         await press(pilot, "asterisk", "n", "down", "space", "down", "down", "space", "enter")
         await press(pilot, "right", "s", "r", "down", "down", "down")
@@ -50,7 +50,7 @@ async def test_the_last_place_is_taken_up_only_where_nothing_else_was_asked_for(
         await press(pilot, "Q")
     app = Explorer(store_path, memory=memory)
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         back = app.screen
         assert (back.place, arrangement_of(app), back.identity, columns_at(app.page.session), back.table.cursor) == kept
         assert [column.name for column in back.table.columns] == [kept[3][0], *kept[3][1:]]
@@ -61,7 +61,7 @@ async def test_the_last_place_is_taken_up_only_where_nothing_else_was_asked_for(
     for begin, where in ((Start(wish(model="alpha")), memory), (Start(), None)):
         app = Explorer(store_path, begin, memory=where)
         async with app.run_test(size=(80, 24)) as pilot:
-            await settle(pilot)
+            await drawn(app)
             assert app.screen.place == (place("classes", model="alpha") if where else place("models"))
             assert arrangement_of(app).filter == ""
 
@@ -82,7 +82,7 @@ async def test_every_kind_of_place_is_remembered(store_path: Path, memory: Path,
     for again in (False, True):
         app = Explorer(store_path, memory=memory)
         async with app.run_test(size=(80, 24)) as pilot:
-            await settle(pilot)
+            await drawn(app)
             await press(pilot, *(() if again else keys))
             places.append((app.screen.place, arrangement_of(app), app.screen.table.cursor))
             await press(pilot, "Q")
@@ -111,8 +111,8 @@ async def test_a_place_that_the_file_does_not_hold_is_passed_over(
     )
     write_state(memory, State(places={os.path.realpath(store_path): {**start, **change, "wish": words}}))
     app = Explorer(store_path, memory=memory)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
+    async with app.run_test(size=(80, 24)):
+        await drawn(app)
         assert app.failure is None
         assert app.screen.place == place("models")
         assert app.screen.table.lines == 2
@@ -122,15 +122,15 @@ async def test_a_row_beyond_the_end_is_the_last_one(store_path: Path, memory: Pa
     start = as_dict(Start(wish(table="classes", model="alpha"), row=10**9))
     write_state(memory, State(places={os.path.realpath(store_path): start}))
     app = Explorer(store_path, memory=memory)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
+    async with app.run_test(size=(80, 24)):
+        await drawn(app)
         assert (app.screen.place, app.screen.table.cursor) == (place("classes", model="alpha"), 2)
 
 
 async def test_a_theme_chosen_in_the_palette_is_kept(store_path: Path, memory: Path) -> None:
     app = Explorer(store_path, memory=memory)
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         await press(pilot, "colon", *"theme gruv", "enter")
         assert app.theme == "gruvbox"
         await press(pilot, "Q")

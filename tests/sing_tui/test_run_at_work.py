@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from catalogs import place
-from driving import arrangement_of, lines, on_screen, press, settle, wish, workers_done
+from driving import arrangement_of, drawn, lines, on_screen, press, wish, workers_done
 from rich.cells import cell_len
 from stores import write_store
 from textual.pilot import Pilot
@@ -64,7 +64,7 @@ async def test_a_file_that_is_still_computed_is_waited_for_and_opened(tmp_path: 
         write_store(path)
         run_state.unlink()
         await looked(app, pilot)
-        await settle(pilot)
+        await drawn(app)
         assert app.screen.place == place("classes", model="beta")
         assert app.screen.table.lines == 1
 
@@ -87,7 +87,7 @@ async def test_a_run_that_adds_to_the_file_shows_how_far_it_is(
     path = write_store(tmp_path / "new.h5")
     app = Explorer(path, Start(wish(model="alpha")), ascii_only=ascii_only)
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         leave(run_state, task="ネコ: scores")
         await looked(app, pilot)
         name = "??" if ascii_only else "ネコ"
@@ -107,14 +107,14 @@ async def test_marks_filter_sort_and_row_outlive_a_new_file(tmp_path: Path) -> N
     path = write_store(tmp_path / "live.h5")
     app = Explorer(path, Start(wish(model="alpha", class_="cat")))
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         await press(pilot, "f", *"kind = colour", "enter", "space", "space", "down", "equals_sign")
         screen = app.screen
         before = (screen.place, arrangement_of(app), screen.identity, screen.session.here.marks)
         assert len(before[3]) == 2
         write_store(path, models=("alpha", "beta", "gamma"), seed=1)
         await looked(app, pilot)
-        await settle(pilot)
+        await drawn(app)
         assert app.screen is screen
         assert len(app.catalog.store.models) == 3
         assert (screen.place, arrangement_of(app), screen.identity, screen.session.here.marks) == before
@@ -126,8 +126,8 @@ async def test_marks_filter_sort_and_row_outlive_a_new_file(tmp_path: Path) -> N
 async def test_threads_that_report_after_the_end_of_the_screen_are_not_heard(store_path: Path) -> None:
     """The watch for a new file, and the reader of one, may be at work when the app ends."""
     app = Explorer(store_path)
-    async with app.run_test() as pilot:
-        await settle(pilot)
+    async with app.run_test():
+        await drawn(app)
         found = open_again(store_path)
     assert not app.screen_stack
     app._looked(None, True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from catalogs import place
-from driving import AT, LEVELS, arrangement_of, burst, lines, on_screen, press, settle, status, until, wish
+from driving import AT, LEVELS, arrangement_of, burst, drawn, lines, on_screen, press, status, until, wish
 from stores import write_store
 from textual.widgets import Input
 
@@ -34,7 +34,7 @@ def first_cells(app: Explorer) -> list[str]:
 async def test_enter_goes_in_and_escape_comes_back_one_level_at_a_time(store_path: Path) -> None:
     app = Explorer(store_path)
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         seen = [app.screen.place]
         await press(pilot, "j", "enter", "down", "l")
         seen += [visit.place for visit in app.page.session.visits[1:]]
@@ -55,7 +55,7 @@ async def test_enter_goes_in_and_escape_comes_back_one_level_at_a_time(store_pat
 async def test_quit_leaves_from_anywhere(store_path: Path, level: str, key: str) -> None:
     app = Explorer(store_path, AT[level])
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         await pilot.press(key)
         await until(lambda: app.return_code is not None, app)
     assert app.return_code == 0
@@ -64,7 +64,7 @@ async def test_quit_leaves_from_anywhere(store_path: Path, level: str, key: str)
 async def test_images_and_concepts_swap_and_open_from_every_level(store_path: Path) -> None:
     app = Explorer(store_path)
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         await press(pilot, "i")
         assert app.screen.place == place("images", model="alpha")
         assert app.screen.table.lines == 43
@@ -83,7 +83,7 @@ async def test_images_and_concepts_swap_and_open_from_every_level(store_path: Pa
 async def test_neighbouring_classes_and_models_keep_filter_and_sort(store_path: Path) -> None:
     app = Explorer(store_path, AT["concepts"])
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         await press(pilot, "f", *"as>0", "enter", *["right"] * 5, "s", "down")
         kept, item = arrangement_of(app), app.screen.identity
         assert (kept.filter, kept.sort) == ("as>0", "kind")
@@ -104,7 +104,7 @@ async def test_neighbouring_classes_and_models_keep_filter_and_sort(store_path: 
 async def test_moving_keys_stay_inside_and_do_what_they_say(store_path: Path, level: str) -> None:
     app = Explorer(store_path, AT[level])
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         table = app.screen.table
         last, page = table.lines - 1, table.page
         for key, line in (
@@ -118,7 +118,7 @@ async def test_moving_keys_stay_inside_and_do_what_they_say(store_path: Path, le
             assert table.top <= table.cursor < table.top + page, key
         columns = len(table.columns)
         for _ in range(columns + 3):
-            app.screen.action_column(1)
+            app.screen.action_cursor("column", 1)
             assert table.column in table.columns_in_sight()
         assert table.column == columns - 1
         await press(pilot, "left", "b", "right", "w")
@@ -129,10 +129,10 @@ async def test_moving_keys_stay_inside_and_do_what_they_say(store_path: Path, le
 async def test_every_column_sorts_both_ways_and_the_cursor_stays_on_its_item(store_path: Path, level: str) -> None:
     app = Explorer(store_path, AT[level])
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         screen = app.screen
         screen.action_step("unsort")
-        screen.action_go(1)
+        screen.action_cursor("to", 1)
         item = screen.identity
         for position, column in enumerate(screen.table.columns):
             screen.table.move_column(position - screen.table.column)
@@ -158,7 +158,7 @@ async def test_every_column_sorts_both_ways_and_the_cursor_stays_on_its_item(sto
 async def test_the_filter_counts_while_typing_and_escape_gives_up_one_layer(store_path: Path, level: str) -> None:
     app = Explorer(store_path, AT[level])
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         screen, whole = app.screen, app.screen.table.lines
         name = first_cells(app)[1]
         await press(pilot, "f", *name)
@@ -191,7 +191,7 @@ async def test_the_filter_counts_while_typing_and_escape_gives_up_one_layer(stor
 async def test_find_jumps_as_one_types_and_n_goes_on(store_path: Path) -> None:
     app = Explorer(store_path, AT["concepts"])
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         screen = app.screen
         await press(pilot, "o", "g", "n")
         assert "/ starts" in status(app)
@@ -210,7 +210,7 @@ async def test_find_jumps_as_one_types_and_n_goes_on(store_path: Path) -> None:
 async def test_letters_typed_into_a_line_fire_no_key(store_path: Path) -> None:
     app = Explorer(store_path, AT["classes"])
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         screen = app.screen
         letters = "qQsreicdpvnNGghjklyR?:f&/Fow[]{}"
         for purpose in ("f", "slash"):
@@ -226,7 +226,7 @@ async def test_letters_typed_into_a_line_fire_no_key(store_path: Path) -> None:
 async def test_subsets_go_round_and_the_class_table_follows(store_path: Path) -> None:
     app = Explorer(store_path, AT["classes"])
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         await press(pilot, "down")
         with Store(store_path) as store:
             for subset in [*store.subsets[1:], "all"]:
@@ -247,14 +247,14 @@ async def test_details_and_plot_at_every_size(
 ) -> None:
     app = Explorer(store_path, AT[level], ascii_only=ascii_only)
     async with app.run_test(size=size) as pilot:
-        await settle(pilot)
+        await drawn(app)
         pane = app.screen.query_one(DetailsPane)
         assert pane.display == (size[0] >= 100)
         modes = []
         for key in ("d", "d", "d", "p", "down", "p"):
             await press(pilot, key)
             if app.screen.session.here.body != "table":
-                await settle(pilot)
+                await drawn(app)
             modes.append((app.screen.session.here.body, pane.display))
             text = on_screen(app)
             assert all(len(line) <= size[0] * 2 for line in lines(app))
@@ -271,7 +271,7 @@ async def test_details_and_plot_at_every_size(
 async def test_the_details_say_what_the_store_says(store_path: Path) -> None:
     app = Explorer(store_path)
     async with app.run_test(size=(160, 50)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         with Store(store_path) as store:
             figures = store.summary("alpha")
             text = on_screen(app)
@@ -281,15 +281,15 @@ async def test_the_details_say_what_the_store_says(store_path: Path) -> None:
             assert "at 10.0, " in text
             assert f"{store.array('comparison/class_order')[0, 1]:+.2f} with beta" in text
             await press(pilot, "enter")
-            await settle(pilot)
+            await drawn(app)
             scores = store.dataset("models/alpha/images/attribute_score")[:30]
             assert f"{np.mean(scores > 0):.0%} come nearer" in on_screen(app)
             await press(pilot, "v", "v")
-            await settle(pilot)
+            await drawn(app)
             wrong = scores[store.dataset("models/alpha/images/prediction")[:30] != 0]
             assert f"AS of {len(wrong)} images (wrong)" in on_screen(app)
             await press(pilot, "i")
-            await settle(pilot)
+            await drawn(app)
             row = app.screen.identity
             near = store.dataset("models/alpha/images/nearest_after")[row][0]
             text = on_screen(app)
@@ -301,7 +301,7 @@ async def test_the_details_say_what_the_store_says(store_path: Path) -> None:
 async def test_help_lists_every_key_of_the_level_and_every_column_and_narrows(store_path: Path, level: str) -> None:
     app = Explorer(store_path, AT[level])
     async with app.run_test(size=(100, 30)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         screen = app.screen
         await press(pilot, "question_mark")
         text = str(app.screen.text(""))
@@ -314,7 +314,7 @@ async def test_help_lists_every_key_of_the_level_and_every_column_and_narrows(st
             assert column.description in text
         assert "keys and columns" in on_screen(app)
         await press(pilot, "pagedown", "pageup", "down", "up", *"last line")
-        await settle(pilot)
+        await drawn(app)
         kept = [line for line in on_screen(app).splitlines() if "last line" in line or "next page" in line]
         assert any("G" in line for line in kept)
         assert not any("next page" in line for line in kept)
@@ -328,7 +328,7 @@ async def test_help_lists_every_key_of_the_level_and_every_column_and_narrows(st
 async def test_the_palette_runs_commands_by_name(store_path: Path, key: str) -> None:
     app = Explorer(store_path, AT["classes"])
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         await press(pilot, key, *"last line", "enter")
         assert app.screen.table.cursor == 2
         await press(pilot, key, *"theme light", "down", "up", "enter")
@@ -341,28 +341,28 @@ async def test_a_new_file_is_taken_up_and_the_place_is_kept(tmp_path: Path) -> N
     path = write_store(tmp_path / "live.h5")
     app = Explorer(path, Start(wish(class_="cat", table="images")))
     async with app.run_test(size=(120, 24)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         await press(pilot, "f", *"is > 10", "enter", "down", "down")
         arrangement = arrangement_of(app)
         write_store(path, images_per_class=(35, 12, 1, 0), models=("alpha", "beta", "gamma"))
         await press(pilot, "slash")
         app.look()
-        await settle(pilot)
+        await drawn(app)
         assert "R reads it again" in lines(app)[0]
         assert app.screen.view.table.length == 30
         await press(pilot, "escape")
         app.look()
-        await settle(pilot)
+        await drawn(app)
         assert app.screen.view.table.length == 35
         assert app.screen.place == place("images", model="alpha", class_=0)
         assert arrangement_of(app) == arrangement
         assert "R reads it again" not in lines(app)[0]
         await press(pilot, "F", "q", "q")
-        await settle(pilot)
+        await drawn(app)
         assert first_cells(app) == ["alpha", "beta", "gamma"]
         path.unlink()
         await press(pilot, "R")
-        await settle(pilot)
+        await drawn(app)
         assert "does not exist" in status(app)
         assert first_cells(app) == ["alpha", "beta", "gamma"]
 
@@ -370,13 +370,13 @@ async def test_a_new_file_is_taken_up_and_the_place_is_kept(tmp_path: Path) -> N
 async def test_a_model_without_scores_is_shown_and_says_why_there_are_no_concepts(bare_path: Path) -> None:
     app = Explorer(bare_path)
     async with app.run_test(size=(120, 30)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         assert "no null space" in " ".join(on_screen(app).split())
         await press(pilot, "enter")
-        await settle(pilot)
+        await drawn(app)
         assert app.screen.table.lines == 3
         await press(pilot, "enter")
-        await settle(pilot)
+        await drawn(app)
         assert "no concept shifts" in on_screen(app)
         for key in ("s", "r", "f", "slash", "e", "y", "d", "p", "n", "G", "right", "enter", "i"):
             await press(pilot, key)
@@ -392,7 +392,7 @@ async def test_awkward_text_reaches_the_screen_tame(
 ) -> None:
     app = Explorer(awkward_path, Start(wish(model="a")), ascii_only=ascii_only)
     async with app.run_test(size=size) as pilot:
-        await settle(pilot)
+        await drawn(app)
         text = on_screen(app)
         assert "[red]bold" in text
         assert "bell[31m" in text
@@ -401,7 +401,7 @@ async def test_awkward_text_reaches_the_screen_tame(
             for keys in (("i",), ("enter",), ("d",), ("p",), ("question_mark",)):
                 await press(pilot, *keys)
                 if size[0] > 80 or keys in (("d",), ("p",)):
-                    await settle(pilot)
+                    await drawn(app)
                 text = on_screen(app)
                 assert not [c for c in text if (ord(c) < 32 and c != "\n") or 127 <= ord(c) < 160]
                 assert not ascii_only or text.isascii()
@@ -419,8 +419,8 @@ async def test_the_first_frame_is_painted_before_the_file_is_opened(
     frames: list[str] = []
     monkeypatch.setattr("sing_tui.opening.Store", lambda path: (frames.append(on_screen(app)), Store(path))[1])
     app = Explorer(store_path)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
+    async with app.run_test(size=(80, 24)):
+        await drawn(app)
         assert "opening results.h5" in frames[0]
         assert "alpha" in on_screen(app)
 
@@ -436,8 +436,8 @@ async def test_the_first_frame_is_painted_before_the_file_is_opened(
 )
 async def test_a_wrong_start_ends_with_one_error(store_path: Path, begin: Start, part: str) -> None:
     app = Explorer(store_path, begin)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
+    async with app.run_test(size=(80, 24)):
+        await drawn(app)
     assert app.return_code == 2
     assert part in str(app.failure)
 
@@ -447,8 +447,8 @@ async def test_a_broken_file_ends_with_one_error(store_path: Path, tmp_path: Pat
     shutil.copy(store_path, path)
     path.write_bytes(path.read_bytes()[:3000])
     app = Explorer(path)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
+    async with app.run_test(size=(80, 24)):
+        await drawn(app)
     assert app.return_code == 2
     assert "not a readable HDF5 file" in str(app.failure)
 
@@ -456,12 +456,12 @@ async def test_a_broken_file_ends_with_one_error(store_path: Path, tmp_path: Pat
 async def test_clicks_choose_lines_columns_and_sort(store_path: Path) -> None:
     app = Explorer(store_path, AT["concepts"])
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         table = app.screen.table
         await pilot.click(table, offset=(3, 5))
         assert table.cursor == 3
         await pilot.click(table, offset=(2, 0))
-        await settle(pilot)
+        await drawn(app)
         assert arrangement_of(app).sort == "concept"
         assert first_cells(app)[:2] == ["concept 0", "concept 1"]
 
@@ -480,13 +480,13 @@ async def test_few_colours_or_none_wanted_means_the_terminals_own(
 async def test_a_cursor_key_repaints_two_lines_of_the_table_and_no_more(store_path: Path) -> None:
     app = Explorer(store_path, AT["concepts"])
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         table = app.screen.table
         painted: list[int] = []
         original = table.render_line
         table.render_line = lambda y: (painted.append(y), original(y))[1]
         await press(pilot, "down")
-        await settle(pilot)
+        await drawn(app)
         assert sorted(set(painted)) == [2, 3]
         assert all(len(original(y)._segments) == 1 for y in range(2, 20))
 
@@ -494,12 +494,12 @@ async def test_a_cursor_key_repaints_two_lines_of_the_table_and_no_more(store_pa
 async def test_letters_sent_in_one_piece_with_the_key_that_opens_the_line_go_into_it(store_path: Path) -> None:
     """As over a slow link: `/concept 3` and Enter arrive together, before the typing line has the focus."""
     app = Explorer(store_path, AT["concepts"])
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
+    async with app.run_test(size=(80, 24)):
+        await drawn(app)
         burst("f", *"concept ~ 30", "enter", app=app)
-        await settle(pilot)
+        await drawn(app)
         assert arrangement_of(app).filter == "concept ~ 30"
         assert app.screen.table.lines == 1
         burst("F", "slash", *"concept 17", "enter", app=app)
-        await settle(pilot)
+        await drawn(app)
         assert (app.page.session.here.looked_for, app.screen.identity) == ("concept 17", 17)

@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 
 import pytest
-from driving import lines, press, settle, wish
+from driving import drawn, lines, press, wish
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
@@ -100,9 +100,9 @@ async def test_a_screen_is_painted_as_it_was(
     monkeypatch.chdir(os.sep)  # the form of an export names the folder
     app = Explorer(awkward_path if shot.awkward else store_path, Start(shot.wish), ascii_only=shot.ascii_only)
     async with app.run_test(size=shot.size) as pilot:
-        await settle(pilot)
+        await drawn(app)
         await press(pilot, *shot.keys)
-        await settle(pilot)
+        await drawn(app)
         seen = painted(app, styled=shot.plain)
     assert len([line for line in seen if not line.startswith("      ~ ")]) == shot.size[1]
     if os.environ.get("SNAPSHOTS") == "write":

@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from driving import lines, on_screen, press, settle, wish
+from driving import drawn, lines, on_screen, press, wish
 from stores import write_store
 
 from sing_compute.store.text import csv_text
@@ -29,7 +29,7 @@ async def test_a_damaged_table_is_a_line_and_the_others_stay(path: Path) -> None
         file["models/alpha/classes/count"] = h5py.SoftLink("/images/class")
     app = Explorer(path)
     async with app.run_test(size=(100, 24)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         await press(pilot, "enter")
         assert "models/alpha/classes/count: is a link" in on_screen(app)
         await press(pilot, "s", "v", "r", "y", "n", "e", "d", "p", "escape", "escape", "j", "enter")
@@ -42,7 +42,7 @@ async def test_a_damaged_ranking_misleads_no_sort(path: Path) -> None:
         file["models/alpha/rankings/image_score"][:2] = [5, 5]
     app = Explorer(path, Start(wish(table="images", model="alpha")))
     async with app.run_test(size=(120, 24)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         assert (app.return_code, app.failure) == (None, None)
         assert app.screen.table.lines == 43
         scores = app.screen.view.table.column("image_score").values.take(app.screen.view.order)
@@ -60,7 +60,7 @@ async def test_offsets_out_of_order_do_not_end_the_program(path: Path) -> None:
         file["images/offsets"][...] = [0, 40, 30, 43, 43]
     app = Explorer(path, Start(wish(model="alpha")))
     async with app.run_test(size=(120, 40)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         await press(
             pilot, "p", "escape", "enter", "right_square_bracket", "i", "right_square_bracket", "right_curly_bracket"
         )
@@ -75,7 +75,7 @@ async def test_unreadable_cells_are_dashes_with_a_line(path: Path) -> None:
         file[name].id.write_direct_chunk((0,), b"no gzip at all")
     app = Explorer(path, Start(wish(table="images", model="alpha")))
     async with app.run_test(size=(120, 24)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         assert "confidence: cannot be read" in lines(app)[-2]
         assert "cat/0000" in on_screen(app)
         await press(pilot, "j", "G", "q")
@@ -90,21 +90,21 @@ async def test_numbers_that_are_no_angles_are_not_drawn(path: Path) -> None:
         file["models/alpha/summary/lambda"][()] = -1.0
     app = Explorer(path)
     async with app.run_test(size=(120, 40)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         for keys in (
             ("p", "j", "escape", "k", "enter"),
             ("p", "j", "escape", "k", "enter"),
             ("p", "j", "escape", "i", "p", "escape"),
         ):
             await press(pilot, *keys)
-            await settle(pilot)
+            await drawn(app)
         assert "cat" in on_screen(app)
 
 
 async def test_a_file_that_changes_for_the_worse_is_a_line_on_reload(path: Path) -> None:
     app = Explorer(path, Start(wish(class_="owl")))
     async with app.run_test(size=(120, 24)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         write_store(path, class_names=("a", "b"), images_per_class=(3, 3))
         await press(pilot, "R")
         assert "no class 2 in results.h5" in on_screen(app)

@@ -8,7 +8,7 @@ from time import sleep
 
 import pytest
 from click.testing import CliRunner
-from driving import arrangement_of, burst, lines, press, screen_text, settle, status, until, wish
+from driving import arrangement_of, burst, drawn, lines, press, screen_text, status, until, wish
 
 from sing_compute.store import Store
 from sing_tui.app import Explorer
@@ -44,7 +44,7 @@ async def exported(app: Explorer, pilot) -> bytes:
     await press(pilot, "e")
     assert isinstance(app.screen, ExportScreen)
     await press(pilot, "enter")
-    await settle(pilot)
+    await drawn(app)
     path = next(Path().iterdir())
     written = path.read_bytes()
     path.unlink()
@@ -81,10 +81,10 @@ async def test_the_link_reopens_the_view_and_its_headless_twin_writes_the_same_b
 ) -> None:
     app = Explorer(store_path)
     async with app.run_test(size=(120, 30)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         for key in keys:
             await press(pilot, key)
-        await settle(pilot)
+        await drawn(app)
         there, arrangement, chart = app.screen.place, arrangement_of(app), app.page.session.here.chart
         command = await link(app, pilot)
         written = await exported(app, pilot)
@@ -109,7 +109,7 @@ async def test_the_link_reopens_the_view_and_its_headless_twin_writes_the_same_b
         assert CliRunner().invoke(main, words[1:]).exit_code == 0
     again = Explorer(store_path, parsed["start"])
     async with again.run_test(size=(120, 30)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         assert (again.screen.place, again.page.session.here.chart) == (there, chart)
         if not chart:
             assert arrangement_of(again) == arrangement
@@ -118,7 +118,7 @@ async def test_the_link_reopens_the_view_and_its_headless_twin_writes_the_same_b
 async def test_marked_rows_the_filtered_view_and_the_whole_table_are_three_files(store_path: Path) -> None:
     app = Explorer(store_path, Start(wish(class_="cat", table="images"), "as > 0"))
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         shown = [str(cell) for cell in app.screen.view.table.columns[0].values.take(app.screen.view.order)]
         await press(pilot, "space", "down", "space")
         assert "2 marked" in status(app)
@@ -129,7 +129,7 @@ async def test_marked_rows_the_filtered_view_and_the_whole_table_are_three_files
             await press(pilot, "up", "up", "up", *["right"] * steps)
             assert screen is app.screen
             await press(pilot, "enter")
-            await settle(pilot)
+            await drawn(app)
             path = next(Path().iterdir())
             cells = [row["image"] for row in csv.DictReader(path.read_text().splitlines())]
             assert cells == expected if expected is not None else len(cells) == 30
@@ -144,13 +144,13 @@ async def test_an_existing_file_is_replaced_only_when_that_is_said_once_more(sto
     target = Path("results-alpha-classes.csv")
     target.write_text("mine")
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         await press(pilot, "e", "enter")
-        await settle(pilot)
+        await drawn(app)
         assert target.read_text() == "mine"
         assert "exists" in " ".join(lines(app))
         await press(pilot, "enter")
-        await settle(pilot)
+        await drawn(app)
         assert target.read_text().startswith("class,")
         assert status(app).startswith("3 rows in ")
 
@@ -173,7 +173,7 @@ async def test_a_running_export_says_how_far_it_is_and_ctrl_c_leaves_nothing(
     monkeypatch.setattr("sing_tui.exporting.SAY_SECONDS", 0.0)
     app = Explorer(store_path, Start(wish(model="alpha")))
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         burst("e", "enter", app=app)
         await until(lambda: reached and "rows, ^c cancels" in screen_text(app), app)
         burst("Q", app=app)
@@ -181,7 +181,7 @@ async def test_a_running_export_says_how_far_it_is_and_ctrl_c_leaves_nothing(
         assert app.page.take_away.writing
         assert app.return_code is None
         burst("ctrl+c", app=app)
-        await settle(pilot)
+        await drawn(app)
         assert status(app).startswith("cancelled")
         assert not app.page.take_away.writing
     assert list(Path().iterdir()) == []
@@ -190,14 +190,14 @@ async def test_a_running_export_says_how_far_it_is_and_ctrl_c_leaves_nothing(
 async def test_chosen_columns_are_painted_and_exported(store_path: Path) -> None:
     app = Explorer(store_path, Start(wish(model="alpha"), columns=("image_score_q50", "accuracy")))
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         assert [column.name for column in app.screen.table.columns] == ["class", "image_score_q50", "accuracy"]
         await press(pilot, "asterisk", "a", "enter")
         assert len(app.screen.table.columns) > 10
         await press(pilot, "asterisk", "n", "down", "space", "enter")
         assert [column.name for column in app.screen.table.columns] == ["class", "attribute_score_q50"]
         await press(pilot, "e", "up", "up", "right", "enter")
-        await settle(pilot)
+        await drawn(app)
         header = next(Path().iterdir()).read_text().splitlines()[0]
         assert header == "class,attribute_score_q50"
 
@@ -206,15 +206,15 @@ async def test_a_row_and_a_path_are_copied_without_control_characters(awkward_pa
     app = Explorer(awkward_path, Start(wish(model="a")), images=Path("/photos"))
     kept = tmp_path / "state" / "sing-tui" / "clipboard.txt"
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         await press(pilot, "down", "down", "down", "y")
-        await settle(pilot)
+        await drawn(app)
         names = [column.name for column in app.screen.view.table.columns]
         row = dict(zip(names, kept.read_text().split("\t"), strict=True))
         assert (row["class"], row["index"], row["count"]) == ("bell[31m tabend", "3", "5")
         assert "clipboard.txt" in status(app)
         await press(pilot, "i", "o", "Y")
-        await settle(pilot)
+        await drawn(app)
         with Store(awkward_path) as store:
             first = store.offsets[3]
             key = str(store.array("images/key")[first]).replace("\x07", "").replace("\x1b", "").replace("\t", "")

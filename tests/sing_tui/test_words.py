@@ -4,7 +4,7 @@ from pathlib import Path
 
 import h5py
 import pytest
-from driving import AT, LEVELS, lines, on_screen, press, settle, wish
+from driving import AT, LEVELS, drawn, lines, on_screen, press, wish
 from stores import write_store
 
 from sing_compute.store import catalogue
@@ -20,7 +20,7 @@ async def test_the_page_opens_at_the_column_under_the_cursor_and_closes(
 ) -> None:
     app = Explorer(store_path, AT[level], ascii_only=ascii_only)
     async with app.run_test(size=size) as pilot:
-        await settle(pilot)
+        await drawn(app)
         screen = app.screen
         while screen.table.columns[screen.table.column].is_text:
             await press(pilot, "right")
@@ -51,7 +51,7 @@ async def test_a_row_that_cannot_be_read_is_a_line_and_no_page(tmp_path: Path) -
         file[name].id.write_direct_chunk((0,), b"no gzip at all")
     app = Explorer(path, Start(wish(table="images", model="alpha")))
     async with app.run_test(size=(80, 24)) as pilot:
-        await settle(pilot)
+        await drawn(app)
         screen = app.screen
         await press(pilot, "x")
         assert app.screen is screen
