@@ -172,7 +172,7 @@ async def test_a_running_export_says_how_far_it_is_and_ctrl_c_leaves_nothing(
     monkeypatch.setattr("sing_tui.exporting.save", slow)
     monkeypatch.setattr("sing_tui.exporting.SAY_SECONDS", 0.0)
     app = Explorer(store_path, Start(wish(model="alpha")))
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with app.run_test(size=(80, 24)):
         await drawn(app)
         burst("e", "enter", app=app)
         await until(lambda: reached and "rows, ^c cancels" in screen_text(app), app)
