@@ -147,10 +147,7 @@ CHECKS = (
         SUMMARY + "nullity_softmax",
         Explanation(
             formula="nullity of W - mean over classes of W",
-            meaning=(
-                "The same for a classifier that is read through its softmax, which a shift common to all logits"
-                " leaves alone."
-            ),
+            meaning="The same for a classifier read through its softmax, which a shift common to all logits leaves alone.",
             caution="Not what was removed here, unless the run says --invariance softmax.",
             source="docs/method.md, the head and its null space",
         ),
