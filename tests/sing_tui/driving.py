@@ -125,7 +125,7 @@ def widget_text(widget: Widget) -> str:
 
 def status(app: Explorer) -> str:
     """The line at the bottom, without the keys."""
-    return app.screen.query_one("#status").left
+    return "" if app.page is None else app.page.frame.status.left
 
 
 def shown(app: Explorer, name: str) -> list[np.ndarray]:

@@ -42,11 +42,10 @@ def form(folder: Path, *, glyphs: Glyphs = UNICODE, name: str = "results-images.
 
 
 async def press(pilot: Pilot[None], *keys: str) -> None:
-    """Press keys without `pilot.press`'s wait for an idle processor, 65 ms a key."""
+    """Press keys one after the other."""
     for key in keys:
         burst(key, app=pilot.app)
-        for _ in range(4):
-            await pilot._wait_for_screen()
+        await pilot.pause()
 
 
 def shown(app: Host) -> str:

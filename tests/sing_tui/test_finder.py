@@ -112,25 +112,25 @@ def drive(
 
     async def run() -> None:
         async with app.run_test(size=size) as pilot:
-            await pilot.pause(0.01)
+            await until(lambda: isinstance(app.screen, FinderScreen) and app.focused is not None, app)
             await act(pilot, app.screen)
-            await pilot.pause(0.01)
+            await pilot.pause()
 
     asyncio.run(run())
     return app.chosen
 
 
 async def enter_text(pilot: Pilot, screen: FinderScreen, text: str) -> None:
+    before = screen.generation
     screen.query_one(Input).value = text
-    await pilot.pause(0.01)
-    await until(lambda: screen.answered == screen.generation, pilot.app)
-    await pilot.pause(0.01)
+    await until(lambda: before < screen.generation == screen.answered, pilot.app)
+    await pilot.pause()
 
 
 async def press(pilot: Pilot, *keys: str) -> None:
     for key in keys:
         pilot.app.post_message(Key(key, None))
-        await pilot.pause(0.01)
+        await pilot.pause()
 
 
 def painted(screen: FinderScreen) -> list[str]:
@@ -235,7 +235,7 @@ def test_an_answer_that_comes_too_late_is_dropped(named: Finder) -> None:
         await enter_text(pilot, screen, "cat")
         late = Found([hit("too late")], {"class": 1})
         screen.post_message(FinderScreen.Answered(screen.generation - 1, late))
-        await pilot.pause(0.01)
+        await pilot.pause()
         assert screen.query_one(HitList).hits == named.find("cat").hits
 
     drive(named, act)

@@ -39,7 +39,7 @@ async def test_places_are_worked_out_beside_the_screen_which_shows_dots_meanwhil
     from sing_compute.store import comparison
 
     gate, real = Event(), comparison._ranks
-    monkeypatch.setattr(comparison, "_ranks", lambda values: (gate.wait(5), real(values))[1])
+    monkeypatch.setattr(comparison, "_ranks", lambda values: (gate.wait(30), real(values))[1])
     app = Explorer(three_path, AT["images"])
     async with app.run_test(size=(140, 30)) as pilot:
         await drawn(app)
@@ -64,7 +64,7 @@ async def test_places_are_worked_out_beside_the_screen_which_shows_dots_meanwhil
 async def press_only(pilot, *keys: str) -> None:
     """Press keys without waiting for what works beside the screen."""
     burst(*keys, app=pilot.app)
-    await pilot.pause(0.05)
+    await pilot.pause()
 
 
 async def played(path: Path, keys: tuple[tuple[str, ...], ...]) -> list[tuple]:
@@ -117,8 +117,12 @@ async def test_a_newer_filter_overtakes_an_older_one(
 
     def slow(table, wanted, stop=None) -> View:
         if wanted.filter == "dog":
-            held.append(wanted.filter)
-            gate.wait(5)
+            held.append("begun")
+            gate.wait(30)
+            try:
+                return arrange(table, wanted, stop)
+            finally:
+                held.append("over")
         return arrange(table, wanted, stop)
 
     monkeypatch.setattr(loading, "arrange", slow)
@@ -129,10 +133,10 @@ async def test_a_newer_filter_overtakes_an_older_one(
         await until(lambda: held, app)
         for key in ("backspace", "backspace", "backspace", *"owl"):
             burst(key, app=app)  # one at a time: sent together, Textual's Input takes letters before other keys
-            await pilot.pause(0.02)
+            await pilot.pause()
         await until(lambda: app.screen.view.arrangement.filter == "owl", app)
-        await pilot.pause(0.01)
         gate.set()
+        await until(lambda: len(held) == 2, app)
         await drawn(app)
         texts = [column.values.all() for column in app.screen.view.table.columns if column.is_text]
         expected = [row for row in range(21) if any("owl" in str(cells[row]) for cells in texts)]
@@ -149,7 +153,7 @@ async def test_an_answer_that_comes_just_before_a_newer_one_does_not_push_it_out
 
     def slow(table, wanted, stop=None) -> View:
         if wanted.filter in gates:
-            gates[wanted.filter].wait(5)
+            gates[wanted.filter].wait(30)
         return arrange(table, wanted)  # superseded, it answers all the same
 
     monkeypatch.setattr(loading, "arrange", slow)
@@ -186,17 +190,26 @@ async def test_a_sort_that_is_asked_for_while_another_table_is_read_is_kept(thre
 async def test_a_search_that_was_given_up_moves_nothing(
     three_path: Path, large: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gate, real = Event(), View.matches
-    monkeypatch.setattr(View, "matches", lambda view, words, stop=None: (gate.wait(5), real(view, words, stop))[1])
+    gate, over, real = Event(), Event(), View.matches
+
+    def slow(view: View, words: str, stop=None) -> object:
+        gate.wait(30)
+        try:
+            return real(view, words)  # superseded, it answers all the same
+        finally:
+            over.set()
+
+    monkeypatch.setattr(View, "matches", slow)
     app = Explorer(three_path, Start(wish(table="images")))
     async with app.run_test(size=SIZE) as pilot:
         await drawn(app)
         await press(pilot, "down")
         burst("slash", *"owl/00020", app=app)
-        await pilot.pause(0.1)
+        await until(lambda: app.page.session.here.looked_for == "owl/00020", app)
         burst("escape", app=app)
-        await pilot.pause(0.1)
+        await until(lambda: app.page.session.typing is None, app)
         gate.set()
+        await until(over.is_set, app)
         await drawn(app)
         assert app.screen.table.cursor == 1
         assert "2 of 21" in status(app)

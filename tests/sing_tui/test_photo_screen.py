@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 import pytest
 from drawings import BLUE, GREEN, RED, rastered, save, unpacked
-from driving import workers_done
+from driving import until
 from PIL import Image
 from stores import write_store
 from textual.app import App
@@ -21,7 +21,7 @@ from sing_tui import photographs
 from sing_tui.formats import ASCII, UNICODE
 from sing_tui.screens.photograph import PhotographScreen
 from sing_tui.store_catalog import StoreCatalog
-from sing_tui.widgets.photographs import Photograph, Rendering, Shares
+from sing_tui.widgets.photographs import Neighbours, Photograph, Rendering, Shares
 
 
 class Host(App[None]):
@@ -61,11 +61,25 @@ def photographed(store: Store, model: str, row: int, **how: object) -> Photograp
     return PhotographScreen(store, place, row, StoreCatalog(store).neighbours(place), **how)
 
 
-async def settle(pilot: Pilot) -> None:
-    for _ in range(2):
-        await pilot.pause()
-        await workers_done(pilot.app)
+def is_complete(app: Host) -> bool:
+    """Return True if the photograph of the row and its neighbours are there, or why they are not."""
+    if not isinstance(app.screen, PhotographScreen):
+        return False
+    rendered = [photograph.rendering.name for photograph in app.screen.query(Photograph)]
+    near = [not neighbours.display or bool(neighbours.rows) for neighbours in app.screen.query(Neighbours)]
+    return len(rendered) == 1 and all(rendered) and all(near)
+
+
+async def complete(pilot: Pilot) -> None:
+    """Wait until everything is shown, and painted."""
+    await until(lambda: is_complete(pilot.app), pilot.app)
     await pilot.pause()
+
+
+async def closed(pilot: Pilot, key: str) -> None:
+    """Press a key that closes the screen."""
+    await pilot.press(key)
+    await until(lambda: not isinstance(pilot.app.screen, PhotographScreen), pilot.app)
 
 
 def painted(app: Host, color: tuple[int, int, int], columns: slice) -> int:
@@ -87,7 +101,7 @@ class TestScreen:
             app = Host()
             async with app.run_test(size=(80, 24)) as pilot:
                 app.push_screen(photographed(store, "alpha", 0, glyphs=UNICODE))
-                await settle(pilot)
+                await complete(pilot)
                 text = "\n".join(app.lines())
                 assert "images nearest to T(f) in CLIP space" in text
                 assert "images nearest to T(f~) in CLIP space" in text
@@ -98,8 +112,7 @@ class TestScreen:
                 assert painted(app, RED, slice(40, 80)) == painted(app, GREEN, slice(40, 80)) == 2 * 12 * 12
                 assert "--images" in text  # the owl is not on this machine
                 assert "can be drawn" in text  # the last dog is broken
-                await press_and_settle(pilot, "escape")
-                assert not isinstance(app.screen, PhotographScreen)
+                await closed(pilot, "escape")
 
     @pytest.mark.parametrize("size", [(40, 10), (59, 30), (20, 5)])
     async def test_on_a_small_screen_stands_the_image_alone(self, pictured: Path, size: tuple[int, int]) -> None:
@@ -107,7 +120,7 @@ class TestScreen:
             app = Host()
             async with app.run_test(size=size) as pilot:
                 app.push_screen(photographed(store, "alpha", 0, glyphs=UNICODE))
-                await settle(pilot)
+                await complete(pilot)
                 assert "nearest" not in "\n".join(app.lines())
                 assert painted(app, RED, slice(0, size[0])) > 0
 
@@ -116,7 +129,7 @@ class TestScreen:
             app = Host()
             async with app.run_test(size=(80, 10)) as pilot:
                 app.push_screen(photographed(store, "alpha", 0, glyphs=UNICODE))
-                await settle(pilot)
+                await complete(pilot)
                 assert painted(app, RED, slice(40, 80)) == 0
                 assert sum("dog/0" in line[40:] for line in app.lines()) == 3
 
@@ -131,10 +144,11 @@ class TestScreen:
             app = Host()
             async with app.run_test(size=(80, 24)) as pilot:
                 app.push_screen(photographed(store, "alpha", 0, glyphs=UNICODE, step=step))
-                await settle(pilot)
+                await complete(pilot)
                 shown = []
                 for key in ("j", "down", "k"):
-                    await press_and_settle(pilot, key)
+                    await pilot.press(key)
+                    await complete(pilot)
                     shown.append((app.screen.row, painted(app, GREEN, slice(0, 40)) > 0))
                 assert asked == [1, 1, -1]
                 assert shown == [(1, False), (30, True), (30, True)]
@@ -146,10 +160,10 @@ class TestScreen:
             async with app.run_test(size=(80, 24)) as pilot:
                 screen = photographed(store, "alpha", 0, glyphs=UNICODE)
                 app.push_screen(screen)
-                await settle(pilot)
+                await complete(pilot)
                 for wanted in ((1, screen.room), (0, Shares(40, 10))):
                     screen.post_message(PhotographScreen.Read(wanted, Rendering("late"), ()))
-                await settle(pilot)
+                await pilot.pause()
                 assert "late" not in "\n".join(app.lines())
 
     async def test_ascii_paints_nothing_else(self, pictured: Path) -> None:
@@ -157,7 +171,7 @@ class TestScreen:
             app = Host()
             async with app.run_test(size=(80, 24)) as pilot:
                 app.push_screen(photographed(store, "alpha", 0, glyphs=ASCII))
-                await settle(pilot)
+                await complete(pilot)
                 assert "\n".join(app.lines()).isascii()
                 assert "-" * 36 in "\n".join(app.lines())  # red is a dark grey
 
@@ -166,7 +180,7 @@ class TestScreen:
             app = Host()
             async with app.run_test(size=(80, 24)) as pilot:
                 app.push_screen(photographed(store, "alpha", 0, glyphs=UNICODE, folder=Path("nowhere")))
-                await settle(pilot)
+                await complete(pilot)
                 text = " ".join(line[1:40].strip() for line in app.lines())
                 assert "nowhere/cat/00000.png is not on this machine: --images DIR says where the images are" in text
 
@@ -176,7 +190,7 @@ class TestScreen:
                 app = Host()
                 async with app.run_test(size=(80, 24)) as pilot:
                     app.push_screen(photographed(store, model, 17, glyphs=UNICODE))
-                    await settle(pilot)
+                    await complete(pilot)
                     text = "\n".join(app.lines())
                     assert "\x1b" not in text
                     assert "\x07" not in text
@@ -193,7 +207,7 @@ class TestScreen:
                 written: list[str] = []
                 monkeypatch.setattr(app._driver, "write", written.append)
                 app.push_screen(photographed(store, "alpha", 0, glyphs=UNICODE, graphics=graphics))
-                await settle(pilot)
+                await complete(pilot)
                 drawn = [text for text in written if "\x1b_Ga=T" in text or "\x1bP0;1;0q" in text]
                 assert len(drawn) == 1
                 place, sequence = re.fullmatch(r"\x1b7(\x1b\[\d+;\d+H)(.*)\x1b8", drawn[0], re.DOTALL).groups()
@@ -211,10 +225,5 @@ class TestScreen:
                 app.screen.read()
                 assert () in erased  # the whole picture, whatever its lines were
                 last = len(written)
-                await press_and_settle(pilot, "q")
+                await closed(pilot, "q")
                 assert any("\x1b_Ga=d" in text for text in written[last:]) == (graphics == "kitty")
-
-
-async def press_and_settle(pilot: Pilot, key: str) -> None:
-    await pilot.press(key)
-    await settle(pilot)

@@ -4,7 +4,7 @@ import csv
 import json
 import shlex
 from pathlib import Path
-from time import sleep
+from threading import Event
 
 import pytest
 from click.testing import CliRunner
@@ -39,13 +39,18 @@ async def link(app: Explorer, pilot) -> str:
     return text
 
 
+async def file_written(app: Explorer) -> Path:
+    """The file that an export has written: it has its name only when it is complete."""
+    await until(lambda: any(not path.name.startswith(".") for path in Path().iterdir()), app)
+    return next(path for path in Path().iterdir() if not path.name.startswith("."))
+
+
 async def exported(app: Explorer, pilot) -> bytes:
     """What `e` and Enter write."""
     await press(pilot, "e")
     assert isinstance(app.screen, ExportScreen)
     await press(pilot, "enter")
-    await drawn(app)
-    path = next(Path().iterdir())
+    path = await file_written(app)
     written = path.read_bytes()
     path.unlink()
     return written
@@ -109,7 +114,7 @@ async def test_the_link_reopens_the_view_and_its_headless_twin_writes_the_same_b
         assert CliRunner().invoke(main, words[1:]).exit_code == 0
     again = Explorer(store_path, parsed["start"])
     async with again.run_test(size=(120, 30)) as pilot:
-        await drawn(app)
+        await drawn(again)
         assert (again.screen.place, again.page.session.here.chart) == (there, chart)
         if not chart:
             assert arrangement_of(again) == arrangement
@@ -129,8 +134,8 @@ async def test_marked_rows_the_filtered_view_and_the_whole_table_are_three_files
             await press(pilot, "up", "up", "up", *["right"] * steps)
             assert screen is app.screen
             await press(pilot, "enter")
-            await drawn(app)
-            path = next(Path().iterdir())
+            path = await file_written(app)
+            await until(lambda: "rows in" in status(app), app)
             cells = [row["image"] for row in csv.DictReader(path.read_text().splitlines())]
             assert cells == expected if expected is not None else len(cells) == 30
             path.unlink()
@@ -146,43 +151,38 @@ async def test_an_existing_file_is_replaced_only_when_that_is_said_once_more(sto
     async with app.run_test(size=(80, 24)) as pilot:
         await drawn(app)
         await press(pilot, "e", "enter")
-        await drawn(app)
+        await until(lambda: "the file exists: Enter replaces it" in screen_text(app), app)
         assert target.read_text() == "mine"
-        assert "exists" in " ".join(lines(app))
         await press(pilot, "enter")
-        await drawn(app)
+        await until(lambda: status(app).startswith("3 rows in "), app)
         assert target.read_text().startswith("class,")
-        assert status(app).startswith("3 rows in ")
 
 
 async def test_a_running_export_says_how_far_it_is_and_ctrl_c_leaves_nothing(
     store_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reached: list[int] = []
+    go_on = Event()
 
-    def slow(view, path, *, replace, columns, progress):
+    def endless(view, path, *, replace, columns, progress):
         rows = 0
-        while rows < 10_000_000:
+        while True:
             rows += 1
-            sleep(0.02)  # a screen that takes longer over a word than the next one takes to come would never get to ^c
             progress(rows)
-            reached[:] = [rows]
-        return rows
+            go_on.wait(0.02)  # leaves the screen the time to say it
 
-    monkeypatch.setattr("sing_tui.exporting.save", slow)
+    monkeypatch.setattr("sing_tui.exporting.save", endless)
     monkeypatch.setattr("sing_tui.exporting.SAY_SECONDS", 0.0)
     app = Explorer(store_path, Start(wish(model="alpha")))
-    async with app.run_test(size=(80, 24)):
+    async with app.run_test(size=(80, 24)) as pilot:
         await drawn(app)
-        burst("e", "enter", app=app)
-        await until(lambda: reached and "rows, ^c cancels" in screen_text(app), app)
+        await press(pilot, "e")
+        burst("enter", app=app)
+        await until(lambda: "rows, ^c cancels" in status(app), app)
         burst("Q", app=app)
-        await until(lambda: "quit once more" in screen_text(app), app)
-        assert app.page.take_away.writing
+        await until(lambda: "is being written: quit once more to give it up" in status(app), app)
         assert app.return_code is None
         burst("ctrl+c", app=app)
-        await drawn(app)
-        assert status(app).startswith("cancelled")
+        await until(lambda: status(app).startswith("cancelled"), app)
         assert not app.page.take_away.writing
     assert list(Path().iterdir()) == []
 
@@ -197,8 +197,7 @@ async def test_chosen_columns_are_painted_and_exported(store_path: Path) -> None
         await press(pilot, "asterisk", "n", "down", "space", "enter")
         assert [column.name for column in app.screen.table.columns] == ["class", "attribute_score_q50"]
         await press(pilot, "e", "up", "up", "right", "enter")
-        await drawn(app)
-        header = next(Path().iterdir()).read_text().splitlines()[0]
+        header = (await file_written(app)).read_text().splitlines()[0]
         assert header == "class,attribute_score_q50"
 
 
@@ -208,13 +207,12 @@ async def test_a_row_and_a_path_are_copied_without_control_characters(awkward_pa
     async with app.run_test(size=(80, 24)) as pilot:
         await drawn(app)
         await press(pilot, "down", "down", "down", "y")
-        await drawn(app)
+        await until(lambda: "clipboard.txt" in status(app), app)
         names = [column.name for column in app.screen.view.table.columns]
         row = dict(zip(names, kept.read_text().split("\t"), strict=True))
         assert (row["class"], row["index"], row["count"]) == ("bell[31m tabend", "3", "5")
-        assert "clipboard.txt" in status(app)
         await press(pilot, "i", "o", "Y")
-        await drawn(app)
+        await until(lambda: kept.read_text().startswith("/photos/"), app)
         with Store(awkward_path) as store:
             first = store.offsets[3]
             key = str(store.array("images/key")[first]).replace("\x07", "").replace("\x1b", "").replace("\t", "")
