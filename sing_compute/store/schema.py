@@ -118,6 +118,12 @@ images | int64 | translator | count | MAY | images of that fold
 row | int32 | kept | index | MAY | images whose features are kept, rising: all, or evenly spread ones of many
 value | float32 | kept dim | 1 | MAY | what reaches the head for each of them
 
+[models/{model}/maps]
+image | int32 | map_image | index | MAY | images whose spatial maps are kept, ascending: all, or evenly spread ones
+position | int32 | map_position | index | MAY | positions of the map that are kept, row by row of its grid, ascending
+value | float32 | map_image map_position map_channel | 1 | MAY | the last spatial map before the pooling of the network, at
+    those positions; in a file of its own where the attribute file names one
+
 [models/{model}/images]
 prediction | int32 | image | index | MUST | class the model predicts
 confidence | float32 | image | 1 | MUST | softmax probability of the prediction
