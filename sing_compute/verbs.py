@@ -1,4 +1,4 @@
-"""What can be asked of results files once they are there: `concepts`, `image`, `steer`, `merge` and `compare`."""
+"""Commands on finished results files: `verify`, `concepts`, `image`, `steer`, `merge` and `compare`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,22 @@ EMBEDDINGS = click.option(
     metavar="FILE",
     help="Stored text embeddings (.npz) instead of a CLIP.",
 )
+
+
+@click.command()
+@FILE
+def verify(file: Path) -> None:
+    """Check a results file: its structure, and every invariant of the method that the file itself can show."""
+    from sing_compute.store import Store
+    from sing_compute.store.verify import verify as check
+
+    with Store(file) as store:
+        problems, checks = check(store)
+        for problem in problems:
+            click.echo(problem)
+        if problems:
+            raise SingError(f"{file}: {len(problems)} of {checks} checks failed")
+        click.echo(f"{file}: {checks} checks passed, {len(store.models)} models, {int(store.offsets[-1]):,} images")
 
 
 @click.command()
@@ -203,5 +219,5 @@ def _steer_matrix(store: "Store", model: str | None, path: Path, angle: float) -
     click.echo(f"{rows:,} pairs of classes of {clean(kept.name)} in {path}; unreachable: {unreachable:,} steps")
 
 
-VERBS = (concepts, image, steer, merge, compare)
+VERBS = (verify, concepts, image, steer, merge, compare)
 """What cli.py adds to `sing-compute`."""
