@@ -38,7 +38,7 @@ from sing_compute.images.decoding import decode_batches
 from sing_compute.images.image_sources import list_images
 from sing_compute.images.listing import ImageList
 from sing_compute.models.classifier import Classifier
-from sing_compute.pipeline.plan import default_workers
+from sing_compute.pipeline.devices import default_workers
 from sing_compute.precision import FLOAT32, computing_in, keeping_weights
 from sing_compute.process.progress import Advance, Progress
 

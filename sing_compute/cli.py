@@ -21,6 +21,7 @@ from sing_compute.verbs import VERBS
 DEMO_OPTIONS = {
     *("output", "device", "batch_size", "workers", "fresh", "seed"),
     *("precision", "ridge", "invariance", "null_space", "compare_translators"),
+    *("maps", "maps_grid", "maps_limit"),
 }
 """Options that can be used with --demo."""
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
@@ -51,6 +52,23 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
     help="Linear head (weight, bias) for each --model that is a backbone, in order; '-' for none. With --preset one more: "
     "the head of DINOv2-L first.",
 )
+@click.option(
+    "--only",
+    type=click.Choice(["features"]),
+    help="Keep head, predictions and features of each model, and make no analysis; no CLIP is needed.",
+)
+@click.option(
+    "--maps",
+    is_flag=True,
+    help="Also keep the last spatial map (or tokens) before the pooling of each network, of evenly spread images.",
+)
+@click.option(
+    "--maps-grid",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Positions that are kept of a map: at most N x N, evenly spread.  [default: 7]",
+)
+@click.option("--maps-limit", metavar="SIZE", help="Most bytes of the maps of one model.  [default: 500MB]")
 @click.option("--probe", is_flag=True, help="Fit a linear head on the images' labels for each backbone without one.")
 @click.option(
     "--images",
@@ -197,27 +215,6 @@ def cli(context: click.Context, /, demo: bool, debug: bool, **options: Any) -> N
         click.echo(f"\n{output} is written. Explore it: {_explorer(output)}")
 
 
-@cli.command()
-@click.argument("file", type=click.Path(path_type=Path))
-def verify(file: Path) -> None:
-    """Check a results file: its structure, and every invariant of the method that the file itself can show."""
-    from sing_compute.store import Store, catalogue
-    from sing_compute.store.text import one_line
-    from sing_compute.store.verify import verify as check
-
-    with Store(file) as store:
-        problems, checks, unknown = check(store)
-        for path in unknown:
-            click.echo(f"{one_line(path)}: unknown to this version; kept, not checked")
-        for problem in problems:
-            click.echo(problem)
-        if problems:
-            raise SingError(f"{file}: {len(problems)} of {checks} checks failed")
-        held = [f"{store.count(spec.rows):,} {spec.name}" for spec in catalogue.tables(store) if not spec.within]
-        images = [f"{store.count('image'):,} images"] if "images/key" in store else []
-        click.echo(f"{file}: {checks} checks passed, {', '.join([*held, *images])}")
-
-
 for verb in VERBS:
     cli.add_command(verb)
 
@@ -251,7 +248,7 @@ def _forecast(options: dict[str, Any]) -> None:
 
 def _compute(options: dict[str, Any]) -> Path | None:
     """Run with these options, and return the results file; None if another process of this run writes it."""
-    from sing_compute.pipeline.closing_table import closing_table
+    from sing_compute.pipeline.closing_table import closing_table, kept_table
     from sing_compute.pipeline.plan import make_plan
     from sing_compute.pipeline.run import run
     from sing_compute.process.progress import Progress
@@ -267,6 +264,9 @@ def _compute(options: dict[str, Any]) -> Path | None:
         if not ranks.first:
             return None
     with Store(plan.output) as store:
+        if plan.only is not None:
+            progress.result(kept_table(store, measured))
+            return plan.output
         progress.result(closing_table(store, measured))
         scored = [name for name in measured if store.summary(name)["nullity"]]
     if not scored:

@@ -1,4 +1,4 @@
-"""Define the commands that work on finished results files: `concepts`, `image`, `steer`, `merge` and `compare`."""
+"""Define the commands that work on finished results files: `verify`, `concepts`, `image`, `steer`, `merge` and `compare`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,27 @@ EMBEDDINGS = click.option(
     metavar="FILE",
     help="Stored text embeddings (.npz) instead of a CLIP.",
 )
+
+
+@click.command()
+@FILE
+def verify(file: Path) -> None:
+    """Check a results file: its structure, and every invariant of the method that the file itself can show."""
+    from sing_compute.store import Store, catalogue
+    from sing_compute.store.text import one_line
+    from sing_compute.store.verify import verify as check
+
+    with Store(file) as store:
+        problems, checks, unknown = check(store)
+        for path in unknown:
+            click.echo(f"{one_line(path)}: unknown to this version; kept, not checked")
+        for problem in problems:
+            click.echo(problem)
+        if problems:
+            raise SingError(f"{file}: {len(problems)} of {checks} checks failed")
+        held = [f"{store.count(spec.rows):,} {spec.name}" for spec in catalogue.tables(store) if not spec.within]
+        images = [f"{store.count('image'):,} images"] if "images/key" in store else []
+        click.echo(f"{file}: {checks} checks passed, {', '.join([*held, *images])}")
 
 
 @click.command()
@@ -203,5 +224,5 @@ def _steer_matrix(store: "Store", model: str | None, path: Path, angle: float) -
     click.echo(f"{rows:,} pairs of classes of {clean(kept.name)} in {path}; unreachable: {unreachable:,} steps")
 
 
-VERBS = (concepts, image, steer, merge, compare)
+VERBS = (verify, concepts, image, steer, merge, compare)
 """Commands that cli.py adds to `sing-compute`."""

@@ -1,11 +1,11 @@
 """Features of all images under all networks of a run, into shards."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain, tee
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 
 import torch
 from torch import Tensor
@@ -28,12 +28,17 @@ DECODED = 64
 
 
 @torch.inference_mode()
-def attach_heads(classifiers: Sequence[Classifier], images: ImageList) -> None:
-    """Find and check every head on the first readable images.
+def attach_heads(classifiers: Sequence[Classifier], images: ImageList, *, map_side: int | None = None) -> None:
+    """Find and check every head, and on request the last spatial map before it, on the first readable images.
+
+    Args:
+        classifiers: Networks whose heads are not known yet.
+        images: All images of the run.
+        map_side: Rows and columns of the positions that are kept of a map; None to keep no maps.
 
     Raises:
         ImagesError: Not one image can be read.
-        HeadError: A network has no head that explains its logits.
+        HeadError: A network has no head that explains its logits, or no spatial map before it.
     """
     count = len(images)
     spread = range(0, count, max(1, count // PROBE_IMAGES))[:PROBE_IMAGES]
@@ -45,7 +50,7 @@ def attach_heads(classifiers: Sequence[Classifier], images: ImageList) -> None:
         reason = reason or batch.failed[0][1] if batch.failed else reason
         if batch.rows:
             for classifier, tensor in zip(classifiers, batch.tensors, strict=True):
-                classifier.attach(tensor)
+                classifier.attach(tensor, map_side=map_side)
             return
     raise ImagesError(f"none of the {count} images can be read; the first is {images.path(0)}: {reason}")
 
@@ -79,11 +84,23 @@ def extract(
     workers: int,
     progress: Progress,
     title: str = "features",
+    map_strides: Mapping[str, int] = MappingProxyType({}),
 ) -> None:
-    """Run the images of these shards through every network once and keep what reaches each head.
+    """Run the images of these shards through every network once, and keep what reaches each head.
 
-    While some images are computed, the next are decoded and the last shard is written. `networks.batch_size` tells afterwards
-    what did fit into memory.
+    While some images are computed, the next are decoded and the last shard is written. Afterwards `networks.batch_size` is
+    the size that did fit into memory.
+
+    Args:
+        work: Takes the shards.
+        networks: On their device.
+        images: All images of the run.
+        settings: Precision and batch size.
+        shards: Numbers of the shards that are to be made.
+        workers: Processes that decode images.
+        progress: Shows how far the pass is.
+        title: Of the pass.
+        map_strides: By network k, where the map of every k-th image is kept.
 
     Raises:
         SingError: A network gives features that are not finite, or memory or disk do not suffice.
@@ -95,6 +112,9 @@ def extract(
         found: dict[str, Tensor] = {}
         for network, tensor in zip(networks.all, piece.tensors, strict=bool(piece.rows)):
             found |= networks.run(network, networks.put(tensor), settings.of(network.name))
+        for name, stride in map_strides.items():
+            if f"{name}/maps" in found:
+                found[f"{name}/maps"] = found[f"{name}/maps"][[row % stride == 0 for row in piece.rows]]
         return replace(piece, tensors=[], found=found)
 
     ranges = shard_rows(len(images))
@@ -111,7 +131,7 @@ def extract(
             done.append(piece)
             advance(len(piece.rows) + len(piece.failed))
             if piece.last:
-                saver.put(piece.shard, _joined(done, images))
+                saver.put(piece.shard, _joined(done, images, map_strides))
                 done = []
 
 
@@ -146,12 +166,15 @@ def _next(stream: Iterator[Batch], work: WorkFolder) -> Batch:
         raise
 
 
-def _joined(pieces: Sequence[_Piece], images: ImageList) -> Shard:
-    """A shard of its pieces."""
+def _joined(pieces: Sequence[_Piece], images: ImageList, map_strides: Mapping[str, int]) -> Shard:
+    """Join the pieces of a shard."""
     rows = [row for piece in pieces for row in piece.rows]
     names = dict.fromkeys(name for piece in pieces for name in piece.found)
     joined = {name: torch.cat([piece.found[name] for piece in pieces if piece.rows]) for name in names}
-    _check_finite(joined, images, rows)
+    strides = {f"{name}/maps": stride for name, stride in map_strides.items()}
+    for name, values in joined.items():
+        stride = strides.get(name, 1)
+        _check_finite(name, values, images, [row for row in rows if row % stride == 0])
     tensors = {name: values.cpu() for name, values in joined.items()}
     failed = [failure for piece in pieces for failure in piece.failed]
     return Shard(torch.tensor(rows, dtype=torch.int64), tensors, failed)
@@ -184,16 +207,15 @@ class _Saver:
             self._last.result()
 
 
-def _check_finite(tensors: dict[str, Tensor], images: ImageList, rows: Sequence[int]) -> None:
-    """Refuse features, embeddings or logits (whose confidence is then NaN) that are not finite."""
-    for name, values in tensors.items():
-        if not values.is_floating_point() or values.isfinite().all():
-            continue
-        bad = images.path(rows[int((~values.reshape(len(rows), -1).isfinite().all(dim=1)).nonzero()[0])])
-        if name == CLIP:
-            raise SingError(
-                f"the CLIP network gives embeddings that are not finite for {bad}; are these the right weights?"
-            )
+def _check_finite(name: str, values: Tensor, images: ImageList, rows: Sequence[int]) -> None:
+    """Refuse features, maps, embeddings or logits (whose confidence is then NaN) of these images that are not finite."""
+    if not values.is_floating_point() or values.isfinite().all():
+        return
+    bad = images.path(rows[int((~values.reshape(len(rows), -1).isfinite().all(dim=1)).nonzero()[0])])
+    if name == CLIP:
         raise SingError(
-            f"{name.rpartition('/')[0]} gives features that are not finite for {bad}; are these the right weights?"
+            f"the CLIP network gives embeddings that are not finite for {bad}; are these the right weights?"
         )
+    raise SingError(
+        f"{name.rpartition('/')[0]} gives features that are not finite for {bad}; are these the right weights?"
+    )

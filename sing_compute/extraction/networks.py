@@ -40,19 +40,21 @@ class Network:
 
     @classmethod
     def of(cls, classifier: Classifier) -> "Network":
-        """Features, prediction and confidence."""
+        """Return a network that gives features, predictions and their confidence, and maps where these are tapped."""
 
         def forward(batch: Tensor, precision: str) -> dict[str, Tensor]:
             features, logits = classifier(batch, precision)
             confidence, prediction = logits.softmax(1).max(1)
             kept = {"features": features, "prediction": prediction.int(), "confidence": confidence}
+            if classifier.map_tap is not None:
+                kept["maps"] = classifier.map_tap.take()
             return {f"{classifier.name}/{name}": values for name, values in kept.items()}
 
         return cls(classifier.name, classifier.transform, forward)
 
     @classmethod
     def of_clip(cls, clip: OpenClipSpace) -> "Network":
-        """Unit embeddings."""
+        """Return a network that gives unit embeddings."""
         return cls(CLIP, clip.transform, lambda batch, precision: {CLIP: clip.images(batch, precision)})
 
 

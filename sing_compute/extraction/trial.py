@@ -1,9 +1,10 @@
-"""How the networks of one run compute: precision and batch size, found on a few images and resolved once."""
+"""Choose how the networks of a run compute: precision and batch size, tried on a few images."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from sing_compute.extraction.networks import CLIP, Network, Networks, default_batch_size
@@ -19,7 +20,7 @@ BATCH_SIZES = {"cpu": (8, 16, 32)}
 OTHER_BATCH_SIZES = (32, 64, 128, 256)
 """Batch sizes that are tried."""
 GAIN = 1.05
-"""How much faster something must be to be preferred to what stands before it: less is noise."""
+"""Something is preferred if it is so many times as fast as what comes before it: less is noise."""
 
 
 @torch.inference_mode()
@@ -27,8 +28,8 @@ def choose(
     networks: Networks,
     batches: Iterable[Batch],
     split: Callable[[str], HeadSplit],
-    texts: Tensor,
-    targets: Tensor | None,
+    texts: Float[Tensor, "image clip"] | None,
+    targets: Float[Tensor, "image clip"] | None,
     *,
     precision: str,
     batch_size: int | None,
@@ -41,17 +42,18 @@ def choose(
         networks: On their device.
         batches: The trial images.
         split: Gives the null space of a model's head by the model's name.
-        texts: Unit text embedding of the class of each trial image, (image, clip).
-        targets: Stored embeddings of the trial images, (image, clip), where there is no CLIP network.
+        texts: Unit text embedding of the class of each trial image; None for a run without an analysis, which has no
+            scores that tell what a precision does: `auto` is float32 then.
+        targets: Stored embeddings of the trial images; None if there is a CLIP network.
         precision: `auto`, or what the user asked for.
         batch_size: None to choose it.
-        searching: Whether something faster may be looked for where nothing was asked for; else it is float32.
-        progress: Told how far a trial is; where nothing is to be tried, nothing.
+        searching: True if something faster may be searched for where the user asked for nothing; else it is float32.
+        progress: Shows how far a trial is.
     """
     networks.batch_size = batch_size or default_batch_size(networks.device)
     sizing = searching and batch_size is None
     if precision == AUTO:
-        candidates = faster_precisions(networks.device) if searching else ()
+        candidates = faster_precisions(networks.device) if searching and texts is not None else ()
     else:
         candidates = () if precision == FLOAT32 else (precision,)
     if not candidates and not sizing:
@@ -72,8 +74,11 @@ def choose(
                 advance(len(batch.rows))
                 if not candidates:
                     break
-        stored = None if targets is None else targets[rows]
-        found = trial.choose(split, texts[rows], stored, asked=None if precision == AUTO else precision)
+        if texts is None:
+            found = trial.plain(FLOAT32 if precision == AUTO else precision)
+        else:
+            stored = None if targets is None else targets[rows]
+            found = trial.choose(split, texts[rows], stored, asked=None if precision == AUTO else precision)
         return trial.sized(found) if sizing else found
 
 
@@ -90,7 +95,7 @@ class _Trial:
         self._last: Sequence[Tensor] = ()
 
     def add(self, tensors: Sequence[Tensor]) -> None:
-        """One batch. What is no faster than float32 on the first one is given up."""
+        """Try one batch. A precision that is no faster than float32 on the first one is not tried again."""
         first = not self._last
         if first:  # kernels, buffers and rounded weights are made ready by a pass that does not count
             self._pass([tensor[: self._networks.batch_size * self._streams.count] for tensor in tensors])
@@ -104,10 +109,16 @@ class _Trial:
                 self._open[network.name] = [FLOAT32, *faster]
         self._last = tensors
 
+    def plain(self, precision: str) -> Settings:
+        """One precision for all models, whatever its effect."""
+        seconds = sum(self._time(model, precision) for model in self._models)
+        chosen = {model.name: precision for model in self._models}
+        return Settings(self._networks.batch_size, chosen, seconds=seconds)
+
     def choose(
         self, split: Callable[[str], HeadSplit], texts: Tensor, targets: Tensor | None, *, asked: str | None
     ) -> Settings:
-        """CLIP's precision, then with it each model's: the fastest with a small effect, or what was asked for."""
+        """Choose CLIP's precision, then with it each model's: the fastest with a small effect, or what was asked for."""
         exact = targets if self._clip is None else self._joined(CLIP, FLOAT32, CLIP)
         assert exact is not None
 
@@ -122,7 +133,7 @@ class _Trial:
             return Effect(precision, *moved, flips=flips, images=len(exact))
 
         def small(precision: str) -> bool:
-            """Whether CLIP may compute in it; models without a null space have no scores that it could move."""
+            """Return True if CLIP may compute in it; models without a null space have no scores that it could move."""
             return all(effect(model, FLOAT32, precision).small for model in self._models if split(model.name).nullity)
 
         clip = FLOAT32
@@ -144,7 +155,7 @@ class _Trial:
         return Settings(self._networks.batch_size, chosen, clip, effects, seconds)
 
     def sized(self, settings: Settings) -> Settings:
-        """The same settings with the smallest batch size that is about as fast as the fastest."""
+        """Return the settings with the smallest batch size that is about as fast as the fastest."""
         sizes = BATCH_SIZES.get(self._networks.device.type, OTHER_BATCH_SIZES)
         seconds: dict[int, float] = {}
         for size in sizes:
@@ -179,11 +190,12 @@ class _Trial:
         key = network.name, precision
         self._seconds.setdefault(key, []).append(seconds)
         self._kept.setdefault(key, []).extend(
-            {name: values.float().cpu() for name, values in piece.items()} for piece in found
+            {name: values.float().cpu() for name, values in piece.items() if not name.endswith("/maps")}
+            for piece in found
         )
 
     def _time(self, network: Network, precision: str) -> float:
-        """Seconds an image: the least of all batches, which other work on the machine disturbs least."""
+        """Seconds per image: the least of all batches, which other work on the machine disturbs least."""
         return min(self._seconds[network.name, precision])
 
     def _fastest(self, network: Network) -> list[str]:

@@ -1,6 +1,6 @@
 """What measuring one model returns, as frozen values; large results come in parts. A `Sink` takes them one after the other."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, runtime_checkable
 
@@ -48,6 +48,21 @@ class Features:
 
     rows: slice
     value: Float[np.ndarray, "image dim"]
+
+
+@dataclass(frozen=True, slots=True)
+class SpatialMaps:
+    """The last spatial map before the pooling of a network, of some images at some positions."""
+
+    image: Int[np.ndarray, " map_image"]
+    """Rows of the measured images, ascending."""
+    position: Int[np.ndarray, " map_position"]
+    """Positions of the map that are kept, row by row of its grid, ascending."""
+    channels: int
+    place: Mapping[str, str | int]
+    """Where the map is in the network, and how the network makes one feature of it."""
+    parts: Iterable[Float[np.ndarray, "part map_position channel"]]
+    """The maps of all images in order; read once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +236,7 @@ Result: TypeAlias = (
     | Predictions
     | FeatureRows
     | Features
+    | SpatialMaps
     | HeadSpectrum
     | NullSpaceRules
     | Translator

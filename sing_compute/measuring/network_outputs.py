@@ -1,11 +1,20 @@
-"""Keep what the networks gave for each image, before any analysis: predictions, and the features that reach the head."""
+"""Keep what the networks gave for each image, before any analysis: predictions, features at the head, spatial maps."""
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 
-from sing_compute.measuring.model_results import ClassFigures, FeatureRows, Features, Head, Predictions, Sink, Summary
+from sing_compute.measuring.model_results import (
+    ClassFigures,
+    FeatureRows,
+    Features,
+    Head,
+    Predictions,
+    Sink,
+    SpatialMaps,
+    Summary,
+)
 from sing_compute.measuring.reader import FeatureBatch, ShardReader, spread
 from sing_compute.models.classifier import Classifier
 from sing_compute.process.progress import Progress
@@ -23,8 +32,10 @@ def keep_outputs(
     groups: Sequence[Bool[np.ndarray, " image"]],
     sink: Sink,
     progress: Progress,
+    *,
+    map_stride: int | None = None,
 ) -> Bool[np.ndarray, " image"]:
-    """Hand over head, predictions, accuracy and features of one model.
+    """Hand over head, predictions, accuracy, features and spatial maps of one model.
 
     Args:
         classifier: The model.
@@ -34,6 +45,7 @@ def keep_outputs(
         groups: A mask of images for each group of the user.
         sink: Takes the results.
         progress: Shows how far the pass is.
+        map_stride: Every so many-th listed image has its map in the shards; None if none has.
 
     Returns:
         For each image whether it is predicted correctly.
@@ -57,6 +69,8 @@ def keep_outputs(
                 advance(len(batch.features))
 
         _keep_features(followed(), len(labels), weight.shape[1], sink)
+    if map_stride is not None:
+        _keep_maps(classifier, reader, map_stride, sink, progress)
     return correct
 
 
@@ -65,6 +79,35 @@ def subset_masks(
 ) -> list[Bool[np.ndarray, " image"]]:
     """Return one mask of images per subset: all, predicted correctly, predicted incorrectly, and each group of the user."""
     return [np.broadcast_to(np.True_, len(correct)), correct, ~correct, *groups]
+
+
+def _keep_maps(classifier: Classifier, reader: ShardReader, stride: int, sink: Sink, progress: Progress) -> None:
+    """Hand over the maps that are in the shards."""
+    tap = classifier.map_tap
+    assert tap is not None
+    place = tap.place
+    facts: dict[str, str | int] = {
+        "module": place.module,
+        "side": "input" if place.of_input else "output",
+        "kind": place.kind,
+        "layout": place.layout,
+        "grid": "x".join(map(str, place.grid)) if place.grid else "",
+        "positions": place.positions,
+        "channels": place.channels,
+        "prefix_tokens": place.prefix,
+        "pooling": place.pooling,
+        "image_stride": stride,
+    }
+    images = reader.map_rows(stride)
+    with progress.task(f"{classifier.name}: maps kept", len(images)) as advance:
+
+        def followed() -> Iterator[Float[np.ndarray, "image map_position channel"]]:
+            for part in reader.maps(classifier.name):
+                yield part
+                advance(len(part))
+
+        positions = np.array(tap.positions, np.int32)
+        sink.take(SpatialMaps(images, positions, place.channels, facts, followed()))
 
 
 def _keep_features(batches: Iterator[FeatureBatch], images: int, dim: int, sink: Sink) -> None:

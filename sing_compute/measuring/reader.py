@@ -158,6 +158,16 @@ class ShardReader:
                 give_memory_back()
         give_memory_back()
 
+    def map_rows(self, stride: int) -> Int[np.ndarray, " map_image"]:
+        """Return the measured images whose maps are kept: those that are every stride-th of all listed images."""
+        found = [rows.start + np.flatnonzero(shard.rows.numpy() % stride == 0) for rows, shard in self._measured()]
+        return np.concatenate([np.empty(0, np.int64), *found]).astype(np.int32)
+
+    def maps(self, model: str) -> Iterator[Float[np.ndarray, "image map_position channel"]]:
+        """Read the kept maps of one model, in the order of `map_rows`."""
+        for _, shard in self._measured(f"{model}/maps"):
+            yield shard.tensors[f"{model}/maps"].numpy()
+
     def targets(self, stride: int) -> Float[Tensor, "image clip"]:
         """Read the CLIP embeddings of every stride-th measured image."""
         if self.stored_targets is not None:

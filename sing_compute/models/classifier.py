@@ -18,6 +18,8 @@ from sing_compute.linalg.null_space import stored_precision
 from sing_compute.models.backbone import HeadedBackbone, read_head
 from sing_compute.models.head import FeatureTap, check_logits, find_head, head_parameters
 from sing_compute.models.imagenet import timm_labels
+from sing_compute.models.map_search import find_map
+from sing_compute.models.spatial_map import MapTap, even_positions
 from sing_compute.models.spec import ModelSpec
 from sing_compute.models.timm_source import create_timm
 from sing_compute.models.weights import load_strictly, read_state
@@ -42,6 +44,8 @@ class Classifier:
     """Dtype of each tensor in the checkpoint file, if one was read."""
     concurrent: bool = False
     """True if several threads may call the network at once. A user's own network may keep values between its layers."""
+    map_tap: MapTap | None = None
+    """Keeps the last spatial map of each forward pass; None where no maps are kept."""
     _tap: FeatureTap | None = None
 
     @property
@@ -49,14 +53,15 @@ class Classifier:
         """True if the network has no head yet: it is to be fitted."""
         return isinstance(self.network, HeadedBackbone) and self.network.head is None
 
-    def attach(self, batch: Tensor) -> None:
-        """Find the head by running a batch, and record it in the provenance.
+    def attach(self, batch: Tensor, *, map_side: int | None = None) -> None:
+        """Find the head by running a batch, and record it in the provenance; on request also the last spatial map before it.
 
         Args:
             batch: Transformed images (image, channel, height, width), on the network's device.
+            map_side: Rows and columns of the positions that are kept of a map; None to keep no maps.
 
         Raises:
-            HeadError: No linear head gives the network's logits.
+            HeadError: No linear head gives the network's logits, or it has no spatial map before its head.
         """
         try:
             name, module = find_head(self.network, batch)
@@ -70,6 +75,13 @@ class Classifier:
             "parameters": sum(parameter.numel() for parameter in self.network.parameters()),
             "input_size": "x".join(str(side) for side in batch.shape[1:]),
         }
+        if map_side is not None:
+            try:
+                place = find_map(self.network, module, name, batch)
+            except HeadError as error:
+                raise HeadError(f"{self.name}: {error}") from error
+            tapped = self.network.get_submodule(place.module)
+            self.map_tap = MapTap(tapped, place, even_positions(place, map_side))
 
     @property
     def head(self) -> tuple[Float[Tensor, "classes dim"], Float[Tensor, " classes"]]:

@@ -1,4 +1,4 @@
-"""The closing table of a run: one row per model, or one column per model where the terminal is narrow."""
+"""The closing table of a run: one row per model, or one column per model if the terminal is narrow."""
 
 import math
 import shutil
@@ -57,7 +57,13 @@ NOTES = (
 
 
 def closing_table(store: Store, models: Sequence[str], *, width: int | None = None) -> str:
-    """Accuracy, rank, nullity, gap, translator cosine beside its baseline, median AS, |AS| and IS, IS/|AS| and flips."""
+    """List accuracy, rank, nullity, gap, translator cosine and its baseline, AS, |AS|, IS, IS/|AS| and flips of each model.
+
+    Args:
+        store: The results file.
+        models: Names of the models of the run.
+        width: Columns of the terminal; None to ask for it.
+    """
     rows = [["model", *(title for title, _ in COLUMNS)]]
     for model in models:
         summary = store.summary(model)
@@ -66,8 +72,28 @@ def closing_table(store: Store, models: Sequence[str], *, width: int | None = No
     return "\n".join(["", *fitting(rows, width), "", *(textwrap.fill(note, width) for note in NOTES)])
 
 
+def kept_table(store: Store, models: Sequence[str]) -> str:
+    """List accuracy and what is kept of each model: sizes of features and of spatial maps.
+
+    Args:
+        store: The results file.
+        models: Names of the models of the run.
+    """
+    rows = [["model", "accuracy", "features", "maps"]]
+    for model in models:
+        base = f"models/{model}/"
+        features = store.dataset(f"{base}features/value").shape
+        maps: tuple[int, ...] = ()
+        if f"{base}maps/image" in store:
+            channels = int(store.attributes(f"{base}maps")["channels"])
+            maps = (*(len(store.dataset(f"{base}maps/{axis}")) for axis in ("image", "position")), channels)
+        sizes = [" x ".join(f"{length:,}" for length in shape) or "-" for shape in (features, maps)]
+        rows.append([model, _share(store.summary(model)), *sizes])
+    return "\n".join(["", *aligned(rows), "", "features: images x dimensions; maps: images x positions x channels."])
+
+
 def aligned(rows: list[list[str]]) -> list[str]:
-    """Rows of cells as lines: the first column to the left, the others to the right."""
+    """Format rows of cells as lines: the first column aligned to the left, the others to the right."""
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     return [
         "  ".join(
@@ -78,7 +104,12 @@ def aligned(rows: list[list[str]]) -> list[str]:
 
 
 def fitting(rows: list[list[str]], width: int | None = None) -> list[str]:
-    """The same, rows and columns changed over where they are wider than the terminal."""
+    """Format rows of cells as lines, transposed if they are wider than the terminal.
+
+    Args:
+        rows: The first row holds the titles.
+        width: Columns of the terminal; None to ask for it.
+    """
     lines = aligned(rows)
     fits = len(lines[0]) <= (width or shutil.get_terminal_size((100, 24)).columns)
     return lines if fits else aligned([list(row) for row in zip(*rows, strict=True)])

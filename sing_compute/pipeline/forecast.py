@@ -1,4 +1,4 @@
-"""`--dry-run`: what a run would take, from its real images and networks and a short trial. Nothing is written."""
+"""`--dry-run`: estimate what a run would take from its real images and networks and a short trial. Nothing is written."""
 
 import math
 import resource
@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from sing_compute.extraction.features import decoded
+from sing_compute.extraction.map_sampling import map_bytes
 from sing_compute.extraction.networks import Networks
 from sing_compute.extraction.settings import Settings
 from sing_compute.extraction.shards import SHARD_IMAGES, WorkFolder, shard_rows
@@ -33,17 +34,24 @@ from sing_compute.store.constants import SUBSETS
 TIMED_IMAGES = 64
 """Images that networks and decoding are timed on."""
 TIMES = 2
-"""Each network is timed, the least counts: its first pass makes buffers and kernels ready."""
+"""Each network is timed so often, and the least time counts: its first pass prepares buffers and kernels."""
 IMAGE_BYTES = 15
-"""Held in memory for each image over a whole run, but for its key."""
+"""Held in memory for each image over a whole run, apart from its key."""
 SQUARES = 16
-"""Matrices of the features' dimension, float64, that the translator's folds take at once."""
+"""Square matrices of the features' dimension, float64, that the translator's folds hold together."""
 
 
 def forecast(plan: Plan, progress: Progress) -> list[list[str]]:
-    """Images, batches, time, memory and disk of a run, as rows of a title and what to say.
+    """Estimate images, batches, time, memory and disk of a run.
 
-    Of several models on several processes each measures its part; the time is that of one process.
+    If several processes measure several models, each measures its part; the time is that of one process.
+
+    Args:
+        plan: Of the run.
+        progress: Says what is tried.
+
+    Returns:
+        Rows of a title and a text.
 
     Raises:
         SingError: As the run itself would.
@@ -53,8 +61,9 @@ def forecast(plan: Plan, progress: Progress) -> list[list[str]]:
     space, device = prepared.space, plan.device
     texts = text_inputs(plan, prepared, progress)
     given = given_translators(plan, prepared.classifiers, texts, progress)
-    networks = Networks(prepared.classifiers, space.network, device, progress.say)
-    settings = resolve(plan, prepared, texts.class_vectors, networks, progress)
+    clip = space.network if space else None
+    networks = Networks(prepared.classifiers, clip, device, progress.say)
+    settings = resolve(plan, prepared, texts, networks, progress)
     computing, decoding = timed(networks, prepared, settings)
     networks.release()
     measuring = measuring_seconds(plan, prepared, texts, settings, given, progress)
@@ -64,22 +73,26 @@ def forecast(plan: Plan, progress: Progress) -> list[list[str]]:
     if device.type == "cpu":  # both take turns on the same cores
         seconds = images * (computing + decoding / torch.get_num_threads())
     dims = {classifier.name: classifier.head[0].shape[1] for classifier in prepared.classifiers}
-    sizes = {"image": images, "class": len(prepared.classes.names), "concept": len(texts.vocabulary.names)}
-    sizes["clip"] = texts.class_vectors.shape[1]
-    work = images * (sum(4 * dim + 8 for dim in dims.values()) + (4 * sizes["clip"] if space.network else 0))
+    sizes = {"image": images, "class": len(prepared.classes.names)}
+    if texts:
+        sizes |= {"concept": len(texts.vocabulary.names), "clip": texts.class_vectors.shape[1]}
+    strides = prepared.map_strides(plan)
+    maps = sum(-(-images // strides[c.name]) * map_bytes(c) for c in prepared.classifiers if c.name in strides)
+    work = images * (sum(4 * dim + 8 for dim in dims.values()) + (4 * sizes["clip"] if clip else 0)) + maps
     keys = prepared.images.keys.arrays[0].nbytes
-    store = keys + sum(_stored({**sizes, "dim": dim}) for dim in dims.values())
+    store = keys + sum(_stored({**sizes, "dim": dim}, scored=texts is not None) for dim in dims.values()) + maps
     grows = images * IMAGE_BYTES + keys
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 + grows + SQUARES * 8 * max(dims.values()) ** 2
     free = shutil.disk_usage(plan.output.absolute().parent).free
     chosen = [f"{name} ({dim:,} features, {settings.precision[name]})" for name, dim in dims.items()]
-    chosen += [f"CLIP ({sizes['clip']:,} dimensions, {settings.clip_precision})"] if space.network else []
+    chosen += [f"CLIP ({sizes['clip']:,} dimensions, {settings.clip_precision})"] if clip else []
+    afterwards = "for the scores" if texts else "to write them"
     decoders = f"{plan.workers} process{'es' if plan.workers > 1 else ''}" if plan.workers else "the same process"
     return [
         ["images", f"{images:,} of {sizes['class']:,} classes in {prepared.images.root}"],
         ["networks", f"{', '.join(chosen)}, on {device}"],
         ["batches", f"{batches:,} of up to {settings.batch_size} images; work is kept every {SHARD_IMAGES} images"],
-        ["time", f"about {duration_text(seconds)} for the features, then {duration_text(measuring)} for the scores"],
+        ["time", f"about {duration_text(seconds)} for the features, then {duration_text(measuring)} {afterwards}"],
         ["", f"networks {1e3 * computing:.1f} ms an image, decoding {1e3 * decoding:.1f} ms, in {decoders}"],
         ["memory", f"about {_size(memory)}, of which {_size(grows)} grow with the images"],
         ["disk", f"{_size(work)} of unfinished work beside {_size(store)} of results; {_size(free)} are free"],
@@ -88,7 +101,16 @@ def forecast(plan: Plan, progress: Progress) -> list[list[str]]:
 
 
 def timed(networks: Networks, prepared: Prepared, settings: Settings) -> tuple[float, float]:
-    """Seconds per image of all networks, unless the settings tell them, and of decoding in one process."""
+    """Measure how long networks and decoding take.
+
+    Args:
+        networks: All networks, on their device.
+        prepared: The images.
+        settings: How the networks compute; times that a trial has measured are taken from here.
+
+    Returns:
+        Seconds per image of all networks together, and of decoding in one process.
+    """
     count = len(prepared.images)
     sample = prepared.images.take(np.arange(0, count, -(-count // TIMED_IMAGES)))
     threads = torch.get_num_threads()
@@ -108,8 +130,8 @@ def timed(networks: Networks, prepared: Prepared, settings: Settings) -> tuple[f
     return computing, decoding
 
 
-def _stored(sizes: Mapping[str, int]) -> int:
-    """Bytes that one model of these sizes takes in the results file: its large arrays."""
+def _stored(sizes: Mapping[str, int], *, scored: bool) -> int:
+    """Bytes that the large arrays of one model of these sizes take in the results file, without its maps."""
     known = {
         **{axis.name: axis.length for axis in axes() if axis.length},
         **sizes,
@@ -121,7 +143,8 @@ def _stored(sizes: Mapping[str, int]) -> int:
     known |= {"class_figure": len(MEDIANS), "kept": min(sizes["image"], KEPT_BYTES // (4 * sizes["dim"]))}
     total = 0
     for path, field in FIELDS.items():
-        if path.startswith("models/") and field.dtype != "text" and all(axis in known for axis in field.axes):
+        written = path.startswith("models/") and (scored or field.level != "SCORED")
+        if written and field.dtype != "text" and all(axis in known for axis in field.axes):
             total += np.dtype(field.dtype).itemsize * math.prod(known[axis] for axis in field.axes)
     return total
 

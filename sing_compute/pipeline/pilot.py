@@ -1,4 +1,4 @@
-"""How long measuring takes, from two small runs of it on drawn features."""
+"""Estimate how long measuring takes from two small measurements of drawn features."""
 
 import time
 from collections.abc import Iterator
@@ -26,23 +26,32 @@ from sing_compute.process.ranks import Ranks
 from sing_compute.translator.translator_file import ImportedTranslator
 
 PILOT_IMAGES = 1024
-"""Images of the smaller of the two runs."""
+"""Images of the smaller of the two measurements."""
 NOISE = 0.5
-"""Length of what drawn CLIP embeddings hold beside a linear map of the features: the penalty lies inside its grid then."""
+"""Length of the noise that drawn CLIP embeddings have besides a linear map of the features: it keeps the penalty in its grid."""
 
 
 def measuring_seconds(
     plan: Plan,
     prepared: Prepared,
-    texts: TextInputs,
+    texts: TextInputs | None,
     settings: Settings,
     given: dict[str, ImportedTranslator],
     progress: Progress,
 ) -> float:
-    """Seconds from the last feature to the results file.
+    """Estimate the seconds from the last feature to the results file.
 
-    Time grows with images and with classes that have some. The small runs take the first images, so that a class has as many as
-    in the whole run, and both grow together. Each task is carried on in a straight line, to the images that it looks at.
+    Time grows with images and with classes that have images. The small measurements take the first images, so that a class
+    has as many as in the whole run, and both grow together. Each task is extrapolated in a straight line to the images that
+    it looks at.
+
+    Args:
+        plan: Of the run.
+        prepared: Networks with their heads, and the images.
+        texts: Classes and concepts; None for a run without an analysis.
+        settings: How the networks compute.
+        given: Translators that were fitted elsewhere, by model.
+        progress: Shows how far the small measurements are.
     """
     images = len(prepared.images)
     seconds: dict[int, dict[str, float]] = {}
@@ -62,7 +71,7 @@ def measuring_seconds(
 
 
 class _Stopwatch(Progress):
-    """Says nothing, and keeps how long each task took."""
+    """Progress that shows nothing, and measures how long each task takes."""
 
     def __init__(self) -> None:
         super().__init__(rank=1)
@@ -70,7 +79,7 @@ class _Stopwatch(Progress):
 
     @contextmanager
     def task(self, title: str, total: int | None) -> Iterator[Advance]:
-        """A piece of work."""
+        """Measure one task."""
         start = time.perf_counter()
         with super().task(title, total) as advance:
             yield advance
@@ -78,29 +87,29 @@ class _Stopwatch(Progress):
 
 
 def _measured(
-    plan: Plan, prepared: Prepared, texts: TextInputs, settings: Settings, given: dict[str, ImportedTranslator]
+    plan: Plan, prepared: Prepared, texts: TextInputs | None, settings: Settings, given: dict[str, ImportedTranslator]
 ) -> dict[str, float]:
-    """Seconds that these images take, by task; what is no task has no title."""
+    """Measure these images; returns the seconds of each task, and under an empty title those of everything else."""
     with TemporaryDirectory(prefix="sing-") as folder:
         output = Path(folder) / "pilot.h5"
         work = WorkFolder(output, fresh=True)
         _draw(work, prepared, texts)
         watch = _Stopwatch()
         start = time.perf_counter()
-        Results(replace(plan, output=output), work, watch, Ranks(), prepared, texts, settings, given).write()
+        Results(replace(plan, output=output, maps=None), work, watch, Ranks(), prepared, texts, settings, given).write()
         rest = time.perf_counter() - start - sum(watch.seconds.values())
         work.release(finished=True)
     return {"": rest, **watch.seconds}
 
 
-def _draw(work: WorkFolder, prepared: Prepared, texts: TextInputs) -> None:
-    """Shards of features like a network's: no less than 0, and an embedding that is half told by them."""
+def _draw(work: WorkFolder, prepared: Prepared, texts: TextInputs | None) -> None:
+    """Write shards of features like a network's: none below 0, and an embedding that half follows from them."""
     generator = torch.Generator().manual_seed(0)
 
     def normal(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=generator)
 
-    clip_dim = texts.class_vectors.shape[1]
+    clip_dim = texts.class_vectors.shape[1] if texts else 1
     heads = {classifier.name: [part.float().cpu() for part in classifier.head] for classifier in prepared.classifiers}
     maps = {name: normal(weight.shape[1], clip_dim) / weight.shape[1] ** 0.5 for name, (weight, _) in heads.items()}
     for index, rows in enumerate(shard_rows(len(prepared.images))):
@@ -112,6 +121,6 @@ def _draw(work: WorkFolder, prepared: Prepared, texts: TextInputs) -> None:
             tensors[f"{name}/features"] = features
             tensors[f"{name}/confidence"], tensors[f"{name}/prediction"] = confidence, prediction.int()
             targets += features @ maps[name] / len(heads)
-        if prepared.space.network:
+        if prepared.space and prepared.space.network:
             tensors[CLIP] = unit(targets)
         work.write(index, Shard(torch.tensor(rows), tensors, []))

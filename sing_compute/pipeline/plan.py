@@ -1,39 +1,40 @@
-"""What a run is asked to do, checked before anything is loaded."""
+"""The plan of a run: what the user asked for, checked before anything is loaded."""
 
 import dataclasses
 import math
-import os
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from sing_compute.errors import SingError
+from sing_compute.extraction.map_sampling import MapSampling
 from sing_compute.linalg.null_space import NullSpaceRule
 from sing_compute.models.spec import DINOV2, PRESETS, ModelSpec
-from sing_compute.precision import AUTO, FLOAT32, faster_precisions
+from sing_compute.pipeline.devices import default_workers, usable_device, usable_precision
+from sing_compute.precision import AUTO
 
 CLASS_TEMPLATE = "an image of a {}"
 DEFAULT_CLIP = "ViT-L-14/openai"
-CORES_A_DECODER = 4
-"""Of so many cores one decodes, on machines without a GPU: it decodes for two (MobileNetV2) to twelve (ResNet-50) that compute in
-bfloat16, and waits where it is ahead of them."""
-MOST_DECODERS = 16
+FEATURES = "features"
+"""`--only features`: keep what the networks give, and make no analysis."""
+_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One run: which models, which CLIP space, which images and words, and how."""
+    """One run: which models, which CLIP space, which images and texts, and how."""
 
     models: tuple[ModelSpec, ...]
     images: Path | None
     """None: Imagenette, if the models are ImageNet's."""
     labels: Path | None
-    """Classes of the images where no folder tells them."""
+    """Label file of the images; None if folders or a table name their classes."""
     output: Path
     clip: str | None
-    """open_clip's `ARCH/PRETRAINED`; None where embeddings are stored."""
+    """open_clip's `ARCH/PRETRAINED`; None if embeddings are stored, or if there is no analysis."""
     image_embeddings: Path | None
     concept_embeddings: Path | None
     class_embeddings: Path | None
@@ -47,7 +48,7 @@ class Plan:
     precision: str
     """Of the arithmetic in the networks: `auto` or one of `PRECISIONS`."""
     batch_size: int | None
-    """Images that go through a network at once; None to find it."""
+    """Images that go through a network at once; None to find the size."""
     workers: int
     fresh: bool
     command: str
@@ -57,9 +58,13 @@ class Plan:
     """For each model the CLIP space (empty: as the file says) and file of a translator made elsewhere; None to fit one."""
     compare_translators: bool = False
     probe: bool = False
-    """Whether backbones without a head get one that is fitted on the labels."""
+    """True if backbones without a head get one that is fitted on the labels."""
     remarks: tuple[str, ...] = ()
     """What the user should know before the run starts."""
+    only: str | None = None
+    """`features` to keep what the networks give and to make no analysis; None for SING's analysis."""
+    maps: MapSampling | None = None
+    """How much is kept of the networks' spatial maps; None to keep none."""
 
 
 def make_plan(
@@ -92,13 +97,37 @@ def make_plan(
     workers: int | None = None,
     fresh: bool,
     command: str,
+    only: str | None = None,
+    maps: bool = False,
+    maps_grid: int | None = None,
+    maps_limit: str | None = None,
 ) -> Plan:
-    """Check that the options go together, and fill in what follows from others.
+    """Check that the options of `sing-compute` go together, and fill in what follows from others.
+
+    Args: as the options of the same names (`sing-compute --help`).
+
+    Returns:
+        The plan of the run.
 
     Raises:
-        SingError: Naming the option and the way out.
+        SingError: Options do not go together; the message names the option and what to do.
     """
     stored = (image_embeddings, concept_embeddings, class_embeddings)
+    if only is not None:
+        _check_no_analysis(
+            {
+                "--clip": clip,
+                "--image-embeddings": image_embeddings,
+                "--concept-embeddings": concept_embeddings,
+                "--class-embeddings": class_embeddings,
+                "--concepts": concepts,
+                "--template": templates,
+                "--lambda": ridge,
+                "--translator": translators,
+                "--compare-translators": compare_translators,
+            },
+            only,
+        )
     if clip and any(stored):
         raise SingError("--clip and stored embeddings exclude each other: two CLIP spaces never mix")
     if any(stored) and not (image_embeddings and concept_embeddings):
@@ -129,7 +158,7 @@ def make_plan(
         images=_path(images),
         labels=_path(labels),
         output=target,
-        clip=None if any(stored) else clip or DEFAULT_CLIP,
+        clip=None if any(stored) or only is not None else clip or DEFAULT_CLIP,
         image_embeddings=_path(image_embeddings),
         concept_embeddings=_path(concept_embeddings),
         class_embeddings=_path(class_embeddings),
@@ -140,8 +169,8 @@ def make_plan(
         invariance=invariance,
         null_space=_null_space(null_space),
         seed=seed,
-        device=(place := _device(device, local_rank)),
-        precision=_precision(precision, place),
+        device=(place := usable_device(device, local_rank)),
+        precision=usable_precision(precision, place),
         batch_size=batch_size,
         workers=workers if workers is not None else default_workers(place),
         fresh=fresh,
@@ -150,13 +179,42 @@ def make_plan(
         compare_translators=compare_translators,
         probe=probe,
         remarks=remarks,
+        only=only,
+        maps=_maps(maps, maps_grid, maps_limit),
     )
+
+
+def _check_no_analysis(options: Mapping[str, object], only: str) -> None:
+    """Refuse options of an analysis in a run that makes none."""
+    surplus = [name for name, value in options.items() if value]
+    if surplus:
+        raise SingError(f"--only {only} makes no analysis: leave {', '.join(surplus)} out")
+
+
+def _maps(wanted: bool, grid: int | None, limit: str | None) -> MapSampling | None:
+    """How much is kept of the spatial maps, by the options."""
+    if not wanted:
+        for name, value in (("--maps-grid", grid), ("--maps-limit", limit)):
+            if value is not None:
+                raise SingError(f"{name} says how much is kept of the maps that --maps asks for: add --maps")
+        return None
+    default = MapSampling()
+    return MapSampling(grid or default.side, default.limit if limit is None else _bytes(limit))
+
+
+def _bytes(text: str) -> int:
+    """Number of bytes of a size such as `500MB`."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*((?:[KMGT]?B)?)\s*", text.upper())
+    size = int(float(found[1]) * _UNITS[found[2]]) if found else 0
+    if size < 1:
+        raise SingError(f"--maps-limit {text}: give a size such as 500MB or 2GB")
+    return size
 
 
 def _specs(
     models: Sequence[str], weights: Sequence[str], heads: Sequence[str], preset: str | None, *, probe: bool
 ) -> tuple[list[ModelSpec], tuple[str, ...]]:
-    """The models of a preset and the user's own, with their files; and what is to be said about them."""
+    """Return the models of a preset and the user's own, with their files, and remarks for the user about them."""
     if weights and len(weights) != len(models):
         raise SingError(
             f"{len(models)} --model but {len(weights)} --weights: give one for each, in order, '-' for its own weights"
@@ -186,7 +244,7 @@ def _specs(
 
 
 def _translators(texts: Sequence[str], names: Sequence[str]) -> tuple[tuple[str, Path] | None, ...]:
-    """`[CLIP=]FILE` for each model, '-' to fit one."""
+    """Read `[CLIP=]FILE` for each model; '-' to fit one."""
     if texts and len(texts) != len(names):
         raise SingError(
             f"{len(names)} models but {len(texts)} --translator: give one for each, in order, '-' to have it fitted"
@@ -196,7 +254,7 @@ def _translators(texts: Sequence[str], names: Sequence[str]) -> tuple[tuple[str,
 
 
 def _check_images(images: str | None, labels: str | None, specs: Sequence[ModelSpec], *, stored: bool) -> None:
-    """Refuse a run without images that Imagenette cannot stand in for, as far as this can be told before models are loaded."""
+    """Refuse a run without images that Imagenette cannot replace, as far as this is known before models are loaded."""
     if images:
         return
     needed = (
@@ -226,31 +284,3 @@ def _path(text: str | None) -> Path | None:
 
 def _file_path(text: str) -> Path | None:
     return None if text == "-" else Path(text)
-
-
-def _device(name: str, local_rank: int) -> torch.device:
-    """A device that can be used; of several GPUs that nobody chose between each process of a machine takes its own."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        if device.type == "cuda" and device.index is None:
-            device = torch.device("cuda", local_rank % max(1, torch.cuda.device_count()))
-        torch.empty(0, dtype=torch.float64, device=device)
-    except (RuntimeError, AssertionError, TypeError) as error:
-        raise SingError(f"--device {name}: not usable here ({str(error).splitlines()[0]}); try --device cpu") from error
-    return device
-
-
-def _precision(name: str, device: torch.device) -> str:
-    if name not in (AUTO, FLOAT32, *faster_precisions(device)):
-        raise SingError(
-            f"--precision {name}: {device.type} has {', '.join((AUTO, FLOAT32, *faster_precisions(device)))}"
-        )
-    return name
-
-
-def default_workers(device: torch.device) -> int:
-    """Processes that decode images: as many cores as this process has for a GPU, few where networks need the cores themselves."""
-    cores = max(1, len(os.sched_getaffinity(0)) // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
-    return min(max(1, cores // CORES_A_DECODER) if device.type == "cpu" else cores, MOST_DECODERS)

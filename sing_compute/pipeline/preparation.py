@@ -1,15 +1,15 @@
-"""What every process of a run loads and looks at before the images go through the networks. What can fail early fails here."""
+"""Load and check everything that a run needs before its images go through the networks. What can fail early fails here."""
 
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
+from jaxtyping import Int
 
 from sing_compute.errors import TranslatorError
 from sing_compute.extraction.features import DECODED, attach_heads, decoded
+from sing_compute.extraction.map_sampling import map_strides
 from sing_compute.extraction.networks import Networks
 from sing_compute.extraction.settings import Settings
 from sing_compute.extraction.shards import WorkFolder
@@ -18,7 +18,7 @@ from sing_compute.images.listing import ImageList, match_classes
 from sing_compute.linalg.null_space import HeadSplit, split_head
 from sing_compute.models.classifier import Classifier, load_classifier
 from sing_compute.pipeline.clip_space import ClassTable, ClipSpace, class_table
-from sing_compute.pipeline.comparability import MeasuredImages, TextInputs, existing, refuse
+from sing_compute.pipeline.comparability import MeasuredImages, TextInputs, differing_classes, existing, refuse
 from sing_compute.pipeline.image_sources import given_images, imagenette_images
 from sing_compute.pipeline.plan import Plan
 from sing_compute.pipeline.probing import fit_probes
@@ -27,9 +27,9 @@ from sing_compute.process.ranks import Ranks
 from sing_compute.translator.translator_file import ImportedTranslator, read_translator
 
 TRIAL_IMAGES = 256
-"""Images of a trial, evenly spread."""
+"""Images of a trial of precisions and batch sizes, evenly spread."""
 WORTH_A_TRIAL = 4_096
-"""Images from which `auto` looks for something faster: below, a trial costs what it can win."""
+"""`auto` looks for something faster from so many images: with fewer, a trial costs as much as it can win."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +37,32 @@ class Prepared:
     """Networks with their heads, and the images in the order in which they are measured."""
 
     classifiers: list[Classifier]
-    space: ClipSpace
+    space: ClipSpace | None
+    """None for a run without an analysis."""
     classes: ClassTable
     images: ImageList
-    labels: NDArray[np.int32]
-    """Class of each image."""
+    labels: Int[np.ndarray, " image"]
+    """True class of each image."""
+
+    def map_strides(self, plan: Plan) -> dict[str, int]:
+        """Return for each model k, where the map of every k-th image is kept; empty for a plan without maps.
+
+        Raises:
+            SingError: The map of one image exceeds the limit of the plan.
+        """
+        return map_strides(self.classifiers, len(self.images), plan.maps.limit) if plan.maps else {}
 
 
 def prepare(plan: Plan, work: WorkFolder, progress: Progress, ranks: Ranks) -> Prepared:
     """Load networks and CLIP, list the images, find the heads, match the classes.
 
-    Rank 0 lists the images, downloads what is missing and fits heads; the others take these over.
+    Rank 0 lists the images, downloads what is missing and fits heads; the other processes receive these from it.
+
+    Args:
+        plan: Of the run.
+        work: Its folder, for fitted heads.
+        progress: Says what is found.
+        ranks: The processes of the run.
 
     Raises:
         SingError: Anything the user can mend.
@@ -58,7 +73,7 @@ def prepare(plan: Plan, work: WorkFolder, progress: Progress, ranks: Ranks) -> P
     if images is None:
         images = ranks.share(lambda: imagenette_images(classifiers, progress))
     with ranks.agreeing():
-        space = ClipSpace.load(plan)
+        space = ClipSpace.load(plan) if plan.only is None else None
     source = "a list on standard input" if str(plan.images) == "-" else plan.images or images.root
     progress.say(f"images: {len(images):,} in {source}")
     for turn in (True, False):  # rank 0 fits, the others find the heads in the work folder
@@ -66,7 +81,7 @@ def prepare(plan: Plan, work: WorkFolder, progress: Progress, ranks: Ranks) -> P
             if ranks.first is turn:
                 fit_probes(classifiers, images, plan, work, progress)
     with ranks.agreeing():
-        attach_heads(classifiers, images)
+        attach_heads(classifiers, images, map_side=plan.maps.side if plan.maps else None)
         table = class_table(classifiers, plan.class_names)
         labels = match_classes(images.class_labels(len(table.names)), table.names, table.wnids)
     for classifier in classifiers:
@@ -74,43 +89,68 @@ def prepare(plan: Plan, work: WorkFolder, progress: Progress, ranks: Ranks) -> P
         facts = classifier.provenance
         size = f"{classes} classes x {dim} features"
         progress.say(f"{classifier.name}: head {facts['head']}, {size}, stored in {facts['stored_precision']}")
+        if classifier.map_tap is not None:
+            progress.say(f"{classifier.name}: {classifier.map_tap.place}")
         if "note" in facts:
             progress.say(f"{classifier.name}: {facts['note']}")
     order = images.order(labels)
-    return Prepared(classifiers, space, table, images.take(order), labels[order])
+    prepared = Prepared(classifiers, space, table, images.take(order), labels[order])
+    prepared.map_strides(plan)  # maps that exceed their limit are refused before any image is computed
+    return prepared
 
 
-def text_inputs(plan: Plan, prepared: Prepared, progress: Progress) -> TextInputs:
-    """The texts of a run, in its CLIP space.
+def text_inputs(plan: Plan, prepared: Prepared, progress: Progress) -> TextInputs | None:
+    """Read the texts of a run in its CLIP space, and compare them and the images with an existing results file.
+
+    Args:
+        plan: Of the run.
+        prepared: Its CLIP space, classes and images.
+        progress: Says what is found.
+
+    Returns:
+        Classes and concepts; None for a run without an analysis.
 
     Raises:
-        ConceptsError: Images or texts that a file of embeddings lacks.
-        StoreError: The results file that is there has other texts or images.
+        ConceptsError: A file of embeddings lacks images or texts.
+        StoreError: The existing results file has other texts or images.
     """
-    space = prepared.space
-    if space.image_embeddings:  # a missing key must not surface after hours of work
-        space.image_embeddings.lookup(prepared.images.keys, "images")
-    prompts, class_vectors = space.classes(prepared.classes.names, plan, plan.device)
-    vocabulary, concept_vectors = space.concepts(plan, plan.device, progress)
-    texts = TextInputs(prepared.classes, prompts, vocabulary, class_vectors, concept_vectors, space.provenance)
+    space, texts = prepared.space, None
+    if space is not None:
+        if space.image_embeddings:  # a missing key must not be found after hours of work
+            space.image_embeddings.lookup(prepared.images.keys, "images")
+        prompts, class_vectors = space.classes(prepared.classes.names, plan, plan.device)
+        vocabulary, concept_vectors = space.concepts(plan, plan.device, progress)
+        texts = TextInputs(prepared.classes, prompts, vocabulary, class_vectors, concept_vectors, space.provenance)
     with existing(plan) as old:
         if old and "images/key" in old:
             images, skipped = prepared.images, set(old.array("images/skipped_key"))
-            kept = np.flatnonzero(np.fromiter((key not in skipped for key in images.keys), np.bool_, len(images)))
-            expected = MeasuredImages.of(images.take(kept), prepared.labels[kept], [])
-            refuse(old, expected.differing(old) + texts.differing(old))
+            readable = np.flatnonzero(np.fromiter((key not in skipped for key in images.keys), np.bool_, len(images)))
+            expected = MeasuredImages.of(images.take(readable), prepared.labels[readable], [])
+            differing = texts.differing(old) if texts else differing_classes(prepared.classes, old)
+            refuse(old, expected.differing(old) + differing)
     return texts
 
 
 def given_translators(
-    plan: Plan, classifiers: list[Classifier], texts: TextInputs, progress: Progress
+    plan: Plan, classifiers: list[Classifier], texts: TextInputs | None, progress: Progress
 ) -> dict[str, ImportedTranslator]:
-    """Translators made elsewhere, by model.
+    """Read translators that were made elsewhere.
+
+    Args:
+        plan: Names their files.
+        classifiers: The models of the run.
+        texts: The CLIP space of the run; None for a run without an analysis, which has no translators.
+        progress: Says what is found.
+
+    Returns:
+        The translators by model; models whose translator is to be fitted are left out.
 
     Raises:
         TranslatorError: One cannot be read, or leads into another CLIP space than this run's.
     """
     given: dict[str, ImportedTranslator] = {}
+    if texts is None:
+        return given
     clip, clip_dim = texts.clip["tag"], texts.class_vectors.shape[1]
     for classifier, source in zip(classifiers, plan.translators, strict=True):
         if source is None:
@@ -127,19 +167,22 @@ def given_translators(
     return given
 
 
-def resolve(plan: Plan, prepared: Prepared, class_vectors: Tensor, networks: Networks, progress: Progress) -> Settings:
+def resolve(
+    plan: Plan, prepared: Prepared, texts: TextInputs | None, networks: Networks, progress: Progress
+) -> Settings:
     """Choose precision and batch size for a run: what was asked for, else the fastest on a few of its images, evenly spread.
 
     Args:
         plan: `auto` looks for something faster than float32 if there are enough images.
         prepared: Networks with their heads, and the images.
-        class_vectors: Unit text embedding of each class, (class, clip).
+        texts: Classes in CLIP space; None for a run without an analysis, for which `auto` is float32.
         networks: The same networks on their device.
-        progress: Told how far a trial is.
+        progress: Shows how far a trial is.
     """
     images = prepared.images
     rows = np.arange(0, len(images), -(-len(images) // TRIAL_IMAGES))
-    sample, stored = images.take(rows), prepared.space.image_embeddings
+    sample, stored = images.take(rows), prepared.space.image_embeddings if prepared.space else None
+    labels = torch.from_numpy(prepared.labels[rows]).long()
     heads = {classifier.name: (classifier.head[0], classifier.stored_dtype) for classifier in prepared.classifiers}
 
     @cache
@@ -152,7 +195,7 @@ def resolve(plan: Plan, prepared: Prepared, class_vectors: Tensor, networks: Net
         networks,
         decoded(sample, networks, batches, plan.workers),
         split,
-        class_vectors[torch.from_numpy(prepared.labels[rows]).long()],
+        texts.class_vectors[labels] if texts else None,
         stored.lookup(sample.keys, "images") if stored else None,
         precision=plan.precision,
         batch_size=plan.batch_size,

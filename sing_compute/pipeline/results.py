@@ -19,7 +19,15 @@ from sing_compute.measuring.network_outputs import keep_outputs
 from sing_compute.measuring.reader import ShardReader
 from sing_compute.measuring.sing import SharedInputs, SingMeasurement
 from sing_compute.models.classifier import Classifier
-from sing_compute.pipeline.comparability import MeasuredImages, TextInputs, existing, refuse, stored_figures
+from sing_compute.pipeline.comparability import (
+    MeasuredImages,
+    TextInputs,
+    existing,
+    has_texts,
+    refuse,
+    stored_figures,
+)
+from sing_compute.pipeline.map_files import map_folder, remove_unused_map_files
 from sing_compute.pipeline.plan import Plan
 from sing_compute.pipeline.preparation import Prepared
 from sing_compute.pipeline.store_sink import StoreSink
@@ -40,7 +48,7 @@ class Results:
         progress: Progress,
         ranks: Ranks,
         prepared: Prepared,
-        texts: TextInputs,
+        texts: TextInputs | None,
         settings: Settings,
         given: dict[str, ImportedTranslator],
     ) -> None:
@@ -52,18 +60,19 @@ class Results:
             progress: Shows how far each task is.
             ranks: The processes of the run.
             prepared: Networks with their heads, and the images.
-            texts: Classes and concepts in the CLIP space of the run.
+            texts: Classes and concepts in the CLIP space of the run; None for a run without an analysis.
             settings: How the networks computed.
             given: Translators that were fitted elsewhere, by model.
         """
         self.plan, self.work, self.progress, self.ranks = plan, work, progress, ranks
-        self._classifiers, self._texts, self._settings, self._given = prepared.classifiers, texts, settings, given
+        self._prepared, self._texts, self._settings, self._given = prepared, texts, settings, given
+        self._classifiers, self._classes = prepared.classifiers, prepared.classes
         images, device = prepared.images, plan.device
         nothing = torch.empty(0, dtype=torch.int32)
         readable, broken = ShardReader(work, len(images), None, nothing, nothing, device).readable_rows()
         self._failed = [(images.keys[row], reason) for row, reason in broken]
         self._images, labels = images.take(readable), prepared.labels[readable]
-        stored = prepared.space.image_embeddings
+        stored = prepared.space.image_embeddings if prepared.space else None
         targets = stored.lookup(self._images.keys, "images") if stored else None
         folds = torch.from_numpy(folds_of(self._images.keys, FOLDS))
         self._reader = ShardReader(work, len(images), targets, torch.from_numpy(labels), folds, device)
@@ -91,7 +100,7 @@ class Results:
             self.progress.say(f"skipped {len(self._failed)} images that cannot be read, first {key}: {reason}")
         images = MeasuredImages.of(self._images, self._labels, self._failed)
         with existing(self.plan) as old, replace_store(self.plan.output, scratch=self.work.folder) as writer:
-            sink, classes = StoreSink(writer), self._texts.classes
+            sink, classes = StoreSink(writer), self._classes
             compared: dict[str, ModelFigures | None] = {}
             first = 0
             if old:
@@ -100,8 +109,9 @@ class Results:
                 refuse(old, images.differing(old))
             else:
                 sink.classes(classes.names, classes.wnids)
-                sink.texts(self._texts)
                 sink.images(images, len(classes.names))
+            if self._texts and not (old and has_texts(old)):
+                sink.texts(self._texts)
             with self.ranks.agreeing():
                 found = {place: self._measure(writer, images, place, order=first + place) for place in own}
             for others in self.ranks.gather(found):
@@ -112,6 +122,7 @@ class Results:
             scored = {name: figures for name, figures in compared.items() if figures is not None}
             if scored:
                 sink.comparison(compare_models(scored))
+        remove_unused_map_files(self.plan.output)
 
     def _copy(self, old: Store, writer: Writer) -> tuple[dict[str, ModelFigures | None], int]:
         """Copy what stays of an existing file; returns what its models are compared by, and the position of the next model."""
@@ -132,21 +143,31 @@ class Results:
 
     def _measure(self, writer: Writer, images: MeasuredImages, place: int, *, order: int) -> ModelFigures | None:
         """Measure one model into a file: what its network gave first, then SING's analysis."""
-        plan, classifier, classes = self.plan, self._classifiers[place], len(self._texts.classes.names)
-        given = self._given.get(classifier.name)
+        plan, classifier, classes = self.plan, self._classifiers[place], len(self._classes.names)
         offsets, groups = images.offsets(classes), images.group_masks
-        sink = StoreSink(writer).model(classifier.name, images=len(images.labels), classes=classes)
-        masks = list(groups.values())
-        correct = keep_outputs(classifier, self._reader, images.labels, offsets, masks, sink, self.progress)
+        whole = StoreSink(writer, map_folder(plan.output))
+        sink = whole.model(classifier.name, images=len(images.labels), classes=classes)
+        correct = keep_outputs(
+            classifier,
+            self._reader,
+            images.labels,
+            offsets,
+            list(groups.values()),
+            sink,
+            self.progress,
+            map_stride=self._prepared.map_strides(plan).get(classifier.name),
+        )
+        facts = self._provenance(classifier, order) | self._settings.facts(classifier.name)
+        if self._texts is None:
+            writer.annotate(f"models/{classifier.name}", facts)
+            return None
+        class_vectors, concept_vectors = self._texts.class_vectors, self._texts.concept_vectors
+        given = self._given.get(classifier.name)
         measurement = SingMeasurement(
             classifier,
             self._reader,
             SharedInputs(
-                offsets,
-                images.labels,
-                groups,
-                self._texts.class_vectors.to(plan.device),
-                self._texts.concept_vectors.to(plan.device),
+                offsets, images.labels, groups, class_vectors.to(plan.device), concept_vectors.to(plan.device)
             ),
             invariance=plan.invariance,
             ridge=plan.ridge,
@@ -158,7 +179,7 @@ class Results:
         if not measurement.split.nullity:
             self.progress.warn(f"{classifier.name}: its head has no null space: stored without scores")
         figures = measurement.run(correct, sink, self.progress)
-        facts = self._provenance(classifier, order) | self._settings.facts(classifier.name)
+        facts |= self._analysis(classifier)
         if measurement.doubt:
             facts["significance_note"] = measurement.doubt
         writer.annotate(f"models/{classifier.name}", facts)
@@ -180,11 +201,10 @@ class Results:
             self.progress.say(f"{name}: {doubt}")
 
     def _part(self, place: int) -> Path:
-        """Where another process leaves the model that it has measured."""
+        """The file in which another process leaves the model that it has measured."""
         return self.work.folder / f"model-{place:03d}.part.h5"
 
     def _provenance(self, classifier: Classifier, position: int) -> dict[str, str | int | float]:
-        plan = self.plan
         versions = {f"{name}_version": version(name) for name in ("torch", "timm", "open_clip_torch", "numpy")}
         return {
             **classifier.provenance,
@@ -192,19 +212,22 @@ class Results:
             "sing_compute_version": __version__,
             "python_version": sys.version.split()[0],
             "order": position,
+            "device": self.plan.device.type,
+            "processes": self.ranks.size,
+            "threads": torch.get_num_threads(),
+            "command": self.plan.command,
+            "plan": json.dumps(asdict(self.plan), default=str),
+            "written": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+
+    def _analysis(self, classifier: Classifier) -> dict[str, str | int | float]:
+        """Settings of SING's analysis."""
+        plan = self.plan
+        fitted = "out-of-fold cosine" if plan.ridge is None else "given"
+        return {
             "invariance": plan.invariance,
             "null_space": str(plan.null_space),
             "folds": FOLDS,
             "seed": plan.seed,
-            "lambda_choice": "none: translator from a file"
-            if classifier.name in self._given
-            else "out-of-fold cosine"
-            if plan.ridge is None
-            else "given",
-            "device": plan.device.type,
-            "processes": self.ranks.size,
-            "threads": torch.get_num_threads(),
-            "command": plan.command,
-            "plan": json.dumps(asdict(plan), default=str),
-            "written": datetime.now(UTC).isoformat(timespec="seconds"),
+            "lambda_choice": "none: translator from a file" if classifier.name in self._given else fitted,
         }

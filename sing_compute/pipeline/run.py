@@ -1,6 +1,6 @@
-"""The whole road of one run: load, look, extract, measure, write."""
+"""Carry out a run: load, check, extract features, measure, write."""
 
-from dataclasses import replace
+import dataclasses
 
 from sing_compute import __version__
 from sing_compute.errors import SingError
@@ -19,9 +19,17 @@ from sing_compute.process.ranks import Ranks
 
 
 def run(plan: Plan, progress: Progress, ranks: Ranks | None = None) -> list[str]:
-    """Carry out a plan; the results file stands in its place when this returns. Gives the names of the measured models.
+    """Carry out a plan. The results file is in its place when this returns.
 
     Of several processes each runs its part of the images and measures its part of the models; rank 0 writes.
+
+    Args:
+        plan: Of the run.
+        progress: Says what is done, and how far it is.
+        ranks: The processes of the run; None for one.
+
+    Returns:
+        Names of the measured models.
 
     Raises:
         SingError: Anything the user can mend; the old results file, if there was one, is untouched.
@@ -45,7 +53,7 @@ def run(plan: Plan, progress: Progress, ranks: Ranks | None = None) -> list[str]
 
 
 class _Run:
-    """The state of one run, in the order in which it comes to be."""
+    """The steps of one run in their order."""
 
     def __init__(self, plan: Plan, work: WorkFolder, progress: Progress, ranks: Ranks) -> None:
         self.plan, self.work, self.progress, self.ranks = plan, work, progress, ranks
@@ -60,10 +68,11 @@ class _Run:
         settings = self._extract(prepared, texts)
         Results(self.plan, self.work, self.progress, self.ranks, prepared, texts, settings, given).write()
 
-    def _extract(self, prepared: Prepared, texts: TextInputs) -> Settings:
-        """Features of all images, each process those of its shards; gives how the networks computed."""
+    def _extract(self, prepared: Prepared, texts: TextInputs | None) -> Settings:
+        """Compute the features of all images, each process those of its shards; returns how the networks computed."""
         plan, images, ranks = self.plan, prepared.images, self.ranks
-        networks = Networks(prepared.classifiers, prepared.space.network, plan.device, self.progress.warn)
+        clip = prepared.space.network if prepared.space else None
+        networks = Networks(prepared.classifiers, clip, plan.device, self.progress.warn)
         settings = ranks.share(lambda: self._resolved(prepared, texts, networks))
         with ranks.agreeing():
             if not ranks.first and not self.work.is_shared():
@@ -75,24 +84,35 @@ class _Run:
         todo = [index for index in range(count) if not self.work.has(index)]
         title = "features" if ranks.alone else f"features (1 of {ranks.size} processes)"
         if todo:
-            part, workers, progress = ranks.part(todo), plan.workers, self.progress
-            extract(self.work, networks, images, settings, part, workers=workers, progress=progress, title=title)
-            settings = replace(settings, batch_size=networks.batch_size)
+            extract(
+                self.work,
+                networks,
+                images,
+                settings,
+                ranks.part(todo),
+                workers=plan.workers,
+                progress=self.progress,
+                title=title,
+                map_strides=prepared.map_strides(plan),
+            )
+            settings = dataclasses.replace(settings, batch_size=networks.batch_size)
         ranks.wait()
         networks.release()
         return settings
 
-    def _resolved(self, prepared: Prepared, texts: TextInputs, networks: Networks) -> Settings:
-        """Adopt the plan of unfinished work or this one; and resolve, or find resolved, how the networks compute."""
+    def _resolved(self, prepared: Prepared, texts: TextInputs | None, networks: Networks) -> Settings:
+        """Adopt the plan of unfinished work or this one; choose how the networks compute, or read what was chosen before."""
         plan, images, say = self.plan, prepared.images, self.progress.say
+        maps = {"maps": dataclasses.asdict(plan.maps)} if plan.maps else {}
         done = self.work.adopt_plan(
-            {
+            maps
+            | {
                 "version": __version__,
                 "models": {
                     c.name: [c.provenance["state_sha256"], transform_settings(c.transform)]
                     for c in prepared.classifiers
                 },
-                "clip": prepared.space.provenance,
+                "clip": prepared.space.provenance if prepared.space else None,
                 "images": images.keys.sha256(),
                 "image root": str(images.root.resolve()),
                 "batch size": plan.batch_size,
@@ -107,7 +127,7 @@ class _Run:
         if known:
             settings = Settings.from_json(known)
         else:
-            settings = resolve(plan, prepared, texts.class_vectors, networks, self.progress)
+            settings = resolve(plan, prepared, texts, networks, self.progress)
             self.work.keep_settings(settings.to_json())
         for line in settings.lines():
             say(line)

@@ -1,7 +1,9 @@
 """The one place that knows where in a results file each result of a run is written."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import h5py
@@ -11,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from sing_compute.concepts.vocabulary import Vocabulary
+from sing_compute.extraction.map_sampling import VALUE_BYTES
 from sing_compute.measuring.comparison import ModelComparison
 from sing_compute.measuring.model_results import (
     Bootstrap,
@@ -27,15 +30,19 @@ from sing_compute.measuring.model_results import (
     Predictions,
     Ranking,
     Result,
+    SpatialMaps,
     Summary,
     Translator,
     TranslatorComparison,
 )
 from sing_compute.pipeline.comparability import MeasuredImages, TextInputs
+from sing_compute.pipeline.map_files import write_map_file
 from sing_compute.scores.statistics import Floats
 from sing_compute.store import Writer
 from sing_compute.store.constants import SUBSETS
 
+LARGEST_MAPS = 64_000_000
+"""Bytes of the maps of one model that are written into the results file; larger ones get a file of their own."""
 WINDOW = 2**16
 """Images of a written column that are read back at a time."""
 _GROUPS: dict[type, str] = {
@@ -71,8 +78,14 @@ class ConceptUpdate:
 class StoreSink:
     """Write the results of a run into one results file."""
 
-    def __init__(self, writer: Writer) -> None:
-        self._writer = writer
+    def __init__(self, writer: Writer, maps: Path | None = None) -> None:
+        """Write into a file that is being made.
+
+        Args:
+            writer: Of the file.
+            maps: Folder for files of spatial maps that are too large for the results file; None: all are written into it.
+        """
+        self._writer, self._maps = writer, maps
 
     def images(self, images: MeasuredImages, classes: int) -> None:
         """Write the measured images, once for all models.
@@ -143,14 +156,14 @@ class StoreSink:
             images: Number of measured images.
             classes: Number of classes of the head.
         """
-        return ModelSink(self._writer, name, images=images, classes=classes)
+        return ModelSink(self._writer, self._maps, name, images=images, classes=classes)
 
 
 class ModelSink:
     """Write the results of one model; implements `measuring.model_results.Sink`."""
 
-    def __init__(self, writer: Writer, model: str, *, images: int, classes: int) -> None:
-        self._writer, self._model = writer, model
+    def __init__(self, writer: Writer, maps: Path | None, model: str, *, images: int, classes: int) -> None:
+        self._writer, self._maps, self._model = writer, maps, model
         self._lengths = {"images": images, "concepts": classes, "rankings": images}
         """Rows of the datasets of each group that is written part by part."""
         self._parts: dict[str, h5py.Dataset] = {}
@@ -162,6 +175,8 @@ class ModelSink:
             case FeatureRows():
                 self._put("features", {"row": result.row})
                 self._lengths["features"] = len(result.row)
+            case SpatialMaps():
+                self._take_maps(result)
             case ConceptRow():
                 for name, values in _arrays(result).items():
                     self._part("concepts", name, values.shape)[result.label] = values
@@ -182,6 +197,21 @@ class ModelSink:
     def column(self, name: str) -> "StoredColumn":
         """Return one column of the image scores written so far."""
         return StoredColumn(self._parts[f"images/{name}"])
+
+    def _take_maps(self, found: SpatialMaps) -> None:
+        """Write maps into the results file if they are small, else into a file of their own."""
+        self._put("maps", {"image": found.image, "position": found.position})
+        shape = (len(found.image), len(found.position), found.channels)
+        facts = dict(found.place)
+        if self._maps is not None and math.prod(shape) * VALUE_BYTES > LARGEST_MAPS:
+            facts |= write_map_file(self._maps, found.image, found.position, found.channels, found.parts)
+        else:
+            dataset = self._writer.create("models/{model}/maps/value", shape, model=self._model)
+            start = 0
+            for part in found.parts:
+                dataset[start : start + len(part)] = part
+                start += len(part)
+        self._writer.annotate(f"models/{self._model}/maps", facts)
 
     def _put(self, group: str, values: Mapping[str, Any]) -> None:
         for name, value in values.items():

@@ -10,7 +10,8 @@ from sing_compute.cli import cli
 from sing_compute.errors import ConceptsError, SingError
 from sing_compute.models.classifier import Classifier
 from sing_compute.pipeline.clip_space import ClipSpace, class_table
-from sing_compute.pipeline.plan import Plan, default_workers, make_plan
+from sing_compute.pipeline.devices import default_workers
+from sing_compute.pipeline.plan import Plan, make_plan
 from sing_compute.precision import AUTO, PRECISIONS
 
 STORED = {"image_embeddings": "i.npz", "concept_embeddings": "c.npz"}

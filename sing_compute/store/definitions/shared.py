@@ -58,6 +58,12 @@ tail_ratio | float64 | - | 1 | MUST | sigma_(r-1) / sigma_r: a large one means t
 row | int32 | kept | index of image | MAY | images whose features are kept, ascending: all, or evenly spread ones of many
 value | float32 | kept dim | 1 | MAY | what reaches the head for each of them
 
+[models/{model}/maps]
+image | int32 | map_image | index of image | MAY | images whose spatial maps are kept, ascending: all, or evenly spread ones
+position | int32 | map_position | index | MAY | positions of the map that are kept, row by row of its grid, ascending
+value | float32 | map_image map_position map_channel | 1 | MAY | the last spatial map before the pooling of the network, at those
+    positions; in a file of its own where the attribute `file` names one
+
 [comparison]
 model | text | model | text | MAY | models in the order of the comparison matrices
 """)
@@ -112,6 +118,9 @@ CLASSIFIERS = Analysis(
             field="models/{model}/variants/name",
         ),
         Axis("kept", "images whose features are kept", field="models/{model}/features/row"),
+        Axis("map_image", "images whose spatial maps are kept", field="models/{model}/maps/image"),
+        Axis("map_position", "positions that are kept of each map", field="models/{model}/maps/position"),
+        Axis("map_channel", "coordinates of a position", field="models/{model}/maps/value", position=2),
     ),
     needs=("images", "classes"),
 )

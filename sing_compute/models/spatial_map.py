@@ -1,0 +1,112 @@
+"""A spatial map or token sequence inside a network, and a hook that keeps parts of it in every forward pass."""
+
+import threading
+from dataclasses import dataclass, field
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from sing_compute.errors import HeadError
+
+
+@dataclass(frozen=True, slots=True)
+class SpatialMap:
+    """Where in a network its last spatial map is, and how the network makes one feature of it."""
+
+    module: str
+    """Name of the module."""
+    of_input: bool
+    """True if the map is what the module reads (a head that is applied at every position), False if it is its output."""
+    layout: str
+    """Axes of the tensor: `nchw`, `nhwc`, or `ntc` for tokens."""
+    channels: int
+    positions: int
+    """Positions of one image, without the tokens before the grid."""
+    grid: tuple[int, int] | None
+    """Rows and columns of the positions; None for a sequence whose grid is not known."""
+    prefix: int
+    """Tokens before the grid: class token and registers."""
+    pooling: str
+    """How one feature is made of the map, as far as it could be verified on the first images."""
+
+    @property
+    def kind(self) -> str:
+        """`tokens` or `map`."""
+        return "tokens" if self.layout == "ntc" else "map"
+
+    def flat(self, values: Tensor) -> Float[Tensor, "image position channel"]:
+        """Bring the tensor into one row per position; positions of a grid are row by row, tokens before it are left out."""
+        if self.layout == "nchw":
+            return values.flatten(2).transpose(1, 2)
+        return values.flatten(1, -2)[:, self.prefix :]
+
+    def __str__(self) -> str:
+        size = "x".join(map(str, self.grid)) if self.grid else str(self.positions)
+        return f"{self.kind} of {self.module}, {size} positions x {self.channels} channels, pooling: {self.pooling}"
+
+
+@dataclass(slots=True)
+class MapTap:
+    """A hook that keeps the map at some positions in this thread's last forward pass."""
+
+    module: nn.Module
+    place: SpatialMap
+    positions: tuple[int, ...]
+    """Which positions are kept, of those of `SpatialMap.flat`."""
+    _last: threading.local = field(default_factory=threading.local, init=False)
+
+    def __post_init__(self) -> None:
+        if self.place.of_input:
+            self.module.register_forward_pre_hook(self._keep_input, with_kwargs=True)
+        else:
+            self.module.register_forward_hook(self._keep_output)
+
+    def take(self) -> Float[Tensor, "image position channel"]:
+        """Return the kept positions of the last forward pass, float32; each pass can be taken once.
+
+        Raises:
+            HeadError: The module was not reached, or gave no map of the size that was found on the first images.
+        """
+        values: Tensor | None = getattr(self._last, "values", None)
+        if values is None:
+            raise HeadError(
+                f"{self.place.module} gave no map of {self.place.positions} positions x {self.place.channels} channels in the "
+                "last forward pass; do all images have one size?"
+            )
+        self._last.values = None
+        return values
+
+    def _keep_input(self, module: nn.Module, inputs: tuple[Tensor, ...], named: dict[str, Tensor]) -> None:
+        self._keep(next(iter((*inputs, *named.values()))))
+
+    def _keep_output(self, module: nn.Module, inputs: object, output: object) -> None:
+        self._keep(output)
+
+    def _keep(self, values: object) -> None:
+        if isinstance(values, Tensor) and values.ndim == (3 if self.place.kind == "tokens" else 4):
+            flat = self.place.flat(values)
+            if flat.shape[1:] == (self.place.positions, self.place.channels):
+                # indexing copies: a layer that works in place changes nothing of it afterwards
+                self._last.values = flat[:, list(self.positions)].float()
+
+
+def even_positions(place: SpatialMap, side: int) -> tuple[int, ...]:
+    """Choose evenly spread positions.
+
+    Args:
+        place: The map.
+        side: Rows and columns of the chosen positions; a map with fewer rows or columns gives all of these.
+
+    Returns:
+        Positions in ascending order, at most side x side.
+    """
+    if place.grid is None:
+        return _even(place.positions, side * side)
+    rows, columns = (_even(length, side) for length in place.grid)
+    return tuple(row * place.grid[1] + column for row in rows for column in columns)
+
+
+def _even(length: int, count: int) -> tuple[int, ...]:
+    """At most so many evenly spread numbers below a length, each in the middle of its part."""
+    count = min(length, count)
+    return tuple((2 * part + 1) * length // (2 * count) for part in range(count))
