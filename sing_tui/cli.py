@@ -2,13 +2,17 @@
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from sing_compute.errors import SingError
 from sing_tui.start import ALIASES, THEMES, WITH_ALIASES, Start, Wish
+
+if TYPE_CHECKING:
+    from sing_tui.settings import Config
 
 GRAPHICS = ("kitty", "sixel", "cells", "ask")
 _GIVEN_BACK = 2**22
@@ -128,11 +132,10 @@ def _screen(file: Path, start: Start, options: dict[str, Any]) -> None:
         raise SingError("this terminal cannot place text (TERM=dumb); use: sing-tui FILE --csv -")
     _check_file(file)
     from sing_compute.allocator import return_blocks_above
-    from sing_tui.actions import NAMES, present_names
     from sing_tui.app import Explorer
-    from sing_tui.settings import config_path, read_config, read_state, state_path
+    from sing_tui.settings import read_state, state_path
 
-    config = read_config(config_path(os.environ), NAMES)
+    config = _config()
     memory = None if options["no_state"] else state_path(os.environ)
     theme = options["theme"] or config.theme or (None if memory is None else read_state(memory).theme)
     if theme is not None and theme not in THEMES:
@@ -144,7 +147,7 @@ def _screen(file: Path, start: Start, options: dict[str, Any]) -> None:
         theme=theme,
         images=options["images"] or config.images,
         graphics=_graphics(options["graphics"] or config.graphics),
-        keys=present_names(config.keys),
+        keys=config.keys,
         memory=memory,
     )
     sys.setswitchinterval(0.0005)  # what reads beside the screen leaves the keys a tenth of Python's usual wait
@@ -152,6 +155,19 @@ def _screen(file: Path, start: Start, options: dict[str, Any]) -> None:
     explorer.run(mouse=not options["no_mouse"] and config.mouse is not False)
     if explorer.failure is not None:
         raise explorer.failure
+
+
+def _config() -> "Config":
+    """Read the user's settings; only where there are some, the names of keys are imported before the first frame."""
+    from sing_tui.settings import Config, config_path, read_config
+
+    path = config_path(os.environ)
+    if not path.exists():
+        return Config()
+    from sing_tui.actions import NAMES, present_names
+
+    config = read_config(path, NAMES)
+    return replace(config, keys=present_names(config.keys))
 
 
 def _takes_unicode() -> bool:

@@ -3,7 +3,7 @@
 Every function may be called in a thread. `stop` returns True once a newer request has superseded this one.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,6 @@ from sing_compute.errors import SingError
 from sing_compute.store import Store
 from sing_compute.store.columns import Loaded
 from sing_compute.store.place import Place
-from sing_tui.details import Detail, detail_of
 from sing_tui.error_reporting import in_one_line
 from sing_tui.filters import FilterError
 from sing_tui.formats import Glyphs
@@ -22,8 +21,7 @@ from sing_tui.view import Rows, View, arrange
 
 if TYPE_CHECKING:
     from sing_tui.charts.registry import Chart
-
-Draw = Callable[[Detail], object]
+    from sing_tui.details import Detail
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -113,7 +111,7 @@ class DetailWanted:
     """Position, on the axis of the rows, of the row that the chart is about."""
 
 
-def read_detail(store: Store, wanted: DetailWanted, glyphs: Glyphs) -> Detail:
+def read_detail(store: Store, wanted: DetailWanted, glyphs: Glyphs) -> "Detail":
     """Read the details of a row, or its chart; what keeps them from being read takes their place.
 
     Args:
@@ -121,6 +119,8 @@ def read_detail(store: Store, wanted: DetailWanted, glyphs: Glyphs) -> Detail:
         wanted: The row and the chart.
         glyphs: The signs of the screen.
     """
+    from sing_tui.details import Detail, detail_of  # the first rows do not wait for it
+
     try:
         if not wanted.chart:
             return detail_of(store, wanted.place, wanted.view, wanted.line, glyphs)

@@ -10,7 +10,6 @@ from rich.text import Text
 
 from sing_compute.store.text import clean
 from sing_tui.actions import keys_of
-from sing_tui.exporting import ColumnScope, ExportWanted, Scope, file_name
 from sing_tui.loading import read_chart
 from sing_tui.screens.surface import Surface
 from sing_tui.screens.take_away import TakeAway
@@ -22,6 +21,7 @@ from sing_tui.session.state import Arrangement, Refused, columns_at, is_figures
 from sing_tui.view import View, arrange
 
 if TYPE_CHECKING:
+    from sing_tui.exporting import ColumnScope, ExportWanted, Scope
     from sing_tui.finder import Hit
 
 
@@ -145,6 +145,7 @@ class Dialogs:
         return arrange(drawn.table, Arrangement())
 
     def _export(self) -> None:
+        from sing_tui.exporting import file_name
         from sing_tui.screens.export import ExportScreen
         from sing_tui.widgets.export_form import ExportChoices
 
@@ -168,7 +169,7 @@ class Dialogs:
         form = ExportScreen(ExportChoices(counts, columns, name, Path.cwd()), glyphs=screen.glyphs)
         screen.app.push_screen(form, partial(self._write, view))
 
-    def _write(self, view: View, wanted: ExportWanted | None) -> None:
+    def _write(self, view: View, wanted: "ExportWanted | None") -> None:
         screen = self.screen
         if wanted is not None:
             painted = columns_at(screen.session)

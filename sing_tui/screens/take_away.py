@@ -3,14 +3,17 @@
 import os
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 from textual.app import App
 
-from sing_tui.exporting import Export, ExportWanted, scoped
 from sing_tui.formats import Glyphs
 from sing_tui.screens.background import Background
 from sing_tui.search import Stop
 from sing_tui.view import View
+
+if TYPE_CHECKING:
+    from sing_tui.exporting import Export, ExportWanted
 
 
 class TakeAway:
@@ -34,7 +37,7 @@ class TakeAway:
         return "" if self._export is None else self._export.name
 
     def write(
-        self, view: View, wanted: ExportWanted, columns: Sequence[str], marks: Collection[int], glyphs: Glyphs
+        self, view: View, wanted: "ExportWanted", columns: Sequence[str], marks: Collection[int], glyphs: Glyphs
     ) -> None:
         """Start an export.
 
@@ -45,13 +48,15 @@ class TakeAway:
             marks: Identities of the marked rows.
             glyphs: The signs of the screen.
         """
+        from sing_tui.exporting import Export, scoped
+
         rows = scoped(view, wanted.scope, view.rows_of(marks) if wanted.scope == "marked" else ())
         self._export = Export(rows, wanted, columns if wanted.columns == "shown" and columns else None)
         self._asked_to_quit = False
         self._say(f"writing {glyphs.text(wanted.path)} ...")
         self._background.run("export", partial(self._run, self._export), self._over, exclusive=False)
 
-    def _run(self, export: Export, stop: Stop) -> str:
+    def _run(self, export: "Export", stop: Stop) -> str:
         return export.run(self._post)
 
     def _post(self, text: str) -> None:

@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Callable
 from functools import partial
 from itertools import zip_longest
-from typing import ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -16,10 +16,11 @@ from textual.timer import Timer
 from textual.widget import Widget
 from textual.worker import get_current_worker
 
-from sing_tui.charts.drawing import draw
-from sing_tui.details import Detail, Fact
 from sing_tui.formats import UNICODE, Glyphs, fit
 from sing_tui.session.state import Body
+
+if TYPE_CHECKING:
+    from sing_tui.details import Detail, Fact
 
 Mode = Literal["pane", "details", "chart"]
 _CHART = 0.4
@@ -28,7 +29,7 @@ _CHART = 0.4
 
 REST = 0.08
 """Seconds for which the cursor must rest before details are read: held keys stay cheap."""
-Read = Callable[[], Detail]
+Read = Callable[[], "Detail"]
 """Reads the details of one row; a thread calls it."""
 
 
@@ -48,7 +49,7 @@ class Painted(NamedTuple):
 class Shown(NamedTuple):
     """Details that are on the screen, to show them again later."""
 
-    detail: Detail | None
+    detail: "Detail | None"
     wanted: object
     painted: Painted | None
 
@@ -118,11 +119,13 @@ class DetailsPane(Widget):
 
         self.run_worker(work, thread=True, exclusive=True, group="details", exit_on_error=False)
 
-    def _arrive(self, wanted: object, detail: Detail, mode: Mode, painted: "Painted") -> None:
+    def _arrive(self, wanted: object, detail: "Detail", mode: Mode, painted: "Painted") -> None:
         if wanted == self.wanted:
             self.show(detail, mode=mode, painted=painted, wanted=wanted)
 
-    def show(self, detail: Detail | None, *, mode: Mode, painted: Painted | None = None, wanted: object = None) -> None:
+    def show(
+        self, detail: "Detail | None", *, mode: Mode, painted: Painted | None = None, wanted: object = None
+    ) -> None:
         """Show other details, or the same ones in another mode.
 
         Args:
@@ -188,8 +191,10 @@ class DetailsPane(Widget):
             return Strip.blank(self.size.width, self._style("text"))
         return self._strips[y] if y < len(self._strips) else Strip.blank(self.size.width, self._style("text"))
 
-    def paint(self, detail: Detail, mode: Mode) -> Painted:
+    def paint(self, detail: "Detail", mode: Mode) -> Painted:
         """Paint details in the present size. A chart can take a tenth of a second: a thread may call this."""
+        from sing_tui.charts.drawing import draw  # the first rows do not wait for it
+
         size, hidden = self.size, 0
         width, height = size
         glyphs, text, room = self.glyphs, self._style("text"), max(1, width - 2)
@@ -220,7 +225,7 @@ class DetailsPane(Widget):
             strips += [self._strip_of(line, width, text) for line in drawn]
         return Painted(size, strips[:height], hidden)
 
-    def _facts(self, facts: tuple[Fact, ...], width: int) -> list[Strip]:
+    def _facts(self, facts: "tuple[Fact, ...]", width: int) -> list[Strip]:
         """Paint the facts in two columns if they fit side by side, else in one."""
         texts = [(f" {self.glyphs.text(label)} ", f" {self.glyphs.text(value)} ") for label, value in facts]
         tall = -(-len(texts) // 2)
