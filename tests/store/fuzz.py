@@ -23,7 +23,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve()
 sys.path[:0] = [str(HERE.parent), str(HERE.parents[1] / "sing_tui"), str(HERE.parents[1])]
-PATIENCE = 10
+PATIENCE = 60
 """Seconds that one file may take in one of its readers."""
 PICTURES = ("scatter", "ratios", "distributions", "strings", "validation", "spectrum", "parts")
 SCREENS = 8
@@ -48,34 +48,34 @@ def harmless(text: str, where: str) -> None:
 
 def read_tables(path: Path, rng: random.Random) -> None:
     """Every table with every column, through the store's own interface."""
-    from sing_compute.store import (
-        Store,
+    from opened_tables import (
         class_across_models,
-        class_table,
-        classes_beside,
+        compare_classes,
+        compare_figures,
+        compare_models,
         concept_across_classes,
-        concept_table,
-        figures_beside,
-        image_table,
-        model_table,
-        models_beside,
     )
+
+    from sing_compute.store import Store, class_table, concept_table, image_table, model_table
 
     with Store(path) as store:
         tries = [lambda: model_table(store), lambda: store.offsets, lambda: store.find_class("dog")]
         for model in attempt(lambda: store.models[:3]) or ["alpha"]:
-            tries += [lambda m=model: class_table(store, m), lambda m=model: class_table(store, m, "wrong", empty=True)]
+            tries += [lambda m=model: class_table(store, m), lambda m=model: class_table(store, m, "wrong")]
             tries += [lambda m=model, c=c: concept_table(store, m, c) for c in (0, 2)]
             tries += [lambda m=model: image_table(store, m), lambda m=model: image_table(store, m, 1)]
             tries += [lambda m=model: store.attributes(f"models/{m}"), lambda m=model: store.summary(m)]
         pair = ["alpha", "beta"]
-        tries += [lambda: figures_beside(store, pair), lambda: class_across_models(store, 0, "wrong")]
-        tries += [lambda: concept_across_classes(store, "alpha", 1), lambda: classes_beside(store, "beta", "z", (0, 1))]
+        tries += [lambda: compare_figures(store, pair), lambda: class_across_models(store, 0, "wrong")]
         tries += [
-            lambda: models_beside(store, "classes", "ratio", pair),
-            lambda: models_beside(store, "images", "cosine", pair),
+            lambda: concept_across_classes(store, "alpha", 1),
+            lambda: compare_classes(store, "beta", "z", (0, 1)),
         ]
-        tries += [lambda: models_beside(store, "concepts", "attribute_score", pair, class_index=0)]
+        tries += [
+            lambda: compare_models(store, "classes", "ratio", pair),
+            lambda: compare_models(store, "images", "cosine", pair),
+        ]
+        tries += [lambda: compare_models(store, "concepts", "attribute_score", pair, class_index=0)]
         tries += [lambda name=name: shown(store, rng, name).table for name in PICTURES]
         for make in tries:
             table = attempt(make)
@@ -179,7 +179,7 @@ def one_line_or_good(command, arguments: list[str], what: str, caught: type = ()
 
 def explore(path: Path, rng: random.Random) -> None:
     """The real screen: down to the images and around, with details and plots."""
-    from driving import lines, press, settle
+    from driving import drawn, lines, press
     from textual.worker import WorkerCancelled
 
     from sing_compute.errors import SingError
@@ -188,7 +188,7 @@ def explore(path: Path, rng: random.Random) -> None:
     async def walk() -> None:
         app = Explorer(path, ascii_only=rng.random() < 0.2)
         async with app.run_test(size=rng.choice([(80, 24), (120, 40)])) as pilot:
-            await settle(pilot)
+            await drawn(app)
             around = [*"dpjsrv]}iGRyno=a.,1234567 u)x?t", "enter", "escape", "right", "escape", "escape"]
             keys = ["d", "p", "escape", "enter", "p", "escape", "v", "enter", "p", "escape", *"id]sqqi"]
             for key in [*keys, *rng.choices(around, k=16)]:
@@ -251,9 +251,10 @@ def work(first: int, last: int, screens: int) -> None:
     faulthandler.enable()
     resource.setrlimit(resource.RLIMIT_AS, (3 * MEMORY, 3 * MEMORY))
     os.environ["TERM"] = "xterm-256color"
-    from sing_tui.screens import frame, page, typed
+    from sing_tui import error_reporting, loading
+    from sing_tui.screens import background, finder, photograph, search, table, table_reading
 
-    told = page.in_one_line
+    told = error_reporting.in_one_line
 
     def strict(error: Exception) -> str:
         from sing_compute.errors import SingError
@@ -265,7 +266,8 @@ def work(first: int, last: int, screens: int) -> None:
             os._exit(1)
         return told(error)
 
-    frame.in_one_line = page.in_one_line = typed.in_one_line = strict
+    for module in (loading, background, finder, photograph, search, table, table_reading):
+        module.in_one_line = strict
     import pandas  # noqa: F401  (its own warnings are not ours)
     import textual_plotext  # noqa: F401
 

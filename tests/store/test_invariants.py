@@ -151,8 +151,7 @@ def with_features(path: Path) -> Path:
         group["images/image_score"][...] = angle(before, after)
     extra = path.with_name("with_features.h5")
     with Store(path) as store, replace_store(extra, scratch=path.parent) as writer:
-        groups = [name for name in ("images", "subsets", "classes", "concepts", "clip", "comparison") if name in store]
-        writer.adopt(store, [*groups, "models/alpha", "models/beta"])
+        writer.copy(store)
         writer.put("models/{model}/features/row", np.arange(len(labels)), model="alpha")
         writer.put("models/{model}/features/value", features, model="alpha")
     return extra
