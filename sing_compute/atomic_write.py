@@ -1,58 +1,120 @@
-"""Write a file under a temporary name, flush it to disk and rename it: a reader sees the old content or the new one."""
+"""Write a file in one step: it gets its name only when it is complete and on disk. Imports the standard library alone."""
 
 import errno
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+from typing import IO, Any, Literal
 
+_NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP)
+"""Errors of file systems that cannot fsync a folder; there the rename alone must do."""
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Error numbers that say that there is no room for more."""
 
 
-@contextmanager
-def replacing(path: Path, *, folder: Path | None = None, durable: bool = True) -> Iterator[Path]:
-    """Give the temporary name to write to; rename that file to `path` when the block ends without an error.
+def binary_file(path: Path, *, permissions: int = 0o666, durable: bool = True) -> AbstractContextManager[IO[bytes]]:
+    """Open a new file for bytes; at the end of the `with` block fsync it, give it its name and fsync its folder.
 
-    Several processes, on any machines, may write the same path: the last rename decides. If the block or the rename fails,
-    `path` keeps its old content and the temporary file is removed.
+    Until then a reader sees the old file, or none. If the block raises anything, the new file is removed and the old one
+    stays. Threads, processes and machines may write the same path at once: the file of the last to finish remains.
 
     Args:
-        path: The final name.
-        folder: The folder of the temporary file, on the same file system as `path`: only then the rename is one step.
-            None: the folder of `path`.
-        durable: Flush the content and the rename to disk before the block ends, so that a power failure loses neither.
-            Not needed for a file that can be made again.
+        path: Name of the file, in a folder that exists. A file of this name is replaced.
+        permissions: Permissions of the new file, before the umask.
+        durable: False leaves out both fsyncs: for a file that is worth nothing after a power cut.
 
     Raises:
-        OSError: The file cannot be written, flushed or renamed.
+        OSError: The file cannot be created, written, flushed or renamed.
     """
-    temporary = (folder or path.parent) / f".{path.name}.{os.uname().nodename}.{os.getpid()}.tmp"
+    return _new_file(path, "wb", permissions, durable)
+
+
+def text_file(path: Path, *, permissions: int = 0o666, durable: bool = True) -> AbstractContextManager[IO[str]]:
+    """Open a new file for UTF-8 text, its line ends kept as they are written; in all else like `binary_file`.
+
+    Args:
+        path: As in `binary_file`.
+        permissions: As in `binary_file`.
+        durable: As in `binary_file`.
+
+    Raises:
+        OSError: As in `binary_file`.
+    """
+    return _new_file(path, "w", permissions, durable)
+
+
+def write_bytes(path: Path, content: bytes, *, permissions: int = 0o666, durable: bool = True) -> None:
+    """Write all bytes of a file in one step.
+
+    Args:
+        path: As in `binary_file`.
+        content: Everything that the file is to hold.
+        permissions: As in `binary_file`.
+        durable: As in `binary_file`.
+
+    Raises:
+        OSError: As in `binary_file`.
+    """
+    with binary_file(path, permissions=permissions, durable=durable) as stream:
+        stream.write(content)
+
+
+def write_text(path: Path, content: str, *, permissions: int = 0o666, durable: bool = True) -> None:
+    """Write all text of a file in one step, as UTF-8.
+
+    Args:
+        path: As in `binary_file`.
+        content: Everything that the file is to hold.
+        permissions: As in `binary_file`.
+        durable: As in `binary_file`.
+
+    Raises:
+        OSError: As in `binary_file`.
+        UnicodeEncodeError: The text holds half a surrogate pair; the old file stays.
+    """
+    write_bytes(path, content.encode(), permissions=permissions, durable=durable)
+
+
+@contextmanager
+def _new_file(path: Path, mode: Literal["w", "wb"], permissions: int, durable: bool) -> Iterator[IO[Any]]:
+    # Another name at each call: what a killed process leaves is in nobody's way. Clean-ups look for the ending.
+    temporary = path.with_name(f".sing-{os.urandom(8).hex()}.tmp")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, permissions)
+    text = {"encoding": "utf-8", "newline": ""} if mode == "w" else {}
     try:
-        yield temporary
-        if durable:
-            _flush(temporary)
+        with open(descriptor, mode, **text) as stream:  # type: ignore[call-overload]
+            yield stream
+            stream.flush()
+            if durable:
+                os.fsync(descriptor)
         temporary.replace(path)
-        if durable:
-            _flush(path.parent)
-    finally:
+    except BaseException:
         with suppress(OSError):
             temporary.unlink()
+        raise
+    if durable:
+        sync_folder(path.parent)
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a whole file in one step.
+def sync_folder(folder: Path) -> None:
+    """Put the names in a folder on disk, so that a new name in it outlives a power cut.
 
     Args:
-        path: The file; an old one of this name is replaced.
-        content: All bytes of the new file.
+        folder: A folder in which a file has just been renamed.
 
     Raises:
-        OSError: As in `replacing`.
+        OSError: The disk fails. A file system that cannot do this is no failure.
     """
-    with replacing(path) as temporary:
-        temporary.write_bytes(content)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_FOLDER_SYNC:
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def write_failure(path: Path, error: OSError) -> str:
@@ -71,12 +133,3 @@ def write_failure(path: Path, error: OSError) -> str:
     with suppress(OSError):
         reason += f" ({shutil.disk_usage(path.parent).free / 1e6:,.1f} MB free there)"
     return f"cannot write {path}: {reason}; finished work is kept: make room, and the same command goes on"
-
-
-def _flush(path: Path) -> None:
-    """Wait until the disk holds what was written to a file, or to the list of files of a folder."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from sing_compute.atomic_write import write_atomically, write_failure
+from sing_compute.atomic_write import write_bytes, write_failure
 from sing_compute.errors import SingError
 
 SHARD_IMAGES = 256
@@ -200,7 +200,7 @@ class WorkFolder:
 
     def _put(self, path: Path, content: bytes) -> None:
         try:
-            write_atomically(path, content)
+            write_bytes(path, content)
         except OSError as error:
             raise SingError(write_failure(path, error)) from error
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
-from sing_compute.atomic_write import replacing, write_failure
+from sing_compute.atomic_write import binary_file, write_failure
 from sing_compute.errors import SingError, StoreError
 from sing_compute.store import Store
 from sing_compute.store.text import clean
@@ -68,12 +68,11 @@ def write_map_file(
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with replacing(first) as temporary:
-            with temporary.open("wb") as stream:
-                for piece in pieces():
-                    stream.write(piece)
-                    digest.update(piece)
-                    size += len(piece)
+        with binary_file(first) as stream:
+            for piece in pieces():
+                stream.write(piece)
+                digest.update(piece)
+                size += len(piece)
             if count != len(image):
                 raise ValueError(f"{count} maps for {len(image)} images")
         first.replace(folder / (digest.hexdigest() + SUFFIX))
@@ -124,8 +123,8 @@ def copy_map_file(store: Store, model: str, output: Path) -> None:
         try:
             os.link(source, target)
         except OSError:
-            with replacing(target) as temporary:
-                shutil.copyfile(source, temporary)
+            with source.open("rb") as original, binary_file(target) as copy:
+                shutil.copyfileobj(original, copy)
     except OSError as error:
         raise SingError(write_failure(target, error)) from error
 

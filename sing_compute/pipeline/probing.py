@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from sing_compute.atomic_write import write_atomically, write_failure
+from sing_compute.atomic_write import write_bytes, write_failure
 from sing_compute.errors import ImagesError, SingError
 from sing_compute.extraction.networks import default_batch_size
 from sing_compute.extraction.shards import WorkFolder
@@ -141,7 +141,7 @@ def _fit(
         facts = {"of": prints[classifier.name], "accuracy": repr(accuracy), "images": str(len(rows))}
         path = _file(work, classifier)
         try:
-            write_atomically(path, save(content, facts))
+            write_bytes(path, save(content, facts))
         except OSError as error:
             raise SingError(write_failure(path, error)) from error
         _restored(classifier, path, prints[classifier.name])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sing_compute.atomic_write import replacing
+from sing_compute.atomic_write import text_file
 from sing_compute.errors import SingError
 from sing_compute.measuring.comparison import ORDERING_FIGURES
 from sing_compute.pipeline.closing_table import aligned, fitting
@@ -196,7 +196,7 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Cells]) -> int:
     """
     count = 0
     try:
-        with replacing(path, durable=False) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+        with text_file(path, durable=False) as stream:
             writer = csv.writer(stream)
             writer.writerow(header)
             for row in rows:

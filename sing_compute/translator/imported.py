@@ -11,7 +11,7 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from sing_compute.atomic_write import write_atomically
+from sing_compute.atomic_write import write_bytes
 from sing_compute.errors import TranslatorError
 from sing_compute.fingerprints import file_sha256
 from sing_compute.translator.ridge import AffineTranslator
@@ -113,7 +113,7 @@ def save_translator(path: Path, translator: AffineTranslator, *, model: str, cli
         {"model": model, "clip": clip.strip(), "images": str(images)},
     )
     try:
-        write_atomically(path, content)
+        write_bytes(path, content)
     except OSError as error:
         raise TranslatorError(f"cannot write {path}: {error.strerror or error}") from error
 
