@@ -16,6 +16,7 @@ from sing_compute.images.texts import Categorical
 from sing_compute.measuring.comparison import compare_models
 from sing_compute.pipeline.clip_space import ClassTable
 from sing_compute.pipeline.comparability import MeasuredImages, TextInputs, stored_figures
+from sing_compute.pipeline.map_files import copy_map_file, remove_unused_map_files
 from sing_compute.pipeline.store_sink import StoreSink
 from sing_compute.process.interruption import Interruption
 from sing_compute.process.progress import Progress
@@ -71,9 +72,11 @@ def merge(
                     work.leave_if_asked()
                     writer.adopt(model.store, [f"models/{model.old}"], name=model.new)
                     writer.annotate(f"models/{model.new}", {"order": position})
+                    copy_map_file(model.store, model.old, output)
                 found = {model.new: stored_figures(model.store, model.old) for model in models}
                 if scored := {name: figures for name, figures in found.items() if figures is not None}:
                     StoreSink(writer).comparison(compare_models(scored))
+            remove_unused_map_files(output)
         finally:
             work.release(finished=False)
     return [model.new for model in models]
