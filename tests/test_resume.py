@@ -39,6 +39,52 @@ def test_a_killed_run_goes_on_and_ends_in_the_same_numbers(runs: Runs, tmp_path:
     assert contents(tmp_path / "killed.h5") == contents(tmp_path / "calm.h5")
 
 
+MAPPED = """
+import os, time
+import torch
+from torch import nn
+from torchvision import transforms
+
+class Mapped(nn.Module):
+    transform = transforms.ToTensor()
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.stem, self.head = nn.Conv2d(3, 20, 3), nn.Linear(20, 4)
+
+    def forward(self, x):
+        time.sleep(float(os.environ.get("SLOW", "0")))
+        return self.head(self.stem(x).mean(dim=(2, 3)))
+
+def mapped():
+    return Mapped()
+"""
+
+
+def test_maps_of_a_killed_run_end_in_the_same_bytes(runs: Runs, tmp_path: Path) -> None:
+    runs.folder = tmp_path
+    options = make_inputs(tmp_path)
+    (tmp_path / "mapped_net.py").write_text(MAPPED)
+    options[1] = "mapped=mapped_net:mapped"
+    options += ["--maps", "--maps-limit", "300KB", "--maps-grid", "3"]
+    runs.finish([*options, "-o", "calm.h5"])
+    calm = contents(tmp_path / "calm.h5")
+    assert len(calm["models/mapped/maps/image"]) == 4 * (IMAGES // 2)  # of every second image; of the broken one none
+    work, command = tmp_path / "killed.h5.work", [*options, "-o", "killed.h5"]
+    runs.start(command, slow=0.05)
+    wait_for(lambda: len(list(work.glob("*.safetensors"))) >= 2)
+    runs.kill()
+    assert runs.end()[0] == -signal.SIGKILL
+    runs.start([*command, "--maps-grid", "2"])
+    code, told = runs.end()
+    assert code == 2
+    assert "unfinished work of another command (differs: maps)" in told[-1]
+    told = runs.finish(command)
+    assert any(line.startswith("going on") for line in told)
+    assert contents(tmp_path / "killed.h5") == calm
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_lets_the_shard_in_work_be_finished(
     runs: Runs, tmp_path: Path, number: signal.Signals, code: int

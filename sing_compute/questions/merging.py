@@ -16,7 +16,7 @@ from sing_compute.images.compact_text import Categorical
 from sing_compute.measuring.comparison import compare_models
 from sing_compute.pipeline.clip_space import ClassTable
 from sing_compute.pipeline.comparability import MeasuredImages, TextInputs, stored_figures
-from sing_compute.pipeline.map_files import copy_map_file
+from sing_compute.pipeline.map_files import copy_map_file, remove_unused_map_files
 from sing_compute.pipeline.store_sink import StoreSink
 from sing_compute.process.interruption import Interruption
 from sing_compute.process.progress import Progress
@@ -80,6 +80,7 @@ def merge(
                 found = {model.new: stored_figures(model.store, model.old) for model in models}
                 if scored := {name: figures for name, figures in found.items() if figures is not None}:
                     StoreSink(writer).comparison(compare_models(scored))
+            remove_unused_map_files(output)
         finally:
             work.release(finished=False)
     return [model.new for model in models]

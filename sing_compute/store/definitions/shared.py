@@ -25,7 +25,7 @@ _CLASSIFIERS = fields("""
 [models/{model}/head]
 weight | float64 | class dim | 1 | MUST | weight W of the linear head: logits = W f + b
 bias | float64 | class | 1 | MUST | bias b of the linear head
-singular_values | float64 | singular_value | 1 | MUST | singular values of the matrix that was split, descending
+singular_values | float64 | singular_value | 1 | MAY | singular values of the matrix that was split, descending
 
 [models/{model}/variants]
 name | text | variant | text | MAY | other rules for what counts as null space
@@ -47,12 +47,12 @@ accuracy | float32 | subset class | 1 | MUST | share of them predicted right
 images | int64 | - | count | MUST | images measured
 correct | int64 | - | count | MUST | images predicted right
 accuracy | float64 | - | 1 | MUST | share of images predicted right
-rank | int64 | - | count | MUST | rank of the head: dimension of the principal space
-nullity | int64 | - | count | MUST | dimension of the null space that was used
-nullity_softmax | int64 | - | count | MUST | dimension of the null space of the head minus its class mean
-cutoff | float64 | - | 1 | MUST | singular values at or below this counted as zero
-gap | float64 | - | 1 | MUST | sigma_r / sigma_(r+1); inf where the head has no smaller singular value
-tail_ratio | float64 | - | 1 | MUST | sigma_(r-1) / sigma_r: a large one means the last kept direction is nearly null
+rank | int64 | - | count | MAY | rank of the head: dimension of the principal space
+nullity | int64 | - | count | MAY | dimension of the null space that was used
+nullity_softmax | int64 | - | count | MAY | dimension of the null space of the head minus its class mean
+cutoff | float64 | - | 1 | MAY | singular values at or below this counted as zero
+gap | float64 | - | 1 | MAY | sigma_r / sigma_(r+1); inf where the head has no smaller singular value
+tail_ratio | float64 | - | 1 | MAY | sigma_(r-1) / sigma_r: a large one means the last kept direction is nearly null
 
 [models/{model}/features]
 row | int32 | kept | index of image | MAY | images whose features are kept, ascending: all, or evenly spread ones of many
