@@ -94,7 +94,7 @@ OLD_NAMES = {
 }  # fmt: skip
 """Names that the key maps of users may still have, and the present ones."""
 NAMES = frozenset(binding.id for binding in BINDINGS if binding.id) | frozenset(OLD_NAMES)
-"""What the user's key map may name."""
+"""The names that a user's key map may have."""
 
 
 def present_names(keys: Mapping[str, str]) -> dict[str, str]:
@@ -118,7 +118,7 @@ class KeyHelp:
     name: str
     action: str
     text: str
-    """What it does here."""
+    """Its effect here, in a few words."""
     group: str
     label: str
     """The key in the footer."""
@@ -210,8 +210,8 @@ def _second(catalog: Catalog, place: Place, *, first: bool) -> str | None:
     if target is None:
         return None
     below = [table for table in catalog.tables() if spec.name in table.opens]
-    beside = target.name in {table.name for table in siblings(catalog, spec)}
-    is_first = beside and any(table.opens[0] == target.name for table in below)
+    replaces = target.name in {table.name for table in siblings(catalog, spec)}
+    is_first = replaces and any(table.opens[0] == target.name for table in below)
     return target.name if is_first == first else None
 
 

@@ -31,7 +31,7 @@ _NEVER_LATE = ("Q", "ctrl+q", "ctrl+c", "escape")
 """Keys that do not wait for a table."""
 _MOST_HELD = 200
 WATCH_SECONDS = 2.0
-"""How often the file and a run that writes it are looked at."""
+"""Seconds between two looks at the file and at a run that writes it."""
 
 
 class Explorer(App[None]):
@@ -41,7 +41,7 @@ class Explorer(App[None]):
     """Textual's own palette paints signs that plain terminals lack; ours is `screens.palette`."""
     TITLE = "sing-tui"
     CSS = "Input:ansi > .input--cursor { text-style: reverse; }"
-    """Where no colour shows the cursor of a typing line, this does."""
+    """Shows the cursor of a typing line where no colour does."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class Explorer(App[None]):
         self.page: TableScreen | None = None
         """The table screen, once the file is open."""
         self.failure: SingError | None = None
-        """Why the file could not be shown at all; the command line reports it."""
+        """The error because of which the file cannot be shown; the command line reports it."""
         self.running: RunProgress | None = None
         """The run that is writing this file."""
         self.changed = False

@@ -84,13 +84,13 @@ def _fail(error: object) -> None:
 
 def _start(options: dict[str, Any]) -> Start:
     named = [f"{axis}={options[axis]}" for axis in ALIASES if options[axis] is not None]
-    beside = [f"{axis}={item}" for axis in WITH_ALIASES for item in options[f"with_{axis}"]]
+    others = [f"{axis}={item}" for axis in WITH_ALIASES for item in options[f"with_{axis}"]]
     for text in (*options["at"], *options["with"]):
         if not all(text.partition("=")):
             raise SingError(f"--at and --with take AXIS=ITEM, not {text!r}")
     columns = tuple(name.strip() for name in options["columns"].split(",") if name.strip())
     return Start(
-        Wish(options["table"], (*named, *options["at"]), options["compare"], (*beside, *options["with"])),
+        Wish(options["table"], (*named, *options["at"]), options["compare"], (*others, *options["with"])),
         options["filter_text"],
         options["sort"],
         options["reverse"],
@@ -150,7 +150,7 @@ def _screen(file: Path, start: Start, options: dict[str, Any]) -> None:
         keys=config.keys,
         memory=memory,
     )
-    sys.setswitchinterval(0.0005)  # what reads beside the screen leaves the keys a tenth of Python's usual wait
+    sys.setswitchinterval(0.0005)  # threads that read keep the keys waiting for a tenth of Python's usual time
     return_blocks_above(_GIVEN_BACK)  # columns of a large file go back to the system as soon as they are done with
     explorer.run(mouse=not options["no_mouse"] and config.mouse is not False)
     if explorer.failure is not None:

@@ -1,11 +1,12 @@
 """Copying a text to the clipboard of the machine where the user sits, over SSH and out of tmux, and to a file on this machine."""
 
 import base64
-import os
 import re
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
+
+from sing_compute.atomic_write import write_bytes
 
 MOST = 74_994
 """Bytes of the longest text that is sent: many terminals cut what is longer than 100,000 signs once encoded."""
@@ -77,13 +78,9 @@ def _osc52(data: bytes, environ: Mapping[str, str]) -> str:
 
 def _save(data: bytes, folder: Path) -> str:
     """Write the file in one step, for its owner alone; return the reason if that failed, else the empty text."""
-    scratch = folder / f".{FILE}.{os.getpid()}"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        scratch.unlink(missing_ok=True)
-        with open(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as opened:
-            opened.write(data)
-        os.replace(scratch, folder / FILE)
+        write_bytes(folder / FILE, data, permissions=0o600, durable=False)
     except OSError as error:
         return error.strerror or type(error).__name__
     return ""

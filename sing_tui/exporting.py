@@ -1,4 +1,4 @@
-"""Exports beside the screen: which rows, into which file, how far it has come, and giving it up. No Textual."""
+"""Exports in a thread: the rows, the file, how far one has come, and giving it up. No Textual."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ SAY_SECONDS = 0.25
 
 @dataclass(frozen=True, slots=True)
 class ExportWanted:
-    """The rows and columns to write, and where; `replace` is True only where the user was told that the file exists."""
+    """The rows and columns to write, and where; `replace` is True only where the user knows that the file exists."""
 
     scope: Scope
     columns: ColumnScope

@@ -16,7 +16,7 @@ from sing_tui.start import ALIASES, WITH_ALIASES, Start, Wish, parted
 from sing_tui.view import View, column_named, first_direction
 
 UNSORTED = "-"
-"""What --sort says for the order of the file."""
+"""The value of --sort for the order of the file."""
 
 
 def start_of(catalog: Catalog, session: Session, view: View, *, with_chart: bool = False) -> Start:
@@ -63,7 +63,7 @@ def command(file: Path, start: Start) -> str:
     named = dict(map(parted, wish.at))
     aliases = [(f"--{axis}", named[axis]) for axis in ALIASES if axis in named]
     others = [("--at", f"{axis}={item}") for axis, item in named.items() if axis not in ALIASES]
-    compared = [parted(text) for text in wish.beside]
+    compared = [parted(text) for text in wish.others]
     options: list[tuple[str, str | None]] = [
         ("--table", wish.table),
         *aliases,
@@ -134,7 +134,7 @@ def _texts(values: Sequence[object]) -> tuple[str, ...]:
 
 
 def _wish(known: Mapping[str, Any]) -> Wish:
-    return Wish(known["table"], _texts(known["at"]), known["compare"], _texts(known["beside"]))
+    return Wish(known["table"], _texts(known["at"]), known["compare"], _texts(known["others"]))
 
 
 def _old_wish(known: Mapping[str, Any]) -> Wish:

@@ -1,4 +1,4 @@
-"""Reading for the screen, in threads beside it: tables, their order, words in them, details and charts. No Textual.
+"""Reading for the screen in threads: tables, their order, words in them, details and charts. No Textual.
 
 Every function may be called in a thread. `stop` returns True once a newer request has superseded this one.
 """
@@ -31,7 +31,7 @@ class TableRead:
     view: View | None
     """None where it could not be read."""
     note: str
-    """Why it could not be read, or not be filtered or sorted as wanted; else empty."""
+    """The reason why it could not be read, or not be filtered or sorted as wanted; else empty."""
 
 
 def read_table(catalog: StoreCatalog, place: Place, wanted: Arrangement, stop: Stop) -> TableRead | None:

@@ -1,4 +1,4 @@
-"""Opening a file at the place that was asked for, or where the user was last. No Textual: it runs beside the first frame."""
+"""Opening a file at the place that was asked for, or where the user was last. No Textual: a thread runs it."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path

@@ -1,13 +1,13 @@
-"""What a user sets once and what the explorer remembers by itself: a TOML and a JSON file in the XDG folders. No Textual."""
+"""The settings of a user, and the memory of the explorer: a TOML and a JSON file in the XDG folders. No Textual."""
 
 import json
 import os
 from collections.abc import Collection, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sing_compute.atomic_write import write_text
 from sing_compute.errors import SingError
 from sing_compute.store.text import one_line
 
@@ -21,12 +21,12 @@ _MOST = 2**53
 
 
 def config_path(environ: Mapping[str, str]) -> Path:
-    """Where the user's settings stand."""
+    """Return the file of the user's settings."""
     return _folder(environ, "XDG_CONFIG_HOME", ".config") / "sing-tui" / "config.toml"
 
 
 def state_path(environ: Mapping[str, str]) -> Path:
-    """Where the explorer keeps what it remembers."""
+    """Return the file of what the explorer remembers."""
     return _folder(environ, "XDG_STATE_HOME", ".local/state") / "sing-tui" / "state.json"
 
 
@@ -62,7 +62,11 @@ _KINDS: dict[str, tuple[type, str]] = {
 
 
 def read_config(path: Path, actions: Collection[str]) -> Config:
-    """The settings in this file, the defaults where there is none; `actions` are the ids that may be given keys.
+    """Read the settings in a file; the defaults where there is none.
+
+    Args:
+        path: The file.
+        actions: Names of the actions that may be given keys.
 
     Raises:
         SingError: It cannot be read, or names a setting or an action that does not exist or a value of the wrong kind.
@@ -119,7 +123,7 @@ def _instead(name: str, known: Collection[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What is remembered from one session to the next."""
+    """The things that are remembered from one session to the next."""
 
     theme: str | None = None
     hint_seen: bool = False
@@ -128,7 +132,7 @@ class State:
     Names in it come from files and other programs: look them up, and paint them only as text of a store is painted."""
 
     def place(self, file: Path) -> Mapping[str, Any]:
-        """What is remembered of a results file; empty if nothing is."""
+        """Return what is remembered of a results file; empty if nothing is."""
         return self.places.get(file_key(file), {})
 
 
@@ -138,7 +142,7 @@ def file_key(file: Path) -> str:
 
 
 def read_state(path: Path) -> State:
-    """What is remembered; nothing where the file is missing, damaged or not ours. Entries that cannot be are left out."""
+    """Return what is remembered; nothing where the file is missing, damaged or not ours. Impossible entries are left out."""
     try:
         if not path.is_file():
             return State()
@@ -158,7 +162,7 @@ def read_state(path: Path) -> State:
 
 
 def write_state(path: Path, changes: State) -> bool:
-    """Remember what this session changed, and only that, beside what others wrote meanwhile; whether that could be done.
+    """Remember what this session changed, and only that; what others wrote meanwhile stays. Return True if that could be done.
 
     A theme replaces the one there unless it is None, a hint once seen stays seen, a place replaces that of the same file.
     """
@@ -171,27 +175,23 @@ def write_state(path: Path, changes: State) -> bool:
         "hint_seen": changes.hint_seen or before.hint_seen,
         "places": places,
     }
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(state))
-        temporary.replace(path)
+        write_text(path, json.dumps(state), durable=False)
     except OSError:
-        with suppress(OSError):
-            temporary.unlink()
         return False
     return places.keys() >= changes.places.keys()
 
 
 def _kept(places: Mapping[str, object]) -> dict[str, Mapping[str, Any]]:
-    """The last entries that are what they should be, and small."""
+    """Return the last entries that are valid and small."""
     good = {file: place for file, place in places.items() if isinstance(place, dict) and _plain(place, _DEPTH)}
     small = {file: place for file, place in good.items() if len(json.dumps([file, place])) <= _ENTRY_CHARACTERS}
     return dict(list(small.items())[-FILES:])
 
 
 def _plain(value: object, depth: int) -> bool:
-    """Whether this is a JSON scalar, or lists and tables of such, so many levels deep."""
+    """Return True for a JSON scalar, or lists and tables of such, so many levels deep."""
     if isinstance(value, dict):
         return depth > 0 and all(isinstance(name, str) and _plain(item, depth - 1) for name, item in value.items())
     if isinstance(value, list | tuple):

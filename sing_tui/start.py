@@ -1,4 +1,4 @@
-"""What the command line asks for, before anything is looked up in a file. Imports nothing heavy: the first frame waits for it."""
+"""The requests of a command line, before anything is looked up in a file. Imports nothing heavy: the first frame waits for it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ class Wish:
     """Items that the table is about, each as `axis=item`."""
     compare: str | None = None
     """The column to compare in; empty for the one that the table declares."""
-    beside: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
     """Items that are compared with the first, each as `axis=item`; all of a group where none is named."""
 
     @classmethod
@@ -31,7 +31,7 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Where and how to begin."""
+    """The place and the state to begin with."""
 
     wish: Wish = field(default_factory=Wish)
     filter: str = ""

@@ -19,7 +19,7 @@ _SAME_EVERYWHERE = ("label", "code", "text", "mark", "count", "index", "bound")
 
 
 class StoreCatalog:
-    """What the session asks about an open file (`session.catalog.Catalog`)."""
+    """An open file as the session asks it (`session.catalog.Catalog`)."""
 
     def __init__(self, store: Store) -> None:
         self.store = store

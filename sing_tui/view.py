@@ -72,7 +72,7 @@ def next_line(lines: Rows, line: int, step: int) -> int | None:
 def arrange(table: Table, wanted: Arrangement, stop: Stop | None = None) -> View:
     """Filter and sort a table.
 
-    A sort column that this table lacks stands for the first column that shows it in a comparison, and any column of another
+    A sort column that this table lacks means the first column that shows it in a comparison, and any column of another
     comparison for the first one that is compared here; else the rows keep the order of the file. Equal values keep that order
     (descending through a stored ranking it is reversed), missing ones come last.
 
@@ -142,7 +142,7 @@ def _ranked(ascending: Rows, column: Column, *, descending: bool) -> Rows | None
         return None
     if not descending:
         return ascending
-    low, high = 0, len(ascending)  # the first missing value: they stand last
+    low, high = 0, len(ascending)  # the first missing value: they come last
     while low < high:
         middle = (low + high) // 2
         missing = bool(np.isnan(column.values.take(ascending[middle : middle + 1])[0]))

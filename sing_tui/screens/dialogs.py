@@ -1,4 +1,4 @@
-"""What the table screen opens over itself, and what it copies: each from data, so that nothing there knows the screen."""
+"""Screens over the table screen, and copies of its text: each is made from data, so that none knows the table screen."""
 
 import os
 from collections.abc import Callable

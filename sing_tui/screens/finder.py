@@ -135,7 +135,7 @@ class FinderScreen(ModalScreen[Hit | None]):
 
     @dataclass
     class Answered(Message):
-        """What a search found, or why it failed; `generation` says which search."""
+        """The hits of a search, or the reason why it failed; `generation` is the number of the search."""
 
         generation: int
         found: Found | None
@@ -155,7 +155,7 @@ class FinderScreen(ModalScreen[Hit | None]):
         self.hint = _hint(self.axes)
         self.generation = self.answered = 0
         self.entered = False
-        """Whether Enter was pressed before the answer was there."""
+        """True if Enter was pressed before the answer was there."""
 
     def compose(self) -> ComposeResult:
         """The parts, from top to bottom."""
@@ -179,7 +179,7 @@ class FinderScreen(ModalScreen[Hit | None]):
 
     @on(Input.Changed)
     def typed(self, event: Input.Changed) -> None:
-        """Look for what stands there now."""
+        """Search for the text as it is now."""
         self.generation += 1
         self.entered = False
         self.search(event.value, self.generation)

@@ -1,4 +1,4 @@
-"""What the screens ask of the application."""
+"""The application, as the screens see it."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -18,7 +18,7 @@ class Host(Protocol):
     images: Path | None
     """Folder of the photographs on this machine."""
     graphics: Literal["auto", "kitty", "sixel", "cells"]
-    """How photographs are drawn."""
+    """The way in which photographs are drawn."""
     keys: dict[str, str]
     """The user's key map by action name."""
 

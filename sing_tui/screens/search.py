@@ -1,4 +1,4 @@
-"""What is typed into a table screen: a filter that counts with every letter, and words to find."""
+"""Typing into a table screen: a filter that counts with every letter, and words to find."""
 
 from functools import partial
 

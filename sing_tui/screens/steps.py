@@ -24,7 +24,7 @@ from sing_tui.store_catalog import is_measure
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a step depends on besides the session."""
+    """The rest of what a step depends on."""
 
     catalog: Catalog
     column: Column | None

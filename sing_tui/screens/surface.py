@@ -1,4 +1,4 @@
-"""What the parts of the table screen ask of it."""
+"""The table screen, as its parts see it."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -20,25 +20,25 @@ from sing_tui.widgets.table_header import Position
 
 @dataclass(slots=True, eq=False)
 class Drawn:
-    """What the screen keeps of a visit, to show it again without reading it."""
+    """A visit as it was drawn, to show it again without reading it."""
 
     place: Place | None = None
     view: View | None = None
     """The table that was read; None before, and where it could not be read."""
     position: Position | None = None
-    """Where cursor and columns were when another table was opened."""
+    """Cursor and columns at the time when another table was opened."""
     details: Shown | None = None
 
 
 class Surface(Protocol):
-    """The table screen, as its parts see it."""
+    """The table screen."""
 
     host: Host
     session: Session
     background: Background
     frame: TableFrame
     drawn: list[Drawn]
-    """What is kept of each visit; the last one is on the screen."""
+    """Each visit as it was drawn; the last one is on the screen."""
     note: str
     """One line to show once the cursor moves."""
 

@@ -1,4 +1,4 @@
-"""What leaves the screen: rows as files, text through the clipboard."""
+"""Taking things away from a screen: rows as files, text through the clipboard."""
 
 import os
 from collections.abc import Callable, Collection, Sequence

@@ -1,4 +1,4 @@
-"""What changes on the spot: sort, filter, columns, marks, and what fills the screen."""
+"""Changes on the spot: sort, filter, columns, marks, and what fills the screen."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace

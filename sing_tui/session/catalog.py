@@ -1,4 +1,4 @@
-"""What the session asks about a results file, and what follows from the declarations of its tables."""
+"""A results file as the session asks it, and what follows from the declarations of its tables."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol

@@ -34,7 +34,7 @@ def find_place(catalog: Catalog, wish: Wish) -> tuple[Place, Keys]:
     """
     named = _named(catalog, wish)
     place = _place(catalog, wish, named)
-    if wish.compare is None and not wish.beside:
+    if wish.compare is None and not wish.others:
         return place, named
     return _compared(catalog, place, wish, named), named
 
@@ -141,7 +141,7 @@ def _compared(catalog: Catalog, place: Place, wish: Wish, named: Keys) -> Place:
     if place.along:
         raise SingError(f"--compare needs a table of its own: leave out {option(spec.rows)}")
     measure = catalog.column(place, wish.compare) if wish.compare else spec.measure
-    texts = [parted(text) for text in wish.beside]
+    texts = [parted(text) for text in wish.others]
     axes = {axis for axis, _ in texts}
     group = spec.rows if not spec.within and is_group(catalog, spec.rows) else group_compared(catalog, spec)
     others = axes - {group}
@@ -188,15 +188,15 @@ def words_of(catalog: Catalog, place: Place, keys: Keys | None = None) -> Wish:
         (axis, named[axis]) for axis in dict.fromkeys((*spec.within, *spec.options, spec.rows, *named)) if axis in named
     ]
     at = [f"{axis}={_name(catalog, axis, key, place)}" for axis, key in known if key is not None]
-    beside: Sequence[str] = ()
+    others: Sequence[str] = ()
     if comparison is not None:
         axis = comparison.axis
-        beside = [f"{axis}={_name(catalog, axis, key, place)}" for key in comparison.items[1:]]
+        others = [f"{axis}={_name(catalog, axis, key, place)}" for key in comparison.items[1:]]
     return Wish(
         rows_name(catalog, place),
         tuple(at),
         None if comparison is None else comparison.measure,
-        tuple(beside),
+        tuple(others),
     )
 
 

@@ -10,7 +10,7 @@ from sing_compute.store.definition import TableSpec
 from sing_compute.store.place import Place
 
 Body = Literal["table", "details", "chart"]
-"""What fills the screen."""
+"""The part that fills the screen."""
 Purpose = Literal["filter", "find"]
 CONTENTS = "contents"
 """The built-in table that lists the root tables of a file with several of them."""
@@ -67,7 +67,7 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class Typing:
-    """What the typing line is open for, and what to return to when it is given up."""
+    """The purpose of the open typing line, and the state to return to when it is given up."""
 
     purpose: Purpose
     arrangement: Arrangement

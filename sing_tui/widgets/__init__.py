@@ -1,1 +1,1 @@
-"""The parts of a screen: the table, the details beside it, and the lines around them."""
+"""The parts of a screen: the table, the details, and the lines around them."""

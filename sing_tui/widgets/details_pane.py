@@ -76,7 +76,7 @@ class DetailsPane(Widget):
         self.detail: Detail | None = None
         self.mode: Mode = "pane"
         self.wanted: object = None
-        """What the details were last asked for; they are drawn only if nothing else was asked for since."""
+        """The last request for details; those of an earlier one are not drawn."""
         self._first = self._hidden = 0
         """Lines of facts above those in sight, and below them."""
         self._strips: list[Strip] | None = None

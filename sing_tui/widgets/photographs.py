@@ -26,12 +26,12 @@ class Rendering:
     strips: tuple[Strip, ...] = ()
     note: str = ""
     sequence: str = ""
-    """What draws it over the screen where the terminal can do better than half-cells; `strips` is empty then."""
+    """Draws it over the screen where the terminal can do better than half-cells; `strips` is empty then."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """How the room is shared, in cells: the photograph at the left, rows of neighbours at the right where there is room."""
+    """The shares of the room in cells: the photograph at the left, rows of neighbours at the right where there is room."""
 
     width: int
     height: int

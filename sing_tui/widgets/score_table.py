@@ -126,7 +126,7 @@ class ScoreTable(Widget, can_focus=True):
 
     @property
     def position(self) -> Position:
-        """Where cursor and columns are."""
+        """Cursor and columns as they are now."""
         return Position(self.cursor, self.top, self.column, self._left)
 
     @property

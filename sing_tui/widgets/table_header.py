@@ -1,4 +1,4 @@
-"""What is in sight of a table, and its header: the first column stays in place, the others move by whole columns."""
+"""The columns in sight of a table and its header: the first column stays in place, the others move by whole columns."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from sing_tui.widgets.columns import GAP, Layout
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where the cursor is in a table, and which lines and columns are in sight."""
+    """Line and column of the cursor, and the first line and column in sight."""
 
     cursor: int
     top: int

@@ -24,7 +24,7 @@ class TypingLine(Horizontal):
     """
 
     purpose = ""
-    """What the typed text is for; empty while the line is hidden."""
+    """The purpose of the typed text; empty while the line is hidden."""
     _asked = 0
 
     class Typed(Message):

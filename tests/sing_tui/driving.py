@@ -25,11 +25,11 @@ from sing_tui.widgets.photographs import Photograph
 
 
 def wish(
-    table: str | None = None, compare: str | None = None, beside: tuple[str, ...] = (), **items: str | None
+    table: str | None = None, compare: str | None = None, others: tuple[str, ...] = (), **items: str | None
 ) -> Wish:
     """The words of a command line; `class_="cat"` is `--class cat`."""
     named = {axis.rstrip("_"): item for axis, item in items.items() if item is not None}
-    return replace(Wish.of(table, named, compare), beside=beside)
+    return replace(Wish.of(table, named, compare), others=others)
 
 
 AT = {

@@ -16,8 +16,8 @@ from sing_tui.start import Wish
 THREE = ("alpha", "beta", "gamma")
 
 
-def wish(table: str | None = None, compare: str | None = None, beside: tuple[str, ...] = (), **items: str) -> Wish:
-    return replace(Wish.of(table, {axis.rstrip("_"): item for axis, item in items.items()}, compare), beside=beside)
+def wish(table: str | None = None, compare: str | None = None, others: tuple[str, ...] = (), **items: str) -> Wish:
+    return replace(Wish.of(table, {axis.rstrip("_"): item for axis, item in items.items()}, compare), others=others)
 
 
 def compared(there: Place, axis: str, items: tuple, measure: str) -> Place:
