@@ -38,6 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
     kept = {name: value for name, value in os.environ.items() if name in KEPT or name.startswith(KEPT_GROUPS)}
     os.environ.clear()
     os.environ.update(kept | FIXED | {"HOME": home.name})
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # `nohup make test` ignores it, and children inherit that
     time.tzset()
 
 

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import pty
+import select
 import signal
 import struct
 import termios
@@ -95,14 +96,16 @@ def test_a_lost_connection_changes_nothing(world: World) -> None:
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     world.begin(output, "--workers", "1", terminal=os.ttyname(slave))
-    shown = os.read(master, 65536).decode()
+    shown = b""
+    while "\x1b[2Kfeatures ━".encode() not in shown:  # the bar may be drawn a moment after the network began to wait
+        assert select.select([master], [], [], 60)[0], shown
+        shown += os.read(master, 65536)
     os.close(slave)
     os.close(master)
     world.runs.let_go()
     code, _ = world.runs.end()
     assert code == 0
     assert contents(output) == world.calm
-    assert "\x1b[2Kfeatures ━" in shown
     lines = log(output)
     assert "SIGHUP: the terminal is gone; the run goes on" in lines
     assert any(line.startswith("features: 800 of 800 in ") for line in lines)
