@@ -42,6 +42,7 @@ class StoreFile:
             text = one_line(error) or type(error).__name__
             raise store_error(f"{self.path} is not a readable HDF5 file (is it complete?): {text}") from error
         self._known: dict[str, Stored | None] = {}
+        self._present: dict[str, bool] = {}
         try:
             self._size = self.path.stat().st_size
             self._root = h5py.h5g.open(self.file.id, b"/")
@@ -78,7 +79,9 @@ class StoreFile:
         self.close()
 
     def __contains__(self, path: str) -> bool:
-        return self._find(path) is not None
+        if path not in self._present:
+            self._present[path] = self._find(path) is not None
+        return self._present[path]
 
     def _find(self, path: str) -> Any:
         try:

@@ -58,7 +58,8 @@ class RowReader:
         """Name of each row."""
         if self.members is not None:
             return np.array(self.members, dtype=np.str_)
-        return np.asarray(self.store.items(self.axis, self.place), dtype=np.str_)[self.positions]
+        names = np.asarray(self.store.items(self.axis, self.place), dtype=np.str_)
+        return names[self.start : self.stop] if self.ids is None else names[self.ids]  # a part of it costs no copy
 
     def holds(self, path: str, at: Fixed = ()) -> bool:
         """Return True if the file holds a dataset for the rows, or for one of them, at the place's items."""
