@@ -260,7 +260,7 @@ class Explorer(App[None]):
 
     async def action_quit(self) -> None:
         """Leave, and remember the place; a running export is asked about first."""
-        if self.page is not None and self.page.take_away.holds_back():
+        if self.page is not None and self.page.export_runner.holds_back():
             return
         self.remember()
         self.exit()
@@ -268,7 +268,7 @@ class Explorer(App[None]):
     def hang_up(self) -> None:
         """The connection is cut, or the system ends the program: give up an export, keep the place, leave."""
         if self.page is not None:
-            self.page.take_away.cancel()
+            self.page.export_runner.cancel()
         self.remember()
         self.exit()
 

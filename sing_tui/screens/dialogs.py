@@ -11,8 +11,8 @@ from rich.text import Text
 from sing_compute.store.text import clean
 from sing_tui.actions import keys_of
 from sing_tui.loading import read_chart
+from sing_tui.screens.export_runner import ExportRunner
 from sing_tui.screens.surface import Surface
-from sing_tui.screens.take_away import TakeAway
 from sing_tui.session.arranging import choosable_columns, choose_columns
 from sing_tui.session.catalog import position_of, row_axis
 from sing_tui.session.names import file_parts, rows_name
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 class Dialogs:
     """The screens over one table screen."""
 
-    def __init__(self, screen: Surface, take_away: TakeAway) -> None:
-        self.screen, self.take_away = screen, take_away
+    def __init__(self, screen: Surface, export_runner: ExportRunner) -> None:
+        self.screen, self.export_runner = screen, export_runner
         self._opens: dict[str, Callable[[], None]] = {
             "finder": self._finder,
             "help": self._help,
@@ -152,8 +152,8 @@ class Dialogs:
         screen, here, view = self.screen, self.screen.session.here, self.shown_view()
         if view is None:
             return
-        if self.take_away.writing:
-            raise Refused(f"{self.take_away.writing} is being written: ^c cancels it")
+        if self.export_runner.writing:
+            raise Refused(f"{self.export_runner.writing} is being written: ^c cancels it")
         of_table = view is screen.view
         counts: dict[Scope, int] = {"shown": len(view), "table": view.table.length}
         if of_table and here.marks:
@@ -173,7 +173,7 @@ class Dialogs:
         screen = self.screen
         if wanted is not None:
             painted = columns_at(screen.session)
-            self.take_away.write(view, wanted, painted, screen.session.here.marks, screen.glyphs)
+            self.export_runner.write(view, wanted, painted, screen.session.here.marks, screen.glyphs)
 
     def _link(self) -> None:
         from sing_tui.link import command, start_of
@@ -188,13 +188,13 @@ class Dialogs:
             f"{screen.glyphs.text(text)}\n\n--csv FILE or --json FILE behind it: the same rows without a screen."
         )
         screen.app.push_screen(Sheet(said, ascii_only=screen.glyphs.ascii_only))
-        self.take_away.copy(text, screen.app)
+        self.export_runner.copy(text, screen.app)
 
     def _copy(self) -> None:
         view, line = self._there("there is no row here yet"), self.screen.table.cursor
         row = view.order[line : line + 1]
         cells = (clean(str(column.values.take(row)[0])) for column in view.table.columns)
-        self.take_away.copy("\t".join(cells), self.screen.app)
+        self.export_runner.copy("\t".join(cells), self.screen.app)
 
     def _copy_path(self) -> None:
         screen = self.screen
@@ -203,10 +203,10 @@ class Dialogs:
         axis = screen.catalog.axis(screen.catalog.table(screen.session.place.table).rows)
         key = clean(screen.catalog.label(axis.name, screen.identity, screen.session.place))
         root = screen.host.images or screen.catalog.store.attributes(axis.labels.partition("/")[0]).get("root")
-        self.take_away.copy(str(Path(str(root)) / key) if root else key, screen.app)
+        self.export_runner.copy(str(Path(str(root)) / key) if root else key, screen.app)
 
     def _cancel(self) -> None:
-        if not self.take_away.cancel():
+        if not self.export_runner.cancel():
             raise Refused("Q quits")
 
     def _reload(self) -> None:

@@ -17,12 +17,12 @@ from sing_tui.formats import Glyphs
 from sing_tui.loading import import_charts
 from sing_tui.screens.background import IDLE, Background
 from sing_tui.screens.dialogs import Dialogs
+from sing_tui.screens.export_runner import ExportRunner
 from sing_tui.screens.host import Host
 from sing_tui.screens.search import Search
 from sing_tui.screens.steps import STEPS, Surroundings
 from sing_tui.screens.surface import Drawn
 from sing_tui.screens.table_reading import TableReading
-from sing_tui.screens.take_away import TakeAway
 from sing_tui.session import Session
 from sing_tui.session.moves import back
 from sing_tui.session.names import breadcrumbs
@@ -54,8 +54,8 @@ class TableScreen(Screen[None]):
         self.drawn = [Drawn() for _ in session.visits]
         self.reading, self.search = TableReading(self), Search(self)
         self.background = Background(self, self.reading.failed)
-        self.take_away = TakeAway(self.background, self.say, self.call_later)
-        self.dialogs = Dialogs(self, self.take_away)
+        self.export_runner = ExportRunner(self.background, self.say, self.call_later)
+        self.dialogs = Dialogs(self, self.export_runner)
         self._status_of: tuple[View | None, int] = (None, -1)
 
     def compose(self) -> ComposeResult:

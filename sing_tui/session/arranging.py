@@ -75,7 +75,7 @@ def choosable_columns(session: Session, every: Sequence[str]) -> tuple[str, ...]
         Refused: In a comparison all columns are painted.
     """
     if session.place.comparison is not None:
-        raise Refused("these columns stand side by side: = goes back to the plain table")
+        raise Refused("these columns are compared side by side: = goes back to the plain table")
     return columns_at(session) or tuple(every)
 
 

@@ -69,7 +69,7 @@ def compare(session: Session, catalog: Catalog, column: str = "") -> Session:
         raise Refused(f"{one}{_hint(catalog, spec)}")
     if place.along and is_group(catalog, place.along):
         word = plural(catalog, axis)
-        raise Refused(f"here the {word} stand below one another: go back for all their figures side by side")
+        raise Refused(f"here the {word} are rows of one table: go back to compare all their figures")
     if place.along:
         models = plural(catalog, axis)
         raise Refused(f"one {spec.rows} is shown in all {plural(catalog, place.along)}: go back to compare {models}")
@@ -136,9 +136,9 @@ def next_measure(session: Session, catalog: Catalog, by: int) -> Session:
     spec = catalog.table(place.table)
     if comparison is None:
         axis = group_compared(catalog, spec) or spec.rows
-        raise Refused(f"nothing stands side by side here: = puts {plural(catalog, axis)} beside one another")
+        raise Refused(f"nothing is compared here: = puts {plural(catalog, axis)} side by side")
     if is_figures(spec, place):
-        raise Refused(f"all figures of these {plural(catalog, spec.rows)} stand here already")
+        raise Refused(f"all figures of these {plural(catalog, spec.rows)} are here already")
     names = list(catalog.measures(place.plain))
     at = (names.index(comparison.measure) + by) % len(names) if comparison.measure in names else 0
     return _compared(session, catalog, replace(comparison, measure=names[at]))

@@ -169,7 +169,7 @@ async def test_figures_stand_beside_one_another_with_intervals_and_differences(t
         await press(pilot, "escape", "i")
         assert "figures of models" in status(app)
         await press(pilot, "full_stop")
-        assert "all figures of these models stand here already" in status(app)
+        assert "all figures of these models are here already" in status(app)
         await press(pilot, "escape")
         assert app.screen.place == place("models")
         assert app.screen.identity == 1
@@ -352,7 +352,7 @@ async def test_one_class_in_all_models_and_back(three_path: Path) -> None:
                 median = np.median(store.array(f"models/{model}/images/image_score")[low:high])
                 assert f"{median:.2f}" in next(line for line in lines(app) if line.startswith(f" {model} "))
         await press(pilot, "equals_sign")
-        assert "stand below one another" in status(app)
+        assert "are rows of one table" in status(app)
         await press(pilot, "right_square_bracket")
         assert app.screen.place.index("class") == 2
         await press(pilot, "down", "enter")

@@ -124,7 +124,7 @@ def test_a_comparison_paints_all_columns_and_none_can_be_chosen() -> None:
         replace(session.here, place=replace(CLASSES, comparison=Comparison("model", ("alpha", "beta"), "is")))
     )
     assert columns_at(compared) == ()
-    with pytest.raises(Refused, match=r"^these columns stand side by side: = goes back to the plain table$"):
+    with pytest.raises(Refused, match=r"^these columns are compared side by side: = goes back to the plain table$"):
         choosable_columns(compared, EVERY)
 
 

@@ -144,7 +144,7 @@ def test_one_mark_is_no_comparison_of_classes() -> None:
         (
             sing(),
             place("classes", along="model", class_=1),
-            "here the models stand below one another: go back for all their figures side by side",
+            "here the models are rows of one table: go back to compare all their figures",
         ),
         (
             sing(),
@@ -263,13 +263,13 @@ def test_marked_heads_are_compared_in_another_column() -> None:
 @pytest.mark.parametrize(
     ("catalog", "start", "words"),
     [
-        (sing(), CONCEPTS, "nothing stands side by side here: = puts models beside one another"),
-        (sing(), MODELS, "nothing stands side by side here: = puts models beside one another"),
-        (layers(), place("layers"), "nothing stands side by side here: = puts layers beside one another"),
+        (sing(), CONCEPTS, "nothing is compared here: = puts models side by side"),
+        (sing(), MODELS, "nothing is compared here: = puts models side by side"),
+        (layers(), place("layers"), "nothing is compared here: = puts layers side by side"),
         (
             sing(),
             replace(MODELS, comparison=Comparison("model", THREE, "")),
-            "all figures of these models stand here already",
+            "all figures of these models are here already",
         ),
     ],
 )

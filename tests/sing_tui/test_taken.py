@@ -183,7 +183,7 @@ async def test_a_running_export_says_how_far_it_is_and_ctrl_c_leaves_nothing(
         assert app.return_code is None
         burst("ctrl+c", app=app)
         await until(lambda: status(app).startswith("cancelled"), app)
-        assert not app.page.take_away.writing
+        assert not app.page.export_runner.writing
     assert list(Path().iterdir()) == []
 
 

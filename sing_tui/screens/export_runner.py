@@ -1,4 +1,4 @@
-"""Taking things away from a screen: rows as files, text through the clipboard."""
+"""Export and clipboard of a screen: rows written to files, text copied to the terminal."""
 
 import os
 from collections.abc import Callable, Collection, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sing_tui.exporting import Export, ExportWanted
 
 
-class TakeAway:
+class ExportRunner:
     """The running export of a screen, and its way to the clipboard."""
 
     def __init__(self, background: Background, say: Callable[[str], None], later: Callable[..., bool]) -> None:
