@@ -37,6 +37,27 @@ class Slow(nn.Module):
 def slow():
     return Slow()
 """
+MAPPED_NETWORK = """
+import os, time
+import torch
+from torch import nn
+from torchvision import transforms
+
+class Mapped(nn.Module):
+    transform = transforms.ToTensor()
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.stem, self.head = nn.Conv2d(3, 20, 3), nn.Linear(20, 4)
+
+    def forward(self, x):
+        time.sleep(float(os.environ.get("SLOW", "0")))
+        return self.head(self.stem(x).mean(dim=(2, 3)))
+
+def mapped():
+    return Mapped()
+"""
 IMAGES = 800
 
 
@@ -59,3 +80,11 @@ def make_inputs(folder: Path, images: int = IMAGES) -> list[str]:
         *("--model", "slow_net:slow", "--images", "images", "--class-names", "classes.txt", "--batch-size", "32"),
         *("--image-embeddings", "images.npz", "--concept-embeddings", "words.npz", "--workers", "0"),
     ]
+
+
+def mapped_inputs(folder: Path) -> list[str]:
+    """The same with a network whose spatial maps are kept, of every second image."""
+    options = make_inputs(folder)
+    (folder / "mapped_net.py").write_text(MAPPED_NETWORK)
+    options[1] = "mapped=mapped_net:mapped"
+    return [*options, "--maps", "--maps-limit", "300KB", "--maps-grid", "3"]

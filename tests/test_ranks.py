@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from forked import Runs, contents, wait_for
-from small_run import make_inputs
+from small_run import IMAGES, make_inputs, mapped_inputs
 
 
 class Launched:
@@ -18,8 +18,6 @@ class Launched:
 
     def __init__(self, runs: Sequence[Runs], options: Sequence[str], folder: Path) -> None:
         self.runs, self.options, self.folder = runs, options, folder
-        for run in runs:
-            run.folder = folder
 
     def start(
         self, output: str, size: int, *more: str, hold: Mapping[int, int] | None = None, slurm: bool = False
@@ -29,6 +27,7 @@ class Launched:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         for rank, run in enumerate(self.runs[:size]):
+            run.folder = self.folder
             if slurm:
                 place = {"SLURM_STEP_NUM_TASKS": size, "SLURM_PROCID": rank, "SLURM_LOCALID": rank, "SLURM_JOB_ID": 7}
             else:
@@ -121,6 +120,17 @@ def test_three_processes_go_on_where_one_was_interrupted(launched: Launched, cal
     assert results(launched.folder / "on.h5") == calm
 
 
+def test_two_processes_keep_the_maps_that_one_keeps(launched: Launched, tmp_path: Path) -> None:
+    options = mapped_inputs(tmp_path)
+    mapped = Launched(launched.runs, options, tmp_path)
+    for output, size in (("one.h5", 1), ("two.h5", 2)):
+        mapped.start(output, size)
+        assert [code for code, _ in mapped.end()] == [0] * size
+    one = results(tmp_path / "one.h5")
+    assert len(one["models/mapped/maps/image"]) == 4 * (IMAGES // 2)  # bytes: four a row
+    assert results(tmp_path / "two.h5") == one
+
+
 def test_a_mistake_of_all_is_said_once(launched: Launched) -> None:
     launched.start("never.h5", 2, "--class-names", "images.npz")
     (first, told), (second, silent) = launched.end()
@@ -132,6 +142,7 @@ def test_a_mistake_of_all_is_said_once(launched: Launched) -> None:
 
 def test_srun_on_several_machines_needs_to_know_where_to_meet(launched: Launched) -> None:
     place = {"SLURM_STEP_NUM_TASKS": "2", "SLURM_PROCID": "0", "SLURM_LOCALID": "0", "SLURM_JOB_ID": "7"}
+    launched.runs[0].folder = launched.folder
     launched.runs[0].start([*launched.options, "-o", "far.h5"], place=place | {"SLURM_STEP_NUM_NODES": "2"})
     code, told = launched.runs[0].end()
     assert code == 2

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from forked import Runs, contents, wait_for
-from small_run import IMAGES, make_inputs
+from small_run import IMAGES, make_inputs, mapped_inputs
 
 
 def test_a_killed_run_goes_on_and_ends_in_the_same_numbers(runs: Runs, tmp_path: Path) -> None:
@@ -39,35 +39,9 @@ def test_a_killed_run_goes_on_and_ends_in_the_same_numbers(runs: Runs, tmp_path:
     assert contents(tmp_path / "killed.h5") == contents(tmp_path / "calm.h5")
 
 
-MAPPED = """
-import os, time
-import torch
-from torch import nn
-from torchvision import transforms
-
-class Mapped(nn.Module):
-    transform = transforms.ToTensor()
-
-    def __init__(self):
-        super().__init__()
-        torch.manual_seed(0)
-        self.stem, self.head = nn.Conv2d(3, 20, 3), nn.Linear(20, 4)
-
-    def forward(self, x):
-        time.sleep(float(os.environ.get("SLOW", "0")))
-        return self.head(self.stem(x).mean(dim=(2, 3)))
-
-def mapped():
-    return Mapped()
-"""
-
-
 def test_maps_of_a_killed_run_end_in_the_same_bytes(runs: Runs, tmp_path: Path) -> None:
     runs.folder = tmp_path
-    options = make_inputs(tmp_path)
-    (tmp_path / "mapped_net.py").write_text(MAPPED)
-    options[1] = "mapped=mapped_net:mapped"
-    options += ["--maps", "--maps-limit", "300KB", "--maps-grid", "3"]
+    options = mapped_inputs(tmp_path)
     runs.finish([*options, "-o", "calm.h5"])
     calm = contents(tmp_path / "calm.h5")
     assert len(calm["models/mapped/maps/image"]) == 4 * (IMAGES // 2)  # of every second image; of the broken one none
