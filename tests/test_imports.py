@@ -4,8 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from stores import write_store
+
+from sing_compute import verbs
+from sing_compute.cli import cli
 
 HEAVY = ("torch", "timm", "open_clip", "pandas", "torchvision")
 
@@ -43,3 +47,9 @@ try: main()
 except SystemExit as stop: assert not stop.code, stop.code
 """
     assert loaded_after(code).isdisjoint((*HEAVY, "textual", "plotext"))
+
+
+def test_every_verb_can_be_called() -> None:
+    defined = {command for command in vars(verbs).values() if isinstance(command, click.Command)}
+    assert defined == set(verbs.VERBS)
+    assert set(cli.commands.values()) >= defined

@@ -15,6 +15,7 @@ from sing_compute.errors import StoreError
 from sing_compute.process.progress import Progress
 from sing_compute.questions.merging import merge
 from sing_compute.store import Comparison, Place, Store, catalogue, open_table
+from sing_compute.store.definition import Column
 from sing_compute.store.verify import verify
 
 
@@ -96,6 +97,19 @@ def test_a_program_that_does_not_know_the_toy_keeps_and_names_it(tmp_path: Path)
     with Store(tmp_path / "merged.h5") as store:
         assert store.members("layer") == list(LAYERS)
         assert verify(store).problems == []
+
+
+def test_a_derived_number_must_say_its_unit() -> None:
+    column = Column(
+        "twice", "twice", "figure", derived=lambda cells: 2 * cells, needs=("layers/{layer}/summary/depth",)
+    )
+    tables = tuple(replace(spec, columns=(*spec.columns, column)) for spec in TOY.tables)
+    catalogue.unregister("toy")
+    try:
+        with pytest.raises(ValueError, match="column twice: its numbers are derived, so it must say their unit"):
+            catalogue.register(replace(TOY, tables=tables))
+    finally:
+        catalogue.register(TOY)
 
 
 def test_the_page_on_adding_an_analysis_quotes_the_toy_as_it_is() -> None:

@@ -1,6 +1,6 @@
 """The analyses that this program knows, and the fields, axes and tables that they declare.
 
-The built-in ones are in `definitions/`; `register` adds one from outside (docs/ARCHITECTURE.md, "How to add an analysis").
+The built-in ones are in `definitions/`; `register` adds one from outside (docs/adding_an_analysis.md).
 """
 
 from collections.abc import Iterator, Mapping
@@ -226,6 +226,10 @@ def _is_there(store: "Store", path: str) -> bool:
     return any(path.format(**{group.name: item}) in store for item in store.members(group.name))
 
 
+_TEXTS = ("text", "path")
+"""Formats of columns whose cells are text."""
+
+
 def _check(
     analysis: Analysis, fields: Mapping[str, Field], axes: Mapping[str, Axis], tables: Mapping[str, TableSpec]
 ) -> None:
@@ -241,6 +245,10 @@ def _check(
             wanted += [(path, column.name, fields) for path in sources(column)]  # type: ignore[misc]
             if column.format not in NUMBER_FORMATS:
                 raise ValueError(f"{analysis.name}: column {column.name}: no number format {column.format!r}")
+            if column.derived is not None and column.format not in _TEXTS and not column.unit:
+                raise ValueError(
+                    f"{analysis.name}: column {column.name}: its numbers are derived, so it must say their unit"
+                )
     if analysis.subject != "file":
         wanted.append((analysis.subject, "subject", axes))
     for name, where, known in wanted:

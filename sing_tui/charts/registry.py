@@ -86,7 +86,13 @@ def register_chart(analysis: str, name: str, title: str, function: ChartFunction
         name: Name of the chart, as `TableSpec.charts` of the analysis' tables has it.
         title: Its title in lists of keys.
         function: Makes the chart of a subject. It raises SingError with one line where the file lacks what the chart shows.
+
+    Raises:
+        ValueError: No table of the analysis names the chart, so no key would lead to it.
     """
+    declared = next((known for known in catalogue.analyses() if known.name == analysis), None)
+    if declared is None or not any(name in spec.charts for spec in declared.tables):
+        raise ValueError(f"no table of {analysis!r} names the chart {name!r} in its `charts`")
     _registered[analysis, name] = _Registered(title, function)
 
 
