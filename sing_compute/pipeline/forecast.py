@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 
-from sing_compute.extraction.features import decoded
+from sing_compute.extraction.features import decode_for
 from sing_compute.extraction.map_sampling import map_bytes
 from sing_compute.extraction.networks import Networks
 from sing_compute.extraction.settings import Settings
@@ -64,7 +64,7 @@ def forecast(plan: Plan, progress: Progress) -> list[list[str]]:
     clip = space.network if space else None
     networks = Networks(prepared.classifiers, clip, device, progress.say)
     settings = resolve(plan, prepared, texts, networks, progress)
-    computing, decoding = timed(networks, prepared, settings)
+    computing, decoding = measure_speed(networks, prepared, settings)
     networks.release()
     measuring = measuring_seconds(plan, prepared, texts, settings, given, progress)
     images = len(prepared.images)
@@ -100,7 +100,7 @@ def forecast(plan: Plan, progress: Progress) -> list[list[str]]:
     ]
 
 
-def timed(networks: Networks, prepared: Prepared, settings: Settings) -> tuple[float, float]:
+def measure_speed(networks: Networks, prepared: Prepared, settings: Settings) -> tuple[float, float]:
     """Measure how long networks and decoding take.
 
     Args:
@@ -115,9 +115,9 @@ def timed(networks: Networks, prepared: Prepared, settings: Settings) -> tuple[f
     sample = prepared.images.take(np.arange(0, count, -(-count // TIMED_IMAGES)))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as in a decoding process
-    start = time.perf_counter()
-    (batch,) = decoded(sample, networks, [range(len(sample))], 0)
-    decoding = (time.perf_counter() - start) / len(sample)
+    start = time.monotonic()
+    (batch,) = decode_for(sample, networks, [range(len(sample))], 0)
+    decoding = (time.monotonic() - start) / len(sample)
     torch.set_num_threads(threads)
     if settings.seconds or not batch.rows:
         return settings.seconds, decoding
@@ -126,7 +126,7 @@ def timed(networks: Networks, prepared: Prepared, settings: Settings) -> tuple[f
     with keeping_weights(networks.device), Streams(networks.streams) as streams:
         for network, tensor in zip(networks.all, batch.tensors, strict=True):
             ready, precision = networks.put(tensor), settings.of(network.name)
-            computing += min(networks.timed(streams, network, ready, precision)[1] for _ in range(TIMES))
+            computing += min(networks.run_timed(streams, network, ready, precision)[1] for _ in range(TIMES))
     return computing, decoding
 
 

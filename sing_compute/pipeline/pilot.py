@@ -59,7 +59,7 @@ def measuring_seconds(
     with progress.task("scores, tried on few images", sum(counts)) as advance:
         for count in counts:
             part = replace(prepared, images=prepared.images.take(np.arange(count)), labels=prepared.labels[:count])
-            seconds[count] = _measured(plan, part, texts, settings, given)
+            seconds[count] = _measure_tasks(plan, part, texts, settings, given)
             advance(count)
     (small, first), (large, last) = min(seconds.items()), max(seconds.items())
     whole = 0.0
@@ -80,13 +80,13 @@ class _Stopwatch(Progress):
     @contextmanager
     def task(self, title: str, total: int | None) -> Iterator[Advance]:
         """Measure one task."""
-        start = time.perf_counter()
+        start = time.monotonic()
         with super().task(title, total) as advance:
             yield advance
-        self.seconds[title] = time.perf_counter() - start
+        self.seconds[title] = time.monotonic() - start
 
 
-def _measured(
+def _measure_tasks(
     plan: Plan, prepared: Prepared, texts: TextInputs | None, settings: Settings, given: dict[str, ImportedTranslator]
 ) -> dict[str, float]:
     """Measure these images; returns the seconds of each task, and under an empty title those of everything else."""
@@ -95,9 +95,9 @@ def _measured(
         work = WorkFolder(output, fresh=True)
         _draw(work, prepared, texts)
         watch = _Stopwatch()
-        start = time.perf_counter()
+        start = time.monotonic()
         Results(replace(plan, output=output, maps=None), work, watch, Ranks(), prepared, texts, settings, given).write()
-        rest = time.perf_counter() - start - sum(watch.seconds.values())
+        rest = time.monotonic() - start - sum(watch.seconds.values())
         work.release(finished=True)
     return {"": rest, **watch.seconds}
 

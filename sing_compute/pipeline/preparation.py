@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Int
 
 from sing_compute.errors import TranslatorError
-from sing_compute.extraction.features import DECODED, attach_heads, decoded
+from sing_compute.extraction.features import DECODED, attach_heads, decode_for
 from sing_compute.extraction.map_sampling import map_strides
 from sing_compute.extraction.networks import Networks
 from sing_compute.extraction.settings import Settings
@@ -193,7 +193,7 @@ def resolve(
     batches = (range(start, min(start + DECODED, len(rows))) for start in range(0, len(rows), DECODED))
     return choose(
         networks,
-        decoded(sample, networks, batches, plan.workers),
+        decode_for(sample, networks, batches, plan.workers),
         split,
         texts.class_vectors[labels] if texts else None,
         stored.lookup(sample.keys, "images") if stored else None,

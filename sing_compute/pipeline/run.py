@@ -73,9 +73,9 @@ class _Run:
         plan, images, ranks = self.plan, prepared.images, self.ranks
         clip = prepared.space.network if prepared.space else None
         networks = Networks(prepared.classifiers, clip, plan.device, self.progress.warn)
-        settings = ranks.share(lambda: self._resolved(prepared, texts, networks))
+        settings = ranks.share(lambda: self._resolve_settings(prepared, texts, networks))
         with ranks.agreeing():
-            if not ranks.first and not self.work.is_shared():
+            if not ranks.first and not self.work.sees_plan():
                 raise SingError(
                     f"rank {ranks.rank} does not see {self.work.folder} of rank 0: all processes of a run need the same -o, "
                     "in a folder that their machines share"
@@ -100,7 +100,7 @@ class _Run:
         networks.release()
         return settings
 
-    def _resolved(self, prepared: Prepared, texts: TextInputs | None, networks: Networks) -> Settings:
+    def _resolve_settings(self, prepared: Prepared, texts: TextInputs | None, networks: Networks) -> Settings:
         """Adopt the plan of unfinished work or this one; choose how the networks compute, or read what was chosen before."""
         plan, images, say = self.plan, prepared.images, self.progress.say
         maps = {"maps": dataclasses.asdict(plan.maps)} if plan.maps else {}
