@@ -248,7 +248,7 @@ def _forecast(options: dict[str, Any]) -> None:
 
 def _compute(options: dict[str, Any]) -> Path | None:
     """Run with these options, and return the results file; None if another process of this run writes it."""
-    from sing_compute.pipeline.closing_table import closing_table, kept_table
+    from sing_compute.pipeline.closing_table import closing_table, outputs_table
     from sing_compute.pipeline.plan import make_plan
     from sing_compute.pipeline.run import run
     from sing_compute.process.progress import Progress
@@ -265,7 +265,7 @@ def _compute(options: dict[str, Any]) -> Path | None:
             return None
     with Store(plan.output) as store:
         if plan.only is not None:
-            progress.result(kept_table(store, measured))
+            progress.result(outputs_table(store, measured))
             return plan.output
         progress.result(closing_table(store, measured))
         scored = [name for name in measured if store.summary(name)["nullity"]]

@@ -1,4 +1,4 @@
-"""`--dry-run`: estimate what a run would take from its real images and networks and a short trial. Nothing is written."""
+"""Estimate time, memory and disk of a run (`--dry-run`), from its real images and networks and a short trial."""
 
 import math
 import resource
@@ -32,11 +32,11 @@ from sing_compute.store.catalogue import FIELDS, axes
 from sing_compute.store.constants import SUBSETS
 
 TIMED_IMAGES = 64
-"""Images that networks and decoding are timed on."""
+"""Images on which networks and decoding are timed."""
 TIMES = 2
-"""Each network is timed so often, and the least time counts: its first pass prepares buffers and kernels."""
+"""Passes by which each network is timed; the shortest counts, because the first pass prepares buffers and kernels."""
 IMAGE_BYTES = 15
-"""Held in memory for each image over a whole run, apart from its key."""
+"""Bytes that a run holds in memory for each image, apart from its key."""
 SQUARES = 16
 """Square matrices of the features' dimension, float64, that the translator's folds hold together."""
 
@@ -47,8 +47,8 @@ def forecast(plan: Plan, progress: Progress) -> list[list[str]]:
     If several processes measure several models, each measures its part; the time is that of one process.
 
     Args:
-        plan: Of the run.
-        progress: Says what is tried.
+        plan: The plan of the run.
+        progress: Shows what is tried.
 
     Returns:
         Rows of a title and a text.
@@ -95,7 +95,7 @@ def forecast(plan: Plan, progress: Progress) -> list[list[str]]:
         ["time", f"about {duration_text(seconds)} for the features, then {duration_text(measuring)} {afterwards}"],
         ["", f"networks {1e3 * computing:.1f} ms an image, decoding {1e3 * decoding:.1f} ms, in {decoders}"],
         ["memory", f"about {_size(memory)}, of which {_size(grows)} grow with the images"],
-        ["disk", f"{_size(work)} of unfinished work beside {_size(store)} of results; {_size(free)} are free"],
+        ["disk", f"{_size(work)} of unfinished work and {_size(store)} of results; {_size(free)} are free"],
         *([["", "NOT ENOUGH: make room, or choose another -o"]] if work + store > free else []),
     ]
 
@@ -106,7 +106,7 @@ def measure_speed(networks: Networks, prepared: Prepared, settings: Settings) ->
     Args:
         networks: All networks, on their device.
         prepared: The images.
-        settings: How the networks compute; times that a trial has measured are taken from here.
+        settings: How the networks compute; its times are used if a trial has measured some.
 
     Returns:
         Seconds per image of all networks together, and of decoding in one process.
@@ -131,7 +131,7 @@ def measure_speed(networks: Networks, prepared: Prepared, settings: Settings) ->
 
 
 def _stored(sizes: Mapping[str, int], *, scored: bool) -> int:
-    """Bytes that the large arrays of one model of these sizes take in the results file, without its maps."""
+    """Return the bytes that the large arrays of one model take in the results file, without its maps."""
     known = {
         **{axis.name: axis.length for axis in axes() if axis.length},
         **sizes,

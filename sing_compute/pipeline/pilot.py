@@ -28,7 +28,7 @@ from sing_compute.translator.translator_file import ImportedTranslator
 PILOT_IMAGES = 1024
 """Images of the smaller of the two measurements."""
 NOISE = 0.5
-"""Length of the noise that drawn CLIP embeddings have besides a linear map of the features: it keeps the penalty in its grid."""
+"""Length of the noise added to the drawn CLIP embeddings: with it the chosen penalty stays inside its grid."""
 
 
 def measuring_seconds(
@@ -46,7 +46,7 @@ def measuring_seconds(
     it looks at.
 
     Args:
-        plan: Of the run.
+        plan: The plan of the run.
         prepared: Networks with their heads, and the images.
         texts: Classes and concepts; None for a run without an analysis.
         settings: How the networks compute.
@@ -71,7 +71,7 @@ def measuring_seconds(
 
 
 class _Stopwatch(Progress):
-    """Progress that shows nothing, and measures how long each task takes."""
+    """A `Progress` that shows nothing and measures the time of each task."""
 
     def __init__(self) -> None:
         super().__init__(rank=1)
@@ -89,7 +89,7 @@ class _Stopwatch(Progress):
 def _measure_tasks(
     plan: Plan, prepared: Prepared, texts: TextInputs | None, settings: Settings, given: dict[str, ImportedTranslator]
 ) -> dict[str, float]:
-    """Measure these images; returns the seconds of each task, and under an empty title those of everything else."""
+    """Measure these images; return the seconds of each task by title, and those of everything else under an empty title."""
     with TemporaryDirectory(prefix="sing-") as folder:
         output = Path(folder) / "pilot.h5"
         work = WorkFolder(output, fresh=True)
@@ -103,7 +103,7 @@ def _measure_tasks(
 
 
 def _draw(work: WorkFolder, prepared: Prepared, texts: TextInputs | None) -> None:
-    """Write shards of features like a network's: none below 0, and an embedding that half follows from them."""
+    """Write shards of features like a network's: none is below 0, and the embedding depends on them only in part."""
     generator = torch.Generator().manual_seed(0)
 
     def normal(*shape: int) -> Tensor:

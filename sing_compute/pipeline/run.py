@@ -19,22 +19,22 @@ from sing_compute.process.ranks import Ranks
 
 
 def run(plan: Plan, progress: Progress, ranks: Ranks | None = None) -> list[str]:
-    """Carry out a plan. The results file is in its place when this returns.
+    """Carry out a plan, up to the finished results file.
 
-    Of several processes each runs its part of the images and measures its part of the models; rank 0 writes.
+    With several processes, each runs its part of the images and measures its part of the models; rank 0 writes the file.
 
     Args:
-        plan: Of the run.
-        progress: Says what is done, and how far it is.
+        plan: The plan of the run.
+        progress: Shows messages and how far each task is.
         ranks: The processes of the run; None for one.
 
     Returns:
         Names of the measured models.
 
     Raises:
-        SingError: Anything the user can mend; the old results file, if there was one, is untouched.
-        OtherRankError: Another process had such an error and says which.
-        StoppedError: SIGINT or SIGTERM came; what was done is kept, and so is the old results file.
+        SingError: Any error that the user can correct; an old results file is unchanged.
+        OtherRankError: Another process had such an error and reports it.
+        StoppedError: SIGINT or SIGTERM came; finished work remains, and so does an old results file.
     """
     ranks = ranks or Ranks()
     with Interruption(progress.say) as interruption:
@@ -69,7 +69,7 @@ class _Run:
         Results(self.plan, self.work, self.progress, self.ranks, prepared, texts, settings, given).write()
 
     def _extract(self, prepared: Prepared, texts: TextInputs | None) -> Settings:
-        """Compute the features of all images, each process those of its shards; returns how the networks computed."""
+        """Compute the features of this process's shards; return the settings of the networks."""
         plan, images, ranks = self.plan, prepared.images, self.ranks
         clip = prepared.space.network if prepared.space else None
         networks = Networks(prepared.classifiers, clip, plan.device, self.progress.warn)
@@ -101,7 +101,7 @@ class _Run:
         return settings
 
     def _resolve_settings(self, prepared: Prepared, texts: TextInputs | None, networks: Networks) -> Settings:
-        """Adopt the plan of unfinished work or this one; choose how the networks compute, or read what was chosen before."""
+        """Adopt the plan; return the recorded settings of unfinished work, or choose them now."""
         plan, images, say = self.plan, prepared.images, self.progress.say
         maps = {"maps": dataclasses.asdict(plan.maps)} if plan.maps else {}
         done = self.work.adopt_plan(
