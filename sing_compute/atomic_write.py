@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP)
-"""Errors of file systems that cannot fsync a folder; there the rename alone must do."""
+"""Errors of file systems that cannot fsync a folder; there the rename alone must suffice."""
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""Error numbers that say that there is no room for more."""
+"""Error numbers of a full disk, a full quota or a too large file."""
 
 
 def binary_file(path: Path, *, permissions: int = 0o666, durable: bool = True) -> AbstractContextManager[IO[bytes]]:

@@ -78,14 +78,14 @@ def list_sources(data: Path) -> None:
     path = data / "SOURCES.toml"
     text = path.read_text(encoding="utf-8")
     known = tomllib.loads(text)
-    kept = text[: min((text.index(f'["{name}"]') for name in known if name.startswith("demo/")), default=len(text))]
+    others = text[: min((text.index(f'["{name}"]') for name in known if name.startswith("demo/")), default=len(text))]
     entries = []
     for file in sorted(entry for entry in (data / "demo").rglob("*") if entry.is_file()):
         digest = hashlib.sha256(file.read_bytes()).hexdigest()
         entries.append(
             f'["{file.relative_to(data).as_posix()}"]\norigin = "{ORIGIN}"\nlicence = "MIT"\nsha256 = "{digest}"\n'
         )
-    path.write_text(kept.rstrip() + "\n\n" + "\n".join(entries), encoding="utf-8")
+    path.write_text(others.rstrip() + "\n\n" + "\n".join(entries), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from sing_compute.images.listing import ImageList
 
 Transform = Callable[[Any], Tensor]
 Item = tuple[int, list[Tensor] | str] | ImagesError
-"""Row and tensors of an image; or row and the reason why it cannot be decoded; or the error that ends the run."""
+"""Row and tensors of an image; or its row and the reason why it cannot be decoded; or the error that ends the run."""
 READERS = 16
 """Images of a batch that are read at once: a slow disk answers many requests in the time of one."""
 DEAD_WORKER = ("DataLoader worker (pid", "Pin memory thread")

@@ -82,9 +82,9 @@ class Controls:
         self._generator = torch.Generator().manual_seed(self.seed)
         self._cases = [name for draw in range(self.draws) for name in CONTROLS[draw > 0 :]]
         self._weight = self.weight.double().T
-        taken = min(dim, max(1, round(self.share * dim)))
+        removed = min(dim, max(1, round(self.share * dim)))
         self._keep = [random_subspace(dim, self.split.rank, self._generator).to(device) for _ in range(self.draws)]
-        self._take = [random_subspace(dim, taken, self._generator).to(device) for _ in range(self.draws)]
+        self._take = [random_subspace(dim, removed, self._generator).to(device) for _ in range(self.draws)]
         drawn = random_units(self.draws, self.split.nullity, self._generator).to(device)
         self._directions = drawn @ self.split.null_basis.double()
 
@@ -162,8 +162,7 @@ class Controls:
         """Return the figures of each control: medians over images, then the mean over draws.
 
         Returns:
-            By store name: scores in degrees, their standard deviations over draws (`_std`, n - 1), the removed length
-                over
+            By store name: scores in degrees, their standard deviations over draws (`_std`, n - 1), the removed length over
             the feature's, and the share of flips.
         """
         results: dict[str, list[float]] = {}

@@ -16,7 +16,7 @@ class Spectrum:
     """Null directions (modes), sorted by how far they move CLIP space, each with the concepts at its two ends (poles)."""
 
     singular_value: Float[Tensor, " mode"]
-    """Of A Pi_n, descending; as many as can be above zero: min(clip, nullity)."""
+    """Singular values of A Pi_n, descending; as many as can be above zero: min(clip, nullity)."""
     toward: Int[Tensor, "mode pole"]
     """Concepts nearest to the direction, by index."""
     toward_cosine: Float[Tensor, "mode pole"]

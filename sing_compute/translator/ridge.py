@@ -101,7 +101,7 @@ class RidgeSums:
 
     @property
     def mean_target(self) -> Float[Tensor, " clip"]:
-        """Mean of z: what a translator that ignores its input would answer."""
+        """Mean of z, the output of a translator that ignores its input."""
         mean: Tensor = self.targets / self.count
         return mean
 
@@ -152,7 +152,7 @@ class RidgePath:
         return AffineTranslator(weight, self.mean_target - weight @ self.mean_feature)
 
     def rotate(self, features: Float[Tensor, "image dim"]) -> Float[Tensor, "image dim"]:
-        """Return centred features in the eigenvectors' coordinates, float64: what `translate` takes for every penalty."""
+        """Return centred features in the eigenvectors' coordinates, float64: the input of `translate` for every penalty."""
         rotated: Tensor = (features.double() - self.mean_feature) @ self._vectors
         return rotated
 

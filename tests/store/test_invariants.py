@@ -165,8 +165,8 @@ def with_features(path: Path) -> Path:
         ("translator/fold_weight", scale(1.5), "no fold translator gives"),
         ("images/null_energy", scale(0.9), "another null energy than stored"),
         ("features/value", lambda d: d.write_direct(d[()][::-1].copy()), "other predictions than images/prediction"),
-        ("features/row", put(0, 40), "features/row: not rising rows of images"),
-        ("features/row", put(42, 43), "features/row: not rising rows of images"),
+        ("features/row", put(0, 40), "features/row: not ascending rows of images"),
+        ("features/row", put(42, 43), "features/row: not ascending rows of images"),
     ],
 )
 def test_kept_features_give_the_stored_scores_again(path: Path, name: str, damage: Callable, message: str) -> None:
