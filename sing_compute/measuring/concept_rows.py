@@ -76,12 +76,12 @@ class ConceptRows:
         """Finish every class before this one."""
         rows: list[ConceptRow] = []
         while self._class < label:
-            rows.append(self._finished())
+            rows.append(self._row_of_class())
             self._class += 1
             self._sums, self._chance = self._empty_sums()
         return rows
 
-    def _finished(self) -> ConceptRow:
+    def _row_of_class(self) -> ConceptRow:
         found = self._sums.finish()
         control = self._chance.finish()
         against = significance(found["attribute_score"], control.attribute_score)

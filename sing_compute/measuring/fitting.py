@@ -139,7 +139,7 @@ def adopt_translator(
     split: HeadSplit,
     class_vectors: Float[Tensor, "class clip"],
     images: int,
-    given: AffineTranslator,
+    translator: AffineTranslator,
 ) -> FittedTranslator:
     """Use a translator that was fitted elsewhere: it has no known penalty, and its path is one point.
 
@@ -148,11 +148,11 @@ def adopt_translator(
         split: The head's null space.
         class_vectors: Unit text embedding of each class.
         images: Number of images in a pass.
-        given: The translator, for features and embeddings of these sizes.
+        translator: The translator, for features and embeddings of these sizes.
     """
     sums = fold_sums(batches)
     total = reduce(add, sums)
-    removal = NullRemoval.of(given, split, total.mean_feature)
+    removal = NullRemoval.of(translator, split, total.mean_feature)
     stride, parts = -(-images // PATH_IMAGES), []
     for batch in spread(batches(), stride):
         views = removal(batch.features.double())

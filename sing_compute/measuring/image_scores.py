@@ -74,8 +74,8 @@ class ImageScoring:
             cosine=_numbers(cosine),
             null_energy=_numbers(null.norm(dim=1) / length),
             null_energy_centred=_numbers((null - self._mean_null).norm(dim=1) / length),
-            top_concept=_indices(_padded(top, TOP_CONCEPTS, -1)),
-            top_concept_score=_numbers(_padded(shifts.attribute_score.gather(1, top), TOP_CONCEPTS, torch.nan)),
+            top_concept=_indices(_pad(top, TOP_CONCEPTS, -1)),
+            top_concept_score=_numbers(_pad(shifts.attribute_score.gather(1, top), TOP_CONCEPTS, torch.nan)),
             nearest_before=_indices(self._nearest(before)),
             nearest_after=_indices(self._nearest(after)),
         )
@@ -119,10 +119,10 @@ class ImageScoring:
         found = torch.cat(values, dim=1)
         best = found.topk(min(NEIGHBOURS, found.shape[1]), dim=1)
         nearest = torch.cat(rows, dim=1).gather(1, best.indices)
-        return _padded(nearest.masked_fill(nowhere, -1), NEIGHBOURS, -1)
+        return _pad(nearest.masked_fill(nowhere, -1), NEIGHBOURS, -1)
 
 
-def _padded(values: Tensor, width: int, fill: float | int) -> Tensor:
+def _pad(values: Tensor, width: int, fill: float | int) -> Tensor:
     """Pad rows to the width that a results file has."""
     return torch.nn.functional.pad(values, (0, width - values.shape[1]), value=fill)
 

@@ -21,7 +21,7 @@ from sing_compute.measuring.fitting import FOLDS
 from sing_compute.measuring.network_outputs import KEPT_BYTES
 from sing_compute.pipeline.pilot import measuring_seconds
 from sing_compute.pipeline.plan import Plan
-from sing_compute.pipeline.preparation import Prepared, given_translators, prepare, resolve, text_inputs
+from sing_compute.pipeline.preparation import Prepared, prepare, read_translators, resolve, text_inputs
 from sing_compute.precision import keeping_weights
 from sing_compute.process.progress import Progress
 from sing_compute.process.ranks import Ranks
@@ -60,13 +60,13 @@ def forecast(plan: Plan, progress: Progress) -> list[list[str]]:
         prepared = prepare(plan, WorkFolder(Path(folder) / "dry.h5", fresh=True), progress, Ranks())
     space, device = prepared.space, plan.device
     texts = text_inputs(plan, prepared, progress)
-    given = given_translators(plan, prepared.classifiers, texts, progress)
+    translators = read_translators(plan, prepared.classifiers, texts, progress)
     clip = space.network if space else None
     networks = Networks(prepared.classifiers, clip, device, progress.say)
     settings = resolve(plan, prepared, texts, networks, progress)
     computing, decoding = measure_speed(networks, prepared, settings)
     networks.release()
-    measuring = measuring_seconds(plan, prepared, texts, settings, given, progress)
+    measuring = measuring_seconds(plan, prepared, texts, settings, translators, progress)
     images = len(prepared.images)
     batches = sum(-(-len(rows) // settings.batch_size) for rows in shard_rows(images))
     seconds = images * max(computing, decoding / max(1, plan.workers))

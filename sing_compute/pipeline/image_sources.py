@@ -14,7 +14,7 @@ from sing_compute.pipeline.plan import Plan
 from sing_compute.process.progress import Progress
 
 
-def given_images(plan: Plan) -> ImageList | None:
+def planned_images(plan: Plan) -> ImageList | None:
     """List the images that the plan names; return None if it names none.
 
     Raises:

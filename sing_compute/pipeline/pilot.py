@@ -36,7 +36,7 @@ def measuring_seconds(
     prepared: Prepared,
     texts: TextInputs | None,
     settings: Settings,
-    given: dict[str, ImportedTranslator],
+    translators: dict[str, ImportedTranslator],
     progress: Progress,
 ) -> float:
     """Estimate the seconds from the last feature to the results file.
@@ -50,7 +50,7 @@ def measuring_seconds(
         prepared: Networks with their heads, and the images.
         texts: Classes and concepts; None for a run without an analysis.
         settings: How the networks compute.
-        given: Translators that were fitted elsewhere, by model.
+        translators: Translators that were fitted elsewhere, by model.
         progress: Shows how far the small measurements are.
     """
     images = len(prepared.images)
@@ -59,7 +59,7 @@ def measuring_seconds(
     with progress.task("scores, tried on few images", sum(counts)) as advance:
         for count in counts:
             part = replace(prepared, images=prepared.images.take(np.arange(count)), labels=prepared.labels[:count])
-            seconds[count] = _measure_tasks(plan, part, texts, settings, given)
+            seconds[count] = _measure_tasks(plan, part, texts, settings, translators)
             advance(count)
     (small, first), (large, last) = min(seconds.items()), max(seconds.items())
     whole = 0.0
@@ -87,7 +87,11 @@ class _Stopwatch(Progress):
 
 
 def _measure_tasks(
-    plan: Plan, prepared: Prepared, texts: TextInputs | None, settings: Settings, given: dict[str, ImportedTranslator]
+    plan: Plan,
+    prepared: Prepared,
+    texts: TextInputs | None,
+    settings: Settings,
+    translators: dict[str, ImportedTranslator],
 ) -> dict[str, float]:
     """Measure these images; return the seconds of each task by title, and those of everything else under an empty title."""
     with TemporaryDirectory(prefix="sing-") as folder:
@@ -96,7 +100,9 @@ def _measure_tasks(
         _draw(work, prepared, texts)
         watch = _Stopwatch()
         start = time.monotonic()
-        Results(replace(plan, output=output, maps=None), work, watch, Ranks(), prepared, texts, settings, given).write()
+        Results(
+            replace(plan, output=output, maps=None), work, watch, Ranks(), prepared, texts, settings, translators
+        ).write()
         rest = time.monotonic() - start - sum(watch.seconds.values())
         work.release(finished=True)
     return {"": rest, **watch.seconds}

@@ -145,8 +145,8 @@ def make_plan(
             raise SingError(f"two models are named {name!r}: name one of them with --model NAME={name}")
     if ridge is not None and not 0 < ridge < math.inf:
         raise SingError(f"--lambda {ridge}: the penalty must be above 0 and finite")
-    given = _translators(translators, names)
-    if any(given) and (ridge is not None or compare_translators):
+    imported = _translators(translators, names)
+    if any(imported) and (ridge is not None or compare_translators):
         raise SingError(
             "--translator brings a translator that is fitted already: leave --lambda and --compare-translators out"
         )
@@ -175,7 +175,7 @@ def make_plan(
         workers=workers if workers is not None else default_workers(place),
         fresh=fresh,
         command=command,
-        translators=given,
+        translators=imported,
         compare_translators=compare_translators,
         probe=probe,
         remarks=remarks,

@@ -19,7 +19,7 @@ from sing_compute.linalg.null_space import HeadSplit, split_head
 from sing_compute.models.classifier import Classifier, load_classifier
 from sing_compute.pipeline.clip_space import ClassTable, ClipSpace, class_table
 from sing_compute.pipeline.comparability import MeasuredImages, TextInputs, differing_classes, existing, refuse
-from sing_compute.pipeline.image_sources import given_images, imagenette_images
+from sing_compute.pipeline.image_sources import imagenette_images, planned_images
 from sing_compute.pipeline.plan import Plan
 from sing_compute.pipeline.probing import fit_probes
 from sing_compute.process.progress import Progress
@@ -67,7 +67,7 @@ def prepare(plan: Plan, work: WorkFolder, progress: Progress, ranks: Ranks) -> P
     Raises:
         SingError: Any error that the user can correct.
     """
-    images = ranks.share(lambda: given_images(plan))
+    images = ranks.share(lambda: planned_images(plan))
     with ranks.agreeing():
         classifiers = [load_classifier(spec, probe=plan.probe) for spec in plan.models]
     if images is None:
@@ -131,7 +131,7 @@ def text_inputs(plan: Plan, prepared: Prepared, progress: Progress) -> TextInput
     return texts
 
 
-def given_translators(
+def read_translators(
     plan: Plan, classifiers: list[Classifier], texts: TextInputs | None, progress: Progress
 ) -> dict[str, ImportedTranslator]:
     """Read translators that were made elsewhere.
@@ -148,9 +148,9 @@ def given_translators(
     Raises:
         TranslatorError: A translator cannot be read, or has another CLIP space than this run.
     """
-    given: dict[str, ImportedTranslator] = {}
+    translators: dict[str, ImportedTranslator] = {}
     if texts is None:
-        return given
+        return translators
     clip, clip_dim = texts.clip["tag"], texts.class_vectors.shape[1]
     for classifier, source in zip(classifiers, plan.translators, strict=True):
         if source is None:
@@ -160,11 +160,11 @@ def given_translators(
             raise TranslatorError(
                 f"{source[1]}: leads into the CLIP space {found.clip}, this run's is {clip}: give --clip {found.clip}"
             )
-        given[classifier.name] = found
+        translators[classifier.name] = found
         facts = classifier.provenance
         facts |= {"translator_file": str(source[1]), "translator_sha256": found.sha256}
         progress.say(f"{classifier.name}: translator from {source[1]}, into {found.clip}")
-    return given
+    return translators
 
 
 def resolve(

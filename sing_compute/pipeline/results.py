@@ -50,7 +50,7 @@ class Results:
         prepared: Prepared,
         texts: TextInputs | None,
         settings: Settings,
-        given: dict[str, ImportedTranslator],
+        translators: dict[str, ImportedTranslator],
     ) -> None:
         """Read from the shards which images could be decoded.
 
@@ -62,10 +62,10 @@ class Results:
             prepared: Networks with their heads, and the images.
             texts: Classes and concepts in the CLIP space of the run; None for a run without an analysis.
             settings: How the networks computed.
-            given: Translators that were fitted elsewhere, by model.
+            translators: Translators that were fitted elsewhere, by model.
         """
         self.plan, self.work, self.progress, self.ranks = plan, work, progress, ranks
-        self._prepared, self._texts, self._settings, self._given = prepared, texts, settings, given
+        self._prepared, self._texts, self._settings, self._translators = prepared, texts, settings, translators
         self._classifiers, self._classes = prepared.classifiers, prepared.classes
         images, device = prepared.images, plan.device
         nothing = torch.empty(0, dtype=torch.int32)
@@ -162,7 +162,7 @@ class Results:
             writer.annotate(f"models/{classifier.name}", facts)
             return None
         class_vectors, concept_vectors = self._texts.class_vectors, self._texts.concept_vectors
-        given = self._given.get(classifier.name)
+        imported = self._translators.get(classifier.name)
         measurement = SingMeasurement(
             classifier,
             self._reader,
@@ -173,7 +173,7 @@ class Results:
             ridge=plan.ridge,
             seed=plan.seed,
             rule=plan.null_space,
-            translator=given.translator if given else None,
+            translator=imported.translator if imported else None,
             compare=plan.compare_translators,
         )
         if not measurement.split.nullity:
@@ -229,5 +229,5 @@ class Results:
             "null_space": str(plan.null_space),
             "folds": FOLDS,
             "seed": plan.seed,
-            "lambda_choice": "none: translator from a file" if classifier.name in self._given else fitted,
+            "lambda_choice": "none: translator from a file" if classifier.name in self._translators else fitted,
         }

@@ -11,7 +11,7 @@ from sing_compute.extraction.shards import SHARD_IMAGES, WorkFolder, shard_rows
 from sing_compute.images.decoding import transform_settings
 from sing_compute.pipeline.comparability import TextInputs
 from sing_compute.pipeline.plan import Plan
-from sing_compute.pipeline.preparation import Prepared, given_translators, prepare, resolve, text_inputs
+from sing_compute.pipeline.preparation import Prepared, prepare, read_translators, resolve, text_inputs
 from sing_compute.pipeline.results import Results
 from sing_compute.process.interruption import Interruption
 from sing_compute.process.progress import Progress
@@ -64,9 +64,9 @@ class _Run:
         prepared = prepare(self.plan, self.work, self.progress, self.ranks)
         texts = self.ranks.share(lambda: text_inputs(self.plan, prepared, self.progress))
         with self.ranks.agreeing():
-            given = given_translators(self.plan, prepared.classifiers, texts, self.progress)
+            translators = read_translators(self.plan, prepared.classifiers, texts, self.progress)
         settings = self._extract(prepared, texts)
-        Results(self.plan, self.work, self.progress, self.ranks, prepared, texts, settings, given).write()
+        Results(self.plan, self.work, self.progress, self.ranks, prepared, texts, settings, translators).write()
 
     def _extract(self, prepared: Prepared, texts: TextInputs | None) -> Settings:
         """Compute the features of this process's shards; return the settings of the networks."""

@@ -105,7 +105,7 @@ def _add(
         sink = StoreSink(writer)
         sink.replace_vocabulary(_vocabulary(store, new), all_vectors)
         for model in models:
-            sink.replace_concepts(model.name, _updated(model, vectors, all_vectors, work, progress))
+            sink.replace_concepts(model.name, _measure_new(model, vectors, all_vectors, work, progress))
 
 
 def _vocabulary(store: Store, new: list[str]) -> Vocabulary:
@@ -115,7 +115,7 @@ def _vocabulary(store: Store, new: list[str]) -> Vocabulary:
     return Vocabulary((*names, *new), (*kinds, *[KIND] * len(new)), (*prompts, *new))
 
 
-def _updated(
+def _measure_new(
     model: StoredModel,
     vectors: Float[Tensor, "new clip"],
     all_vectors: Float[Tensor, "concept clip"],

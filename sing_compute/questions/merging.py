@@ -61,7 +61,7 @@ def merge(
     with ExitStack() as stack, Interruption(progress.say) as interruption:
         stores = [stack.enter_context(Store(file)) for file in files]
         _check_common(stores)
-        models = _named(stores, renames)
+        models = _unique_names(stores, renames)
         work = WorkFolder(output, fresh=False, stop=interruption.check)
         try:
             if any(work.folder.glob("*.safetensors")) or any(work.folder.glob("*.probe")):
@@ -127,7 +127,7 @@ def _images(store: Store) -> MeasuredImages:
     return MeasuredImages(keys, store.array("images/class"), groups, [], "", fingerprint)
 
 
-def _named(stores: Sequence[Store], renames: Sequence[str]) -> list[_Source]:
+def _unique_names(stores: Sequence[Store], renames: Sequence[str]) -> list[_Source]:
     """Return every model of every file, with a unique name."""
     found = [(store, name) for store in stores for name in store.models]
     counts = Counter(name for _, name in found)

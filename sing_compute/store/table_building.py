@@ -37,7 +37,7 @@ def plain_table(store: Store, place: Place, *, only: Collection[str] | None = No
     rows = _rows(store, spec, place, every_row=every_row)
     columns = _columns(spec, rows, only, lazy=bool(place.along))
     if place.along:
-        columns = _named_along(store, spec, rows, columns)
+        columns = _order_along(store, spec, rows, columns)
     if only is None and all(column.role in (*NAMING, "text") for column in columns):
         where = place.name(spec.within[0]) if spec.within else store.path.name
         raise store_error(f"{where} has no {spec.absent or spec.name}")
@@ -152,7 +152,7 @@ def _values(declared: definition.Column, rows: RowReader, *, lazy: bool) -> Valu
         if rows.place.along and not rows.varies(declared.field):
             return _constant(declared, rows)
         values = rows.values(declared.field, declared.at)
-        return _finished(declared, values, rows, lazy=lazy)
+        return _read_if_few(declared, values, rows, lazy=lazy)
     if declared.role == "index":
         on_axis = rows.axis == catalogue.table(rows.place.table).rows
         position = rows.place.index(catalogue.table(rows.place.table).rows)
@@ -165,7 +165,7 @@ def _values(declared: definition.Column, rows: RowReader, *, lazy: bool) -> Valu
     return Values(rows.names)
 
 
-def _finished(declared: definition.Column, values: Values, rows: RowReader, *, lazy: bool) -> Values:
+def _read_if_few(declared: definition.Column, values: Values, rows: RowReader, *, lazy: bool) -> Values:
     """Read the values at once if they are few, so that a later change of the file does not change the table."""
     stored = isinstance(values.source, Stored)
     if rows.members is None and (lazy or stored):
@@ -238,7 +238,7 @@ def _rankings(rows: RowReader, spec: TableSpec, only: Collection[str] | None) ->
     return {name: rows.store.dataset(path) for name, path in wanted.items() if path in rows.store}
 
 
-def _named_along(store: Store, spec: TableSpec, rows: RowReader, columns: list[Column]) -> list[Column]:
+def _order_along(store: Store, spec: TableSpec, rows: RowReader, columns: list[Column]) -> list[Column]:
     """Order the columns of a row along an axis: names of the axis' items, then figures, then names of the row itself."""
     listed = catalogue.table_of_rows(rows.axis)
     naming: list[Column] = []

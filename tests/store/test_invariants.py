@@ -42,7 +42,7 @@ DAMAGE = {
     "bootstrap/classes_interval": (put(0, 1, 5.0), "one end without the other"),
     "bootstrap/images": (scale(10.0), "outside its replicates"),
     "bootstrap/figure": (put(0, b"image_score"), "not unique"),
-    "classes/interval": (put(2, 0, 0, [0.0, 0.1]), "image_score_q50 lies outside its interval"),
+    "classes/interval": (put(2, 0, 0, [0.0, 0.1]), "image_score_q50 is outside its interval"),
     "classes/interval_figure": (put(0, b"nothing"), "there is no nothing"),
     "classes/image_score_curve": (put(0, 3, 150.0), "not rising"),
     "classes/attribute_score_curve": (put(0, 10, 0.0), "percentile 50 is not that of the class table"),

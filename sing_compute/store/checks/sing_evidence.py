@@ -63,7 +63,7 @@ def check_comparison(check: Check, store: Store) -> None:
         check(good, f"comparison/accuracy_correlation: {known:.4f} is not that of the summaries")
 
 
-def _ordered(check: Check, path: str, ends: NDArray[Any]) -> None:
+def _check_order(check: Check, path: str, ends: NDArray[Any]) -> None:
     """Check that lower ends are below upper ones, and that no interval has only one end."""
     low, high = ends[..., 0], ends[..., 1]
     check((np.isnan(low) == np.isnan(high)).all(), f"{path}: one end without the other")
@@ -80,7 +80,7 @@ def _bootstrap(check: Check, store: Store, base: str, summary: dict[str, Any]) -
         check(same(values[CHOSEN, k], known), f"{base}value: {figure} is {values[CHOSEN, k]:.4g}, not {known:.4g}")
     for over in ("images", "classes"):
         ends, spread = store.array(f"{base}{over}_interval"), store.array(f"{base}{over}")
-        _ordered(check, f"{base}{over}_interval", ends)
+        _check_order(check, f"{base}{over}_interval", ends)
         some = ~np.isnan(ends[..., 0])
         least = np.where(np.isnan(spread), np.inf, spread).min(axis=-1, initial=np.inf)
         most = np.where(np.isnan(spread), -np.inf, spread).max(axis=-1, initial=-np.inf)
@@ -93,7 +93,7 @@ def _class_intervals(check: Check, store: Store, base: str, summary: dict[str, A
     """Check that each interval contains its figure."""
     base += "classes/"
     ends = store.array(base + "interval").astype(np.float64)
-    _ordered(check, base + "interval", ends)
+    _check_order(check, base + "interval", ends)
     for k, figure in enumerate(store.array(base + "interval_figure").tolist()):
         if base + figure not in store:
             check(False, f"{base}interval_figure: there is no {figure}")
@@ -101,7 +101,7 @@ def _class_intervals(check: Check, store: Store, base: str, summary: dict[str, A
         value, room = store.array(base + figure), ROUNDING * (1 + np.abs(ends[k]).max(axis=-1))
         check(
             not ((ends[k, ..., 0] > value + room) | (ends[k, ..., 1] < value - room)).any(),
-            f"{base}interval: {figure} lies outside its interval",
+            f"{base}interval: {figure} is outside its interval",
         )
 
 
