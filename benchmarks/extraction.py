@@ -66,7 +66,7 @@ class Marks(Progress):
 
     @property
     def seconds(self) -> float:
-        """Return the seconds per image in the steady state: without the first shard and the last."""
+        """Seconds per image in the steady state: without the first shard and the last."""
         ends = np.cumsum([count for _, count in self.marks])
         first, last = (int(np.searchsorted(ends, count)) for count in (SHARD_IMAGES, ends[-1] - SHARD_IMAGES))
         return (self.marks[last][0] - self.marks[first][0]) / float(ends[last] - ends[first])

@@ -208,7 +208,7 @@ class PlantedWorld:
         return np.degrees(score), np.degrees(shift)
 
     def class_mean(self, values: Array) -> Array:
-        """Mean over the images of each class."""
+        """Return the mean over the images of each class."""
         return np.asarray(values.reshape(self.settings.classes, self.settings.images, *values.shape[1:]).mean(1))
 
     def _rng(self, purpose: str) -> np.random.Generator:
@@ -217,7 +217,7 @@ class PlantedWorld:
 
 
 def trigonometric_scores(world: PlantedWorld) -> tuple[Array, Array]:
-    """AS (image, attribute) and IS (image,) from the latents alone, by trigonometry in orthonormal frames (docs/planted.md).
+    """Compute AS (image, attribute) and IS (image,) from the latents alone, by trigonometry (docs/planted.md).
 
     Holds for `offset_anywhere=False`: the offset is then along g, and u_k = x_k + y_k before, y_k + x_k cos(tilt) after.
     """
@@ -237,7 +237,7 @@ def trigonometric_scores(world: PlantedWorld) -> tuple[Array, Array]:
 
 
 def unit(vectors: Array) -> Array:
-    """Rows of length one."""
+    """Scale rows to length one."""
     return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
 
 

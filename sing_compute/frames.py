@@ -89,11 +89,15 @@ class Results:
 
     @property
     def models(self) -> pd.DataFrame:
-        """Return one row per model, by name."""
+        """Table with one row per model, by name."""
         return self.table("models")
 
     def classes(self, model: str | None = None, *, subset: str = "all") -> pd.DataFrame:
         """Return one row per class with images in the subset, by class index.
+
+        Args:
+            model: Name of the model; None for the first.
+            subset: `all`, `right`, `wrong`, or `group:NAME`.
 
         Raises:
             StoreError: No such model or subset.
@@ -104,6 +108,10 @@ class Results:
     def concepts(self, class_: str | int, model: str | None = None) -> pd.DataFrame:
         """Return one row per concept for one class, by concept name.
 
+        Args:
+            class_: Name, index or WordNet id of the class.
+            model: Name of the model; None for the first.
+
         Raises:
             StoreError: No such model or class, or the model has no scores.
         """
@@ -111,7 +119,11 @@ class Results:
         return _frame(open_table(self._store, place), "concept")
 
     def images(self, class_: str | int | None = None, model: str | None = None) -> pd.DataFrame:
-        """Return one row per image of a class (None: of all), by image key.
+        """Return one row per image, by image key.
+
+        Args:
+            class_: Name, index or WordNet id of a class; None for the images of all classes.
+            model: Name of the model; None for the first.
 
         Raises:
             StoreError: No such model or class.
@@ -127,7 +139,13 @@ class Results:
         class_: str | int | None = None,
         models: Sequence[str] | None = None,
     ) -> pd.DataFrame:
-        """Return one column of a table for several models (None: all), as `compare` does; classes by their index.
+        """Return one column of a table for several models, as `compare` does; classes by their index.
+
+        Args:
+            measure: The column.
+            by: Name of the table.
+            class_: Name, index or WordNet id of the class, for tables of one class.
+            models: Names of the models; None for all.
 
         Raises:
             StoreError: Fewer than two models, no such model, class or column, or a model without it.

@@ -23,7 +23,7 @@ def build(folder: Path) -> None:
     """Train all networks and write them, with what was planted and their accuracy on held-out scenes.
 
     Args:
-        folder: Where to write.
+        folder: Folder to write into.
 
     Raises:
         SingError: The zero-shot accuracy of an attribute is too low.
@@ -52,9 +52,9 @@ def write_descriptions(folder: Path, zero_shot_accuracy: dict[str, float], accur
     """Write the vocabulary, what was planted, the accuracies, and the entries of SOURCES.toml.
 
     Args:
-        folder: Where to write.
-        zero_shot_accuracy: Of each attribute, on held-out scenes.
-        accuracy: Of each classifier, on held-out scenes.
+        folder: Folder to write into.
+        zero_shot_accuracy: Zero-shot accuracy of each attribute, on held-out scenes.
+        accuracy: Accuracy of each classifier, on held-out scenes.
     """
     lines = [
         f"{value}\t{name}\t{phrase.format(value)}" for name, phrase in PHRASES.items() for value in ATTRIBUTES[name]

@@ -74,7 +74,7 @@ class Networks:
         Args:
             classifiers: The models, with their heads.
             clip: The CLIP network; None if its embeddings are stored.
-            device: Where the networks compute.
+            device: Device on which the networks compute.
             say: Is called with one line if a batch size is halved.
         """
         for classifier in classifiers:

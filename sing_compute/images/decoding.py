@@ -35,7 +35,7 @@ class Batch:
     rows: list[int]
     """Row in the image list of each decoded image."""
     tensors: list[Shaped[Tensor, "image ..."]]
-    """For each transform the decoded images (image, channel, height, width); empty if none was decoded."""
+    """Decoded images (image, channel, height, width) of each transform; empty if none was decoded."""
     failed: list[tuple[int, str]]
     """Row of each image that cannot be decoded, and the reason."""
 

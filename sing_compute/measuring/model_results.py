@@ -60,7 +60,7 @@ class SpatialMaps:
     """Stored positions of the map, row by row of its grid, ascending."""
     channels: int
     place: Mapping[str, str | int]
-    """Where the map is in the network, and how the network pools it to one feature."""
+    """Place of the map in the network, and the way in which the network pools it to one feature."""
     parts: Iterable[Float[np.ndarray, "part map_position channel"]]
     """The maps of all images in order; read once."""
 
@@ -91,7 +91,7 @@ class Translator:
     """A of the translators that were fitted without one fold each."""
     fold_bias: Float[np.ndarray, "fold clip"]
     path: Mapping[str, Float[np.ndarray, " tried"]]
-    """By name: `lambda`, `relative` (lambda over trace(S_ff) / m), and the out-of-fold figures of each penalty."""
+    """Figures of each penalty by name: `lambda`, `relative` (lambda over trace(S_ff) / m), and those out of fold."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,7 +121,7 @@ class MeasuredImages:
 
     @property
     def group_masks(self) -> dict[str, Bool[np.ndarray, " image"]]:
-        """For each group a mask of its images."""
+        """Mask of the images of each group, by the group's name."""
         group = self.group
         return {name: group == index for index, name in enumerate(self.group_names)}
 
@@ -184,7 +184,7 @@ def refuse(old: Store, differing: list[str]) -> None:
 
 
 def stored_figures(store: Store, model: str) -> ModelFigures | None:
-    """Read the figures by which a model of an existing file is compared; None if it has no scores."""
+    """Read the figures by which a model of an existing file is compared; return None if it has no scores."""
     base = f"models/{model}/"
     if f"{base}bootstrap/figure" not in store:
         return None

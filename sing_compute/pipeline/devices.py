@@ -40,7 +40,7 @@ def usable_precision(name: str, device: torch.device) -> str:
 
     Args:
         name: The user's choice.
-        device: Where the networks compute.
+        device: Device on which the networks compute.
 
     Raises:
         SingError: They cannot; the message lists what the device has.
@@ -56,7 +56,7 @@ def default_workers(device: torch.device) -> int:
     """Choose how many processes decode images: one per core for a GPU, few where the networks need the cores themselves.
 
     Args:
-        device: Where the networks compute.
+        device: Device on which the networks compute.
     """
     cores = max(1, len(os.sched_getaffinity(0)) // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
     return min(max(1, cores // CORES_A_DECODER) if device.type == "cpu" else cores, MOST_DECODERS)

@@ -106,7 +106,7 @@ def measure_speed(networks: Networks, prepared: Prepared, settings: Settings) ->
     Args:
         networks: All networks, on their device.
         prepared: The images.
-        settings: How the networks compute; its times are used if a trial has measured some.
+        settings: Settings of the networks' arithmetic; its times are used if a trial has measured some.
 
     Returns:
         Seconds per image of all networks together, and of decoding in one process.

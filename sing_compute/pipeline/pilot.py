@@ -49,7 +49,7 @@ def measuring_seconds(
         plan: The plan of the run.
         prepared: Networks with their heads, and the images.
         texts: Classes and concepts; None for a run without an analysis.
-        settings: How the networks compute.
+        settings: Settings of the networks' arithmetic.
         translators: Translators that were fitted elsewhere, by model.
         progress: Shows how far the small measurements are.
     """

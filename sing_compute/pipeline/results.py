@@ -61,7 +61,7 @@ class Results:
             ranks: The processes of the run.
             prepared: Networks with their heads, and the images.
             texts: Classes and concepts in the CLIP space of the run; None for a run without an analysis.
-            settings: How the networks computed.
+            settings: Settings of the networks' arithmetic.
             translators: Translators that were fitted elsewhere, by model.
         """
         self.plan, self.work, self.progress, self.ranks = plan, work, progress, ranks

@@ -131,7 +131,12 @@ class StoreSink:
                 self._writer.put(f"comparison/{name}", values)
 
     def replace_vocabulary(self, vocabulary: Vocabulary, vectors: Float[Tensor, "concept clip"]) -> None:
-        """Replace the concepts and vectors that were copied from another file."""
+        """Replace the concepts and vectors that were copied from another file.
+
+        Args:
+            vocabulary: All concepts, old and new.
+            vectors: Unit text embedding of each concept.
+        """
         replace = self._writer.replace
         replace("concepts/name", vocabulary.names)
         replace("concepts/kind", vocabulary.kinds)
@@ -139,7 +144,12 @@ class StoreSink:
         replace("clip/concept_embeddings", vectors.cpu())
 
     def replace_concepts(self, model: str, found: ConceptUpdate) -> None:
-        """Replace the results of a model that depend on the vocabulary, which were copied from another file."""
+        """Replace the results of a model that depend on the vocabulary, which were copied from another file.
+
+        Args:
+            model: Name of the model.
+            found: The results for all concepts, old and new.
+        """
         values: dict[str, ArrayLike] = {f"concepts/{name}": matrix for name, matrix in found.concepts.items()}
         values |= {f"images/{name}": getattr(found, name) for name in ("top_concept", "top_concept_score")}
         values["summary/significant"] = found.significant

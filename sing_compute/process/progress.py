@@ -62,7 +62,7 @@ class Progress:
         task starts no log.
 
         Args:
-            state_file: Where the state of the current task is written as JSON.
+            state_file: File into which the state of the current task is written as JSON.
             command: The command line of the run.
             log: File to which all messages in the block and its end are appended; None for no log.
             device: Device of the run, for the log's first line.

@@ -145,7 +145,7 @@ def replicate_intervals(replicates: Replicates) -> Intervals:
     .97).
 
     Args:
-        replicates: Of one model.
+        replicates: Replicates of one model.
 
     Returns:
         Intervals (figure) in the unit of each figure; NaN below 5 images or classes.

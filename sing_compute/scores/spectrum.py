@@ -64,7 +64,7 @@ def null_shares(translator: AffineTranslator, split: HeadSplit, sums: RidgeSums)
     Args:
         translator: Fitted on all images.
         split: The head's null space.
-        sums: Of all images.
+        sums: Sums over all images.
 
     Returns:
         ||A Pi_n||^2 / ||A||^2, the share of what it could move; and tr(A Pi_n S Pi_n A^T) / tr(A S A^T), S the features'

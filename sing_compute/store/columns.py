@@ -162,13 +162,13 @@ class Column:
     spec: definition.Column | None = None
     """Its declaration; None for columns that the program makes."""
     side: int | None = None
-    """In a comparison, the position of the item that it belongs to."""
+    """Position of the item that the column belongs to, in a comparison."""
     measured: str = ""
-    """In a comparison, the name of the column that is compared."""
+    """Name of the column that is compared, in a comparison."""
 
     @property
     def is_text(self) -> bool:
-        """Return True if the cells are text."""
+        """True if the cells are text."""
         return self.unit == "text"
 
     @property

@@ -54,10 +54,16 @@ class Place:
 
     @classmethod
     def of(cls, table: str, *, along: str = "", **items: Key | None) -> "Place":
-        """Make a place from its items by axis."""
+        """Make a place.
+
+        Args:
+            table: Name of the table.
+            along: Axis along which one row of the table is shown; empty for the whole table.
+            items: The place's item on each axis; None for no item.
+        """
         return cls(table, along=along).at(**items)
 
     @property
     def plain(self) -> "Place":
-        """Return the same place without comparison."""
+        """The same place without comparison."""
         return replace(self, comparison=None)

@@ -93,7 +93,13 @@ class Store(StoreFile):
         return [f"{axis} {position}" for position in range(self.count(axis, place))]
 
     def label(self, axis: str, item: Key, place: Place | None = None) -> str:
-        """Return the name of one item of an axis; `-` if the file does not hold it."""
+        """Return the name of one item of an axis; `-` if the file does not hold it.
+
+        Args:
+            axis: Name of the axis.
+            item: Name or position of the item.
+            place: Names the items of group axes, if the name depends on these.
+        """
         if isinstance(item, str):
             return item
         try:
@@ -107,6 +113,10 @@ class Store(StoreFile):
 
     def runs(self, axis: str, place: Place | None = None) -> NDArray[np.int64]:
         """Return the edges of the runs of an axis: item c of its parent axis owns the entries edges[c] to edges[c + 1].
+
+        Args:
+            axis: Name of an axis with a parent, such as `image`.
+            place: Names the items of group axes, if the runs depend on these.
 
         Raises:
             StoreError: The edges do not divide the axis into one run per item.
@@ -122,6 +132,11 @@ class Store(StoreFile):
 
     def find(self, axis: str, wanted: str | int, place: Place | None = None) -> Key:
         """Find an item of an axis by its position, name (without regard to case) or code.
+
+        Args:
+            axis: Name of the axis.
+            wanted: Position, name or code.
+            place: Names the items of group axes, if the names depend on these.
 
         Returns:
             Its name on a group axis, else its position.

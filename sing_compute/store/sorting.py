@@ -15,6 +15,10 @@ def sorting(keys: NDArray[Any], *, descending: bool = False) -> NDArray[np.int32
 
     Keys of 32 bits are sorted together with their positions as one number of 64 bits: numpy sorts plain numbers by vector
     instructions, which took 14 ms for 1.28 million where a stable argsort took 134.
+
+    Args:
+        keys: Numbers (item).
+        descending: Largest key first; NaN is last also then.
     """
     small = keys.dtype.kind == "f" and keys.dtype.itemsize <= 4
     if not small and not (keys.dtype.kind in "iu" and _fits(keys)):

@@ -31,6 +31,11 @@ def model_table(store: Store) -> Table:
 def class_table(store: Store, model: str, subset: str = "all") -> Table:
     """Open the table with one row per class that has images in the subset. Controls are of all images of a class.
 
+    Args:
+        store: The results file.
+        model: Name of the model.
+        subset: Name of the subset.
+
     Raises:
         StoreError: No such model or subset.
     """
@@ -41,6 +46,11 @@ def class_table(store: Store, model: str, subset: str = "all") -> Table:
 def concept_table(store: Store, model: str, class_index: int) -> Table:
     """Open the table with one row per concept: its angles to the images of one class before and after the removal.
 
+    Args:
+        store: The results file.
+        model: Name of the model.
+        class_index: Index of the class.
+
     Raises:
         StoreError: No such model or class, or the model has no scores.
     """
@@ -49,6 +59,11 @@ def concept_table(store: Store, model: str, class_index: int) -> Table:
 
 def image_table(store: Store, model: str, class_index: int | None = None) -> Table:
     """Open the table with one row per image of a class, or of the whole file for None.
+
+    Args:
+        store: The results file.
+        model: Name of the model.
+        class_index: Index of the class; None for all classes.
 
     Raises:
         StoreError: No such model or class.

@@ -32,7 +32,13 @@ class Writer:
         self._file = file
 
     def create(self, path: str, shape: tuple[int, ...], **items: str | None) -> h5py.Dataset:
-        """Create an empty numeric dataset for results that come row by row; `items` as in `put`."""
+        """Create an empty numeric dataset for results that come row by row.
+
+        Args:
+            path: Its declared path, as in `put`.
+            shape: Length of each declared axis.
+            items: As in `put`.
+        """
         field = FIELDS[path]
         dataset = self._file.create_dataset(path.format(**items), shape=shape, dtype=field.dtype)
         self._describe(dataset, path)
@@ -98,7 +104,12 @@ class Writer:
             self._copy_into(store, path, leave_out)
 
     def copy_item(self, store: Store, path: str, *, name: str | None = None) -> None:
-        """Copy one group or dataset from another results file, bit for bit; under a new last name if one is given.
+        """Copy one group or dataset from another results file, bit for bit.
+
+        Args:
+            store: The other file.
+            path: Path of the group or dataset.
+            name: New last part of the path; None to keep the old one.
 
         Raises:
             StoreError: It holds links, or data outside its file, or cannot be copied.

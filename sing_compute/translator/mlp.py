@@ -58,7 +58,7 @@ class MlpTranslator:
 
     kind: Kind
     network: nn.Sequential
-    """In evaluation mode, float32. Input: standardised features; output: centred embeddings over `target_scale`."""
+    """Network in evaluation mode, float32. Input: standardised features; output: centred embeddings over `target_scale`."""
     mean_feature: Float[Tensor, " dim"]
     feature_scale: Float[Tensor, " dim"]
     """Standard deviation of each feature; 1 for a constant one."""

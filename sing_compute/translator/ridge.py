@@ -61,12 +61,22 @@ class RidgeSums:
 
     @classmethod
     def of(cls, features: Float[Tensor, "image dim"], targets: Float[Tensor, "image clip"]) -> RidgeSums:
-        """Return the sums of one batch."""
+        """Return the sums of one batch.
+
+        Args:
+            features: Features of any precision.
+            targets: Unit embeddings of the same images.
+        """
         f, z = features.double(), targets.double()
         return cls(len(f), f.sum(0), z.sum(0), f.T @ f, f.T @ z, float(z.square().sum()))
 
     def include(self, features: Float[Tensor, "image dim"], targets: Float[Tensor, "image clip"]) -> RidgeSums:
-        """Add one batch in place and return the sums; do not use `self` afterwards. The large matrices are not copied."""
+        """Add one batch in place and return the sums; do not use `self` afterwards. The large matrices are not copied.
+
+        Args:
+            features: Features of any precision.
+            targets: Unit embeddings of the same images.
+        """
         f, z = features.double(), targets.double()
         return RidgeSums(
             self.count + len(f),
