@@ -252,11 +252,11 @@ class WorkFolder:
         """Wait until a file that another machine has written can be seen here, at most `LATE_SECONDS`."""
         self._stop()
         latest = time.monotonic() + LATE_SECONDS
-        while not self._is_visible_or_impossible(path) and time.monotonic() < latest:
+        while not self._can_stop_waiting(path) and time.monotonic() < latest:
             self._stop()
             time.sleep(0.5)
 
-    def _is_visible_or_impossible(self, path: Path) -> bool:
+    def _can_stop_waiting(self, path: Path) -> bool:
         """Return True if a file exists, or if it cannot appear any more because the folder is gone."""
         with _reading(path):
             if path.exists() or not self.folder.exists():
