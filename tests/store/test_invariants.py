@@ -44,7 +44,7 @@ DAMAGE = {
     "bootstrap/figure": (put(0, b"image_score"), "not unique"),
     "classes/interval": (put(2, 0, 0, [0.0, 0.1]), "image_score_q50 is outside its interval"),
     "classes/interval_figure": (put(0, b"nothing"), "there is no nothing"),
-    "classes/image_score_curve": (put(0, 3, 150.0), "not rising"),
+    "classes/image_score_curve": (put(0, 3, 150.0), "not ascending"),
     "classes/attribute_score_curve": (put(0, 10, 0.0), "percentile 50 is not that of the class table"),
     "controls/flips": (put(0, 0.1), "the measured removal changes predictions"),
     "controls/perturbation_flips": (put(0, 0, 1.5), "outside 0 to 1"),
@@ -88,7 +88,7 @@ def test_q_must_not_fall_below_p_nor_against_it(path: Path) -> None:
     with Store(path) as store:
         problems = verify(store).problems
     assert "models/alpha/concepts/q: below p in 1 classes" in problems
-    assert "models/beta/concepts/q: not rising with p in 1 classes" in problems
+    assert "models/beta/concepts/q: not ascending with p in 1 classes" in problems
 
 
 def test_the_correlation_of_accuracies_is_that_of_the_summaries(tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def _curves(check: Check, store: Store, base: str, summary: dict[str, Any]) -> N
     """Check that percentiles ascend, and equal those of the class table where both have them."""
     for name in ("attribute_score", "image_score"):
         curve = store.array(f"{base}classes/{name}_curve")
-        check(not (np.diff(curve, axis=1) < 0).any(), f"{base}classes/{name}_curve: not rising")
+        check(not (np.diff(curve, axis=1) < 0).any(), f"{base}classes/{name}_curve: not ascending")
         for quantile in QUANTILES:
             stored = store.dataset(f"{base}classes/{name}_q{quantile:02d}")[0]
             good = same(curve[:, CURVE.index(quantile)], stored)
@@ -138,26 +138,26 @@ def _significance(check: Check, store: Store, base: str, summary: dict[str, Any]
     """Check that q is in [p, 1] and ascends with p, and that p follows from z."""
     path = base + "concepts/"
     parts = [store.dataset(path + name) for name in ("z", "q", "p_empirical", "attribute_score_half", "control")]
-    wrong: dict[str, int] = {}
+    failing: dict[str, int] = {}
     found = 0
     for row in range(len(store.class_names)):
         z, q, empirical, half, control = (part[row].astype(np.float64) for part in parts)
         p = np.array([math.erfc(abs(value) / math.sqrt(2)) for value in z.tolist()])
         order = np.argsort(p, kind="stable")
-        steps, rises = np.diff(q[order]), np.diff(p[order])
+        steps, p_steps = np.diff(q[order]), np.diff(p[order])
         tests = {
             "q: outside 0 to 1": (q < 0) | (q > 1),
             "q: below p": q
             < p * (1 - 1e-4) - 1e-30,  # z is float32: for large z the relative error of p grows with z squared
-            "q: not rising with p": (steps < -ROUNDING) & (rises > ROUNDING * p[order][1:]),
+            "q: not ascending with p": (steps < -ROUNDING) & (p_steps > ROUNDING * p[order][1:]),
             "q: known where z is not, or the other way round": np.isnan(z) != np.isnan(q),
             "p_empirical: outside 0 to 1": (empirical <= 0) | (empirical > 1),
             "attribute_score_half: below 0": half < 0,
             "control: below 0": control < 0,
         }
-        wrong = {name: wrong.get(name, 0) + int(bad.any()) for name, bad in tests.items()}
+        failing = {name: failing.get(name, 0) + int(bad.any()) for name, bad in tests.items()}
         found += int((q < SIGNIFICANT).sum())
-    for name, classes in wrong.items():
+    for name, classes in failing.items():
         check(not classes, f"{path}{name} in {classes} classes")
     stored = summary.get("significant", -1)
     check(found == stored, f"{base}summary/significant: {stored}, counted {found}")

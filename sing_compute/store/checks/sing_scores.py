@@ -96,7 +96,7 @@ def _rankings(check: Check, store: Store, base: str) -> None:
         complete = len(order) == len(values) and (np.sort(order) == np.arange(len(values))).all()
         check(complete, f"{base}rankings/{name}: not an order of all images")
         if complete:
-            check((np.diff(finite(values[order])) >= 0).all(), f"{base}rankings/{name}: not rising")
+            check((np.diff(finite(values[order])) >= 0).all(), f"{base}rankings/{name}: not ascending")
 
 
 def _concepts(check: Check, store: Store, base: str) -> None:
@@ -104,12 +104,12 @@ def _concepts(check: Check, store: Store, base: str) -> None:
     names = ("angle_before", "angle_after", "attribute_score", "attribute_score_abs")
     matrices = [store.dataset(f"{base}concepts/{name}") for name in names]
     limits = store.dataset(base + "classes/image_score_mean")[0] + ANGLE_NOISE
-    wrong = over = 0
+    failing = over = 0
     for row, limit in enumerate(limits):
         before, after, score, absolute = (matrix[row] for matrix in matrices)
-        wrong += int((np.abs(before - after - score) > ANGLE_NOISE).any())
+        failing += int((np.abs(before - after - score) > ANGLE_NOISE).any())
         over += int((absolute > limit).any() or (np.abs(score) > absolute + ANGLE_NOISE).any())
-    check(not wrong, f"{base}concepts: AS is not before minus after in {wrong} classes")
+    check(not failing, f"{base}concepts: AS is not before minus after in {failing} classes")
     check(not over, f"{base}concepts: |mean AS| <= mean |AS| <= mean IS fails in {over} classes")
 
 
