@@ -1,6 +1,6 @@
-"""How long does the explorer keep its user waiting, what does it send over the line, and how much memory does it take?
+"""Measure how long the explorer keeps its user waiting, how much it sends to the terminal, and how much memory it takes.
 
-`python benchmarks/explorer.py STORE.h5` drives the real sing-tui in a pseudo-terminal, beside an empty Textual app, Textual's
+`python benchmarks/explorer.py STORE.h5` drives the real sing-tui in a pseudo-terminal, next to an empty Textual app, Textual's
 DataTable and VisiData, prints a table and writes results/explorer.csv and .md. A full-size store: benchmarks/full_store.py.
 """
 
@@ -37,8 +37,8 @@ PARTS: dict[str, Callable[[Bench], Iterator[Figure]]] = {
 }
 
 
-def measured(name: str, part: Callable[[], Iterator[Figure]]) -> Iterator[Figure]:
-    """The figures of a part; one that says why in place of those that could not be measured."""
+def measure_part(name: str, part: Callable[[], Iterator[Figure]]) -> Iterator[Figure]:
+    """Yield the figures of a part; if it cannot be measured, yield one figure with the reason."""
     began = time.perf_counter()
     try:
         yield from part()
@@ -69,13 +69,13 @@ def main() -> None:
         said["empty Textual app"] = f"{bench.size_of_empty / 1e6:.0f} MB resident"
         figures: list[Figure] = []
         for name in (name for name in PARTS if not options.only or name in options.only):
-            figures += measured(name, partial(PARTS[name], bench))
+            figures += measure_part(name, partial(PARTS[name], bench))
         if not options.only or "peers" in options.only:
             for size in SIZES:
-                figures += measured("DataTable", partial(data_table, scratch, size))
+                figures += measure_part("DataTable", partial(data_table, scratch, size))
             if not options.quick:
                 home = equip(options.scratch or scratch)
-                figures += measured("VisiData", partial(visidata, home, scratch, facts.values("image_score")))
+                figures += measure_part("VisiData", partial(visidata, home, scratch, facts.values("image_score")))
     print("\n".join([*(f"{key}: {value}" for key, value in said.items()), "", *table(figures)]))
     if not options.only or options.output != RESULTS:
         save(options.output, figures, said)

@@ -1,4 +1,4 @@
-"""What the explorer must show of a store, worked out with numpy alone: the references that end a measurement."""
+"""Compute with numpy alone what the explorer must show of a store; a measurement ends when it is on the screen."""
 
 import re
 from dataclasses import dataclass
@@ -25,17 +25,17 @@ class Facts:
     columns: tuple[str, ...]
 
     def values(self, column: str, class_index: int | None = None) -> NDArray[np.floating]:
-        """A column of the image table, of all images or those of a class."""
+        """Return a column of the image table, of all images or those of a class."""
         with Store(self.path) as store:
             return np.asarray(image_table(store, self.model, class_index).column(column).values.all())
 
     def order(self, column: str, descending: bool, class_index: int | None = None) -> NDArray[np.int64]:
-        """Rows of the image table, sorted as a stable sort does; NaN last."""
+        """Return the rows of the image table in the order of a stable sort; NaN last."""
         values = self.values(column, class_index)
         return np.argsort(-values if descending else values, kind="stable")
 
     def image(self, row: int, class_index: int | None = None) -> str:
-        """The end of an image's key, as far as it is plain: what a narrow column still shows."""
+        """Return the plain end of an image's key, which a narrow column still shows."""
         with Store(self.path) as store:
             key = str(image_table(store, self.model, class_index).columns[0].values.take(np.array([row]))[0])
         found = _PLAIN.findall(key)
@@ -43,31 +43,31 @@ class Facts:
             raise SingError(f"the end of the image key {key!r} cannot be looked for on a screen")
         return str(found[-1][-12:])
 
-    def images_beside(self, order: NDArray[np.int64], row: int, class_index: int | None = None) -> list[str]:
-        """The images on the lines before and after that of `row`: what is in sight where the cursor stays on it."""
-        return [self.image(near, class_index) for near in _beside(order, row)]
+    def images_around(self, order: NDArray[np.int64], row: int, class_index: int | None = None) -> list[str]:
+        """Return the images on the lines before and after that of `row`, which are visible if the cursor stays on it."""
+        return [self.image(near, class_index) for near in _around(order, row)]
 
-    def concepts_beside(self, class_index: int, row: int | None = None) -> list[str]:
-        """The concepts of a class before and after that of `row` (None: its first one) by falling |AS|, as far as plain."""
+    def concepts_around(self, class_index: int, row: int | None = None) -> list[str]:
+        """Return the concepts before and after that of `row` (None: the first) of a class by descending |AS|, if plain."""
         with Store(self.path) as store:
             order = self.concept_order(class_index)
             names = concept_table(store, self.model, class_index).columns[0].values
-            near = _beside(order, int(order[0]) if row is None else row)
+            near = _around(order, int(order[0]) if row is None else row)
             found = [re.match(r"[A-Za-z0-9_.\- ]+", str(name)) for name in names.take(np.array(near))]
         return [text.group()[:16].strip() for text in found if text]
 
     def concept_order(self, class_index: int) -> NDArray[np.int64]:
-        """Concepts of a class by falling |AS|."""
+        """Return the concepts of a class by descending |AS|."""
         with Store(self.path) as store:
             values = concept_table(store, self.model, class_index).column("attribute_score_abs").values.all()
         return np.argsort(-values, kind="stable")
 
 
 def facts_of(path: Path, *, classes: int = 20) -> Facts:
-    """Facts of a store.
+    """Read the facts of a store.
 
     Raises:
-        SingError: The store holds nothing that could be measured.
+        SingError: The store has no image scores.
     """
     with Store(path) as store:
         models = tuple(store.models)
@@ -81,6 +81,6 @@ def facts_of(path: Path, *, classes: int = 20) -> Facts:
         return Facts(path, models, model, tuple(int(c) for c in known[:classes]), table.length, names)
 
 
-def _beside(order: NDArray[np.int64], row: int) -> list[int]:
+def _around(order: NDArray[np.int64], row: int) -> list[int]:
     line = int((order == row).argmax())
     return [int(order[k]) for k in (line - 1, line + 1) if 0 <= k < len(order)]

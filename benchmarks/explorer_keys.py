@@ -1,4 +1,4 @@
-"""How long until a key is answered: movements, every other key, sorts of all images, the next class."""
+"""Measure the time until a key is answered: movements, every other key, sorts of all images, the next class."""
 
 import contextlib
 import math
@@ -12,14 +12,14 @@ from explorer_session import LEVELS, REST, SIZES, Bench, Level, named
 from terminal import Answer, Terminal, sent
 
 MOVEMENTS = {"down": "home", "up": "end", "pagedown": "home", "right": "left"}
-"""Keys to measure, and the key that makes room for them again at the end of a table."""
+"""Keys to measure, each with the key that returns to the other end of the table when it reaches one end."""
 LEAVES = ("app.quit", "quit", "suspend", "app.suspend_process")
 SETTLED = 0.25
-"""Seconds of silence after which a key that reads is taken to be done."""
+"""Seconds without output after which a key that reads data counts as done."""
 
 
 def starts(bench: Bench) -> Iterator[Figure]:
-    """First paint and first rows, interleaved with an empty Textual app."""
+    """Measure first paint and first rows, in turn with an empty Textual app."""
     model, image = bench.facts.models[0], bench.facts.image(int(bench.facts.order("image_score", True)[0]))
     for size in SIZES:
         times: dict[str, list[float]] = {"empty": [], "paint": [], "rows": [], "image rows": []}
@@ -47,7 +47,7 @@ def starts(bench: Bench) -> Iterator[Figure]:
 
 
 def movements(bench: Bench) -> Iterator[Figure]:
-    """Key to frame for the keys that are held down."""
+    """Measure the time from key to frame for the keys that are held down."""
     for size in SIZES:
         count = bench.count(25 if size[0] < 100 else 12, 6)
         firsts: list[float] = []
@@ -79,7 +79,7 @@ def _pressed(app: Terminal, key: str, again: str, count: int, rest: float) -> It
 
 @dataclass(frozen=True, slots=True)
 class Waited:
-    """A key and how it was answered; `ended`: the program ended."""
+    """A key and the times of its answer; `ended` is True if the program ended."""
 
     level: Level
     action: str
@@ -93,7 +93,7 @@ class Waited:
 
 
 def every_key(bench: Bench) -> Iterator[Figure]:
-    """The longest wait of any key that a table screen offers: for its first frame, and until all it set off was painted."""
+    """Measure the longest wait of any key of a table screen: until its first frame, and until everything is painted."""
     for size in SIZES:
         waits: list[Waited] = []
         for level in LEVELS if size[0] < 100 and not bench.quick else ("images",):
@@ -116,7 +116,7 @@ def every_key(bench: Bench) -> Iterator[Figure]:
 
 
 def _all_keys(bench: Bench, level: Level, size: tuple[int, int]) -> list[Waited]:
-    """Each key once, from a screen at rest; keys over 80 ms three times in fresh sessions, of which the median counts."""
+    """Press each key once, on a screen at rest; a key over 80 ms is repeated in three new sessions, and the median counts."""
     keys = {action: key for action, key in bench.keys(level).items() if action not in LEAVES}
     if level == "models":
         keys.pop("leave", None)
@@ -149,7 +149,7 @@ def _again(bench: Bench, wait: Waited, size: tuple[int, int]) -> Waited:
 
 
 def _at_home(app: Terminal, home: tuple[str, str, str]) -> bool:
-    """Whether the session shows the table it began with, after an Esc if need be."""
+    """Return True if the session shows the table that it began with, after an Esc if necessary."""
     for attempt in range(2):
         if app.status is not None:
             return False
@@ -161,13 +161,13 @@ def _at_home(app: Terminal, home: tuple[str, str, str]) -> bool:
 
 
 def _landmarks(app: Terminal) -> tuple[str, str, str]:
-    """Level, title of the first column, keys: what tells screens apart whatever class, sort or column they show."""
+    """Return level, title of the first column, and keys: they identify a screen for any class, sort or column."""
     lines = app.screen()
     return lines[0].rstrip().rpartition(" ")[2], lines[1][:12], lines[-1]
 
 
 def sorts(bench: Bench) -> Iterator[Figure]:
-    """All images sorted by a key: until rows that belong beside the cursor's image in that order are painted."""
+    """Sort all images by a key, and measure the time until rows next to the cursor's image in that order are painted."""
     facts = bench.facts
     where = f"80x24 {facts.images:,} images"
     unstored = ("confidence", "image_score_centred", "class_angle", "cosine", "attribute_score_centred")
@@ -180,21 +180,21 @@ def sorts(bench: Bench) -> Iterator[Figure]:
         ranked = column in stored
         what, goal = ("sort, stored ranking", 20) if ranked else ("sort, no stored ranking", 150)
         times: list[float] = []
-        told: list[float] = []
+        status_times: list[float] = []
         with bench.at("images") as app:
             for _ in range(abs(step := facts.columns.index(column) - facts.columns.index("image_score"))):
                 app.press("right" if step > 0 else "left", pause=0.05)
             for turn in range(bench.count(4, 2)):
                 order = facts.order(column, not turn % 2)
-                line, beside = int((order == cursor).argmax()), facts.images_beside(order, cursor)
+                line, around = int((order == cursor).argmax()), facts.images_around(order, cursor)
                 app.wait_quiet(0.15)
                 since, moment = app.here, app.send("s")
                 painted = app.wait(
-                    lambda since=since, beside=beside: _any(app, beside, since), what=f"rows by {column}"
+                    lambda since=since, around=around: _any(app, around, since), what=f"rows by {column}"
                 )
-                said = app.wait_for(f"{line + 1:,} of {facts.images:,}", since=since)
+                updated = app.wait_for(f"{line + 1:,} of {facts.images:,}", since=since)
                 times.append(painted - moment)
-                told.append(said - moment)
+                status_times.append(updated - moment)
             first = facts.image(int(order[0]))
             app.wait_quiet(0.15)
             since = app.here
@@ -205,7 +205,7 @@ def sorts(bench: Bench) -> Iterator[Figure]:
                 100,
             )
         yield spread(what, f"{where}, {column}", times, goal, headline=True)
-        yield spread(f"{what}: the status line, too", f"{where}, {column}", told, goal)
+        yield spread(f"{what}: the status line, too", f"{where}, {column}", status_times, goal)
 
 
 def _any(app: Terminal, texts: list[str], since: int) -> bool:
@@ -214,7 +214,7 @@ def _any(app: Terminal, texts: list[str], since: int) -> bool:
 
 
 def next_class(bench: Bench) -> Iterator[Figure]:
-    """The next class in place: until rows of its own are painted (the cursor stays on its concept)."""
+    """Go to the next class, and measure the time until its rows are painted (the cursor stays on its concept)."""
     facts = bench.facts
     for size in SIZES:
         for level in ("concepts", "images"):
@@ -225,7 +225,7 @@ def next_class(bench: Bench) -> Iterator[Figure]:
                     if level == "images":
                         rows = [facts.image(int(facts.order("image_score", True, c)[0]), c)]
                     else:
-                        rows = facts.concepts_beside(c, cursor)
+                        rows = facts.concepts_around(c, cursor)
                     since, moment = app.here, app.send("]")
                     seen = app.wait(lambda since=since, rows=rows: _any(app, rows, since), what=f"rows of class {c}")
                     times.append(seen - moment)

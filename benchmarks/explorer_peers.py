@@ -1,4 +1,4 @@
-"""What the explorer is measured against, in the same run: an empty Textual app, Textual's DataTable, and VisiData."""
+"""Measure other programs in the same run: an empty Textual app, Textual's DataTable, and VisiData."""
 
 import os
 import shutil
@@ -34,7 +34,7 @@ Rows().run()
 
 
 def data_table(scratch: Path, size: tuple[int, int]) -> Iterator[Figure]:
-    """Textual's own table with 10,000 rows of 8 columns: cursor and scroll."""
+    """Measure cursor and scroll of Textual's own table with 10,000 rows of 8 columns."""
     script, where = scratch / "data_table.py", f"DataTable, 10,000 rows, {size[0]}x{size[1]}"
     script.write_text(DATA_TABLE_APP)
     with Terminal([sys.executable, str(script)], size=size, limit=60) as peer:
@@ -52,7 +52,7 @@ def data_table(scratch: Path, size: tuple[int, int]) -> Iterator[Figure]:
 
 
 def equip(scratch: Path) -> Path | None:
-    """A scratch environment with VisiData, h5py and pyte, kept for later runs; None where it cannot be had."""
+    """Make an environment with VisiData, h5py and pyte, for this run and later ones; return None if that fails."""
     home = scratch / "peers"
     python = home / "bin" / "python"
     if not (home / "ready").exists():
@@ -74,7 +74,7 @@ def equip(scratch: Path) -> Path | None:
 
 
 def visidata(home: Path | None, scratch: Path, values: NDArray[np.floating]) -> Iterator[Figure]:
-    """VisiData on one column of the same numbers, as a flat HDF5: opened and sorted falling; memory."""
+    """Measure VisiData on one column of the same numbers, as a flat HDF5: opening, sorting descending, memory."""
     where = f"VisiData, one column of {len(values):,}"
     if home is None:
         yield Figure("peer: VisiData", where, float("nan"), "", note="could not be installed", headline=True)
@@ -106,12 +106,12 @@ def visidata(home: Path | None, scratch: Path, values: NDArray[np.floating]) -> 
 
 
 def _sorted(lines: list[str], largest: str, count: int) -> bool:
-    """Whether VisiData shows all rows again, the largest number (its beginning) at the top."""
+    """Return True if VisiData shows all rows again, with the beginning of the largest number at the top."""
     return "sorting" not in lines[-1] and f"{count} rows" in lines[-1] and lines[2].strip().startswith(largest[:4])
 
 
 def _until(peer: Terminal, shown: Callable[[list[str]], bool]) -> float:
-    """The moment a screen is seen on which a condition holds, to 50 ms. Screens of curses are beyond `Terminal.screen`."""
+    """Wait for a screen that meets a condition, and return the time of it to 50 ms; `Terminal.screen` cannot read curses."""
     import pyte
 
     screen = pyte.Screen(*peer.size)
@@ -132,7 +132,7 @@ def _until(peer: Terminal, shown: Callable[[list[str]], bool]) -> float:
 
 
 def memory_of_empty(scratch: Path) -> int:
-    """Resident bytes of an empty Textual app that has painted and rests."""
+    """Return the resident bytes of an empty Textual app at rest after its first paint."""
     with Terminal(empty_app(scratch)) as app:
         app.wait_painted()
         app.wait_quiet(0.5)
@@ -140,7 +140,7 @@ def memory_of_empty(scratch: Path) -> int:
 
 
 def empty_app(scratch: Path) -> list[str]:
-    """The command of an app that shows nothing."""
+    """Return the command that starts an app that shows nothing."""
     script = scratch / "empty.py"
     script.write_text(EMPTY_APP)
     return [sys.executable, os.fspath(script)]

@@ -1,4 +1,4 @@
-"""Figures of the explorer's benchmark, the machine they were measured on, and the table, CSV and Markdown made of them."""
+"""Write the figures of the explorer's benchmark, and the machine that they were measured on, as table, CSV and Markdown."""
 
 import csv
 import datetime
@@ -26,7 +26,7 @@ class Figure:
     goal: float = math.nan
     note: str = ""
     headline: bool = False
-    """Whether it stands in the table on the screen, or in the CSV alone."""
+    """True if the figure is in the table on the screen, too; False if it is only in the CSV."""
 
     @property
     def met(self) -> str:
@@ -43,7 +43,7 @@ class Figure:
 def spread(
     what: str, where: str, seconds: Sequence[float], goal: float = math.nan, *, headline: bool = False
 ) -> Figure:
-    """The 95th percentile of times in ms; median, longest and count in the note."""
+    """Return the 95th percentile of times, in ms; median, longest time and count are in its note."""
     known = np.array([second for second in seconds if not math.isnan(second)]) * 1000
     if not len(known):
         return Figure(what, where, math.nan, "ms p95", goal, "no answer to any key", headline)
@@ -52,7 +52,7 @@ def spread(
 
 
 def surroundings(store: Path, images: int) -> dict[str, str]:
-    """When and on what machine this was measured."""
+    """Return date and machine of the measurement."""
     versions = {name: importlib.metadata.version(name) for name in ("textual", "numpy", "h5py")}
     return {
         "date": f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC",
@@ -63,7 +63,7 @@ def surroundings(store: Path, images: int) -> dict[str, str]:
 
 
 def table(figures: Sequence[Figure]) -> Iterator[str]:
-    """Headlines as lines of text."""
+    """Yield the headlines as lines of text."""
     rows = [HEADER, *(figure.row for figure in figures if figure.headline)]
     widths = [max(len(row[k]) for row in rows) for k in range(len(HEADER))]
     for row in rows:
@@ -71,7 +71,7 @@ def table(figures: Sequence[Figure]) -> Iterator[str]:
 
 
 def save(path: Path, figures: Sequence[Figure], facts: dict[str, str]) -> None:
-    """All figures as CSV, the headlines as Markdown beside it."""
+    """Write all figures as CSV, and the headlines as Markdown next to it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w", newline="", encoding="utf-8") as target:
         writer = csv.writer(target, lineterminator="\n")

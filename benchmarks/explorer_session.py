@@ -22,9 +22,9 @@ SIZES = ((80, 24), (200, 50))
 Level = Literal["models", "classes", "concepts", "images"]
 LEVELS: tuple[Level, ...] = ("models", "classes", "concepts", "images")
 REST = {80: 0.05, 200: 0.25}
-"""Seconds without output after which a key has done everything; beside wide tables details follow later."""
+"""Seconds without output after which a key counts as done, by width; on wide screens, details are painted later."""
 ANSI = {"NO_COLOR": "1"}
-"""What makes the explorer choose the terminal's own colours."""
+"""Environment in which the explorer uses the terminal's own colours."""
 
 
 def named(size: tuple[int, int]) -> str:
@@ -33,7 +33,7 @@ def named(size: tuple[int, int]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What is measured on, and how thoroughly."""
+    """The store that is measured on, and the number of repetitions."""
 
     facts: Facts
     scratch: Path
@@ -46,20 +46,20 @@ class Bench:
         return quick if self.quick else full
 
     def command(self, *options: str) -> list[str]:
-        """The explorer on the store."""
+        """Return the command that opens the store in the explorer."""
         script = Path(sys.executable).with_name("sing-tui")
         program = [str(script)] if script.exists() else [sys.executable, "-m", "sing_tui"]
         return [*program, os.fspath(self.facts.path), *options]
 
     def options(self, level: Level, about: int | None = None) -> list[str]:
-        """What starts the explorer at a level; images are those of all classes, unless a class is given."""
+        """Return the options that start the explorer at a level; images are those of all classes unless a class is given."""
         if level == "models":
             return ["--table", level]
         about = self.facts.classes[0] if level == "concepts" and about is None else about
         return ["--table", level, "--model", self.facts.model, *([] if about is None else ["--class", str(about)])]
 
     def keys(self, level: Level) -> dict[str, str]:
-        """Action and first key of each key that has a meaning at a level."""
+        """Return the first key of each action that is possible at a level, by action."""
         about = {"model": self.facts.model} if level != "models" else {}
         about |= {"class": str(self.facts.classes[0])} if level == "concepts" else {}
         with Store(self.facts.path) as store:
@@ -82,7 +82,7 @@ class Bench:
         size: tuple[int, int] = SIZES[0],
         theme: Mapping[str, str] | None = None,
     ) -> Iterator[Terminal]:
-        """A session that shows the rows of a level and rests."""
+        """Open a session that shows the rows of a level and is at rest."""
         with self.terminal(*self.options(level, about), size=size, theme=theme) as app:
             word = "all images" if level == "images" and about is None else level
             app.wait_for(word)  # tables below this one may be painted before it
@@ -92,12 +92,12 @@ class Bench:
 
 
 def first_key(name: str) -> str:
-    """The first key of an action by its name in the user's key map."""
+    """Return the first key of an action by its name in the user's key map."""
     return next(binding.key.split(",")[0] for binding in BINDINGS if binding.id == name)
 
 
 def isolated(scratch: Path) -> dict[str, str]:
-    """Folders of settings and state that hold nothing but that the first hint was seen."""
+    """Return an environment with empty folders of settings and state, except that the first hint counts as seen."""
     folders = {name: str(scratch / name.lower()) for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME")}
     state = Path(folders["XDG_STATE_HOME"]) / "sing-tui" / "state.json"
     state.parent.mkdir(parents=True, exist_ok=True)

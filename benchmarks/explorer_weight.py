@@ -1,4 +1,4 @@
-"""What the explorer sends over the line, how much memory it takes, and the CSV of all images."""
+"""Measure the bytes that the explorer sends to the terminal, its memory, and the export of all images as CSV."""
 
 import subprocess
 import time
@@ -14,7 +14,7 @@ NONE = (float("nan"), float("nan"))
 
 
 def line_bytes(bench: Bench) -> Iterator[Figure]:
-    """Bytes per key in the table of all images; details beside the table come 80 ms later and count by themselves."""
+    """Measure bytes per key in the table of all images; the details pane is painted 80 ms later and counted separately."""
     for size in SIZES:
         for theme, environment in (("default", None), ("ansi", ANSI))[: 1 + (size[0] < 100)]:
             where = f"{named(size)} {theme} theme"
@@ -39,14 +39,14 @@ def line_bytes(bench: Bench) -> Iterator[Figure]:
 
 
 def _at_once(app: Terminal, key: str) -> int:
-    """Bytes that a key sets off within 75 ms."""
+    """Return the bytes that the explorer sends within 75 ms after a key."""
     before, moment = app.here, app.send(sent(key))
     app.wait_quiet(0.12 if app.size[0] < 100 else 0.25)
     return max((length for at, length in app.pieces if at < moment + 0.075), default=before) - before
 
 
 def memory(bench: Bench) -> Iterator[Figure]:
-    """Resident memory above that of an empty Textual app: all images opened, sorted by a column without ranking, paged."""
+    """Measure resident memory above an empty Textual app's, after opening, sorting (without ranking) and paging all images."""
     facts, limit = bench.facts, 60.0
     for size in SIZES[: bench.count(2, 1)]:
         with bench.at("images", size=size) as app:
@@ -68,7 +68,7 @@ def memory(bench: Bench) -> Iterator[Figure]:
 
 
 def csv_headless(bench: Bench) -> Iterator[Figure]:
-    """The CSV of all images without a screen."""
+    """Measure the export of all images as CSV without a screen."""
     target = bench.scratch / "headless.csv"
     target.unlink(missing_ok=True)
     began = time.perf_counter()
@@ -101,7 +101,7 @@ def csv_headless(bench: Bench) -> Iterator[Figure]:
 
 
 def csv_here(bench: Bench) -> Iterator[Figure]:
-    """The CSV of all images written behind the screen: time, keys meanwhile, cancel."""
+    """Measure the export of all images as CSV in the background: its time, the answer to keys meanwhile, and cancelling."""
     target, where = bench.scratch / "screen.csv", f"80x24, {bench.facts.images:,} rows"
     target.unlink(missing_ok=True)
     with bench.at("images") as app:
@@ -130,7 +130,7 @@ def csv_here(bench: Bench) -> Iterator[Figure]:
 
 
 def _export(app: Terminal, target: Path) -> float:
-    """Open the line for a file name, put this one there, and write; gives the moment."""
+    """Open the line for a file name, type this one, and start the export; return the time of the last key."""
     since = app.here
     app.send("e")
     app.wait_for("cancel", since=since)

@@ -1,4 +1,4 @@
-"""How near does feature extraction come to the bare forward pass, and how far ahead of a plain loop is it?
+"""Compare the speed of feature extraction with the bare forward pass and with a simple loop.
 
 `python benchmarks/extraction.py` runs JPEG files of 341 x 256 pixels and 27 KB, drawn here, through networks with random weights,
 prints a table and writes results/extraction.csv and .md (a GPU's: results/extraction-cuda.csv). The peers are timed in turn:
@@ -49,11 +49,11 @@ CLIP_NETWORK = "ViT-B-32"
 GOAL = {"resnet50": 0.95, "mobilenetv2_100": 0.92}
 PLAIN_BATCH, PLAIN_IMAGES = 64, 384
 SHARDS = {"resnet50": 4, "mobilenetv2_100": 8}
-"""How many a network gets on a CPU: some seconds' work for each; sixteen times as many on a GPU."""
+"""Shards for each network on a CPU, which take it some seconds; a GPU gets sixteen times as many."""
 
 
 class Marks(Progress):
-    """When each image was through."""
+    """Times at which images were finished."""
 
     def __init__(self) -> None:
         super().__init__(rank=1)
@@ -66,7 +66,7 @@ class Marks(Progress):
 
     @property
     def seconds(self) -> float:
-        """An image, in the steady state: without the first shard and the last."""
+        """Seconds per image in the steady state: without the first shard and the last."""
         ends = np.cumsum([count for _, count in self.marks])
         first, last = (int(np.searchsorted(ends, count)) for count in (SHARD_IMAGES, ends[-1] - SHARD_IMAGES))
         return (self.marks[last][0] - self.marks[first][0]) / float(ends[last] - ends[first])
@@ -103,7 +103,7 @@ class Bench:
         return networks
 
     def ours(self, networks: Networks, precision: str, batch_size: int, shards: int) -> float:
-        """Seconds an image, in the steady state."""
+        """Measure the seconds per image of `extract` in the steady state."""
         marks = Marks()
         settings = Settings(batch_size, {network.name: precision for network in networks.all}, precision)
         with TemporaryDirectory(dir=self.folder) as folder:
@@ -113,7 +113,7 @@ class Bench:
         return marks.seconds
 
     def bare(self, networks: Networks, precision: str, batch_size: int, seconds: float, streams: int = 1) -> float:
-        """Seconds an image through all networks, one after the other, each for about so long."""
+        """Measure the seconds per image of the bare passes through all networks, each for about `seconds`."""
 
         @torch.inference_mode()
         def repeat(network: Network, batch: torch.Tensor) -> float:
@@ -137,7 +137,7 @@ class Bench:
 
     @torch.inference_mode()
     def plain(self, name: str) -> float:
-        """Seconds an image in the loop that everybody writes, from its second batch on."""
+        """Measure the seconds per image in a usual loop, from its second batch on."""
         classifier = self.classifier(name)
         network = classifier.network.to(self.device)
         kept: list[torch.Tensor] = []
@@ -153,7 +153,7 @@ class Bench:
 
 
 def draw_photographs(folder: Path, count: int) -> None:
-    """JPEG files with as much detail as a photograph: noise of all sizes of structure."""
+    """Draw JPEG files with as much detail as a photograph: noise at all scales."""
     rng = np.random.default_rng(0)
     for number in range(count):
         layers = [Image.fromarray(rng.integers(0, 256, (h, h * 4 // 3, 3), dtype=np.uint8)) for h in (4, 16, 64, 128)]
@@ -165,7 +165,7 @@ def draw_photographs(folder: Path, count: int) -> None:
 
 
 def alternating(peers: dict[str, Callable[[], float]], repetitions: int) -> dict[str, list[float]]:
-    """What each peer measures, in turn."""
+    """Run each peer in turn, again and again, and return its measurements."""
     found: dict[str, list[float]] = {name: [] for name in peers}
     for _ in range(repetitions):
         for name, peer in peers.items():
@@ -210,7 +210,7 @@ def measure_together(bench: Bench, batch_size: int, repetitions: int) -> Iterato
 
 
 def measure_decoding(bench: Bench) -> Iterator[Ratio]:
-    """What decoding takes of one core, beside a forward pass."""
+    """Measure the share of one core that decoding takes during a forward pass."""
     (network,) = bench.networks(["resnet50"]).all
     rows = [range(64)]
     least = in_turn({"decode": lambda: list(decode_batches(bench.images, [network.transform], rows, workers=0))}, 3)

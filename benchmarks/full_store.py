@@ -44,7 +44,7 @@ AWKWARD = (
     "long " * 60,
     "x" * 200,
 )
-"""Text that tables, exports and terminals stumble over; each may stand in a file."""
+"""Texts that cause errors in tables, exports and terminals; a file may hold each of them."""
 KEY = 72
 """Bytes of the longest image key."""
 GROUPS = ("indoors", "outdoors")
@@ -64,10 +64,10 @@ def write_full_store(
     replicates: int = REPLICATES,
     threads: int = 2,
 ) -> Path:
-    """A results file that `verify` accepts. One class has no image and one a single image, as in real collections.
+    """Write a results file that `verify` accepts. One class has no image and one a single image, as in real collections.
 
     Raises:
-        ValueError: There are too few images, classes or concepts for what the file is to hold.
+        ValueError: There are too few images, classes or concepts for the data of the file.
     """
     least = len(AWKWARD) + 2
     if min(classes, concepts) < least or images < 2 * classes:
@@ -108,7 +108,7 @@ def write_full_store(
 
 
 def class_sizes(rng: np.random.Generator, images: int, classes: int) -> NDArray[np.int64]:
-    """Images of each class: alike in nine of ten, fewer in the others; the second to last has one, the last has none."""
+    """Draw the number of images of each class: equal for nine of ten, else fewer; the last but one has one, the last none."""
     weight = np.where(rng.random(classes) < 0.9, 1.0, rng.uniform(0.55, 1, classes))
     weight[-2:] = 0
     edges = np.round(np.cumsum(weight) / weight.sum() * (images - 1)).astype(np.int64)
@@ -118,7 +118,7 @@ def class_sizes(rng: np.random.Generator, images: int, classes: int) -> NDArray[
 
 
 def _keys(rng: np.random.Generator, wnids: Sequence[str], sizes: NDArray[np.int64]) -> list[str]:
-    """Keys as of ImageNet, sorted within each class; one of every other class has an awkward file or folder name."""
+    """Make keys like ImageNet's, sorted within each class; in every second class one has an awkward file or folder name."""
     keys: list[str] = []
     for position, (wnid, size) in enumerate(zip(wnids, sizes.tolist(), strict=True)):
         found = [f"{wnid}/{wnid}_{number}.JPEG" for number in rng.choice(20 * size, size, replace=False).tolist()]
@@ -131,7 +131,7 @@ def _keys(rng: np.random.Generator, wnids: Sequence[str], sizes: NDArray[np.int6
 
 
 def _class_names(rng: np.random.Generator, classes: int) -> list[str]:
-    """`checkered zebra`, some with a second name; two classes share theirs, and awkward ones are evenly spread."""
+    """Make class names like `checkered zebra`, some with a second name; two are equal, and awkward ones are evenly spread."""
     firsts, seconds = _pairs(rng, classes), _pairs(rng, classes)
     names = [f"{firsts[c]}, {seconds[c]}" if c % 3 == 0 else firsts[c] for c in range(classes)]
     names[1] = names[0]
@@ -140,7 +140,7 @@ def _class_names(rng: np.random.Generator, classes: int) -> list[str]:
 
 
 def _concepts(rng: np.random.Generator, count: int) -> tuple[list[str], list[str]]:
-    """Names and kinds: the project's own vocabulary, then pairs of its words; awkward names are evenly spread."""
+    """Make names and kinds of concepts: the project's own vocabulary, then pairs of its words, with some awkward names."""
     known = dict(_vocabulary()[:count])
     known |= dict.fromkeys(_pairs(rng, count - len(known)), "pair")
     names, kinds = list(known), list(known.values())
@@ -149,7 +149,7 @@ def _concepts(rng: np.random.Generator, count: int) -> tuple[list[str], list[str
 
 
 def _pairs(rng: np.random.Generator, count: int) -> list[str]:
-    """Different pairs of a property and a thing."""
+    """Draw different pairs of a property and a thing."""
     properties = [name for name, kind in _vocabulary() if kind in PROPERTIES]
     things = [name for name, kind in _vocabulary() if kind in THINGS]
     picked = rng.choice(len(properties) * len(things), count, replace=False)
@@ -163,7 +163,7 @@ def _sprinkle(names: list[str]) -> None:
 
 @cache
 def _vocabulary() -> list[tuple[str, str]]:
-    """Names and kinds of the project's own concepts."""
+    """Return names and kinds of the project's own concepts."""
     lines = data_path("vocabularies/attributes.tsv").read_text(encoding="utf-8").splitlines()
     rows = (line.split("\t") for line in lines if line and not line.startswith("#"))
     return [(row[0], row[1]) for row in rows]

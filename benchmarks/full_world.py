@@ -32,7 +32,7 @@ class Network:
     name: str
     family: str
     dim: int
-    """Feature dimension beside a head of 1,000 classes."""
+    """Feature dimension; the head has 1,000 classes."""
     accuracy: float
     attribute: float
     """Scale of AS, in degrees."""
@@ -60,7 +60,7 @@ vit_large_patch14_dinov2 | transformer | 1024 | .865 | .7 | 6 | .21
 
 
 def networks(count: int) -> list[Network]:
-    """The first models of the table; beyond it they come again as `resnet50.2`."""
+    """Return the first `count` models of the table; after its end they are repeated under names such as `resnet50.2`."""
     rows = [[cell.strip() for cell in line.split("|")] for line in _TABLE.strip().splitlines()]
     found = []
     for position in range(count):
@@ -72,7 +72,7 @@ def networks(count: int) -> list[Network]:
 
 
 class World:
-    """Classes, images and concepts of a made-up collection, and what any model finds in them. Threads may share it."""
+    """Classes, images and concepts of a made-up collection, and the results of any model on them. Threads may share it."""
 
     def __init__(self, sizes: NDArray[np.int64], concepts: int, clip: int, seed: int) -> None:
         self.sizes, self.clip, self.seed = sizes, clip, seed
@@ -84,7 +84,7 @@ class World:
         self.base = rng.normal(74, 4, concepts) + 2.5 * self._matrix(rng, rng)
 
     def draw(self, network: Network) -> Drawn:
-        """Head, predictions, scores and translator of one model; a few images have no score by `resnet50`."""
+        """Draw head, predictions, scores and translator of one model; a few images have no score by `resnet50`."""
         rng = self._generator(network.name)
         dim = self.classes + max(1, round(self.classes * (network.dim - 1000) / 1000))
         found: Datasets = {
@@ -113,14 +113,14 @@ class World:
         return np.random.default_rng([self.seed, *name.encode()])
 
     def _class_effect(self, kind: str, network: Network) -> Array:
-        """Standard normal over classes, in part shared with other models."""
+        """Draw standard normal values of the classes, in part shared with other models."""
         parts = [
             self._generator(f"{kind} {name}").normal(size=self.classes) for name in ("", network.family, network.name)
         ]
         return 0.8 * parts[0] + 0.45 * parts[1] + 0.4 * parts[2]
 
     def _predictions(self, network: Network, rng: np.random.Generator) -> Datasets:
-        """Wrong more often in hard classes and for hard images, mostly for a class nearby; less sure where wrong."""
+        """Draw predictions: incorrect ones are more frequent in hard classes and for hard images, and less confident."""
         noise = rng.standard_normal(self.images, dtype=np.float32)
         margin = 1.2 * self._class_effect("ease", network)[self.labels] + 1.5 * self.ease + 0.8 * noise
         margin += ndtri(network.accuracy) * np.sqrt(1.2**2 + 1.5**2 + 0.8**2)
@@ -136,7 +136,7 @@ class World:
         }
 
     def _scores(self, network: Network, rng: np.random.Generator) -> dict[str, Single]:
-        """Image columns; no |AS| exceeds its IS."""
+        """Draw the image columns; no |AS| exceeds its IS."""
 
         def noise() -> Single:
             return rng.standard_normal(self.images, dtype=np.float32)
@@ -173,7 +173,7 @@ class World:
         return {name: values.astype(np.float32, copy=False) for name, values in scores.items()}
 
     def _concept_scores(self, network: Network, rng: np.random.Generator, image: Single) -> dict[str, Single]:
-        """Class x concept matrices: |mean AS| <= mean |AS| <= mean IS of the class."""
+        """Draw the class x concept matrices: |mean AS| <= mean |AS| <= mean IS of the class."""
         known = np.isfinite(image)
         count = np.bincount(self.labels[known], minlength=self.classes)
         total = np.bincount(self.labels[known], image[known], minlength=self.classes)
@@ -205,13 +205,13 @@ class World:
         return {name: values.astype(np.float32) for name, values in matrices.items()}
 
     def _matrix(self, shared: np.random.Generator, own: np.random.Generator) -> Array:
-        """Standard normal (class, concept) of low rank: which concepts go with which classes."""
+        """Draw a standard normal matrix (class, concept) of low rank: the relation of concepts to classes."""
         classes = shared.normal(size=(self.classes, FACTORS)) + 0.3 * own.normal(size=(self.classes, FACTORS))
         concepts = shared.normal(size=(FACTORS, self.concepts))
         return classes @ concepts / np.sqrt(FACTORS)
 
     def _top_concepts(self, rng: np.random.Generator, scores: Single, spreads: Single) -> Datasets:
-        """Of each image the concepts with the largest |AS|: among the strongest of its class, with the class's spread."""
+        """Draw for each image the concepts with the largest |AS|, among the strongest of its class."""
         strongest = np.argsort(-np.abs(scores), axis=1)[:, :CANDIDATES]
         mean = np.take_along_axis(scores, strongest, axis=1)
         spread = np.nan_to_num(np.take_along_axis(spreads, strongest, axis=1))
@@ -226,7 +226,7 @@ class World:
         return {"images/top_concept": top, "images/top_concept_score": values}
 
     def _nearest(self, rng: np.random.Generator, same: float) -> NDArray[np.int32]:
-        """Neighbours of each image, a share of them from its class; none is the image itself."""
+        """Draw the neighbours of each image, a share of them from its class; none is the image itself."""
         shape = (self.images, NEIGHBOURS)
         inside = (rng.random(shape, dtype=np.float32) * self.sizes[self.labels][:, None]).astype(np.int64)
         inside += self.offsets[self.labels][:, None]

@@ -1,4 +1,4 @@
-"""How time and memory of measuring grow with images, classes, concepts and models: `python benchmarks/growth.py`.
+"""Measure how time and memory of measuring grow with images, classes, concepts and models: `python benchmarks/growth.py`.
 
 One of them is doubled three times while the others stay; features are made up (memory.py), the code is that of a run. Writes
 benchmarks/results/growth.csv and growth.md with the exponent b of cost ~ size^b, by least squares in logarithms. Needs Linux.
@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
-from memory import RESULTS, Taken, World, taken
+from memory import RESULTS, Usage, World, usage_of
 
 BASE = World(images=4_000, classes=50, concepts=250, models=1, dim=128, rank=32, clip=64)
 DOUBLINGS = 3
@@ -20,23 +20,23 @@ AXES = ("images", "classes", "concepts", "models")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One size of one axis, the least of several times and of their memory."""
+    """Time and memory at one size of one axis, the smallest values of several runs."""
 
     axis: str
     size: int
     seconds: float
     anonymous: float
-    """The most anonymous memory, in MB."""
+    """Largest anonymous memory, in MB."""
 
 
-def best(world: World, repeats: int) -> Taken:
-    """The same process several times: what else the machine does only adds."""
-    found = [asdict(taken(world)) for _ in range(repeats)]
-    return Taken(**{name: min(each[name] for each in found) for name in found[0]})
+def best(world: World, repeats: int) -> Usage:
+    """Run the same process several times and return the smallest values: other work on the machine only adds to them."""
+    found = [asdict(usage_of(world)) for _ in range(repeats)]
+    return Usage(**{name: min(each[name] for each in found) for name in found[0]})
 
 
 def rows(base: World, doublings: int, repeats: int) -> list[Row]:
-    """Every axis at every size; the base counts for all of them."""
+    """Measure every axis at every size; the base is measured once for all axes."""
     first, result = best(base, repeats), []
     for axis in AXES:
         for doubling in range(doublings + 1):
@@ -48,12 +48,12 @@ def rows(base: World, doublings: int, repeats: int) -> list[Row]:
 
 
 def exponent(sizes: Sequence[float], costs: Sequence[float]) -> float:
-    """b of cost ~ size^b."""
+    """Return b of cost ~ size^b."""
     return float(np.polyfit(np.log(sizes), np.log(costs), 1)[0])
 
 
 def write(found: Sequence[Row], base: World, repeats: int) -> None:
-    """The table as numbers and to be read."""
+    """Write the table as CSV and as Markdown."""
     with (RESULTS / "growth.csv").open("w", newline="") as stream:
         table = csv.DictWriter(stream, list(asdict(found[0])), lineterminator="\n")
         table.writeheader()

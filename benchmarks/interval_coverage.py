@@ -1,4 +1,4 @@
-"""How often do 95 % intervals hold the true figure, and how often is the stated order of two models right?
+"""Measure how often 95 % intervals contain the true figure, and how often the stated order of two models is correct.
 
 `python benchmarks/interval_coverage.py` draws data whose true figures are known, compares the intervals of
 sing_compute.scores with the usual ones, prints a table and writes results/interval_coverage.csv. Parts: `images` (one
@@ -36,7 +36,7 @@ Ends = dict[tuple[str, str], Array]
 
 @dataclass(frozen=True)
 class World:
-    """Where AS and IS come from: three or four normal numbers per image, of which they share one or two.
+    """Distribution of AS and IS: three or four normal numbers per image, of which they share one or two.
 
     `normal`: AS normal with an offset, so |AS| folded; IS the length of a 2-d normal vector. `heavy`: AS a t with 5
     degrees of freedom, IS the length in 3-d. `skewed`: AS exponential with an offset, |AS| and IS correlated by .45.
@@ -71,7 +71,7 @@ WORLDS = (
 
 
 def figures(scores: Array, shifts: Array, weights: Array, owners: NDArray[np.int64]) -> Array:
-    """(replicate, figure): every figure under every row of weights."""
+    """Compute every figure under every row of weights, (replicate, figure)."""
     ordered = (
         weighted_median.MedianTable.of(values, owners, weights.shape[1]) for values in (scores, np.abs(scores), shifts)
     )
@@ -81,12 +81,12 @@ def figures(scores: Array, shifts: Array, weights: Array, owners: NDArray[np.int
 
 
 def columns(scores: Array, shifts: Array) -> dict[str, NDArray[np.float32]]:
-    """As they are measured and stored."""
+    """Return AS and IS as columns, as they are measured and stored."""
     return {"attribute_score": scores.astype(np.float32), "image_score": shifts.astype(np.float32)}
 
 
 def bca_ends(found: Array, replicates: Array, left_out: Array) -> Array:
-    """(end, figure): bias-corrected and accelerated percentiles (Efron 1987)."""
+    """Compute bias-corrected and accelerated percentiles (Efron 1987), (end, figure)."""
     below = ((replicates < found) + 0.5 * (replicates == found)).mean(axis=0)
     bias = scipy.special.ndtri(below.clip(0.5 / len(replicates), 1 - 0.5 / len(replicates)))
     pull = left_out.mean(axis=0) - left_out
@@ -98,7 +98,7 @@ def bca_ends(found: Array, replicates: Array, left_out: Array) -> Array:
 
 
 def image_ends(scores: Array, shifts: Array, weights: Array) -> Ends:
-    """Every method's interval of every figure, (end,), for one data set."""
+    """Compute the interval of every figure by every method, (end,), for one data set."""
     count = len(scores)
     rows = np.arange(count)
     replicates = figures(scores, shifts, weights, rows)
@@ -120,7 +120,7 @@ def image_ends(scores: Array, shifts: Array, weights: Array) -> Ends:
 
 
 def rows_of(part: str, world: str, count: int, sets: Sequence[Ends], truth: dict[str, float]) -> Iterator[Row]:
-    """Coverage and mean width over the data sets that have an interval; the share without one is a column too."""
+    """Compute coverage and mean width over the data sets that have an interval, and the share of those without one."""
     for figure, method in sets[0]:
         low, high = np.array([ends[figure, method] for ends in sets]).T
         stated = np.isfinite(low) & np.isfinite(high)
@@ -132,7 +132,7 @@ def rows_of(part: str, world: str, count: int, sets: Sequence[Ends], truth: dict
 def over_images(
     sets: int, counts: Sequence[int] = (3, 5, 8, 10, 15, 20, 30, 50, 100, 200, 500), worlds: Sequence[World] = WORLDS
 ) -> Iterator[Row]:
-    """One class, or a model over its images."""
+    """Test intervals of one class, or of a model over its images."""
     for world in worlds:
         for count in counts:
             rng = np.random.default_rng([1, WORLDS.index(world), count])
@@ -142,7 +142,7 @@ def over_images(
 
 
 def over_sampled_images(sets: int, images: int = 400, sample: int = 100) -> Iterator[Row]:
-    """A model with four times the images that are resampled."""
+    """Test intervals of a model with four times as many images as are resampled."""
     names = ("attribute_score", "attribute_score_abs", "image_score", "ratio_images")
     for world in WORLDS[::2]:
         rng = np.random.default_rng(2)
@@ -157,7 +157,7 @@ def over_sampled_images(sets: int, images: int = 400, sample: int = 100) -> Iter
 
 
 def draw_classes(rng: np.random.Generator, classes: int, size: int) -> tuple[Array, Array]:
-    """AS and IS, (class, image): classes differ in their mean AS and in the scale of IS, the two correlated by half."""
+    """Draw AS and IS, (class, image): classes differ in mean AS and in the scale of IS, whose correlation is one half."""
     shift, other = rng.normal(size=(2, classes, 1))
     a, b, c = rng.normal(size=(3, classes, size))
     grow = np.exp(0.4 * (0.5 * shift + math.sqrt(0.75) * other))
@@ -165,7 +165,7 @@ def draw_classes(rng: np.random.Generator, classes: int, size: int) -> tuple[Arr
 
 
 def class_truth(size: int) -> dict[str, float]:
-    """Figures of infinitely many classes: closed, by Gauss-Hermite quadrature, or from 200,000 classes."""
+    """Compute the figures of infinitely many classes: in closed form, by Gauss-Hermite quadrature, or from 200,000 classes."""
     pooled = scipy.stats.norm(0.3, math.sqrt(0.4**2 + 0.7**2))
     absolute = scipy.optimize.brentq(lambda m: pooled.cdf(m) - pooled.cdf(-m) - 0.5, 0, 10)
     nodes, mass = np.polynomial.hermite_e.hermegauss(60)
@@ -180,7 +180,7 @@ def class_truth(size: int) -> dict[str, float]:
 
 
 def over_classes(sets: int, counts: Sequence[int] = (5, 6, 8, 10, 20, 50, 100, 200), size: int = 20) -> Iterator[Row]:
-    """A model over classes of 20 images."""
+    """Test intervals of a model over classes of 20 images."""
     truth = class_truth(size)
     for classes in counts:
         rng = np.random.default_rng([4, classes])
@@ -202,7 +202,7 @@ def over_classes(sets: int, counts: Sequence[int] = (5, 6, 8, 10, 20, 50, 100, 2
 
 
 def over_pairs(pairs: int, images: int = 100, priors: Sequence[float] = (1, 2, 4, 10)) -> Iterator[Row]:
-    """How often the model that `share_above` puts above is truly above, by the certainty stated.
+    """Measure how often the model that `share_above` calls larger is truly larger, by the stated certainty.
 
     log IS of both models is normal with variance .41, of which .25 is the image's. True differences of the medians are
     normal around 0; their standard deviation is a multiple of the standard error of the difference.
@@ -241,7 +241,7 @@ def over_pairs(pairs: int, images: int = 100, priors: Sequence[float] = (1, 2, 4
 
 
 def write(rows: Sequence[Row], parts: Sequence[str]) -> None:
-    """Put the rows in the place of those of the same parts; the other parts stay."""
+    """Replace the rows of these parts in the file; other parts remain."""
     kept: list[list[str]] = []
     if RESULTS.exists():
         kept = [row for row in csv.reader(RESULTS.read_text().splitlines()[2:]) if row[0] not in parts]

@@ -1,7 +1,7 @@
-"""What measuring one model takes in memory, from ten thousand images to a million: `python benchmarks/memory.py`.
+"""Measure the memory of measuring one model, from ten thousand images to a million: `python benchmarks/memory.py`.
 
-The features are made up, shard by shard, and never kept; everything behind them is the code of a run. Each size is a process
-of its own, watched from outside. Writes benchmarks/results/memory.csv and memory.md. Needs Linux.
+The features are made up, shard by shard, and never stored; everything after them is the code of a run. Each size is measured in
+a separate process, which is watched from outside. Writes benchmarks/results/memory.csv and memory.md. Needs Linux.
 """
 
 import argparse
@@ -32,12 +32,12 @@ from sing_compute.store import replace_store
 RESULTS = Path(__file__).resolve().parent / "results"
 IMAGES = (10_000, 100_000, 1_000_000)
 SAMPLE_SECONDS = 0.005
-"""Between two looks at a process. Its own record of the most it held backs them up."""
+"""Seconds between two samples of a process's memory. The kernel's record of the largest value is used, too."""
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """How large what is measured is."""
+    """Sizes of the measured data."""
 
     images: int
     classes: int = 200
@@ -49,20 +49,20 @@ class World:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """What measuring a world took."""
+class Usage:
+    """Time and memory of measuring a world."""
 
     seconds: float
     start: float
     """Anonymous memory before the first model is measured, in MB: libraries, labels, head."""
     anonymous: float
-    """The most anonymous memory seen, in MB."""
+    """Largest anonymous memory that was seen, in MB."""
     resident: float
-    """The most memory ever resident, in MB: with the files that are mapped, libraries above all."""
+    """Largest resident memory, in MB: with mapped files, which are mostly libraries."""
 
 
 class Simulated(WorkFolder):
-    """Shards of a made-up model, made anew whenever one is read."""
+    """Shards of a made-up model; each is made again whenever it is read."""
 
     def __init__(self, world: World, labels: Tensor, head: nn.Linear, seed: int) -> None:
         generator = torch.Generator().manual_seed(seed)
@@ -71,7 +71,7 @@ class Simulated(WorkFolder):
         self._map = torch.randn(world.dim, world.clip, generator=generator) / world.dim**0.5
 
     def read(self, index: int, *names: str) -> Shard:
-        """One shard with the tensors of these names."""
+        """Return one shard with the tensors of these names."""
         rows = torch.arange(index * SHARD_IMAGES, min((index + 1) * SHARD_IMAGES, self._world.images))
         generator = torch.Generator().manual_seed(self._seed * 10**9 + index)
         features = torch.randn(len(rows), self._world.dim, generator=generator) + self._centres[self._labels[rows]] + 1
@@ -90,7 +90,7 @@ class Simulated(WorkFolder):
 
 @torch.inference_mode()
 def measure(world: World, folder: Path) -> float:
-    """Measure a made-up world with the code of a run; gives the anonymous memory held before that, in MB."""
+    """Measure a made-up world with the code of a run; return the anonymous memory before that, in MB."""
     generator = torch.Generator().manual_seed(0)
     offsets = -(-torch.arange(world.classes + 1) * world.images // world.classes)
     labels = torch.arange(world.classes, dtype=torch.int32).repeat_interleave(offsets.diff())
@@ -118,13 +118,13 @@ def measure(world: World, folder: Path) -> float:
 
 
 def memory(process: int | str) -> dict[str, float]:
-    """What the kernel says of a process's memory, in MB; nothing of one that has ended."""
+    """Return the kernel's figures of a process's memory, in MB; none for a process that has ended."""
     lines = (line.split() for line in Path(f"/proc/{process}/status").read_text().splitlines())
     return {words[0].strip(":"): int(words[1]) / 1024 for words in lines if words[-1] == "kB"}
 
 
-def taken(world: World, *, script: str = __file__) -> Taken:
-    """Measure a world in a process of its own and watch its memory."""
+def usage_of(world: World, *, script: str = __file__) -> Usage:
+    """Measure a world in a separate process, and watch its memory."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, script, "--one", json.dumps(asdict(world)), "--folder", folder]
         most = 0.0
@@ -137,11 +137,11 @@ def taken(world: World, *, script: str = __file__) -> Taken:
     if process.returncode:
         raise SystemExit(f"measuring {world} failed with code {process.returncode}")
     found = json.loads(answer)
-    return Taken(found["seconds"], found["start"], most, found["resident"])
+    return Usage(found["seconds"], found["start"], most, found["resident"])
 
 
 def one(world: World, folder: Path) -> None:
-    """What a watched process does."""
+    """Measure a world in this process, which another one watches."""
     start = time.perf_counter()
     before = measure(world, folder)
     answer = {"seconds": time.perf_counter() - start, "start": before, "resident": memory("self")["VmHWM"]}
@@ -161,14 +161,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows = []
     for images in given.images:
         world = replace(World(images=given.images[0]), images=images)
-        found = taken(world)
+        found = usage_of(world)
         print(f"{images:,} images: {found}", flush=True)
         rows.append({"images": images} | {name: round(value, 1) for name, value in asdict(found).items()})
     write(rows)
 
 
 def write(rows: list[dict[str, float]]) -> None:
-    """The table as numbers and to be read, with growth over the smallest size."""
+    """Write the table as CSV and as Markdown, with the growth over the smallest size."""
     first = rows[0]
     for row in rows:
         row["growth"] = round(row["anonymous"] / first["anonymous"] - 1, 4)

@@ -1,4 +1,4 @@
-"""Does the pipeline find leaks that were planted, and only those? `python benchmarks/planted.py [--quick]` (docs/planted.md).
+"""Measure if the pipeline finds planted leaks, and only those: `python benchmarks/planted.py [--quick]` (docs/planted.md).
 
 Writes benchmarks/results/planted.csv, docs/planted.svg and the tables in docs/planted.md.
 """
@@ -44,14 +44,14 @@ SWEEPS: dict[str, tuple[float, ...]] = {
 }
 TILTS = (30.0, 45.0, 60.0, 75.0, 90.0)
 QUIET = replace(DOCUMENTED, leaks=0)
-"""Nothing leaks; the offset moves no concept."""
+"""Settings of a world in which nothing leaks, and the offset moves no concept."""
 OFFSET = replace(QUIET, offset_anywhere=True, offset=20.0)
-"""Nothing leaks; what is removed is, but for noise, one random null direction that all images share: H0 itself."""
+"""Settings of a world under H0: nothing leaks, and the null part is one random direction that all images share, plus noise."""
 SEEDS = 10
 OFFSETS = 4
-"""Worlds of the second kind per seed: each has one direction only."""
+"""Worlds under H0 for each seed; each has only one direction."""
 STEEP = NormalDist().inv_cdf(1 - SIGNIFICANT / 2)
-"""Beyond this |z| lies the stated share of a normal distribution."""
+"""The |z| beyond which a normal distribution has the share `SIGNIFICANT`."""
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS, PAGE = ROOT / "benchmarks/results/planted.csv", ROOT / "docs/planted.md"
 BEGIN, END = "<!-- planted:begin -->", "<!-- planted:end -->"
@@ -64,13 +64,13 @@ class Memory(WorkFolder):
         self._rows, self._tensors = shard_rows(images), tensors
 
     def read(self, index: int, *names: str) -> Shard:
-        """One shard with the tensors of these names."""
+        """Return one shard with the tensors of these names."""
         rows = torch.tensor(self._rows[index])
         return Shard(rows, {name: self._tensors[name][rows] for name in names}, [])
 
 
 class Quiet(Progress):
-    """Says nothing."""
+    """A `Progress` that shows nothing."""
 
     def __init__(self) -> None:
         super().__init__(rank=1)
@@ -78,7 +78,7 @@ class Quiet(Progress):
 
 @torch.inference_mode()
 def measure(worlds: dict[str, PlantedWorld], path: Path) -> Path:
-    """Run the pipeline on models of the same images, one world each, into a results file: the only place that knows how.
+    """Run the pipeline on models of the same images, one world for each, and write a results file.
 
     A world's head becomes a Linear network whose input is the feature; it goes through the classes that a real network does.
     """
@@ -118,7 +118,7 @@ def measure(worlds: dict[str, PlantedWorld], path: Path) -> Path:
 
 
 def _network(name: str, world: PlantedWorld) -> tuple[Classifier, dict[str, Tensor]]:
-    """A classifier that is its head, and what extraction keeps of it."""
+    """Return a classifier that consists of its head, and the tensors that extraction would store of it."""
     weight, bias = (_float(part) for part in world.head)
     linear = nn.Linear(weight.shape[1], weight.shape[0])
     linear.weight.copy_(weight)
@@ -138,14 +138,14 @@ def _float(values: Array) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What the pipeline found of what was planted in one model; NaN where nothing of the kind was there to find."""
+    """Comparison of the pipeline's results with the planted leaks of one model; NaN where the model has no such leak."""
 
     auc: float
     """Area under the ROC of |z| against the planted leaks, mean over classes."""
     auc_least: float
-    """The same of the worst class."""
+    """The same for the worst class."""
     auc_score: float
-    """The same of |mean AS| instead of |z|, mean over classes."""
+    """The same for |mean AS| instead of |z|, mean over classes."""
     spearman: float
     """Rank correlation of mean |AS| with the true |AS| over the planted leaks."""
     slope: float
@@ -155,15 +155,15 @@ class Recovery:
     attribute_score: float
     """Mean over the planted leaks (over everything if none is) of measured mean |AS|."""
     attribute_score_true: float
-    """The same of the true |AS|."""
+    """The same for the true |AS|."""
     largest_elsewhere: float
     """Largest measured |mean AS| where nothing was planted."""
     largest_elsewhere_true: float
-    """The same of the true mean AS: a vector that grows shorter turns every angle that is not 90 degrees a little."""
+    """The same for the true mean AS: a shorter vector changes every angle a little that is not 90 degrees."""
     image_score: float
     """Median IS."""
     image_score_true: float
-    """The same of the true IS."""
+    """The same for the true IS."""
     cosine: float
     """Out-of-fold cosine of the translator over that of the mean embedding, as share of the way to 1."""
     found: float
@@ -213,7 +213,7 @@ def recovery(store: Store, name: str, world: PlantedWorld) -> Recovery:
 
 
 def roc_area(scores: Array, planted: NDArray[np.bool_]) -> float:
-    """Probability that a planted leak scores above another concept, ties half (Mann and Whitney 1947); NaN without both."""
+    """Return the probability that a planted leak scores above another concept, ties half (Mann and Whitney 1947), or NaN."""
     above = scores[planted][:, None] - scores[~planted][None]
     return float(((above > 0) + 0.5 * (above == 0)).mean()) if above.size else float("nan")
 
@@ -223,7 +223,7 @@ def _share(part: float, whole: float) -> float:
 
 
 def cases(seed: int, seeds: int) -> Iterator[tuple[str, dict[float, PlantedWorld]]]:
-    """Every results file of one seed: its sweep, and the world of each model by level."""
+    """Yield every results file of one seed: its sweep, and the world of each model by level."""
     for sweep, levels in SWEEPS.items():
         for level in levels:
             changed: dict[str, Any] = {sweep: int(level) if sweep == "images" else level}
@@ -235,7 +235,7 @@ def cases(seed: int, seeds: int) -> Iterator[tuple[str, dict[float, PlantedWorld
 
 
 def benchmark(seeds: int) -> list[Row]:
-    """One row of text cells for every model measured."""
+    """Return one row of text cells for every measured model."""
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
         for seed in range(seeds):

@@ -1,4 +1,4 @@
-"""Rows of the planted benchmark as Markdown tables and as one plain SVG."""
+"""Write the rows of the planted benchmark as Markdown tables and as one simple SVG."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ NOISE = {
     "target_noise": "noise in CLIP embeddings",
     "images": "images per class",
 }
-"""Sweeps of the curve, and what their levels are."""
+"""Sweeps of the curve, and titles of their levels."""
 NO_LEAK = {
     "quiet": "offset that moves no concept",
     "offset": "offset along a random direction",
@@ -37,16 +37,16 @@ class Level:
     rows: Sequence[Row]
 
     def column(self, name: str) -> list[float]:
-        """One figure of every seed."""
+        """Return one figure of every seed."""
         return [float(row[name]) for row in self.rows]
 
     def mean(self, name: str) -> float:
-        """Mean over seeds; NaN where a seed has no value."""
+        """Return the mean over seeds; NaN if a seed has no value."""
         return float(np.mean(self.column(name)))
 
 
 def levels_of(rows: Iterable[Row], sweep: str) -> list[Level]:
-    """The levels of a sweep, rising."""
+    """Return the levels of a sweep, ascending."""
     groups: dict[float, list[Row]] = {}
     for row in rows:
         if row["sweep"] == sweep:
@@ -55,7 +55,7 @@ def levels_of(rows: Iterable[Row], sweep: str) -> list[Level]:
 
 
 def tables(rows: Sequence[Row], documented: Settings) -> str:
-    """Every table of docs/planted.md; rows at the documented settings in bold."""
+    """Return all tables of docs/planted.md; rows at the documented settings are bold."""
     return "\n\n".join([_curve(rows, documented), _order(rows), _false_positives(rows)])
 
 
@@ -110,7 +110,7 @@ def _order(rows: Sequence[Row]) -> str:
         for level in levels
     ]
     seeds = len(levels[0].rows)
-    right = {name: _rising(levels, name) for name in columns}
+    right = {name: _count_ascending(levels, name) for name in columns}
     text = (
         f"Models in the true order: {right['attribute_score']} of {seeds} seeds by AS, {right['image_score']} of {seeds} "
         f"by IS (truth: {right['attribute_score_true']} and {right['image_score_true']} rise with the tilt)."
@@ -118,8 +118,8 @@ def _order(rows: Sequence[Row]) -> str:
     return _markdown(head, lines) + "\n\n" + text
 
 
-def _rising(levels: Sequence[Level], name: str) -> int:
-    """Seeds in which a figure rises from each model to the next."""
+def _count_ascending(levels: Sequence[Level], name: str) -> int:
+    """Count the seeds in which a figure increases from each model to the next."""
     return int((np.diff([level.column(name) for level in levels], axis=0) > 0).all(axis=0).sum())
 
 
@@ -151,7 +151,7 @@ def _markdown(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
 
 
 def chart(rows: Sequence[Row], documented: Settings) -> str:
-    """The curve: one panel per sweep, levels evenly spaced, mean over seeds; a dashed line at the documented level."""
+    """Draw the curve: one panel per sweep, levels evenly spaced, mean over seeds, a dashed line at the documented level."""
     width, height = len(NOISE) * (_WIDTH + _GAP) + _LEFT, _HEIGHT + _TOP + 70
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="11">',

@@ -1,4 +1,4 @@
-"""A world without images, whose leaks are known: latents, a head, features, a linear "CLIP" and its true scores.
+"""Make a world without images whose leaks are known: latents, a head, features, a linear "CLIP" and its true scores.
 
 Every image has latents: class coordinates h, and of each attribute k a part y_k that the head may see and a part x_k
 that leaks. The feature keeps y_k along a principal direction a_k, and x_k along a direction turned by `tilt` from a_k
@@ -17,11 +17,11 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Sizes, strengths and noise. The noise written here is the documented one."""
+    """Sizes, strengths and noise of a world. The defaults are the documented ones."""
 
     classes: int = 20
     images: int = 100
-    """Images of each class."""
+    """Number of images of each class."""
     dim: int = 128
     clip: int = 48
     class_dims: int = 8
@@ -33,9 +33,9 @@ class Settings:
     strength: tuple[float, float] = (1.0, 4.0)
     """Least and greatest mean of a leaking x_k, in units of CLIP space before normalisation; either sign."""
     principal: float = 0.4
-    """Share of classes and attributes in which y_k has a mean as strong as a leak's."""
+    """Share of classes and attributes in which y_k has a mean as strong as that of a leak."""
     base: float = 30.0
-    """Length of what all CLIP embeddings share."""
+    """Length of the part that all CLIP embeddings share."""
     class_length: float = 6.0
     spread: float = 1.0
     """Standard deviation of every latent within a class."""
@@ -46,9 +46,9 @@ class Settings:
     tilt: float = 90.0
     """Degrees by which the leaking part is turned into the null space; it moves T(f~) by 1 - cos(tilt) of x_k."""
     feature_noise: float = 0.2
-    """Standard deviation per coordinate of what is in a feature and not in the CLIP embedding."""
+    """Standard deviation per coordinate of the noise that is in a feature and not in the CLIP embedding."""
     target_noise: float = 0.5
-    """Standard deviation per coordinate of what is in the CLIP embedding and not in a feature, before normalisation."""
+    """Standard deviation per coordinate of the noise that is in the CLIP embedding and not in a feature, before normalisation."""
 
     @property
     def rank(self) -> int:
@@ -63,7 +63,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Latents:
-    """What images are made of; rows are images, sorted by class."""
+    """Latents of the images; rows are images, sorted by class."""
 
     labels: NDArray[np.int64]
     h: Array
@@ -75,7 +75,7 @@ class Latents:
 
 @dataclass(frozen=True)
 class PlantedWorld:
-    """One world: everything but the images follows from `settings` and `seed`.
+    """One world; `settings` and `seed` determine it.
 
     Worlds of one seed that differ only in `tilt`, `offset_anywhere` or noise have the same images.
     """
@@ -97,7 +97,7 @@ class PlantedWorld:
 
     @cached_property
     def planted(self) -> NDArray[np.bool_]:
-        """Which concepts leak in which class, (class, concept)."""
+        """True where a concept leaks in a class, (class, concept)."""
         return np.pad(self.leak != 0, ((0, 0), (0, self.settings.distractors)))
 
     @cached_property
@@ -143,7 +143,7 @@ class PlantedWorld:
 
     @cached_property
     def clip_map(self) -> tuple[Array, Array]:
-        """B (clip, dim) and b of the linear CLIP, u = B f + b: what the best translator would be."""
+        """B (clip, dim) and b of the linear CLIP, u = B f + b: the best possible translator."""
         s, clip = self.settings, self.clip_frame
         gain = np.zeros((s.dim, s.clip))
         gain[: s.rank] = clip[1 : 1 + s.rank]
@@ -208,18 +208,18 @@ class PlantedWorld:
         return np.degrees(score), np.degrees(shift)
 
     def class_mean(self, values: Array) -> Array:
-        """Mean over the images of each class."""
+        """Return the mean over the images of each class."""
         return np.asarray(values.reshape(self.settings.classes, self.settings.images, *values.shape[1:]).mean(1))
 
     def _rng(self, purpose: str) -> np.random.Generator:
-        """A stream for each purpose: changing one setting leaves the other draws alone."""
+        """Return a random stream for each purpose, so that one changed setting does not change the other draws."""
         return np.random.default_rng([self.seed, *purpose.encode()])
 
 
 def trigonometric_scores(world: PlantedWorld) -> tuple[Array, Array]:
-    """AS (image, attribute) and IS (image,) from the latents alone, by trigonometry in orthonormal frames (docs/planted.md).
+    """Compute AS (image, attribute) and IS (image,) from the latents alone, by trigonometry (docs/planted.md).
 
-    Holds for `offset_anywhere=False`: the offset then lies along g, and u_k = x_k + y_k before, y_k + x_k cos(tilt) after.
+    Holds for `offset_anywhere=False`: the offset is then along g, and u_k = x_k + y_k before, y_k + x_k cos(tilt) after.
     """
     s, image = world.settings, world.latents
     before, after = image.x + image.y, image.y + image.x * np.cos(np.radians(s.tilt))
@@ -237,7 +237,7 @@ def trigonometric_scores(world: PlantedWorld) -> tuple[Array, Array]:
 
 
 def unit(vectors: Array) -> Array:
-    """Rows of length one."""
+    """Scale rows to length one."""
     return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
 
 

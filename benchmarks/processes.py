@@ -1,4 +1,4 @@
-"""How much faster are two processes on two cores than one process on one core?
+"""Measure how much faster two processes on two cores are than one process on one core.
 
 `python benchmarks/processes.py` runs the command itself, alone on core 0 and under torchrun on cores 0 and 1, one thread each, on
 a ResNet-50 with random weights and stored embeddings, prints a table and writes results/processes.csv and .md. The files that
@@ -33,15 +33,15 @@ CLIP_DIM = 128
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """Seconds of a run, and of its features alone (of rank 0, whose part is the largest)."""
+class Duration:
+    """Seconds of a run, and of its features alone (of rank 0, which has the largest part)."""
 
     whole: float
     features: float
 
 
 def write_inputs(folder: Path, images: int) -> list[str]:
-    """Photographs, embeddings and a network; gives the options of the run."""
+    """Write photographs, embeddings and a network; return the options of the run."""
     draw_photographs(folder / "images", images)
     keys = sorted(path.relative_to(folder / "images").as_posix() for path in (folder / "images").rglob("*.jpg"))
     rng = np.random.default_rng(0)
@@ -56,8 +56,8 @@ def write_inputs(folder: Path, images: int) -> list[str]:
     ]
 
 
-def run(folder: Path, options: list[str], processes: int) -> Taken:
-    """One run on so many cores."""
+def run(folder: Path, options: list[str], processes: int) -> Duration:
+    """Run once with this number of processes, each on one core."""
     output = folder / f"{processes}.h5"
     for path in folder.glob(f"{processes}.h5*"):
         path.unlink()
@@ -77,11 +77,11 @@ def run(folder: Path, options: list[str], processes: int) -> Taken:
     whole = time.perf_counter() - began
     done = re.search(r" features[^:\n]*: [\d,]+ of [\d,]+ in ([\d.]+) s", (folder / f"{processes}.h5.log").read_text())
     assert done
-    return Taken(whole, float(done[1]))
+    return Duration(whole, float(done[1]))
 
 
 def same(left: Path, right: Path) -> bool:
-    """Whether two results files hold the same bytes."""
+    """Return True if two results files hold the same bytes."""
     found: list[bool] = []
     with h5py.File(left) as one, h5py.File(right) as two:
         one.visititems(
@@ -99,15 +99,15 @@ def main() -> None:
     images, repetitions = (512, 1) if options.quick else (1024, 1)
     if len(os.sched_getaffinity(0)) < 2:
         parser.error("needs two cores")
-    best: dict[int, Taken] = {}
+    best: dict[int, Duration] = {}
     with TemporaryDirectory() as name:
         folder = Path(name)
         arguments = write_inputs(folder, images)
         for _ in range(repetitions):
             for processes in (1, 2):
-                taken = run(folder, arguments, processes)
-                least = best.get(processes, taken)
-                best[processes] = Taken(min(least.whole, taken.whole), min(least.features, taken.features))
+                duration = run(folder, arguments, processes)
+                least = best.get(processes, duration)
+                best[processes] = Duration(min(least.whole, duration.whole), min(least.features, duration.features))
         equal = same(folder / "1.h5", folder / "2.h5")
     one, two = best[1], best[2]
     size = f"ResNet-50, {images:,} images"

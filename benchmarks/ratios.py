@@ -1,4 +1,4 @@
-"""Peers timed in turn in one run, what one takes over the other, and the table, CSV and Markdown made of it."""
+"""Time peers in turn in one run, and write the ratios of their times as table, CSV and Markdown."""
 
 import csv
 import datetime
@@ -16,7 +16,7 @@ HEADER = ("what", "size", "ratio", "goal", "met", "note")
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """One measured ratio, and what was asked of it: at least `least`, at most `most`."""
+    """One measured ratio, and its goal: at least `least`, at most `most`."""
 
     what: str
     size: str
@@ -35,7 +35,7 @@ class Ratio:
 
 
 def in_turn(peers: Mapping[str, Callable[[], object]], repetitions: int) -> dict[str, float]:
-    """The least seconds of each peer, timed one after the other, again and again, so that a busy moment meets them all."""
+    """Return the shortest time of each peer, in seconds; they run in turn, so that a busy machine slows all of them."""
     least = dict.fromkeys(peers, math.inf)
     for _ in range(repetitions):
         for name, peer in peers.items():
@@ -46,7 +46,7 @@ def in_turn(peers: Mapping[str, Callable[[], object]], repetitions: int) -> dict
 
 
 def table(ratios: Sequence[Ratio]) -> Iterator[str]:
-    """Lines of text."""
+    """Yield the table as lines of text."""
     rows = [HEADER, *(ratio.row for ratio in ratios)]
     widths = [max(len(row[k]) for row in rows) for k in range(len(HEADER))]
     for row in rows:
@@ -54,7 +54,7 @@ def table(ratios: Sequence[Ratio]) -> Iterator[str]:
 
 
 def save(path: Path, title: str, ratios: Sequence[Ratio], facts: Mapping[str, str]) -> None:
-    """As CSV, and as Markdown beside it; both begin with when and where."""
+    """Write the ratios as CSV, and as Markdown next to it; both begin with date and machine."""
     said = surroundings() | facts
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w", newline="", encoding="utf-8") as target:
@@ -69,7 +69,7 @@ def save(path: Path, title: str, ratios: Sequence[Ratio], facts: Mapping[str, st
 
 
 def surroundings() -> dict[str, str]:
-    """When and on what machine this is measured."""
+    """Return date and machine of the measurement."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -1,7 +1,7 @@
-"""What does scoring images against concepts cost beside its bare matrix products, and beside one concept at a time?
+"""Compare the time of scoring images against concepts with its bare matrix products, and with one concept at a time.
 
 `python benchmarks/scoring.py` scores 5,000 images against 1,000 concepts on all cores, prints a table and writes
-results/scoring.csv and .md. The peers are timed in turn, the best of several times is taken:
+results/scoring.csv and .md. The peers are timed in turn, and the shortest of several times counts:
 
 - ours: the three views of each feature by the translator of its fold (float64), their angles to all concepts (float32), and the
   sums of angles, AS, |AS| and AS^2 of each class (float64), in the blocks of a run;
@@ -10,7 +10,7 @@ results/scoring.csv and .md. The peers are timed in turn, the best of several ti
 - one concept at a time: before and after translated by one float32 product each; then, for each concept and each 256 images,
   cosine similarity, arccos and the difference of the angles.
 
-The control by random directions (50 images a class, 200 draws) is timed beside arcsin of as many numbers, and nothing but arcsin.
+The control by random directions (50 images a class, 200 draws) is compared with arcsin of as many numbers and nothing else.
 """
 
 import argparse

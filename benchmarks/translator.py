@@ -1,4 +1,4 @@
-"""What does the ridge translator cost beside scikit-learn's Ridge over the same penalties, and how much memory?
+"""Compare time and memory of the ridge translator with scikit-learn's Ridge over the same penalties.
 
 `python benchmarks/translator.py` takes 20,000 images, features of 1,280 and a CLIP space of 512 on all cores, prints a table and
 writes results/translator.csv and .md. Both peers give the out-of-fold cosine of every image for 13 penalties in 5 folds:
@@ -7,8 +7,8 @@ writes results/translator.csv and .md. Both peers give the out-of-fold cosine of
   AS and IS of every image and penalty come with it, and images are read in shards of 256, twice;
 - scikit-learn: `Ridge(alpha)` of the float64 features outside each fold, for each penalty, and `predict` of the fold.
 
-Memory is that of a process of its own, which fits a whole translator (choice of the penalty, path, translators of all folds) on
-images that are made up shard by shard; what it held before the fit is taken off.
+Memory is that of a separate process, which fits a whole translator (choice of the penalty, path, translators of all folds) on
+images that are made up shard by shard; its memory before the fit is subtracted.
 """
 
 import argparse
@@ -64,7 +64,7 @@ class World:
 
 
 class Peers:
-    """Both on the same images, which lie in memory; what they found last is kept."""
+    """Both peers on the same images, which are in memory; their last results are stored."""
 
     def __init__(self, world: World, images: int) -> None:
         self.world, self.images, self.shards = world, images, list(world.shards(images))
@@ -97,14 +97,14 @@ class Peers:
                 self.reference_cosine[ridge][inside] = cosine_similarity(predicted, torch.from_numpy(targets[inside]))
 
     def coefficients(self) -> float:
-        """Largest difference of any coefficient from scikit-learn's, over the largest coefficient, of all fits."""
+        """Return the largest difference of any coefficient from scikit-learn's, over the largest coefficient, of all fits."""
         return max(
             float(np.abs(self.paths[fold].fit(ridge).weight.numpy() - peer.coef_).max() / np.abs(peer.coef_).max())
             for (ridge, fold), peer in self.reference.items()
         )
 
     def cosines(self) -> float:
-        """Largest difference of any image's out-of-fold cosine."""
+        """Return the largest difference of any image's out-of-fold cosine."""
         return max(
             float(np.abs(self.ours_cosine[ridge] - peer.numpy()).max()) for ridge, peer in self.reference_cosine.items()
         )
@@ -121,8 +121,8 @@ def measure(dim: int, clip: int, images: int, repetitions: int) -> Iterator[Rati
 
 
 def held(dim: int, clip: int, images: int) -> float:
-    """What the fit takes in this process, in MB."""
-    fit_on(World(64, 32), SHARD_IMAGES * 4)  # what libraries take at their first use
+    """Return the memory that the fit takes in this process, in MB."""
+    fit_on(World(64, 32), SHARD_IMAGES * 4)  # the memory that libraries take at their first use
     world = World(dim, clip)
     before = _peak()
     fit_on(world, images)
@@ -134,20 +134,20 @@ def fit_on(world: World, images: int) -> AffineTranslator:
 
 
 def _peak() -> float:
-    """MB; getrusage would tell the peak of the process that started this one."""
+    """Return the peak memory of this process in MB; getrusage would give the peak of the process that started it."""
     status = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024
 
 
 def memory(dim: int, clip: int) -> Iterator[Ratio]:
-    """Each number of images in a process of its own."""
-    taken = []
+    """Measure each number of images in a separate process."""
+    megabytes = []
     for images in MEMORY_IMAGES:
         command = [sys.executable, __file__, "--held", str(images), "--dim", str(dim), "--clip", str(clip)]
-        taken.append(float(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
+        megabytes.append(float(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
     few, many = (f"{images:,}" for images in MEMORY_IMAGES)
-    note = f"{taken[1]:.0f} MB over {taken[0]:.0f} MB"
-    yield Ratio(f"memory, {many} over {few} images", f"{dim:,} -> {clip}", taken[1] / taken[0], note, most=1.05)
+    note = f"{megabytes[1]:.0f} MB over {megabytes[0]:.0f} MB"
+    yield Ratio(f"memory, {many} over {few} images", f"{dim:,} -> {clip}", megabytes[1] / megabytes[0], note, most=1.05)
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -3, -4, -8
-"""Numbers of the parameters in malloc.h."""
+"""Numbers of these parameters in malloc.h."""
 _LARGEST_THRESHOLD, _DEFAULT_MMAPS, _NEVER = 2**25, 2**16, 2**31 - 1
 
 

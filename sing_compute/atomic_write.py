@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP)
-"""Errors of file systems that cannot fsync a folder; there the rename alone must do."""
+"""Errors of file systems that cannot fsync a folder; there the rename alone must suffice."""
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""Error numbers that say that there is no room for more."""
+"""Error numbers of a full disk, a full quota or a too large file."""
 
 
 def binary_file(path: Path, *, permissions: int = 0o666, durable: bool = True) -> AbstractContextManager[IO[bytes]]:
@@ -79,7 +79,7 @@ def write_text(path: Path, content: str, *, permissions: int = 0o666, durable: b
 
 @contextmanager
 def _new_file(path: Path, mode: Literal["w", "wb"], permissions: int, durable: bool) -> Iterator[IO[Any]]:
-    # Another name at each call: what a killed process leaves is in nobody's way. Clean-ups look for the ending.
+    # Another name at each call: a file that a killed process leaves blocks no other. Clean-ups look for the ending.
     temporary = path.with_name(f".sing-{os.urandom(8).hex()}.tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, permissions)
     text = {"encoding": "utf-8", "newline": ""} if mode == "w" else {}

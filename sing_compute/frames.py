@@ -1,4 +1,4 @@
-"""Results as pandas DataFrames, for notebooks. The tables are those of the explorer and of its CSV export."""
+"""Read results as pandas DataFrames, for notebooks. The tables are those of the explorer and of its CSV export."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -18,7 +18,7 @@ class Results:
     """A results file. Every table is a DataFrame whose columns are described in `attrs`: {column: "unit: description"}.
 
     Texts are without control, direction and invisible characters, as on the screen, so that printing a table from a stranger
-    is safe; `store.array(PATH)` gives them as they stand in the file.
+    is safe; `store.array(PATH)` gives the unchanged texts of the file.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -36,12 +36,12 @@ class Results:
         self.close()
 
     def close(self) -> None:
-        """Release the file; tables already made stay valid."""
+        """Close the file; tables that were made before stay valid."""
         self._store.close()
 
     @property
     def store(self) -> Store:
-        """The file itself, for every array that the tables leave out."""
+        """The open file, for arrays that are in no table."""
         return self._store
 
     @property
@@ -50,12 +50,12 @@ class Results:
         return [spec.name for spec in catalogue.tables(self._store)]
 
     def table(self, name: str, *, along: str = "", **items: str | int | None) -> pd.DataFrame:
-        """Any table of the file, by the column that names its rows.
+        """Return any table of the file; its index is the column that names the rows.
 
         Args:
             name: One of `tables`.
             along: Show one row of that table, once for each item of this axis.
-            items: What the table is about, by axis: a model's name, a class by name, index or WordNet id.
+            items: The items whose table it is, by axis: a model's name, a class by name, index or WordNet id.
 
         Raises:
             StoreError: The file holds no such table or item.
@@ -73,14 +73,14 @@ class Results:
         of: Sequence[str | int] | None = None,
         **items: str | int | None,
     ) -> pd.DataFrame:
-        """One column of a table for several items of an axis, differences to the first and changes of rank.
+        """Return one column of a table for several items of an axis, differences to the first and changes of rank.
 
         Args:
             name: One of `tables`.
             axis: The axis whose items are compared, as a rule `model`.
             measure: The column; the table's own if not given.
             of: The items; all if not given.
-            items: What the table is about beside that, by axis.
+            items: The items of other axes whose table it is, by axis.
 
         Raises:
             StoreError: Fewer than two items, an unknown one, no such table or column, or an item without it.
@@ -89,11 +89,15 @@ class Results:
 
     @property
     def models(self) -> pd.DataFrame:
-        """One row per model, by name."""
+        """Table with one row per model, by name."""
         return self.table("models")
 
     def classes(self, model: str | None = None, *, subset: str = "all") -> pd.DataFrame:
-        """One row per class with images in the subset, by class index.
+        """Return one row per class with images in the subset, by class index.
+
+        Args:
+            model: Name of the model; None for the first.
+            subset: `all`, `right`, `wrong`, or `group:NAME`.
 
         Raises:
             StoreError: No such model or subset.
@@ -102,7 +106,11 @@ class Results:
         return _frame(open_table(self._store, place), "index")
 
     def concepts(self, class_: str | int, model: str | None = None) -> pd.DataFrame:
-        """One row per concept for one class, by concept name.
+        """Return one row per concept for one class, by concept name.
+
+        Args:
+            class_: Name, index or WordNet id of the class.
+            model: Name of the model; None for the first.
 
         Raises:
             StoreError: No such model or class, or the model has no scores.
@@ -111,7 +119,11 @@ class Results:
         return _frame(open_table(self._store, place), "concept")
 
     def images(self, class_: str | int | None = None, model: str | None = None) -> pd.DataFrame:
-        """One row per image of a class (None: of all), by image key.
+        """Return one row per image, by image key.
+
+        Args:
+            class_: Name, index or WordNet id of a class; None for the images of all classes.
+            model: Name of the model; None for the first.
 
         Raises:
             StoreError: No such model or class.
@@ -127,7 +139,13 @@ class Results:
         class_: str | int | None = None,
         models: Sequence[str] | None = None,
     ) -> pd.DataFrame:
-        """One column of a table for several models (None: all), as `compare` gives it; classes by their index.
+        """Return one column of a table for several models, as `compare` does; classes by their index.
+
+        Args:
+            measure: The column.
+            by: Name of the table.
+            class_: Name, index or WordNet id of the class, for tables of one class.
+            models: Names of the models; None for all.
 
         Raises:
             StoreError: Fewer than two models, no such model, class or column, or a model without it.
@@ -150,7 +168,7 @@ class Results:
         return table, table.columns[0].name
 
     def _place(self, name: str, along: str, items: Mapping[str, str | int | None]) -> Place:
-        """The place of a table; the first item of a group axis where none is given."""
+        """Return the place of a table; the first item of a group axis where none is given."""
         spec, store = catalogue.table(name), self._store
         found = {axis: store.find(axis, item) for axis, item in items.items() if item is not None}
         for axis in spec.within:
@@ -159,7 +177,7 @@ class Results:
         return Place(name, tuple(found.items()), along)
 
     def provenance(self, model: str | None = None) -> dict[str, Any]:
-        """Where the numbers of a model come from: tag, weights, versions, settings, command."""
+        """Return the provenance of a model's numbers: tag, weights, versions, settings, command."""
         found = self._store.attributes(f"models/{self._store.model(model)}")
         return {clean(name): clean(value) if isinstance(value, str) else value for name, value in found.items()}
 

@@ -59,7 +59,7 @@ def connection_problem(error: BaseException) -> str:
     """Return why something cannot be loaded from a hub, if the connection is the reason; an empty text for any other error.
 
     Args:
-        error: What was raised while loading.
+        error: The error that was raised while loading.
     """
     from huggingface_hub import constants
     from huggingface_hub.errors import LocalEntryNotFoundError, OfflineModeIsEnabled

@@ -217,11 +217,11 @@ def _steer_matrix(store: "Store", model: str | None, path: Path, angle: float) -
     from sing_compute.questions.stored_model import StoredModel
     from sing_compute.store.text import clean
 
-    kept = StoredModel.read(store, store.model(model))
-    matrix = steer_matrix(kept, Progress(), angle=angle)
+    stored = StoredModel.read(store, store.model(model))
+    matrix = steer_matrix(stored, Progress(), angle=angle)
     rows = write_matrix(path, matrix, [str(name) for name in store.class_names])
     unreachable = int(matrix.unreachable.sum())
-    click.echo(f"{rows:,} pairs of classes of {clean(kept.name)} in {path}; unreachable: {unreachable:,} steps")
+    click.echo(f"{rows:,} pairs of classes of {clean(stored.name)} in {path}; unreachable: {unreachable:,} steps")
 
 
 VERBS = (verify, concepts, image, steer, merge, compare)

@@ -34,7 +34,7 @@ def test_a_dry_run_says_what_the_run_then_takes(runs: Runs, tmp_path: Path) -> N
     time = re.search(r"^time +about 0:(\d\d) for the features, then [\d:]+ for the scores$", said, re.MULTILINE)
     assert time
     assert 16 <= int(time[1]) < 20  # 800 images
-    disk = re.search(r"^disk +(.*) of unfinished work beside (.*) of results", said, re.MULTILINE)
+    disk = re.search(r"^disk +(.*) of unfinished work and (.*) of results", said, re.MULTILINE)
     assert disk
 
     runs.finish(options)

@@ -1,5 +1,6 @@
 """The proof that analyses are declared: one that is declared in the tests alone is written, read, checked, merged and shown."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -119,3 +120,13 @@ def test_the_page_on_adding_an_analysis_quotes_the_toy_as_it_is() -> None:
     quoted = [part.partition("```")[0] for part in page.split("```python\n")[1:]]
     assert len(quoted) >= 4
     assert all(part.strip("\n") in code for part in quoted)
+
+
+def test_the_pages_on_the_code_name_files_that_exist() -> None:
+    project = Path(__file__).parents[1]
+    names = {
+        path.name for room in ("sing_compute", "sing_tui", "tests", "docs") for path in (project / room).rglob("*.py")
+    }
+    for page in ("adding_an_analysis.md", "ARCHITECTURE.md"):
+        named = set(re.findall(r"`(?:[\w/]+/)?(\w+\.py)`", (project / "docs" / page).read_text(encoding="utf-8")))
+        assert named - names <= {"NAME.py", "my_analysis.py"}, page

@@ -149,7 +149,7 @@ def test_a_photograph_is_explained_by_every_model_that_can_be_had(
     lines = untrusted.stderr.splitlines()
     assert len(lines) == 4
     assert lines[1].startswith(
-        "second is code of somebody's own, which a results file alone never runs; if you trust it: --"
+        "second is a user's own code, which a results file alone never runs; if you trust it: --"
     )
     assert lines[3] == "sing-compute: error: none of the networks of a.h5 can be loaded here; the lines above say why"
 

@@ -45,9 +45,9 @@ class OpenClipSpace:
                 hint = f"near: {', '.join(near)}" if near else "open_clip.list_models() names them, e.g. ViT-L-14"
                 raise ConceptsError(f"--clip {name}: unknown architecture {architecture!r}; {hint}")
             if not open_clip.get_pretrained_cfg(architecture, pretrained) and not Path(pretrained).is_file():
-                wrong = f"no tag or file {pretrained!r}" if pretrained else "write ARCH/PRETRAINED"
+                problem = f"no tag or file {pretrained!r}" if pretrained else "write ARCH/PRETRAINED"
                 tags = ", ".join(open_clip.list_pretrained_tags_by_model(architecture)) or "none, give a file"
-                raise ConceptsError(f"--clip {name}: {wrong}; {architecture} has the tags: {tags}")
+                raise ConceptsError(f"--clip {name}: {problem}; {architecture} has the tags: {tags}")
         wants_quick = (
             bool((open_clip.get_pretrained_cfg(architecture, pretrained) or {}).get("quick_gelu"))
             if pretrained

@@ -25,7 +25,7 @@ class StoredEmbeddings:
     path: Path
     keys: tuple[str, ...]
     vectors: Float[Tensor, "key clip"]
-    """Unit length, float32."""
+    """Embeddings of unit length, float32."""
     tag: str
     """Name of the CLIP that made them; empty where the file does not say."""
     sha256: str

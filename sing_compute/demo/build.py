@@ -23,7 +23,7 @@ def build(folder: Path) -> None:
     """Train all networks and write them, with what was planted and their accuracy on held-out scenes.
 
     Args:
-        folder: Where to write.
+        folder: Folder to write into.
 
     Raises:
         SingError: The zero-shot accuracy of an attribute is too low.
@@ -52,9 +52,9 @@ def write_descriptions(folder: Path, zero_shot_accuracy: dict[str, float], accur
     """Write the vocabulary, what was planted, the accuracies, and the entries of SOURCES.toml.
 
     Args:
-        folder: Where to write.
-        zero_shot_accuracy: Of each attribute, on held-out scenes.
-        accuracy: Of each classifier, on held-out scenes.
+        folder: Folder to write into.
+        zero_shot_accuracy: Zero-shot accuracy of each attribute, on held-out scenes.
+        accuracy: Accuracy of each classifier, on held-out scenes.
     """
     lines = [
         f"{value}\t{name}\t{phrase.format(value)}" for name, phrase in PHRASES.items() for value in ATTRIBUTES[name]
@@ -78,14 +78,14 @@ def list_sources(data: Path) -> None:
     path = data / "SOURCES.toml"
     text = path.read_text(encoding="utf-8")
     known = tomllib.loads(text)
-    kept = text[: min((text.index(f'["{name}"]') for name in known if name.startswith("demo/")), default=len(text))]
+    others = text[: min((text.index(f'["{name}"]') for name in known if name.startswith("demo/")), default=len(text))]
     entries = []
     for file in sorted(entry for entry in (data / "demo").rglob("*") if entry.is_file()):
         digest = hashlib.sha256(file.read_bytes()).hexdigest()
         entries.append(
             f'["{file.relative_to(data).as_posix()}"]\norigin = "{ORIGIN}"\nlicence = "MIT"\nsha256 = "{digest}"\n'
         )
-    path.write_text(kept.rstrip() + "\n\n" + "\n".join(entries), encoding="utf-8")
+    path.write_text(others.rstrip() + "\n\n" + "\n".join(entries), encoding="utf-8")
 
 
 if __name__ == "__main__":

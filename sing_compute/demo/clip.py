@@ -45,10 +45,10 @@ def caption(scene: Scene, rng: np.random.Generator) -> str:
     if rng.random() < 0.5:
         name = names[rng.integers(len(names))]
         return PHRASES[name].format(getattr(scene, name))
-    said = {name: getattr(scene, name) for name in names if rng.random() < 0.6}
-    words = [said[name] for name in ("size", "colour", "texture") if name in said]
-    text = " ".join(["an image of a", *words, said.get("shape", "shape")])
-    return text + (f" with a {said['background']} background" if "background" in said else "")
+    values = {name: getattr(scene, name) for name in names if rng.random() < 0.6}
+    words = [values[name] for name in ("size", "colour", "texture") if name in values]
+    text = " ".join(["an image of a", *words, values.get("shape", "shape")])
+    return text + (f" with a {values['background']} background" if "background" in values else "")
 
 
 def is_true(text: str, scenes: Sequence[Scene], known: dict[str, frozenset[str]]) -> Tensor:

@@ -1,1 +1,1 @@
-"""Features of all images under all networks, onto disk: how the networks compute, what of it is kept, and where."""
+"""Compute the features of all images under all networks, and store them on disk in shards."""

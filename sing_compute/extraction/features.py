@@ -1,4 +1,4 @@
-"""Features of all images under all networks of a run, into shards."""
+"""Run all images of a run through all its networks, and write the features into shards."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,7 +24,7 @@ from sing_compute.process.progress import Progress
 PROBE_IMAGES = 4
 """Images of the first batch, on which heads are found and checked."""
 DECODED = 64
-"""Images that a decoding process hands over at once, at least."""
+"""Smallest number of images that a decoding process returns at once."""
 
 
 @torch.inference_mode()
@@ -34,7 +34,7 @@ def attach_heads(classifiers: Sequence[Classifier], images: ImageList, *, map_si
     Args:
         classifiers: Networks whose heads are not known yet.
         images: All images of the run.
-        map_side: Rows and columns of the positions that are kept of a map; None to keep no maps.
+        map_side: Rows and columns of the stored positions of a map; None to store no maps.
 
     Raises:
         ImagesError: Not one image can be read.
@@ -55,22 +55,32 @@ def attach_heads(classifiers: Sequence[Classifier], images: ImageList, *, map_si
     raise ImagesError(f"none of the {count} images can be read; the first is {images.path(0)}: {reason}")
 
 
-def decoded(images: ImageList, networks: Networks, batches: Iterable[range], workers: int) -> Iterator[Batch]:
-    """Batches of images under the transforms of all networks, made in other processes while this one computes."""
+def decode_for(images: ImageList, networks: Networks, batches: Iterable[range], workers: int) -> Iterator[Batch]:
+    """Decode images under the transforms of all networks, in other processes while this one computes.
+
+    Args:
+        images: All images of the run.
+        networks: Their transforms are applied to each image.
+        batches: Rows of the images of each batch.
+        workers: Processes that decode; 0 decodes in this one.
+
+    Returns:
+        Batches in the order of `batches`; each has one tensor (image, channel, row, column) per network.
+    """
     transforms = [network.transform for network in networks.all]
     return decode_batches(images, transforms, batches, workers=workers, pin=networks.device.type == "cuda")
 
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """Images that go through the networks at once, and what came of them."""
+    """Images that go through the networks at once, and the results of them."""
 
     shard: int
     rows: list[int]
     tensors: list[Tensor]
     failed: list[tuple[int, str]]
     last: bool
-    """Whether its shard ends with it."""
+    """True if this is the last piece of its shard."""
     found: dict[str, Tensor] = field(default_factory=dict)
 
 
@@ -86,29 +96,29 @@ def extract(
     title: str = "features",
     map_strides: Mapping[str, int] = MappingProxyType({}),
 ) -> None:
-    """Run the images of these shards through every network once, and keep what reaches each head.
+    """Run the images of these shards through every network once, and store the features that reach each head.
 
     While some images are computed, the next are decoded and the last shard is written. Afterwards `networks.batch_size` is
     the size that did fit into memory.
 
     Args:
-        work: Takes the shards.
-        networks: On their device.
+        work: The folder that the shards are written into.
+        networks: All networks, on their device.
         images: All images of the run.
         settings: Precision and batch size.
-        shards: Numbers of the shards that are to be made.
+        shards: Numbers of the shards to make.
         workers: Processes that decode images.
         progress: Shows how far the pass is.
-        title: Of the pass.
-        map_strides: By network k, where the map of every k-th image is kept.
+        title: Title of the task that `progress` shows.
+        map_strides: For each network k: the map of every k-th image is stored.
 
     Raises:
-        SingError: A network gives features that are not finite, or memory or disk do not suffice.
-        ImagesError: The images' disk is gone.
+        SingError: A network gives features that are not finite, or memory or disk is full.
+        ImagesError: The images' disk does not exist any more.
     """
     networks.batch_size = settings.batch_size
 
-    def through(piece: _Piece) -> _Piece:
+    def run_through(piece: _Piece) -> _Piece:
         found: dict[str, Tensor] = {}
         for network, tensor in zip(networks.all, piece.tensors, strict=bool(piece.rows)):
             found |= networks.run(network, networks.put(tensor), settings.of(network.name))
@@ -127,24 +137,24 @@ def extract(
         Streams(networks.streams) as streams,
     ):
         pieces = _pieces(work, networks, images, [(index, ranges[index]) for index in shards], workers)
-        for piece in streams.map(partial(through, piece) for piece in pieces):
+        for piece in streams.map(partial(run_through, piece) for piece in pieces):
             done.append(piece)
             advance(len(piece.rows) + len(piece.failed))
             if piece.last:
-                saver.put(piece.shard, _joined(done, images, map_strides))
+                saver.put(piece.shard, _join(done, images, map_strides))
                 done = []
 
 
 def _pieces(
     work: WorkFolder, networks: Networks, images: ImageList, shards: Sequence[tuple[int, range]], workers: int
 ) -> Iterator[_Piece]:
-    """The images of the shards in order, decoded, in pieces of the batch size that holds when each is cut."""
+    """Yield the decoded images of the shards in order, in pieces of the batch size at the time each piece is made."""
     step = max(DECODED, networks.batch_size)
-    # two readers of one row of parts: the decoding processes are a few ahead
+    # Two readers of one sequence of parts: the decoding processes are a few parts ahead.
     parts, ahead = tee(
         (index, rows[start : start + step], rows) for index, rows in shards for start in range(0, len(rows), step)
     )
-    stream = decoded(images, networks, (rows for _, rows, _ in ahead), workers)
+    stream = decode_for(images, networks, (rows for _, rows, _ in ahead), workers)
     for index, rows, all_rows in parts:
         batch = _next(stream, work)
         size = networks.batch_size
@@ -158,7 +168,7 @@ def _pieces(
 
 
 def _next(stream: Iterator[Batch], work: WorkFolder) -> Batch:
-    """The next batch. A signal to the whole group of processes ends decoding ones, too: then it was no mistake of theirs."""
+    """Return the next batch. A signal that ended the decoding processes, too, is reported as a signal, not as their error."""
     try:
         return next(stream)
     except SingError:
@@ -166,7 +176,7 @@ def _next(stream: Iterator[Batch], work: WorkFolder) -> Batch:
         raise
 
 
-def _joined(pieces: Sequence[_Piece], images: ImageList, map_strides: Mapping[str, int]) -> Shard:
+def _join(pieces: Sequence[_Piece], images: ImageList, map_strides: Mapping[str, int]) -> Shard:
     """Join the pieces of a shard."""
     rows = [row for piece in pieces for row in piece.rows]
     names = dict.fromkeys(name for piece in pieces for name in piece.found)
@@ -181,7 +191,7 @@ def _joined(pieces: Sequence[_Piece], images: ImageList, map_strides: Mapping[st
 
 
 class _Saver:
-    """Writes a finished shard in a thread of its own while the next one is computed; one at a time."""
+    """Write finished shards in another thread, one at a time, while the next one is computed."""
 
     def __init__(self, work: WorkFolder) -> None:
         self._work, self._pool = work, ThreadPoolExecutor(1)
@@ -191,7 +201,7 @@ class _Saver:
         return self
 
     def put(self, index: int, shard: Shard) -> None:
-        """Hand a shard over; what went wrong with the one before is raised here."""
+        """Start to write a shard; an error of the shard before it is raised here."""
         self._wait()
         self._last = self._pool.submit(self._work.write, index, shard)
 

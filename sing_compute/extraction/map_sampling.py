@@ -1,4 +1,4 @@
-"""Decide of which images spatial maps are kept, so that all of them stay within a size."""
+"""Choose the images whose spatial maps are stored, so that all maps stay within a size."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,27 +7,27 @@ from sing_compute.errors import SingError
 from sing_compute.models.classifier import Classifier
 
 VALUE_BYTES = 4
-"""Maps are kept in float32."""
+"""Bytes of one value of a map: maps are stored in float32."""
 
 
 @dataclass(frozen=True, slots=True)
 class MapSampling:
-    """How much of the spatial maps a run keeps."""
+    """Limits on the spatial maps that a run stores."""
 
     side: int = 7
-    """Rows and columns of the positions that are kept of a map, evenly spread."""
+    """Rows and columns of the stored positions of a map, evenly spread."""
     limit: int = 500_000_000
-    """Most bytes of the maps of one model; above it evenly spread images are kept."""
+    """Most bytes of the maps of one model; if all maps need more, those of evenly spread images are stored."""
 
 
 def map_bytes(classifier: Classifier) -> int:
-    """Return how many bytes are kept of the map of one image; 0 for a network without a tap of its maps."""
+    """Return the number of bytes of the stored map of one image; 0 for a network without a tap of its maps."""
     tap = classifier.map_tap
     return len(tap.positions) * tap.place.channels * VALUE_BYTES if tap else 0
 
 
 def map_strides(classifiers: Sequence[Classifier], images: int, limit: int) -> dict[str, int]:
-    """Choose for each network of which images maps are kept.
+    """Choose for each network the images whose maps are stored.
 
     Args:
         classifiers: Networks; those without a tap of their maps are left out.
@@ -35,7 +35,8 @@ def map_strides(classifiers: Sequence[Classifier], images: int, limit: int) -> d
         limit: Most bytes of the maps of one model.
 
     Returns:
-        By name of the network k, where every k-th image is kept: the smallest number that stays within the limit.
+        For each network, by name, the number k: the map of every k-th image is stored. It is the smallest number for which
+        the maps stay within the limit.
 
     Raises:
         SingError: The map of one image exceeds the limit.

@@ -1,4 +1,4 @@
-"""All networks of a run on one device: a batch of images through each of them, in pieces that fit into its memory."""
+"""Run batches of images through all networks of a run on one device, in pieces that fit into its memory."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -16,27 +16,28 @@ from sing_compute.extraction.streams import MOST_STREAMS, Streams
 from sing_compute.models.classifier import Classifier
 
 CLIP = "clip"
-"""CLIP's image tower, in shards and messages."""
+"""Name of CLIP's image tower in shards and messages."""
 BATCH_SIZE = {"cpu": 16}
-"""Images that go through a network at once where none was looked for: 16 stay in a core's cache."""
+"""Images that go through a network at once if no trial has chosen the number: 16 fit into a core's cache."""
 OTHER_BATCH_SIZE = 64
+"""The same number for any other device."""
 _REFUSALS = ("can't allocate memory", "out of memory", "not enough memory")
-"""How torch says that an allocation failed, where it has no type of its own for it."""
+"""Parts of torch's messages about a failed allocation, for errors without a type of their own."""
 
 
 def default_batch_size(device: torch.device) -> int:
-    """Images that go through a network at once where nothing else is known."""
+    """Return how many images go through a network at once if no trial has chosen the number."""
     return BATCH_SIZE.get(device.type, OTHER_BATCH_SIZE)
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A classifier or CLIP's image tower: transformed images to what is kept of them, by shard name."""
+    """A classifier or CLIP's image tower: it maps transformed images to tensors, by their names in a shard."""
 
     name: str
     transform: Callable[[Any], Tensor]
     forward: Callable[[Tensor, str], dict[str, Tensor]]
-    """Of a batch on the network's device, in a precision."""
+    """Compute these tensors from a batch on the network's device and the name of a precision."""
 
     @classmethod
     def of(cls, classifier: Classifier) -> "Network":
@@ -45,10 +46,10 @@ class Network:
         def forward(batch: Tensor, precision: str) -> dict[str, Tensor]:
             features, logits = classifier(batch, precision)
             confidence, prediction = logits.softmax(1).max(1)
-            kept = {"features": features, "prediction": prediction.int(), "confidence": confidence}
+            outputs = {"features": features, "prediction": prediction.int(), "confidence": confidence}
             if classifier.map_tap is not None:
-                kept["maps"] = classifier.map_tap.take()
-            return {f"{classifier.name}/{name}": values for name, values in kept.items()}
+                outputs["maps"] = classifier.map_tap.take()
+            return {f"{classifier.name}/{name}": values for name, values in outputs.items()}
 
         return cls(classifier.name, classifier.transform, forward)
 
@@ -59,7 +60,7 @@ class Network:
 
 
 class Networks:
-    """All networks on their device. A batch size that does not fit into memory is halved, and that is said."""
+    """All networks of a run on one device. A batch size that does not fit into memory is halved, with a message."""
 
     def __init__(
         self,
@@ -68,12 +69,20 @@ class Networks:
         device: torch.device,
         say: Callable[[str], None],
     ) -> None:
+        """Move all networks to a device.
+
+        Args:
+            classifiers: The models, with their heads.
+            clip: The CLIP network; None if its embeddings are stored.
+            device: Device on which the networks compute.
+            say: Is called with one line if a batch size is halved.
+        """
         for classifier in classifiers:
             classifier.network.to(device).to(memory_format=torch.channels_last)
         self.device, self._say, self._saying = device, say, Lock()
         self.batch_size = default_batch_size(device)
         self.streams = 1
-        """Batches that go through at a time."""
+        """Number of batches that go through the networks at the same time."""
         if device.type == "cpu" and all(classifier.concurrent for classifier in classifiers):
             self.streams = min(MOST_STREAMS, torch.get_num_threads())
         self._modules = [classifier.network for classifier in classifiers]
@@ -82,24 +91,32 @@ class Networks:
             self.all.append(Network.of_clip(clip.to(device)))
 
     def wait(self) -> None:
-        """Until the device is done."""
+        """Wait until the device has finished its work."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 
     def release(self) -> None:
-        """Give the device's memory back; the classifiers' heads stay where they can be read."""
+        """Move the classifiers to the CPU and free the device's memory; their heads can still be read."""
         for module in self._modules:
             module.cpu()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 
     def put(self, tensor: Tensor) -> Tensor:
-        """A batch on the device, channels last."""
+        """Return a batch on the device, in the memory format "channels last"."""
         return tensor.to(self.device, non_blocking=True).contiguous(memory_format=torch.channels_last)
 
     @torch.inference_mode()
     def run(self, network: Network, batch: Tensor, precision: str) -> dict[str, Tensor]:
-        """One network on a batch that is on the device, at most `batch_size` images at once, or as many as fit.
+        """Run one network on a batch, at most `batch_size` images at once, or as many as fit into memory.
+
+        Args:
+            network: One of `all`.
+            batch: Transformed images (image, channel, row, column), on the device.
+            precision: Precision of the arithmetic inside the network.
+
+        Returns:
+            The network's tensors by shard name, image first.
 
         Raises:
             SingError: Not even one image fits into memory.
@@ -123,26 +140,36 @@ class Networks:
             self._halve(len(piece) // 2, network.name)
         return {key: torch.cat([piece[key] for piece in pieces]) for key in pieces[0]}
 
-    def timed(
+    def run_timed(
         self, streams: Streams, network: Network, batch: Tensor, precision: str
     ) -> tuple[list[dict[str, Tensor]], float]:
-        """One network on a batch that is on the device, in pieces side by side; and the seconds per image that it took."""
+        """Run one network on a batch, in pieces of `batch_size` images at the same time, and measure the time.
+
+        Args:
+            streams: Runs the pieces.
+            network: One of `all`.
+            batch: Transformed images (image, channel, row, column), on the device.
+            precision: Precision of the arithmetic inside the network.
+
+        Returns:
+            The network's tensors for each piece, by shard name; and the seconds per image.
+        """
         self.wait()
-        start = time.perf_counter()
+        start = time.monotonic()
         pieces = torch.split(batch, self.batch_size)
         found = list(streams.map(partial(self.run, network, piece, precision) for piece in pieces))
         self.wait()
-        return found, (time.perf_counter() - start) / len(batch)
+        return found, (time.monotonic() - start) / len(batch)
 
     def _halve(self, size: int, name: str) -> None:
-        with self._saying:  # several batches may find out at once
+        with self._saying:  # several batches may run out of memory at once
             if size < self.batch_size:
                 self.batch_size = size
                 self._say(f"{name}: {self.device} is out of memory; going on with {size} images at a time")
 
     @staticmethod
     def _fitting(network: Network, piece: Tensor, precision: str) -> dict[str, Tensor] | None:
-        """What is kept of the images; None if they do not fit into memory."""
+        """Return the network's tensors of the images; None if they do not fit into memory."""
         try:
             return network.forward(piece, precision)
         except (torch.cuda.OutOfMemoryError, MemoryError):

@@ -1,4 +1,4 @@
-"""What a precision does to AS and IS: the method on a few images, with a translator of their own, against float32."""
+"""Measure how much a precision changes AS and IS, on a few images and with a translator fitted on these alone."""
 
 import numpy as np
 import torch
@@ -17,13 +17,16 @@ GRID = np.logspace(-4, 2, 13)
 def effect_on_scores(
     exact: tuple[Tensor, Tensor], changed: tuple[Tensor, Tensor], split: HeadSplit, texts: Tensor
 ) -> tuple[float, float]:
-    """95th percentile over images of the change in AS and in IS, in degrees; NaN where a fold would be left without images.
+    """Return the 95th percentile over images of the change in AS and in IS that a precision causes.
 
     Args:
-        exact: Features (image, dim) and CLIP embeddings (image, clip) in float32.
-        changed: The same in another precision.
+        exact: Features (image, dim) and CLIP embeddings (image, clip), computed in float32.
+        changed: The same, computed in another precision.
         split: The head's null space.
         texts: Unit text embedding of the class of each image, (image, clip).
+
+    Returns:
+        Changes of AS and of IS in degrees; NaN if a fold has no images.
     """
     if len(exact[0]) < 2 * FOLDS:
         return float("nan"), float("nan")
@@ -40,7 +43,7 @@ def effect_on_scores(
 def _scores(
     features: Tensor, targets: Tensor, split: HeadSplit, texts: Tensor, penalty: float | None = None
 ) -> tuple[Tensor, float]:
-    """AS and IS of each image by a provisional translator fitted without its fold, (score, image), and its penalty."""
+    """Return AS and IS of each image (score, image) by a translator fitted without its fold, and the penalty of that."""
     f, z, t = (part.double().to(split.null_basis.device) for part in (features, targets, texts))
     folds = torch.arange(len(f), device=f.device) % FOLDS
     centred = f - f.mean(0)
@@ -66,7 +69,13 @@ def _scores(
 
 
 def few_images_ridge(features: Tensor, targets: Tensor, penalty: float) -> AffineTranslator:
-    """The ridge translator of fewer images than dimensions, by the products of images (the dual form), float64."""
+    """Fit the ridge translator for fewer images than dimensions, from the products of images (the dual form), float64.
+
+    Args:
+        features: Features of the images.
+        targets: Their unit CLIP embeddings.
+        penalty: Penalty lambda, above 0.
+    """
     mean_feature, mean_target = features.mean(0), targets.mean(0)
     f, z = features - mean_feature, targets - mean_target
     products = f @ f.T

@@ -1,4 +1,4 @@
-"""How the networks of one run compute. Resolved once, kept with unfinished work, written into the store."""
+"""Settings of the networks' arithmetic in a run: chosen once, saved with unfinished work, written into the results file."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -8,12 +8,12 @@ from sing_compute.extraction.networks import CLIP
 from sing_compute.precision import FLOAT32
 
 SMALL_EFFECT = 0.05
-"""Degrees that AS and IS of 95 % of the images may move by (DESIGN, 6)."""
+"""Largest change, in degrees, of AS and IS of 95 % of the images for which `auto` takes a precision (docs/scale.md)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What a run's precision does to one model, CLIP's included, against float32; NaN where it could not be measured."""
+    """Change of one model's results by the precision of a run, CLIP's included, against float32; NaN if not measured."""
 
     precision: str
     attribute_score: float = float("nan")
@@ -21,13 +21,13 @@ class Effect:
     image_score: float = float("nan")
     """The same for IS."""
     flips: int = 0
-    """Images that are predicted otherwise."""
+    """Number of images whose prediction changes."""
     images: int = 0
-    """How many it was measured on."""
+    """Number of images that the change was measured on."""
 
     @property
     def small(self) -> bool:
-        """Whether it may be taken unasked."""
+        """True if `auto` may choose the precision: AS and IS change by less than `SMALL_EFFECT`."""
         return self.attribute_score < SMALL_EFFECT and self.image_score < SMALL_EFFECT
 
     def __str__(self) -> str:
@@ -39,38 +39,38 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What was resolved once for a run."""
+    """Batch size and precisions of a run."""
 
     batch_size: int
     precision: Mapping[str, str]
-    """Of each model by name."""
+    """Precision of each model, by name."""
     clip_precision: str = FLOAT32
     effects: Mapping[str, Effect] = field(default_factory=dict)
-    """On each model, where anything but float32 was chosen for it or for CLIP."""
+    """Effect on each model, by name, if another precision than float32 was chosen for it or for CLIP."""
     seconds: float = 0.0
-    """Per image, through all networks; 0 where it was not measured."""
+    """Seconds per image through all networks; 0 if not measured."""
 
     def of(self, network: str) -> str:
-        """Precision of a network."""
+        """Return the precision of a network, by name."""
         return self.clip_precision if network == CLIP else self.precision[network]
 
     def to_json(self) -> dict[str, Any]:
-        """For a file."""
+        """Return the settings as values that JSON can hold."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> "Settings":
-        """Back from a file."""
+        """Return the settings that `to_json` gave."""
         effects = {name: Effect(**effect) for name, effect in found["effects"].items()}
         return cls(**{**found, "effects": effects})
 
     def lines(self) -> list[str]:
-        """What to say of them before the run: nothing where all is float32."""
+        """Return the lines that are shown before the run; none if all networks compute in float32."""
         lines = [f"{model}: {self.precision[model]}, {effect}" for model, effect in self.effects.items()]
         return lines + ([f"CLIP: {self.clip_precision}"] if self.clip_precision != FLOAT32 else [])
 
     def facts(self, model: str) -> dict[str, str | int | float]:
-        """What the store says of a model's precision."""
+        """Return the attributes that the results file has for a model's precision."""
         facts: dict[str, str | int | float] = {
             "batch_size": self.batch_size,
             "precision": self.precision[model],

@@ -1,4 +1,4 @@
-"""Finished work on disk: a run that is killed goes on with the first shard that is missing."""
+"""Store finished work on disk: a run that was killed continues with the first missing shard."""
 
 import json
 import os
@@ -19,28 +19,28 @@ from sing_compute.atomic_write import write_bytes, write_failure
 from sing_compute.errors import SingError
 
 SHARD_IMAGES = 256
-"""Images in one shard: at most so much work is lost."""
+"""Images in one shard: a run that is killed loses at most so much work."""
 LATE_SECONDS = 90.0
-"""How long a shard of another machine may take to be seen here: network file systems keep what a folder holds for a minute."""
+"""Longest wait for a shard that another machine has written: network file systems cache the list of a folder for a minute."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """Features of a run of images: rows into the ordered image list and tensors by name, and the images that failed."""
+    """Features of consecutive images of a run."""
 
     rows: Tensor
+    """Row in the image list of each image that was read, (image)."""
     tensors: dict[str, Tensor]
+    """Features and other results by name, image first."""
     failed: list[tuple[int, str]]
+    """Row and reason of each image that could not be read."""
 
 
 class WorkFolder:
     """`results.h5.work/`: the plan of a run and its feature shards, locked while the run lasts.
 
-    Processes that share a run share its folder: one takes it and adopts the plan, the others join it after that. All may write
-    and read shards; the one that took the folder must be the last to release it.
-
-    Raises:
-        SingError: Another run holds it, or what lies there belongs to another plan.
+    Processes that share a run share its folder: one locks it and adopts the plan, then the others join. All may write and
+    read shards; the process that locked the folder must be the last to release it.
     """
 
     def __init__(
@@ -52,20 +52,31 @@ class WorkFolder:
         warn: Callable[[str], None] = lambda text: None,
         joined: bool = False,
     ) -> None:
-        """Take the folder beside `output`, or join it; `stop` is called wherever the run may be left without losing work."""
+        """Make and lock the work folder next to `output`, or join it.
+
+        Args:
+            output: The results file.
+            fresh: Delete unfinished work.
+            stop: Is called wherever the run may stop without losing work; it raises an error to stop the run.
+            warn: Is called with one line about a damaged shard.
+            joined: Use the folder that another process of this run has locked.
+
+        Raises:
+            SingError: Another run has locked the folder, or it cannot be written.
+        """
         self._stop, self._warn, self._joined = stop, warn, joined
         self.folder = output.with_name(output.name + ".work")
         self.progress_file = self.folder / "progress.json"
-        """Where a run says how far it is; it holds no work, so nothing here depends on it."""
+        """File with the progress of the run; it holds no work, so nothing here depends on it."""
         self.log_file = output.with_name(output.name + ".log")
-        """Where it keeps what it said; it outlives the folder."""
+        """Log of the run's messages; it remains when the folder is removed."""
         self._lock = FileLock(self.folder / "lock")
         if joined:
             return
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise SingError(f"cannot write beside {output}: {error.strerror}; choose another -o") from error
+            raise SingError(f"cannot write next to {output}: {error.strerror}; choose another -o") from error
         owner = self.folder / "owner"
         try:
             self._lock.acquire(timeout=0)
@@ -74,22 +85,29 @@ class WorkFolder:
             raise SingError(f"{output} is being written by {who}; wait for it, or choose another -o") from None
         except OSError as error:
             raise SingError(f"cannot write in {self.folder}: {error.strerror}; choose another -o") from error
-        with suppress(OSError):  # a full disk: nothing but that message depends on it
+        with suppress(OSError):  # The disk may be full; only the message above needs this file.
             owner.write_text(f"process {os.getpid()} on {os.uname().nodename}")
         if fresh:
             self._clear()
 
     def adopt_plan(self, plan: Mapping[str, Any]) -> int:
-        """Record the plan, or compare it with the one there; gives the number of shards that can be reused.
+        """Record the plan of this run, or check that unfinished work has the same plan.
 
-        Damaged ones are thrown away with a warning.
+        Damaged shards are deleted with a warning.
+
+        Args:
+            plan: Everything that the features depend on, as values that JSON can hold.
+
+        Returns:
+            The number of shards that can be reused.
 
         Raises:
-            SingError: Unfinished work of another plan lies here; the message says what differs. Or the plan cannot be written.
+            SingError: The folder holds unfinished work of another plan (the message says what differs), or the plan cannot
+                be written.
         """
         path = self.folder / "plan.json"
         text = json.dumps(plan, indent=1, sort_keys=True)
-        found = self._kept(path)
+        found = self._read_json(path)
         if found is not None and found != json.loads(text):
             if not any(self.folder.glob("*.safetensors")):
                 found = None
@@ -104,33 +122,40 @@ class WorkFolder:
         if found is None:
             self._clear()
             self._put(path, text.encode())
-        for pattern in ("*.tmp", "*.part.h5"):  # of processes that were killed
-            for torn in self.folder.glob(pattern):
-                torn.unlink(missing_ok=True)
+        for pattern in ("*.tmp", "*.part.h5"):  # left by processes that were killed
+            for incomplete in self.folder.glob(pattern):
+                incomplete.unlink(missing_ok=True)
         return sum(map(self._check, self.folder.glob("*.safetensors")))
 
     def keep_settings(self, settings: Mapping[str, Any]) -> None:
-        """Record what was resolved for the plan, so that a run that goes on does not resolve it otherwise.
+        """Record the settings that were chosen for the plan, so that a continued run uses the same ones.
+
+        Args:
+            settings: Values that JSON can hold.
 
         Raises:
-            SingError: It cannot be written.
+            SingError: The file cannot be written.
         """
         self._put(self.folder / "settings.json", json.dumps(settings).encode())
 
     def settings(self) -> dict[str, Any] | None:
-        """What was resolved for the plan; None if nothing was yet."""
-        return self._kept(self.folder / "settings.json")
+        """Return the settings that `keep_settings` has recorded; None if there are none yet."""
+        return self._read_json(self.folder / "settings.json")
 
-    def is_shared(self) -> bool:
-        """Whether the plan that another process has adopted is seen here."""
+    def sees_plan(self) -> bool:
+        """Wait for the plan that another process has adopted; return True if this process can see it."""
         self.wait_for(self.folder / "plan.json")
         return (self.folder / "plan.json").exists()
 
     def write(self, index: int, shard: Shard) -> None:
-        """Put a finished shard in place in one step.
+        """Write a finished shard in one step.
+
+        Args:
+            index: Number of the shard.
+            shard: Its features.
 
         Raises:
-            SingError: It cannot be written, with the room that is left; the shards before it are kept.
+            SingError: It cannot be written; the message says how much space the disk has. Earlier shards remain.
         """
         metadata = {"failed": json.dumps(shard.failed)}
         content = save(
@@ -140,20 +165,24 @@ class WorkFolder:
         self._stop()
 
     def has(self, index: int) -> bool:
-        """Whether this shard is finished.
+        """Return True if this shard is finished.
 
         Raises:
-            SingError: The disk does not say.
+            SingError: The disk cannot be read.
         """
         path = self._path(index)
         with _reading(path):
             return path.exists()
 
     def read(self, index: int, *names: str) -> Shard:
-        """A finished shard with the tensors of these names that it has; nothing else of it is read.
+        """Read some tensors of a finished shard.
+
+        Args:
+            index: Number of the shard.
+            names: Names of the tensors; those that the shard does not have are left out.
 
         Raises:
-            SingError: It cannot be read; a damaged one is thrown away.
+            SingError: The shard cannot be read; a damaged one is deleted.
         """
         path = self._path(index)
         self.wait_for(path)
@@ -172,19 +201,23 @@ class WorkFolder:
         return Shard(rows, tensors, failed)
 
     def shards(self, count: int, *names: str) -> Iterator[Shard]:
-        """All shards in order, with the tensors of these names."""
+        """Read all shards in order, with the tensors of these names; `count` is the number of shards."""
         return (self.read(index, *names) for index in range(count))
 
     def leave_if_asked(self) -> None:
-        """A place where the run may be left; called between pieces of work that leave no shard."""
+        """Stop the run here if the user has asked for it; called between pieces of work that write no shard."""
         self._stop()
 
     def release(self, *, finished: bool) -> None:
-        """Give the folder up; remove it if its work stands in the results file, or if there is none to go on with."""
+        """Unlock the folder, and remove it if nothing in it is needed any more.
+
+        Args:
+            finished: True if the results file holds the results. Otherwise only a folder without shards is removed.
+        """
         if self._joined:
             return
         done = False
-        with suppress(OSError):  # a disk that is gone keeps what it holds
+        with suppress(OSError):  # The disk may not exist any more; then nothing is removed.
             done = finished or not any(self.folder.glob("*.safetensors"))
             if done:
                 self._clear()
@@ -205,7 +238,7 @@ class WorkFolder:
             raise SingError(write_failure(path, error)) from error
 
     def _check(self, path: Path) -> bool:
-        """Whether a shard is all there, by its own account of its length; throws it away if not."""
+        """Return True if a shard is as long as its header says; delete it if not."""
         try:
             with safe_open(path, "pt"):
                 return True
@@ -216,24 +249,24 @@ class WorkFolder:
         return False
 
     def wait_for(self, path: Path) -> None:
-        """Give a file that another machine has written the time to be seen here."""
+        """Wait until a file that another machine has written can be seen here, at most `LATE_SECONDS`."""
         self._stop()
         latest = time.monotonic() + LATE_SECONDS
-        while not self._seen(path) and time.monotonic() < latest:
+        while not self._can_stop_waiting(path) and time.monotonic() < latest:
             self._stop()
             time.sleep(0.5)
 
-    def _seen(self, path: Path) -> bool:
-        """Whether a file is there, or can no longer come."""
+    def _can_stop_waiting(self, path: Path) -> bool:
+        """Return True if a file exists, or if it cannot appear any more because the folder is gone."""
         with _reading(path):
             if path.exists() or not self.folder.exists():
                 return True
-            os.listdir(self.folder)  # asks a network file system anew
+            os.listdir(self.folder)  # makes a network file system read the folder again
             return False
 
     @staticmethod
-    def _kept(path: Path) -> dict[str, Any] | None:
-        """What a file of the folder says; None if there is none."""
+    def _read_json(path: Path) -> dict[str, Any] | None:
+        """Return the content of a JSON file of the folder; None if the file does not exist."""
         try:
             with _reading(path):
                 found: dict[str, Any] | None = json.loads(path.read_text()) if path.exists() else None
@@ -247,7 +280,7 @@ class WorkFolder:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """Turn what a disk answers into one line."""
+    """Turn an error of the disk into a one-line message."""
     try:
         yield
     except OSError as error:
@@ -255,5 +288,5 @@ def _reading(path: Path) -> Iterator[None]:
 
 
 def shard_rows(images: int) -> list[range]:
-    """Rows of each shard."""
+    """Return the rows of the image list that each shard holds, for a number of images."""
     return [range(start, min(start + SHARD_IMAGES, images)) for start in range(0, images, SHARD_IMAGES)]

@@ -1,4 +1,4 @@
-"""Calls side by side in threads: several forward passes of few threads each keep cores busier than one of many."""
+"""Run calls at the same time in threads: several forward passes of few threads keep the cores busier than one of many."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -13,16 +13,16 @@ from sing_compute.precision import keep_weights_in_this_thread
 
 T = TypeVar("T")
 MOST_STREAMS = 4
-"""Calls at a time: each holds the activations of a batch, and past a few there is little left to win."""
+"""Most calls at a time: each holds the activations of a batch in memory, and more than a few bring little speed."""
 AHEAD = 2
-"""Calls that wait for each thread, so that none waits for them."""
+"""Calls that are ready for each thread in advance, so that no thread has to wait for one."""
 
 
 class Streams:
-    """So many calls at a time, each in a thread with its share of torch's; what they give comes in the calls' order.
+    """Run a fixed number of calls at the same time, each in its own thread; torch's threads are divided among them.
 
-    A forward pass that shares its threads with another process, or is made of many short kernels, has threads wait for each
-    other at the end of every kernel; passes that are independent of each other do not.
+    The threads of one forward pass wait for each other at the end of every kernel. This takes long if the pass has many
+    short kernels or shares the cores with another process. Independent passes do not wait for each other.
     """
 
     def __init__(self, count: int) -> None:
@@ -35,7 +35,11 @@ class Streams:
         return self
 
     def map(self, calls: Iterable[Callable[[], T]]) -> Iterator[T]:
-        """What each call gives, in order. Calls are asked for as there is room for them; an error ends the row of them."""
+        """Yield the result of each call, in the order of the calls.
+
+        Args:
+            calls: Read a few ahead of the results. The first error of a call is raised, and no further call is read.
+        """
         waiting: deque[Future[T]] = deque()
         for call in calls:
             waiting.append(self._pool.submit(call))
@@ -49,7 +53,7 @@ class Streams:
     ) -> None:
         self._pool.shutdown(cancel_futures=True)
         self._memory.__exit__(kind, error, trace)
-        torch.set_num_threads(self._threads)  # what a thread sets for itself, later ones begin with
+        torch.set_num_threads(self._threads)  # new threads begin with the number that the last thread has set
 
     def _begin(self) -> None:
         torch.set_num_threads(max(1, self._threads // self.count))

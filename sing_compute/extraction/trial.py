@@ -1,4 +1,4 @@
-"""Choose how the networks of a run compute: precision and batch size, tried on a few images."""
+"""Choose precision and batch size of a run by a trial on a few images."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -18,9 +18,9 @@ from sing_compute.process.progress import Progress
 
 BATCH_SIZES = {"cpu": (8, 16, 32)}
 OTHER_BATCH_SIZES = (32, 64, 128, 256)
-"""Batch sizes that are tried."""
+"""Batch sizes that are tried, for each type of device and for all others."""
 GAIN = 1.05
-"""Something is preferred if it is so many times as fast as what comes before it: less is noise."""
+"""A choice must be faster by this factor to be preferred: smaller differences are noise."""
 
 
 @torch.inference_mode()
@@ -39,15 +39,15 @@ def choose(
     """Choose precision and batch size on a few images.
 
     Args:
-        networks: On their device.
+        networks: All networks, on their device.
         batches: The trial images.
         split: Gives the null space of a model's head by the model's name.
-        texts: Unit text embedding of the class of each trial image; None for a run without an analysis, which has no
-            scores that tell what a precision does: `auto` is float32 then.
+        texts: Unit text embedding of the class of each trial image; None for a run without an analysis. Such a run has no
+            scores by which a precision can be judged, so `auto` is float32.
         targets: Stored embeddings of the trial images; None if there is a CLIP network.
         precision: `auto`, or what the user asked for.
         batch_size: None to choose it.
-        searching: True if something faster may be searched for where the user asked for nothing; else it is float32.
+        searching: True to search for faster settings where the user has chosen none; False to use float32 there.
         progress: Shows how far a trial is.
     """
     networks.batch_size = batch_size or default_batch_size(networks.device)
@@ -75,43 +75,43 @@ def choose(
                 if not candidates:
                     break
         if texts is None:
-            found = trial.plain(FLOAT32 if precision == AUTO else precision)
+            found = trial.without_effect(FLOAT32 if precision == AUTO else precision)
         else:
             stored = None if targets is None else targets[rows]
             found = trial.choose(split, texts[rows], stored, asked=None if precision == AUTO else precision)
-        return trial.sized(found) if sizing else found
+        return trial.with_batch_size(found) if sizing else found
 
 
 class _Trial:
-    """The trial images through every network in every precision that may be taken."""
+    """Results and times of the trial images under every network, in every precision that may be chosen."""
 
     def __init__(self, networks: Networks, streams: Streams, candidates: Sequence[str], *, dropping: bool) -> None:
         self._networks, self._streams, self._dropping = networks, streams, dropping
         self._clip = next((network for network in networks.all if network.name == CLIP), None)
         self._models = [network for network in networks.all if network is not self._clip]
         self._open = {network.name: [FLOAT32, *candidates] for network in networks.all}
-        self._kept: dict[tuple[str, str], list[dict[str, Tensor]]] = {}
+        self._outputs: dict[tuple[str, str], list[dict[str, Tensor]]] = {}
         self._seconds: dict[tuple[str, str], list[float]] = {}
         self._last: Sequence[Tensor] = ()
 
     def add(self, tensors: Sequence[Tensor]) -> None:
-        """Try one batch. A precision that is no faster than float32 on the first one is not tried again."""
+        """Try one batch. A precision that is not faster than float32 on the first batch is not tried again."""
         first = not self._last
-        if first:  # kernels, buffers and rounded weights are made ready by a pass that does not count
+        if first:  # a first pass, which is not timed, prepares kernels, buffers and rounded weights
             self._pass([tensor[: self._networks.batch_size * self._streams.count] for tensor in tensors])
             self._seconds.clear()
-            self._kept.clear()
+            self._outputs.clear()
         self._pass(tensors)
         if first and self._dropping:
             for network in self._networks.all:
-                plain, others = self._time(network, FLOAT32), self._open[network.name][1:]
-                faster = [each for each in others if self._time(network, each) * GAIN < plain]
+                plain, others = self._seconds_per_image(network, FLOAT32), self._open[network.name][1:]
+                faster = [each for each in others if self._seconds_per_image(network, each) * GAIN < plain]
                 self._open[network.name] = [FLOAT32, *faster]
         self._last = tensors
 
-    def plain(self, precision: str) -> Settings:
-        """One precision for all models, whatever its effect."""
-        seconds = sum(self._time(model, precision) for model in self._models)
+    def without_effect(self, precision: str) -> Settings:
+        """Return settings with one precision for all models, without measuring its effect."""
+        seconds = sum(self._seconds_per_image(model, precision) for model in self._models)
         chosen = {model.name: precision for model in self._models}
         return Settings(self._networks.batch_size, chosen, seconds=seconds)
 
@@ -119,21 +119,25 @@ class _Trial:
         self, split: Callable[[str], HeadSplit], texts: Tensor, targets: Tensor | None, *, asked: str | None
     ) -> Settings:
         """Choose CLIP's precision, then with it each model's: the fastest with a small effect, or what was asked for."""
-        exact = targets if self._clip is None else self._joined(CLIP, FLOAT32, CLIP)
+        exact = targets if self._clip is None else self._concatenated(CLIP, FLOAT32, CLIP)
         assert exact is not None
 
         def effect(model: Network, precision: str, clip: str) -> Effect:
-            kept = [self._joined(model.name, each, f"{model.name}/prediction") for each in (FLOAT32, precision)]
-            flips = int((kept[0] != kept[1]).sum())
+            predictions = [
+                self._concatenated(model.name, each, f"{model.name}/prediction") for each in (FLOAT32, precision)
+            ]
+            flips = int((predictions[0] != predictions[1]).sum())
             if not split(model.name).nullity:
                 return Effect(precision, flips=flips, images=len(exact))
-            plain, other = (self._joined(model.name, each, f"{model.name}/features") for each in (FLOAT32, precision))
-            changed = exact if clip == FLOAT32 else self._joined(CLIP, clip, CLIP)
+            plain, other = (
+                self._concatenated(model.name, each, f"{model.name}/features") for each in (FLOAT32, precision)
+            )
+            changed = exact if clip == FLOAT32 else self._concatenated(CLIP, clip, CLIP)
             moved = effect_on_scores((plain, exact), (other, changed), split(model.name), texts)
             return Effect(precision, *moved, flips=flips, images=len(exact))
 
         def small(precision: str) -> bool:
-            """Return True if CLIP may compute in it; models without a null space have no scores that it could move."""
+            """Return True if CLIP may compute in this precision; models without a null space have no scores to change."""
             return all(effect(model, FLOAT32, precision).small for model in self._models if split(model.name).nullity)
 
         clip = FLOAT32
@@ -150,11 +154,11 @@ class _Trial:
                     break
             if (chosen[model.name], clip) == (FLOAT32, FLOAT32):
                 effects.pop(model.name, None)
-        seconds = sum(self._time(model, chosen[model.name]) for model in self._models)
-        seconds += self._time(self._clip, clip) if self._clip else 0.0
+        seconds = sum(self._seconds_per_image(model, chosen[model.name]) for model in self._models)
+        seconds += self._seconds_per_image(self._clip, clip) if self._clip else 0.0
         return Settings(self._networks.batch_size, chosen, clip, effects, seconds)
 
-    def sized(self, settings: Settings) -> Settings:
+    def with_batch_size(self, settings: Settings) -> Settings:
         """Return the settings with the smallest batch size that is about as fast as the fastest."""
         sizes = BATCH_SIZES.get(self._networks.device.type, OTHER_BATCH_SIZES)
         seconds: dict[int, float] = {}
@@ -165,10 +169,12 @@ class _Trial:
                 count = size * self._streams.count
                 batch = tensor.repeat(-(-count // len(tensor)), 1, 1, 1)[:count]
                 for _ in range(3):
-                    self._timed(network, batch, settings.of(network.name))
-                    if self._networks.batch_size < size:  # it does not fit into memory
+                    self._run_timed(network, batch, settings.of(network.name))
+                    if self._networks.batch_size < size:  # this size did not fit into memory
                         return self._best(settings, seconds)
-            seconds[size] = sum(self._time(network, settings.of(network.name)) for network in self._networks.all)
+            seconds[size] = sum(
+                self._seconds_per_image(network, settings.of(network.name)) for network in self._networks.all
+            )
         return self._best(settings, seconds)
 
     @staticmethod
@@ -182,24 +188,24 @@ class _Trial:
     def _pass(self, tensors: Sequence[Tensor]) -> None:
         for network, tensor in zip(self._networks.all, tensors, strict=True):
             for precision in self._open[network.name]:
-                self._timed(network, tensor, precision)
+                self._run_timed(network, tensor, precision)
 
-    def _timed(self, network: Network, tensor: Tensor, precision: str) -> None:
+    def _run_timed(self, network: Network, tensor: Tensor, precision: str) -> None:
         """Run and time one batch."""
-        found, seconds = self._networks.timed(self._streams, network, self._networks.put(tensor), precision)
+        found, seconds = self._networks.run_timed(self._streams, network, self._networks.put(tensor), precision)
         key = network.name, precision
         self._seconds.setdefault(key, []).append(seconds)
-        self._kept.setdefault(key, []).extend(
+        self._outputs.setdefault(key, []).extend(
             {name: values.float().cpu() for name, values in piece.items() if not name.endswith("/maps")}
             for piece in found
         )
 
-    def _time(self, network: Network, precision: str) -> float:
-        """Seconds per image: the least of all batches, which other work on the machine disturbs least."""
+    def _seconds_per_image(self, network: Network, precision: str) -> float:
+        """Return the shortest time of all batches: other work on the machine disturbs it least."""
         return min(self._seconds[network.name, precision])
 
     def _fastest(self, network: Network) -> list[str]:
-        return sorted(self._open[network.name], key=lambda precision: self._time(network, precision))
+        return sorted(self._open[network.name], key=lambda precision: self._seconds_per_image(network, precision))
 
-    def _joined(self, network: str, precision: str, name: str) -> Tensor:
-        return torch.cat([kept[name] for kept in self._kept[network, precision]])
+    def _concatenated(self, network: str, precision: str, name: str) -> Tensor:
+        return torch.cat([piece[name] for piece in self._outputs[network, precision]])

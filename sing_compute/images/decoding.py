@@ -21,7 +21,7 @@ from sing_compute.images.listing import ImageList
 
 Transform = Callable[[Any], Tensor]
 Item = tuple[int, list[Tensor] | str] | ImagesError
-"""Row and tensors of an image; or row and the reason why it cannot be decoded; or the error that ends the run."""
+"""Row and tensors of an image; or its row and the reason why it cannot be decoded; or the error that ends the run."""
 READERS = 16
 """Images of a batch that are read at once: a slow disk answers many requests in the time of one."""
 DEAD_WORKER = ("DataLoader worker (pid", "Pin memory thread")
@@ -35,7 +35,7 @@ class Batch:
     rows: list[int]
     """Row in the image list of each decoded image."""
     tensors: list[Shaped[Tensor, "image ..."]]
-    """For each transform the decoded images (image, channel, height, width); empty if none was decoded."""
+    """Decoded images (image, channel, height, width) of each transform; empty if none was decoded."""
     failed: list[tuple[int, str]]
     """Row of each image that cannot be decoded, and the reason."""
 

@@ -12,7 +12,7 @@ from sing_compute.images.compact_text import Categorical, Texts
 from sing_compute.images.listing import EXTENSIONS, ImageList
 
 OnVisit = Callable[[str], object]
-"""Is called with the path below the root of each folder before it is listed, and of each archive before it is read."""
+"""Function that is called with the path below the root of each folder before it is listed, or archive before it is read."""
 
 
 def list_tree(root: Path, on_visit: OnVisit = str) -> ImageList:

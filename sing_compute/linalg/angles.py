@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 DEGREES = 180.0 / math.pi
-"""Degrees in a radian."""
+"""Degrees of one radian."""
 STEEP_COSINE = 0.94
 """Above this |cosine|, within about 20 degrees of 0 or 180, arccos in float32 loses digits: atan2 is used there."""
 

@@ -17,10 +17,10 @@ class HeadSplit:
     """Orthonormal bases of a head's principal space and null space, one vector per row; rank + nullity = dim."""
 
     row_basis: Float[Tensor, "rank dim"]
-    """Of the principal space: the span of the weight's rows."""
+    """Basis of the principal space: the span of the weight's rows."""
     null_basis: Float[Tensor, "nullity dim"]
     singular_values: Float[Tensor, " singular_value"]
-    """Of the weight, descending, in its own unit."""
+    """Singular values of the weight, descending, in its own unit."""
     cutoff: float
     """Singular values at or below this count as zero, in the weight's own unit."""
 
@@ -66,7 +66,7 @@ class NullSpaceRule:
     kind: str = "numerical"
     """`numerical`, `tol` or `energy`."""
     value: float = 0.0
-    """X of `tol=X` and `energy=X`."""
+    """The number X of `tol=X` and `energy=X`."""
 
     @classmethod
     def parse(cls, text: str) -> "NullSpaceRule":

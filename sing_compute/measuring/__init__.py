@@ -1,1 +1,1 @@
-"""From features on disk to the numbers of one model: translator, image and concept rows, what stands beside them."""
+"""Measure one model from its features on disk: translator, scores of images and concepts, controls and intervals."""

@@ -17,14 +17,14 @@ ORDERING_FIGURES = ("attribute_score_abs", "image_score", "ratio_images")
 
 @dataclass(frozen=True, slots=True)
 class ModelFigures:
-    """The figures of one model that it is compared by with other models."""
+    """The figures of one model by which it is compared with other models."""
 
     class_medians: Float[np.ndarray, " class"]
     """Median |AS| of each class, in degrees."""
     values: Float[np.ndarray, "penalty figure"]
     """The `ORDERING_FIGURES` at each penalty."""
     replicates: Float[np.ndarray, "penalty figure replicate"]
-    """The same over resampled images; replicate r resamples the same images for every model."""
+    """The same figures over resampled images; replicate r resamples the same images for every model."""
     accuracy: float
     accuracy_translated: float
     """Zero-shot accuracy of T(f~)."""
@@ -38,7 +38,14 @@ class ModelFigures:
         accuracy: float,
         accuracy_translated: float,
     ) -> "ModelFigures":
-        """Choose the figures that models are ordered by among all that were resampled."""
+        """Choose, among all resampled figures, those by which models are ordered.
+
+        Args:
+            bootstrap: All resampled figures of the model.
+            class_medians: Median |AS| of each class, in degrees.
+            accuracy: Accuracy of the model.
+            accuracy_translated: Zero-shot accuracy of T(f~).
+        """
         chosen = [bootstrap.figure.index(name) for name in ORDERING_FIGURES]
         return cls(
             class_medians, bootstrap.value[:, chosen], bootstrap.images[:, chosen], accuracy, accuracy_translated
@@ -47,7 +54,7 @@ class ModelFigures:
 
 @dataclass(frozen=True, slots=True)
 class ModelComparison:
-    """What the models of one file say of each other."""
+    """The comparison of the models of one file."""
 
     model: list[str]
     class_order: Float[np.ndarray, "model model"]

@@ -21,7 +21,7 @@ CHANCE_IMAGES = 50
 
 
 class ConceptRows:
-    """Gather each class toward every concept. A row is ready as soon as its class ends, because images are sorted by class.
+    """Compute the row of each class: its shift toward every concept. A row is ready when its class ends, as images are sorted.
 
     Each class is compared with chance on at most `CHANCE_IMAGES` of its images, evenly spread.
     """
@@ -49,7 +49,7 @@ class ConceptRows:
             null: Pi_n f of each image, float64.
 
         Returns:
-            The rows of the classes that ended with this batch, also those without images.
+            The rows of the classes that ended in this batch, with those that have no images.
         """
         rows: list[ConceptRow] = []
         labels, lengths = (part.tolist() for part in torch.unique_consecutive(batch.labels, return_counts=True))
@@ -76,12 +76,12 @@ class ConceptRows:
         """Finish every class before this one."""
         rows: list[ConceptRow] = []
         while self._class < label:
-            rows.append(self._finished())
+            rows.append(self._row_of_class())
             self._class += 1
             self._sums, self._chance = self._empty_sums()
         return rows
 
-    def _finished(self) -> ConceptRow:
+    def _row_of_class(self) -> ConceptRow:
         found = self._sums.finish()
         control = self._chance.finish()
         against = significance(found["attribute_score"], control.attribute_score)

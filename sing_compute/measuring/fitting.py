@@ -15,7 +15,7 @@ from torch import Tensor
 from sing_compute.errors import TranslatorError
 from sing_compute.linalg.angles import paired_angle
 from sing_compute.linalg.null_space import HeadSplit
-from sing_compute.measuring.reader import PairedBatch, joined, spread
+from sing_compute.measuring.reader import PairedBatch, join_batches, spread
 from sing_compute.scores.shifts import NullRemoval, attribute_score
 from sing_compute.scores.statistics import ratio
 from sing_compute.store.constants import PENALTIES
@@ -23,7 +23,7 @@ from sing_compute.translator.ridge import AffineTranslator, RidgePath, RidgeSums
 
 FOLDS = 5
 RELATIVE_GRID = np.logspace(-6, 2, 13)
-"""Penalties tried first, over trace(S_ff) / m."""
+"""Penalties that are tried first, over trace(S_ff) / m."""
 RELATIVE_LIMITS = (1e-9, 1e5)
 """A chosen penalty stays within these limits, over trace(S_ff) / m: beyond them nothing or everything is shrunk to zero."""
 REFINED = 7
@@ -31,7 +31,7 @@ REFINED = 7
 PATH_IMAGES = 20_000
 """The path is measured on all images up to this number, else on evenly spread ones."""
 SUMMED_IMAGES = 4096
-"""Images whose products are added to the sums together: the sums are far larger than a shard, so they are touched rarely."""
+"""Images whose products are added to the sums at once: the sums are far larger than a shard, so they are changed rarely."""
 
 Batches = Callable[[], Iterable[PairedBatch]]
 """Starts a new pass over all images."""
@@ -53,9 +53,9 @@ class FittedTranslator:
     fold_mean_targets: Float[Tensor, "fold clip"]
     """Mean embedding of the images outside each fold: the baseline that ignores the features."""
     sums: RidgeSums
-    """Of all images."""
+    """Sums of all images."""
     fold_sums: list[RidgeSums]
-    """Of the images of each fold."""
+    """Sums of the images of each fold."""
     path: Mapping[str, Float[np.ndarray, " tried"]]
     """`lambda` in ascending order, `relative` (lambda over `unit`), and the out-of-fold figures of each penalty."""
     nearby: Float[np.ndarray, "penalty score image"]
@@ -120,7 +120,7 @@ def fit_translator(
         ridge = _best(points)
     points |= measure(_new([scale * ridge for scale in PENALTIES], points))
     while free and (better := _best(points)) != ridge and RELATIVE_LIMITS[0] < better / unit < RELATIVE_LIMITS[1]:
-        ridge = better  # the best lay at the edge of the grid: follow it outwards
+        ridge = better  # the best is at the edge of the grid: try penalties beyond it
         points |= measure(_new([scale * ridge for scale in PENALTIES], points))
     whole = RidgePath(total)
     removals = [NullRemoval.of(path.fit(ridge), split, total.mean_feature) for path in (whole, *paths)]
@@ -139,7 +139,7 @@ def adopt_translator(
     split: HeadSplit,
     class_vectors: Float[Tensor, "class clip"],
     images: int,
-    given: AffineTranslator,
+    translator: AffineTranslator,
 ) -> FittedTranslator:
     """Use a translator that was fitted elsewhere: it has no known penalty, and its path is one point.
 
@@ -148,11 +148,11 @@ def adopt_translator(
         split: The head's null space.
         class_vectors: Unit text embedding of each class.
         images: Number of images in a pass.
-        given: The translator, for features and embeddings of these sizes.
+        translator: The translator, for features and embeddings of these sizes.
     """
     sums = fold_sums(batches)
     total = reduce(add, sums)
-    removal = NullRemoval.of(given, split, total.mean_feature)
+    removal = NullRemoval.of(translator, split, total.mean_feature)
     stride, parts = -(-images // PATH_IMAGES), []
     for batch in spread(batches(), stride):
         views = removal(batch.features.double())
@@ -188,7 +188,7 @@ def fold_sums(batches: Batches) -> list[RidgeSums]:
         The sums of each fold; an empty list if there is no image.
     """
     sums: list[RidgeSums] = []
-    for batch in joined(batches(), SUMMED_IMAGES):
+    for batch in join_batches(batches(), SUMMED_IMAGES):
         dim, clip, device = batch.features.shape[1], batch.targets.shape[1], batch.features.device
         sums = sums or [RidgeSums.zero(dim, clip, device=device) for _ in range(FOLDS)]
         for fold in range(FOLDS):
@@ -225,7 +225,7 @@ def measure_path(
     columns: dict[float, list[Tensor]] = {value: [] for value in ridges}
     thin = split.null_basis if split.nullity <= split.rank else split.row_basis
     turned = [path.rotate_directions(thin) for path in paths]
-    for batch in joined(spread(batches(), stride)):
+    for batch in join_batches(spread(batches(), stride)):
         features, targets = batch.features.double(), batch.targets.double()
         texts, along = class_vectors[batch.labels.long()].double(), features @ thin.T
         figures = features.new_empty(len(ridges), 3, len(features))

@@ -17,11 +17,11 @@ from sing_compute.scores.shifts import ConceptShifts, Views, attribute_score, im
 from sing_compute.store.constants import NEIGHBOURS, TOP_CONCEPTS
 
 POOL_PART = 1024
-"""Images of the pool that are compared at a time: the similarities of a batch stay in the processor's cache."""
+"""Images of the pool that are compared at a time, so that the similarities of a batch stay in the processor's cache."""
 
 
 class ImageScoring:
-    """Score images batch by batch, and sum up what their scores say of the translator."""
+    """Score images batch by batch, and sum up the quality of the translator."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class ImageScoring:
     def score(
         self, batch: PairedBatch, views: Views, shifts: ConceptShifts, null: Float[Tensor, "image dim"]
     ) -> ImageScores:
-        """Score one batch.
+        """Score one batch, and add it to the sums of the translator's quality.
 
         Args:
             batch: The images.
@@ -74,8 +74,8 @@ class ImageScoring:
             cosine=_numbers(cosine),
             null_energy=_numbers(null.norm(dim=1) / length),
             null_energy_centred=_numbers((null - self._mean_null).norm(dim=1) / length),
-            top_concept=_indices(_padded(top, TOP_CONCEPTS, -1)),
-            top_concept_score=_numbers(_padded(shifts.attribute_score.gather(1, top), TOP_CONCEPTS, torch.nan)),
+            top_concept=_indices(_pad(top, TOP_CONCEPTS, -1)),
+            top_concept_score=_numbers(_pad(shifts.attribute_score.gather(1, top), TOP_CONCEPTS, torch.nan)),
             nearest_before=_indices(self._nearest(before)),
             nearest_after=_indices(self._nearest(after)),
         )
@@ -87,7 +87,7 @@ class ImageScoring:
         return means | {"mse": residual / self._pool.shape[1], "r_squared": 1 - residual / variance}
 
     def _sum_up(self, batch: PairedBatch, views: Views, cosine: Tensor, before: Tensor, after: Tensor) -> None:
-        """Add what a batch says of the translator; `before` and `after` are unit vectors."""
+        """Add a batch to the sums of the translator's quality; `before` and `after` are unit vectors."""
         targets, labels = batch.targets.double(), batch.labels.long()
         baseline = self._fitted.fold_mean_targets[batch.folds.long()]
         texts = self._class_vectors
@@ -119,11 +119,11 @@ class ImageScoring:
         found = torch.cat(values, dim=1)
         best = found.topk(min(NEIGHBOURS, found.shape[1]), dim=1)
         nearest = torch.cat(rows, dim=1).gather(1, best.indices)
-        return _padded(nearest.masked_fill(nowhere, -1), NEIGHBOURS, -1)
+        return _pad(nearest.masked_fill(nowhere, -1), NEIGHBOURS, -1)
 
 
-def _padded(values: Tensor, width: int, fill: float | int) -> Tensor:
-    """Fill up rows to the width that a results file has."""
+def _pad(values: Tensor, width: int, fill: float | int) -> Tensor:
+    """Pad rows to the width that a results file has."""
     return torch.nn.functional.pad(values, (0, width - values.shape[1]), value=fill)
 
 

@@ -1,4 +1,4 @@
-"""What measuring one model returns, as frozen values; large results come in parts. A `Sink` takes them one after the other."""
+"""Define the results of measuring one model, as frozen values; large results come in parts. A `Sink` receives all of them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class Predictions:
 
 @dataclass(frozen=True, slots=True)
 class FeatureRows:
-    """The images whose features are kept. Their features follow as `Features`."""
+    """The images whose features are stored. Their features follow as `Features`."""
 
     row: Int[np.ndarray, " kept"]
     """Rows of the measured images, ascending."""
@@ -44,7 +44,7 @@ class FeatureRows:
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """Part: kept features of consecutive entries of `FeatureRows.row`."""
+    """Part: stored features of consecutive entries of `FeatureRows.row`."""
 
     rows: slice
     value: Float[np.ndarray, "image dim"]
@@ -57,17 +57,17 @@ class SpatialMaps:
     image: Int[np.ndarray, " map_image"]
     """Rows of the measured images, ascending."""
     position: Int[np.ndarray, " map_position"]
-    """Positions of the map that are kept, row by row of its grid, ascending."""
+    """Stored positions of the map, row by row of its grid, ascending."""
     channels: int
     place: Mapping[str, str | int]
-    """Where the map is in the network, and how the network makes one feature of it."""
+    """Place of the map in the network, and the way in which the network pools it to one feature."""
     parts: Iterable[Float[np.ndarray, "part map_position channel"]]
     """The maps of all images in order; read once."""
 
 
 @dataclass(frozen=True, slots=True)
 class NullSpaceRules:
-    """What other rules for the null space give, and what treating such a null space as exact costs; one entry per rule."""
+    """Sizes of the null space by other rules, and changes of logits if it is treated as exact; one entry per rule."""
 
     name: list[str]
     rank: list[int]
@@ -75,13 +75,13 @@ class NullSpaceRules:
     flips: list[float]
     """Share of predictions that change when the null part is removed."""
     logit_change_max: list[float]
-    """Largest change of a logit then, over the logit spread."""
+    """Largest change of a logit when it is removed, over the logit spread."""
     logit_change_mean: list[float]
 
 
 @dataclass(frozen=True, slots=True)
 class Translator:
-    """The translators of a model, and the figures along the path of penalties that they were chosen on."""
+    """The translators of a model, and the figures along the path of penalties from which one was chosen."""
 
     weight: Float[np.ndarray, "clip dim"]
     """A of T(f) = A f + a, fitted on all images."""
@@ -91,7 +91,7 @@ class Translator:
     """A of the translators that were fitted without one fold each."""
     fold_bias: Float[np.ndarray, "fold clip"]
     path: Mapping[str, Float[np.ndarray, " tried"]]
-    """By name: `lambda`, `relative` (lambda over trace(S_ff) / m), and the out-of-fold figures of each penalty."""
+    """Figures of each penalty by name: `lambda`, `relative` (lambda over trace(S_ff) / m), and those out of fold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ class ImageScores:
     class_angle: Float[np.ndarray, " image"]
     """Angle of T(f) to the prompt of the true class."""
     cosine: Float[np.ndarray, " image"]
-    """Of T(f) and the CLIP image embedding, out of fold."""
+    """Cosine of T(f) and the CLIP image embedding, out of fold."""
     null_energy: Float[np.ndarray, " image"]
     """||Pi_n f|| / ||f||."""
     null_energy_centred: Float[np.ndarray, " image"]
@@ -152,7 +152,7 @@ class ConceptRow:
     z: Float[np.ndarray, " concept"]
     p_empirical: Float[np.ndarray, " concept"]
     q: Float[np.ndarray, " concept"]
-    """Benjamini-Hochberg over the concepts of this class."""
+    """q by Benjamini and Hochberg over the concepts of this class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,7 @@ class Ranking:
 
     column: str
     rows: slice
-    """The places."""
+    """The places in the order."""
     images: Int[np.ndarray, " place"]
 
 
@@ -187,12 +187,12 @@ class NullDirections:
     """Null directions by how far they move CLIP space, descending, each with the concepts at its two ends."""
 
     singular_value: Float[np.ndarray, " mode"]
-    """Of A Pi_n."""
+    """Singular values of A Pi_n."""
     toward: Int[np.ndarray, "mode pole"]
-    """Concepts that a step along the direction leads to; -1 where there are fewer concepts."""
+    """Concepts that a step along the direction moves toward; -1 where there are fewer concepts."""
     toward_cosine: Float[np.ndarray, "mode pole"]
     away: Int[np.ndarray, "mode pole"]
-    """Concepts that it leads away from."""
+    """Concepts that such a step moves away from."""
     away_cosine: Float[np.ndarray, "mode pole"]
 
 
@@ -203,16 +203,16 @@ class Bootstrap:
     figure: tuple[str, ...]
     value: Float[np.ndarray, "penalty figure"]
     images: Float[np.ndarray, "penalty figure replicate"]
-    """Over resampled images."""
+    """Figures over resampled images."""
     classes: Float[np.ndarray, "figure replicate"]
-    """Over resampled classes, at the chosen penalty."""
+    """Figures over resampled classes, at the chosen penalty."""
     images_interval: Float[np.ndarray, "penalty figure bound"]
     classes_interval: Float[np.ndarray, "figure bound"]
 
 
 @dataclass(frozen=True, slots=True)
 class ClassFigures:
-    """Figures of classes by name; class is one axis of each."""
+    """Figures of classes by name; each has an axis of classes."""
 
     values: Figures
 
@@ -250,15 +250,15 @@ Result: TypeAlias = (
     | ClassFigures
     | Summary
 )
-"""Everything that measuring one model gives. A result is given once, its parts in the order of their rows."""
+"""Every kind of result of measuring one model. A result is given once, its parts in the order of their rows."""
 
 
 @runtime_checkable
 class Sink(Protocol):
-    """Takes the results of one model as they are found, and gives back columns that were too large to hold."""
+    """Receives the results of one model one after the other, and returns columns that are too large to hold in memory."""
 
     def take(self, result: Result) -> None:
-        """Take one result, or the next part of a large one."""
+        """Receive one result, or the next part of a large one."""
 
     def column(self, name: str) -> Column:
-        """Give one column of the `ImageScores` taken so far, one value per image."""
+        """Return one column of all `ImageScores` received so far, one value per image."""

@@ -1,4 +1,4 @@
-"""Keep what the networks gave for each image, before any analysis: predictions, features at the head, spatial maps."""
+"""Store the networks' outputs for each image, before any analysis: predictions, features at the head, spatial maps."""
 
 from collections.abc import Iterator, Sequence
 
@@ -21,7 +21,8 @@ from sing_compute.process.progress import Progress
 from sing_compute.scores.statistics import class_statistics
 
 KEPT_BYTES = 2**29
-"""Features are kept for all images up to this size, else for evenly spread ones: 500 MB, 65,000 images of 2,048 dimensions."""
+"""Most bytes of the stored features of one model: 500 MB, 65,000 images of 2,048 dimensions. If all features exceed this,
+those of evenly spread images are stored."""
 
 
 def keep_outputs(
@@ -45,10 +46,10 @@ def keep_outputs(
         groups: A mask of images for each group of the user.
         sink: Takes the results.
         progress: Shows how far the pass is.
-        map_stride: Every so many-th listed image has its map in the shards; None if none has.
+        map_stride: Number k: every k-th listed image has its map in the shards; None if no image has one.
 
     Returns:
-        For each image whether it is predicted correctly.
+        True for each image that is predicted correctly.
     """
     weight, bias = classifier.head
     sink.take(Head(weight.double().cpu().numpy(), bias.double().cpu().numpy()))
@@ -63,12 +64,12 @@ def keep_outputs(
     sink.take(Summary({"images": len(correct), "correct": int(correct.sum()), "accuracy": float(correct.mean())}))
     with progress.task(f"{classifier.name}: features kept", len(labels)) as advance:
 
-        def followed() -> Iterator[FeatureBatch]:
+        def with_progress() -> Iterator[FeatureBatch]:
             for batch in reader.features(classifier.name):
                 yield batch
                 advance(len(batch.features))
 
-        _keep_features(followed(), len(labels), weight.shape[1], sink)
+        _keep_features(with_progress(), len(labels), weight.shape[1], sink)
     if map_stride is not None:
         _keep_maps(classifier, reader, map_stride, sink, progress)
     return correct
@@ -101,13 +102,13 @@ def _keep_maps(classifier: Classifier, reader: ShardReader, stride: int, sink: S
     images = reader.map_rows(stride)
     with progress.task(f"{classifier.name}: maps kept", len(images)) as advance:
 
-        def followed() -> Iterator[Float[np.ndarray, "image map_position channel"]]:
+        def with_progress() -> Iterator[Float[np.ndarray, "image map_position channel"]]:
             for part in reader.maps(classifier.name):
                 yield part
                 advance(len(part))
 
         positions = np.array(tap.positions, np.int32)
-        sink.take(SpatialMaps(images, positions, place.channels, facts, followed()))
+        sink.take(SpatialMaps(images, positions, place.channels, facts, with_progress()))
 
 
 def _keep_features(batches: Iterator[FeatureBatch], images: int, dim: int, sink: Sink) -> None:

@@ -16,7 +16,7 @@ from sing_compute.extraction.shards import Shard, WorkFolder, shard_rows
 BLOCK_IMAGES = 1024
 """Images whose matrix products are formed together."""
 RETURNED_IMAGES = 4096
-"""Free memory is given back after so many images: seldom enough to cost nothing, often enough to keep memory flat."""
+"""Images after which free memory is returned to the system: rarely enough to take no time, often enough to bound memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class FeatureBatch:
     """Features of one model for consecutive images."""
 
     rows: slice
-    """The images: rows of the measured images, or of the images whose features a results file keeps."""
+    """Rows of the images, among the measured images or among those whose features a results file stores."""
     features: Float[Tensor, "image dim"]
     labels: Int[Tensor, " image"]
     """True class of each image."""
@@ -46,7 +46,7 @@ Batch = TypeVar("Batch", bound=FeatureBatch)
 def spread(batches: Iterable[Batch], stride: int) -> Iterator[Batch]:
     """Take every stride-th of all images, in batches about as large as those that are read.
 
-    The number of batches depends on the number of chosen images alone, not on how many images lie between them.
+    The number of batches depends only on the number of chosen images, not on the number of images between them.
 
     Args:
         batches: All images in order.
@@ -69,7 +69,7 @@ def spread(batches: Iterable[Batch], stride: int) -> Iterator[Batch]:
         yield _join(waiting)
 
 
-def joined(batches: Iterable[Batch], images: int = BLOCK_IMAGES) -> Iterator[Batch]:
+def join_batches(batches: Iterable[Batch], images: int = BLOCK_IMAGES) -> Iterator[Batch]:
     """Join batches until each holds so many images: few large matrix products take less time than many small ones.
 
     Args:
@@ -90,7 +90,7 @@ def joined(batches: Iterable[Batch], images: int = BLOCK_IMAGES) -> Iterator[Bat
 
 
 def _tensors(batch: FeatureBatch) -> list[Tensor]:
-    """The tensors of a batch, one row per image, in the order of its fields."""
+    """Return the tensors of a batch, one row per image, in the order of its fields."""
     return [getattr(batch, field.name) for field in fields(batch)[1:]]
 
 
@@ -135,7 +135,7 @@ class ShardReader:
         Returns:
             Shard by shard the measured images that it holds, and the values of each name for them.
         """
-        for rows, shard in self._measured(*names):
+        for rows, shard in self._shards_with_rows(*names):
             yield rows, [shard.tensors[name].numpy() for name in names]
 
     def batches(self, model: str) -> Iterator[PairedBatch]:
@@ -143,7 +143,7 @@ class ShardReader:
 
         Memory that the consumer frees in the meantime is given back to the system.
         """
-        for rows, shard in self._measured(f"{model}/features", "clip"):
+        for rows, shard in self._shards_with_rows(f"{model}/features", "clip"):
             targets = shard.tensors["clip"] if self.stored_targets is None else self.stored_targets[rows]
             yield PairedBatch(rows, *self._parts(model, rows, shard), targets.to(self.device))
             if rows.start // RETURNED_IMAGES < rows.stop // RETURNED_IMAGES:
@@ -152,20 +152,22 @@ class ShardReader:
 
     def features(self, model: str) -> Iterator[FeatureBatch]:
         """Read the features of one model alone."""
-        for rows, shard in self._measured(f"{model}/features"):
+        for rows, shard in self._shards_with_rows(f"{model}/features"):
             yield FeatureBatch(rows, *self._parts(model, rows, shard))
             if rows.start // RETURNED_IMAGES < rows.stop // RETURNED_IMAGES:
                 give_memory_back()
         give_memory_back()
 
     def map_rows(self, stride: int) -> Int[np.ndarray, " map_image"]:
-        """Return the measured images whose maps are kept: those that are every stride-th of all listed images."""
-        found = [rows.start + np.flatnonzero(shard.rows.numpy() % stride == 0) for rows, shard in self._measured()]
+        """Return the measured images whose maps are stored: those that are every stride-th of all listed images."""
+        found = [
+            rows.start + np.flatnonzero(shard.rows.numpy() % stride == 0) for rows, shard in self._shards_with_rows()
+        ]
         return np.concatenate([np.empty(0, np.int64), *found]).astype(np.int32)
 
     def maps(self, model: str) -> Iterator[Float[np.ndarray, "image map_position channel"]]:
-        """Read the kept maps of one model, in the order of `map_rows`."""
-        for _, shard in self._measured(f"{model}/maps"):
+        """Read the stored maps of one model, in the order of `map_rows`."""
+        for _, shard in self._shards_with_rows(f"{model}/maps"):
             yield shard.tensors[f"{model}/maps"].numpy()
 
     def targets(self, stride: int) -> Float[Tensor, "image clip"]:
@@ -186,8 +188,8 @@ class ShardReader:
         features = shard.tensors[f"{model}/features"]
         return features.to(self.device), self.labels[rows].to(self.device), self.folds[rows].to(self.device)
 
-    def _measured(self, *names: str) -> Iterator[tuple[slice, Shard]]:
-        """The shards that hold readable images, and which of the measured images these are."""
+    def _shards_with_rows(self, *names: str) -> Iterator[tuple[slice, Shard]]:
+        """Yield each shard that has readable images, with the rows of these among the measured images."""
         start = 0
         for shard in self._shards(*names):
             if len(shard.rows):

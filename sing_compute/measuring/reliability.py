@@ -9,8 +9,8 @@ ENOUGH_GAIN = 1 / 3
 def doubt_of(images_per_dimension: float, cosine: float, baseline: float) -> str:
     """Explain why z and q of a run may raise false alarms, as they do on planted data (docs/planted.md).
 
-    Both treat the translator as exact. With few images, or a CLIP space that features say little of, its noise is along
-    the very directions in which features vary, and random null directions miss it.
+    Both treat the translator as exact. With few images, or features that predict CLIP's embeddings badly, the noise of the
+    translator is along the directions in which features vary, and random null directions do not show it.
 
     Args:
         images_per_dimension: Images over feature dimensions.

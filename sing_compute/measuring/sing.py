@@ -1,4 +1,4 @@
-"""SING's analysis of one model: null space, translator, scores, and what must be read beside them."""
+"""Make SING's analysis of one model: null space, translator, scores, controls and intervals."""
 
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass
@@ -23,10 +23,9 @@ from sing_compute.measuring.model_results import (
     Sink,
     Summary,
     Translator,
-    TranslatorComparison,
 )
 from sing_compute.measuring.network_outputs import subset_masks
-from sing_compute.measuring.reader import PairedBatch, ShardReader, joined
+from sing_compute.measuring.reader import PairedBatch, ShardReader, join_batches
 from sing_compute.measuring.reliability import doubt_of
 from sing_compute.measuring.validity import (
     curves,
@@ -35,6 +34,7 @@ from sing_compute.measuring.validity import (
     null_space_rules,
     over_control,
     probe_accuracy,
+    translator_comparison,
 )
 from sing_compute.models.classifier import Classifier
 from sing_compute.process.progress import Advance, Progress
@@ -52,15 +52,14 @@ from sing_compute.scores.statistics import (
     sorted_pairs,
 )
 from sing_compute.store.constants import RANKED, SIGNIFICANT
-from sing_compute.translator.comparison import compare_translators
 from sing_compute.translator.ridge import AffineTranslator
 
 RULES_TASK, CONTROLS_TASK = "null space rules", "controls"
-"""Titles of the tasks that look at a limited number of images."""
+"""Titles of the tasks that use a limited number of images."""
 POOL_IMAGES = 20_000
 """Nearest images are searched among all images up to this number, else among evenly spread ones."""
 RANKING_PART = 2**16
-"""Places of a ranking that are handed over at a time."""
+"""Places of a ranking that are given to the sink at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,7 @@ class SharedInputs:
 
 
 class SingMeasurement:
-    """Measure one model: `run` hands all results to a sink and returns what models are compared by."""
+    """Measure one model: `run` gives all results to a sink and returns the figures by which models are compared."""
 
     def __init__(
         self,
@@ -100,11 +99,11 @@ class SingMeasurement:
         Args:
             classifier: The model, with its head.
             reader: Its features.
-            shared: What all models of the run are measured with.
+            shared: Images, texts and vectors, the same for all models of the run.
             invariance: `logits`, or `softmax` for a null space that may shift all logits alike.
             ridge: A penalty that the user forces; None to choose it out of fold.
-            seed: Of all random draws.
-            rule: Which singular values count as zero.
+            seed: Seed of all random draws.
+            rule: Rule for the singular values that count as zero.
             translator: A translator that was fitted elsewhere; None to fit one.
             compare: Also fit other translators and compare them (SING, Table 2).
 
@@ -121,15 +120,15 @@ class SingMeasurement:
         """Reason not to rely on z and q of this run; empty if there is none. Known after `run`."""
 
     def run(self, correct: Bool[np.ndarray, " image"], sink: Sink, progress: Progress) -> ModelFigures | None:
-        """Measure the model and hand over all results.
+        """Measure the model and give all results to a sink.
 
         Args:
-            correct: For each image whether it is predicted correctly.
-            sink: Takes the results.
+            correct: True for each image that is predicted correctly.
+            sink: Receives the results.
             progress: Shows how far each task is.
 
         Returns:
-            What models are compared by; None for a head without null space, which has no scores.
+            The figures by which models are compared; None for a head without a null space, which has no scores.
         """
         split, images = self.split, len(correct)
         sink.take(HeadSpectrum(split.singular_values.cpu().numpy()))
@@ -156,12 +155,12 @@ class SingMeasurement:
                 }
             )
         )
-        return self._scored(correct, sink, progress) if split.nullity else None
+        return self._measure_scores(correct, sink, progress) if split.nullity else None
 
-    def _scored(self, correct: Bool[np.ndarray, " image"], sink: Sink, progress: Progress) -> ModelFigures:
-        """Fit the translator, score images, concepts and classes, and measure what must be read beside the scores."""
+    def _measure_scores(self, correct: Bool[np.ndarray, " image"], sink: Sink, progress: Progress) -> ModelFigures:
+        """Fit the translator, score images, concepts and classes, and measure controls and intervals."""
         offsets, images = self._shared.offsets, len(correct)
-        fitted = self._fitted(images, progress)
+        fitted = self._fit_translator(images, progress)
         quality = self._scores(fitted, sink, progress)
         sink.take(Summary(quality))
         columns = {name: sink.column(name) for name in CLASS_COLUMNS}
@@ -188,13 +187,13 @@ class SingMeasurement:
             accuracy_translated=quality["zero_shot_equivalent"],
         )
 
-    def _fitted(self, images: int, progress: Progress) -> FittedTranslator:
+    def _fit_translator(self, images: int, progress: Progress) -> FittedTranslator:
         # Without a total: a penalty at the edge of the grid takes more passes.
         with progress.task(f"{self._name}: translator", None) as advance:
             batches = partial(self._batches, advance)
             if self._translator is not None:
-                given = AffineTranslator(*(part.to(self._reader.device) for part in astuple(self._translator)))
-                return adopt_translator(batches, self.split, self._shared.class_vectors, images, given)
+                translator = AffineTranslator(*(part.to(self._reader.device) for part in astuple(self._translator)))
+                return adopt_translator(batches, self.split, self._shared.class_vectors, images, translator)
             return fit_translator(batches, self.split, self._shared.class_vectors, images, ridge=self._ridge)
 
     def _scores(self, fitted: FittedTranslator, sink: Sink, progress: Progress) -> dict[str, float]:
@@ -214,7 +213,7 @@ class SingMeasurement:
             return sum(int((row.q < SIGNIFICANT).sum()) for row in rows)
 
         with progress.task(f"{self._name}: scores", len(shared.labels)) as advance:
-            for batch in joined(self._batches(advance)):
+            for batch in join_batches(self._batches(advance)):
                 null = self.split.null_part(batch.features.double())
                 views = fold_views(fitted.folds, batch.features, batch.folds)
                 shifts = ConceptShifts.of(views, shared.concept_vectors)
@@ -255,26 +254,8 @@ class SingMeasurement:
                     group[mask] = number
                 sink.take(Summary(probe_accuracy(batches, group, self.split, fitted.fold_sums, "_group")))
         if self._compare:
-            sink.take(self._compared_translators(fitted, progress))
-
-    def _compared_translators(self, fitted: FittedTranslator, progress: Progress) -> TranslatorComparison:
-        """Compare linear and other translators on one fold that none of them saw (SING, Table 2)."""
-        with progress.task(f"{self._name}: translators compared", None) as advance:
-
-            def batches() -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-                for batch in self._batches(advance):
-                    yield batch.features, batch.targets, batch.folds
-
-            held = next(fold for fold, sums in enumerate(fitted.fold_sums) if sums.count)
-            rows = compare_translators(batches, ridge=fitted.ridge, held_fold=held, seed=self._seed)
-        return TranslatorComparison(
-            [row.name for row in rows],
-            [row.images for row in rows],
-            [row.cosine for row in rows],
-            [row.mse for row in rows],
-            [row.r_squared for row in rows],
-            [row.parameters for row in rows],
-        )
+            with progress.task(f"{self._name}: translators compared", None) as advance:
+                sink.take(translator_comparison(partial(self._batches, advance), fitted, seed=self._seed))
 
     def _batches(self, advance: Advance) -> Iterator[PairedBatch]:
         """Start one pass over the features, which the progress bar follows."""
@@ -284,11 +265,11 @@ class SingMeasurement:
 
 
 _OUTPUT_FIGURES = ("count", "accuracy")
-"""Figures of a class that `keep_outputs` hands over, because they need no scores."""
+"""Figures of a class that `keep_outputs` has given to the sink already, because they need no scores."""
 
 
 def _rank(name: str, columns: Columns, sink: Sink) -> None:
-    """Hand over the order of all images by one column."""
+    """Give the order of all images by one column to a sink."""
     order = sorted_pairs(columns[name])
     for start in range(0, len(order), RANKING_PART):
         images = owners_of(order[start : start + RANKING_PART]).view(np.int32)

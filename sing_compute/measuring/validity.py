@@ -1,4 +1,4 @@
-"""What must be read beside the scores of one model: other null spaces, controls, a probe without CLIP, null directions."""
+"""Check the scores of one model: other null spaces, controls, a probe without CLIP, null directions, other translators."""
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
@@ -10,8 +10,8 @@ from torch import Tensor
 
 from sing_compute.linalg.null_space import NUMERICAL, HeadSplit, NullSpaceRule, split_head
 from sing_compute.measuring.fitting import FOLDS, FittedTranslator
-from sing_compute.measuring.model_results import Controls, NullDirections, NullSpaceRules
-from sing_compute.measuring.reader import FeatureBatch, spread
+from sing_compute.measuring.model_results import Controls, NullDirections, NullSpaceRules, TranslatorComparison
+from sing_compute.measuring.reader import FeatureBatch, PairedBatch, spread
 from sing_compute.scores import controls
 from sing_compute.scores.equivalence import EquivalenceCheck
 from sing_compute.scores.label_probe import HALVES, LabelProbe, LabelSums
@@ -19,6 +19,7 @@ from sing_compute.scores.shifts import fold_views
 from sing_compute.scores.spectrum import semantic_spectrum
 from sing_compute.scores.statistics import Columns, quantiles, sorted_finite
 from sing_compute.store.constants import CURVE, TOP_CONCEPTS
+from sing_compute.translator.comparison import compare_translators
 from sing_compute.translator.ridge import AffineTranslator, RidgeSums
 
 CONTROL_IMAGES = 20_000
@@ -39,8 +40,8 @@ def null_space_rules(
     """Split a head by other rules, and measure the logit changes and flips of treating those null spaces as exact.
 
     Args:
-        weight: The head's.
-        bias: The head's.
+        weight: Weight of the head.
+        bias: Bias of the head.
         stored: Precision that the weight was stored in.
         images: Number of images in the batches.
         batches: One pass over all images.
@@ -80,12 +81,12 @@ def measure_controls(
     Args:
         batches: One pass over all images.
         split: The head's null space.
-        weight: The head's.
-        bias: The head's.
+        weight: Weight of the head.
+        bias: Bias of the head.
         fitted: The translators.
         class_vectors: Unit text embedding of each class.
         images: Number of images in the batches.
-        seed: Of all random draws.
+        seed: Seed of all random draws.
         centred: The null space is that of the softmax, which leaves logits alone up to a common shift.
 
     Returns:
@@ -132,7 +133,7 @@ def probe_accuracy(
         labels: One label per image; images with a label below 0 are left out.
         split: The two halves.
         fold_sums: Sums of the images of each fold, by which the probe is fitted if every image has a label.
-        suffix: Ends the names of the figures.
+        suffix: Ending of the names of the figures.
 
     Returns:
         By store name the accuracy on either half, and the share of the most frequent label.
@@ -180,6 +181,32 @@ def null_directions(
         padded(found.toward_cosine, torch.nan).numpy(),
         padded(found.away, -1).numpy(),
         padded(found.away_cosine, torch.nan).numpy(),
+    )
+
+
+def translator_comparison(
+    batches: Callable[[], Iterator[PairedBatch]], fitted: FittedTranslator, *, seed: int
+) -> TranslatorComparison:
+    """Compare linear and other translators on one fold that none of them was fitted on (SING, Table 2).
+
+    Args:
+        batches: Starts a new pass over all images at each call.
+        fitted: The linear translator.
+        seed: Seed of the training of the other translators.
+    """
+
+    def parts() -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        return ((batch.features, batch.targets, batch.folds) for batch in batches())
+
+    held = next(fold for fold, sums in enumerate(fitted.fold_sums) if sums.count)
+    rows = compare_translators(parts, ridge=fitted.ridge, held_fold=held, seed=seed)
+    return TranslatorComparison(
+        [row.name for row in rows],
+        [row.images for row in rows],
+        [row.cosine for row in rows],
+        [row.mse for row in rows],
+        [row.r_squared for row in rows],
+        [row.parameters for row in rows],
     )
 
 

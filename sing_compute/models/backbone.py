@@ -32,7 +32,7 @@ class HeadedBackbone(nn.Module):
         self._source = ""
 
     def put(self, weight: Float[Tensor, "classes dim"], bias: Float[Tensor, " classes"], source: str) -> None:
-        """Put the head on.
+        """Put a head on the backbone.
 
         Args:
             weight: Its weight.

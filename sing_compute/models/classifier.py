@@ -45,12 +45,12 @@ class Classifier:
     concurrent: bool = False
     """True if several threads may call the network at once. A user's own network may keep values between its layers."""
     map_tap: MapTap | None = None
-    """Keeps the last spatial map of each forward pass; None where no maps are kept."""
+    """Hook that keeps the last spatial map of each forward pass; None where no maps are stored."""
     _tap: FeatureTap | None = None
 
     @property
     def headless(self) -> bool:
-        """True if the network has no head yet: it is to be fitted."""
+        """True if the network has no head yet, because one will be fitted."""
         return isinstance(self.network, HeadedBackbone) and self.network.head is None
 
     def attach(self, batch: Tensor, *, map_side: int | None = None) -> None:
@@ -58,7 +58,7 @@ class Classifier:
 
         Args:
             batch: Transformed images (image, channel, height, width), on the network's device.
-            map_side: Rows and columns of the positions that are kept of a map; None to keep no maps.
+            map_side: Rows and columns of the stored positions of a map; None to store no maps.
 
         Raises:
             HeadError: No linear head gives the network's logits, or it has no spatial map before its head.
@@ -85,7 +85,7 @@ class Classifier:
 
     @property
     def head(self) -> tuple[Float[Tensor, "classes dim"], Float[Tensor, " classes"]]:
-        """Weight and bias of the head; `attach` must have found it."""
+        """Weight and bias of the head, after `attach` has found it."""
         if self._tap is None:
             raise HeadError(f"{self.name}: attach the head on a first batch before asking for it")
         assert isinstance(self._tap.head, nn.Linear | nn.Conv2d)
@@ -123,7 +123,7 @@ class Classifier:
 
 
 def load_classifier(spec: ModelSpec, *, probe: bool = False) -> Classifier:
-    """Build and load a classifier: on the CPU, in evaluation mode, in the precision of its parameters.
+    """Build a classifier and load its weights: on the CPU, in evaluation mode, in the precision of its parameters.
 
     Args:
         spec: The classifier that the user asked for.

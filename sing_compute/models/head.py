@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from sing_compute.errors import HeadError
 
 AGREEMENT = 1e-3
-"""Largest accepted difference between W f + b and the logits, over the spread of the logits. Rounding in float32 stays far
-below it, any other layer is far above."""
+"""Largest accepted difference between W f + b and the logits, over the spread of the logits. Rounding in float32 is far below
+it, the error of any other layer is far above."""
 
 
 @dataclass(slots=True)
@@ -26,7 +26,7 @@ class FeatureTap:
         self.head.register_forward_pre_hook(self._keep, with_kwargs=True)
 
     def _keep(self, module: nn.Module, inputs: tuple[Tensor, ...], named: dict[str, Tensor]) -> None:
-        self._last.features = pooled(next(iter((*inputs, *named.values()))), module).float()
+        self._last.features = average_positions(next(iter((*inputs, *named.values()))), module).float()
 
     def take(self) -> Float[Tensor, "image dim"]:
         """Return the features of the last forward pass in this thread, float32, and forget them.
@@ -87,7 +87,7 @@ def find_head(network: nn.Module, batch: Tensor) -> tuple[str, nn.Linear | nn.Co
         weight, bias = head_parameters(module)
         if weight.shape[0] != logits.shape[1]:
             continue
-        own = pooled(inputs, module).double() @ weight.double().T + bias.double()
+        own = average_positions(inputs, module).double() @ weight.double().T + bias.double()
         difference = relative_difference(own, logits.double())
         if difference <= AGREEMENT:
             return name, module
@@ -100,7 +100,7 @@ def find_head(network: nn.Module, batch: Tensor) -> tuple[str, nn.Linear | nn.Co
 
 
 def check_logits(logits: object) -> None:
-    """Raise an error unless a network's output is one tensor (image, classes).
+    """Raise an error if a network's output is not one tensor (image, classes).
 
     Args:
         logits: Whatever the network returned.
@@ -128,7 +128,7 @@ def head_parameters(module: nn.Linear | nn.Conv2d) -> tuple[Float[Tensor, "class
     return weight, bias
 
 
-def pooled(inputs: Tensor, module: nn.Module) -> Float[Tensor, "image dim"]:
+def average_positions(inputs: Tensor, module: nn.Module) -> Float[Tensor, "image dim"]:
     """Average a head's input over positions, to one vector per image.
 
     For a linear head this gives the same logits as averaging its outputs.

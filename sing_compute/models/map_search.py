@@ -11,15 +11,15 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from sing_compute.errors import HeadError
-from sing_compute.models.head import pooled
+from sing_compute.models.head import average_positions
 from sing_compute.models.spatial_map import SpatialMap
 
 NEAR = 1e-3
 """Largest difference of two sets of features that count as equal, over their largest value: far above float32 noise."""
 TRIED = 32
-"""Candidates that are looked at, the last executed first."""
+"""Most candidates that are tried, the last executed first."""
 MOST_PREFIX = 16
-"""A sequence has at most so many tokens before its grid: a class token and registers."""
+"""Most tokens of a sequence before its grid: a class token and registers."""
 MEAN, MAXIMUM, CLASS_TOKEN, PATCH_MEAN = "mean", "maximum", "class token", "mean patch token"
 CLASS_AND_PATCH, FLATTENED, BY_HEAD = "class token and mean patch token", "none: flattened", "by the head itself"
 OWN_LAYERS = "the network's own layers"
@@ -31,13 +31,13 @@ def find_map(network: nn.Module, head: nn.Module, head_name: str, batch: Tensor)
     """Find the last map or token sequence before the pooling of a network by running it.
 
     A candidate is the output of a module that was executed before the head and has two positions or more and as many
-    channels as the head reads (or half as many, for a class token beside a mean patch token, or as many values as the head
-    reads in all, for a flattened map). It is the map if the feature follows from it alone: the network is run on noise, the
-    candidate is put in the place of the module's output, and the feature of the first images must come out. The last
-    executed candidate of this kind is taken. A head that reads a map itself is its own answer.
+    channels as the head reads (or half as many, for a head on a class token and a mean patch token, or as many values as the
+    head reads in all, for a flattened map). It is the map if the feature depends on it alone: the network is run on noise with
+    the candidate in the place of the module's output, and must give the feature of the first images. Of several such
+    candidates the last executed one is the result. If the head itself reads a map, that map is the result.
 
     Args:
-        network: In evaluation mode.
+        network: A network in evaluation mode.
         head: Its linear head.
         head_name: Name of the head's module.
         batch: The first images, transformed, (image, channel, row, column).
@@ -59,29 +59,29 @@ def find_map(network: nn.Module, head: nn.Module, head_name: str, batch: Tensor)
         )
     for call, output in reversed(list(zip(calls[-TRIED:], recorded, strict=True))):
         follows = _near(run.feature(noise, call, output)[0], feature)
-        if follows and (found := _described(run, call, output, feature, batch)) is not None:
+        if follows and (found := _describe(run, call, output, feature, batch)) is not None:
             return found
     shapes = [f"{call.module} {call.shape}" for call in calls[-3:]]
     nearest = f"nearest: {', '.join(shapes)}" if shapes else "no module before the head gives one of its size"
     raise HeadError(
-        f"no spatial map of {feature.shape[1]} channels, with two positions or more, lies before its head; {nearest}. "
+        f"no spatial map of {feature.shape[1]} channels, with two positions or more, is computed before its head; {nearest}. "
         "Leave --maps out for it"
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """The last call of a module that gives an output of this shape."""
+    """The last call of a module in a pass that gives an output of this shape."""
 
     module: str
     shape: tuple[int, ...]
-    """Of the output, without images."""
+    """Shape of the output, without images."""
     number: int
-    """Which of the calls of this module with this shape it is in one pass, from 0."""
+    """Number of the call among those of this module with this shape in one pass, from 0."""
 
 
 class _Runs:
-    """Forward passes of a network that are watched or changed."""
+    """Run forward passes of a network in which outputs are recorded or replaced."""
 
     def __init__(self, network: nn.Module, head: nn.Module) -> None:
         self._network, self._head = network, head
@@ -90,7 +90,7 @@ class _Runs:
     def feature(
         self, batch: Tensor, call: _Call | None = None, output: Tensor | None = None
     ) -> tuple[Float[Tensor, "image dim"], Tensor]:
-        """Return the pooled and the raw input of the head, with `output` in the place of what one call gives."""
+        """Return the pooled and the raw input of the head; `output` replaces the output of one call."""
         raw: list[Tensor] = []
 
         def keep(module: nn.Module, inputs: tuple[Tensor, ...], named: dict[str, Tensor]) -> None:
@@ -98,15 +98,15 @@ class _Runs:
 
         hooks = [self._head.register_forward_pre_hook(keep, with_kwargs=True)]
         if call is not None and output is not None:
-            hooks.append(self._exchange(call, output))
-        with _hooked(hooks):
+            hooks.append(self._replace_output(call, output))
+        with _removing(hooks):
             self._network(batch)
-        return pooled(raw[-1], self._head).float(), raw[-1]
+        return average_positions(raw[-1], self._head).float(), raw[-1]
 
     def calls(self, batch: Tensor, dim: int) -> list[_Call]:
-        """List the calls before the head's last one whose output may be the map, in the order in which they ended.
+        """List the calls whose output may be the map, in the order in which they ended before the head's last call.
 
-        Of the calls of one module with outputs of one shape only the last of the whole pass counts, as a tap keeps that one.
+        Of a module's calls with outputs of one shape only the last of the whole pass counts, because a tap keeps that one.
         """
         ended: list[tuple[str, tuple[int, ...]]] = []
         before = [0]
@@ -119,52 +119,53 @@ class _Runs:
         def reach(module: nn.Module, inputs: object) -> None:
             before[0] = len(ended)
 
-        with _hooked([*self._watched(note, self._modules), self._head.register_forward_pre_hook(reach)]):
+        with _removing([*self._watch_outputs(note, self._modules), self._head.register_forward_pre_hook(reach)]):
             self._network(batch)
         last = {key: place for place, key in enumerate(ended)}
         return [_Call(*key, ended.count(key) - 1) for place, key in enumerate(ended[: before[0]]) if last[key] == place]
 
     def outputs(self, batch: Tensor, calls: Sequence[_Call]) -> list[Tensor]:
-        """Return what these calls give, as it is when they end."""
-        kept: dict[tuple[str, tuple[int, ...]], Tensor] = {}
+        """Return the outputs of these calls as they are when the calls end."""
+        found: dict[tuple[str, tuple[int, ...]], Tensor] = {}
         wanted = [(call.module, call.shape) for call in calls]
 
         def keep(name: str, output: object) -> None:
             if isinstance(output, Tensor) and (name, tuple(output.shape[1:])) in wanted:
-                kept[name, tuple(output.shape[1:])] = output.clone()
+                found[name, tuple(output.shape[1:])] = output.clone()
 
-        with _hooked(self._watched(keep, {call.module for call in calls})):
+        with _removing(self._watch_outputs(keep, {call.module for call in calls})):
             self._network(batch)
-        return [kept[key] for key in wanted]
+        return [found[key] for key in wanted]
 
-    def _watched(self, note: Callable[[str, object], None], names: Iterable[str]) -> list[RemovableHandle]:
-        """Hooks that tell of the output of these modules."""
+    def _watch_outputs(self, note: Callable[[str, object], None], names: Iterable[str]) -> list[RemovableHandle]:
+        """Add hooks that call `note` with name and output of these modules."""
 
         def watch(name: str) -> RemovableHandle:
-            def told(module: nn.Module, inputs: object, output: object) -> None:
+            def report_output(module: nn.Module, inputs: object, output: object) -> None:
                 note(name, output)
 
-            hook: RemovableHandle = self._modules[name].register_forward_hook(told)
+            hook: RemovableHandle = self._modules[name].register_forward_hook(report_output)
             return hook
 
         return [watch(name) for name in names]
 
-    def _exchange(self, call: _Call, output: Tensor) -> RemovableHandle:
-        """A hook that lets one call give another output."""
+    def _replace_output(self, call: _Call, output: Tensor) -> RemovableHandle:
+        """Add a hook that replaces the output of one call."""
         count = [0]
 
-        def exchange(module: nn.Module, inputs: object, own: object) -> Tensor | None:
+        def replace(module: nn.Module, inputs: object, own: object) -> Tensor | None:
             if not isinstance(own, Tensor) or tuple(own.shape[1:]) != call.shape:
                 return None
             count[0] += 1
             return output.clone() if count[0] == call.number + 1 else None
 
-        hook: RemovableHandle = self._modules[call.module].register_forward_hook(exchange)
+        hook: RemovableHandle = self._modules[call.module].register_forward_hook(replace)
         return hook
 
 
 @contextmanager
-def _hooked(hooks: Sequence[RemovableHandle]) -> Iterator[None]:
+def _removing(hooks: Sequence[RemovableHandle]) -> Iterator[None]:
+    """Remove these hooks at the end of the block."""
     try:
         yield
     finally:
@@ -196,7 +197,7 @@ def _near(left: Tensor, right: Tensor) -> bool:
 
 
 def _read_by_head(head: nn.Module, name: str, raw: Tensor, batch: Tensor) -> SpatialMap | None:
-    """The map that a head reads itself; None if it reads one vector per image."""
+    """Return the map that a head itself reads; None if it reads one vector per image."""
     if isinstance(head, nn.Conv2d):
         rows, columns = raw.shape[2:]
         if rows * columns < 2:
@@ -210,25 +211,25 @@ def _read_by_head(head: nn.Module, name: str, raw: Tensor, batch: Tensor) -> Spa
     return None
 
 
-def _described(run: _Runs, call: _Call, output: Tensor, feature: Tensor, batch: Tensor) -> SpatialMap | None:
-    """Describe a map that the feature follows from; None if its values cannot be said to be the head's channels."""
+def _describe(run: _Runs, call: _Call, output: Tensor, feature: Tensor, batch: Tensor) -> SpatialMap | None:
+    """Describe a map that the feature depends on; return None if its channels are not the head's."""
     dim = feature.shape[1]
     layouts = [layout for layout in _layouts(output) if _fits(layout, output, dim)]
     for layout in layouts:
         if (found := _direct(layout, output, feature)) is not None:
-            return _placed(call, layout, output, batch, *found)
+            return _spatial_map(call, layout, output, batch, *found)
     for layout in layouts:
         if (output.shape[1] if layout == "nchw" else output.shape[-1]) != dim:
             continue
         prefix = _prefix(output.shape[1], batch) if layout == "ntc" else 0
         pooling = _through_own_layers(run, call, layout, output, feature, prefix, batch)
         prefix = max(prefix, 1) if pooling.startswith((CLASS_TOKEN, PATCH_MEAN)) else prefix
-        return _placed(call, layout, output, batch, pooling, prefix)
+        return _spatial_map(call, layout, output, batch, pooling, prefix)
     return None
 
 
 def _direct(layout: str, output: Tensor, feature: Tensor) -> tuple[str, int] | None:
-    """Pooling and number of prefix tokens if a plain pooling of the map is the feature; the number is -1 where it is open."""
+    """Return pooling and number of prefix tokens if a simple pooling of the map gives the feature; -1 for an unknown number."""
     if layout == "nchw":
         rows, dim = output.flatten(2).transpose(1, 2).float(), feature.shape[1]
     else:
@@ -255,7 +256,7 @@ def _direct(layout: str, output: Tensor, feature: Tensor) -> tuple[str, int] | N
 def _through_own_layers(
     run: _Runs, call: _Call, layout: str, output: Tensor, feature: Tensor, prefix: int, batch: Tensor
 ) -> str:
-    """Name the pooling where further layers follow it, by what may be taken out of the map without a change of the feature."""
+    """Name the pooling if more layers follow it: the parts of the map that can be replaced without changing the feature."""
     axes = (2, 3) if layout == "nchw" else tuple(range(1, output.ndim - 1))
     changed = {MEAN: output.mean(dim=axes, keepdim=True).expand_as(output)}
     if layout == "ntc":
@@ -269,7 +270,7 @@ def _through_own_layers(
     return OWN_LAYERS
 
 
-def _placed(call: _Call, layout: str, output: Tensor, batch: Tensor, pooling: str, prefix: int) -> SpatialMap:
+def _spatial_map(call: _Call, layout: str, output: Tensor, batch: Tensor, pooling: str, prefix: int) -> SpatialMap:
     if layout != "ntc":
         channels = output.shape[1] if layout == "nchw" else output.shape[3]
         rows, columns = output.shape[2:] if layout == "nchw" else output.shape[1:3]
@@ -281,12 +282,12 @@ def _placed(call: _Call, layout: str, output: Tensor, batch: Tensor, pooling: st
 
 
 def _prefix(tokens: int, batch: Tensor) -> int:
-    """Tokens before the grid: the fewest after which the others make a grid of the images' shape; 0 if none do."""
+    """Return the smallest number of tokens before a grid of the images' shape; 0 if there is no such grid."""
     return next((count for count in range(MOST_PREFIX + 1) if _grid(tokens - count, batch) is not None), 0)
 
 
 def _grid(positions: int, batch: Tensor) -> tuple[int, int] | None:
-    """Rows and columns of so many positions in the proportions of the images; None if they make no such grid."""
+    """Return rows and columns of a grid of so many positions in the images' proportions; None if there is no such grid."""
     height, width = batch.shape[-2:]
     rows = math.isqrt(max(0, positions) * height // width)
     if rows < 1 or positions % rows or rows * width != positions // rows * height:

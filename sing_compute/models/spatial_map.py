@@ -1,4 +1,4 @@
-"""A spatial map or token sequence inside a network, and a hook that keeps parts of it in every forward pass."""
+"""Describe a spatial map or token sequence inside a network, and keep parts of it in every forward pass by a hook."""
 
 import threading
 from dataclasses import dataclass, field
@@ -11,12 +11,12 @@ from sing_compute.errors import HeadError
 
 @dataclass(frozen=True, slots=True)
 class SpatialMap:
-    """Where in a network its last spatial map is, and how the network makes one feature of it."""
+    """Place of a network's last spatial map, and the way in which the network pools it to one feature."""
 
     module: str
     """Name of the module."""
     of_input: bool
-    """True if the map is what the module reads (a head that is applied at every position), False if it is its output."""
+    """True if the map is the module's input (of a head that is applied at every position), False if it is its output."""
     layout: str
     """Axes of the tensor: `nchw`, `nhwc`, or `ntc` for tokens."""
     channels: int
@@ -27,7 +27,7 @@ class SpatialMap:
     prefix: int
     """Tokens before the grid: class token and registers."""
     pooling: str
-    """How one feature is made of the map, as far as it could be verified on the first images."""
+    """Way in which the map is pooled to one feature, as far as it could be verified on the first images."""
 
     @property
     def kind(self) -> str:
@@ -35,7 +35,7 @@ class SpatialMap:
         return "tokens" if self.layout == "ntc" else "map"
 
     def flat(self, values: Tensor) -> Float[Tensor, "image position channel"]:
-        """Bring the tensor into one row per position; positions of a grid are row by row, tokens before it are left out."""
+        """Reshape the tensor to one row per position; a grid is read row by row, and tokens before it are left out."""
         if self.layout == "nchw":
             return values.flatten(2).transpose(1, 2)
         return values.flatten(1, -2)[:, self.prefix :]
@@ -52,7 +52,7 @@ class MapTap:
     module: nn.Module
     place: SpatialMap
     positions: tuple[int, ...]
-    """Which positions are kept, of those of `SpatialMap.flat`."""
+    """Stored positions, among those of `SpatialMap.flat`."""
     _last: threading.local = field(default_factory=threading.local, init=False)
 
     def __post_init__(self) -> None:
@@ -62,7 +62,7 @@ class MapTap:
             self.module.register_forward_hook(self._keep_output)
 
     def take(self) -> Float[Tensor, "image position channel"]:
-        """Return the kept positions of the last forward pass, float32; each pass can be taken once.
+        """Return the stored positions of the last forward pass in this thread, float32; each pass can be read once.
 
         Raises:
             HeadError: The module was not reached, or gave no map of the size that was found on the first images.
@@ -86,7 +86,7 @@ class MapTap:
         if isinstance(values, Tensor) and values.ndim == (3 if self.place.kind == "tokens" else 4):
             flat = self.place.flat(values)
             if flat.shape[1:] == (self.place.positions, self.place.channels):
-                # indexing copies: a layer that works in place changes nothing of it afterwards
+                # Indexing copies the values, so that a layer that works in place does not change them.
                 self._last.values = flat[:, list(self.positions)].float()
 
 
@@ -107,6 +107,6 @@ def even_positions(place: SpatialMap, side: int) -> tuple[int, ...]:
 
 
 def _even(length: int, count: int) -> tuple[int, ...]:
-    """At most so many evenly spread numbers below a length, each in the middle of its part."""
+    """Return at most `count` evenly spread numbers below `length`, each in the middle of its part."""
     count = min(length, count)
     return tuple((2 * part + 1) * length // (2 * count) for part in range(count))

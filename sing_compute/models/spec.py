@@ -57,7 +57,7 @@ class ModelSpec:
 
     @property
     def is_local(self) -> bool:
-        """True if nothing of it needs a model hub."""
+        """True if the model can be loaded without a model hub."""
         return self.is_factory or self.weights is not None or self.spec.startswith("local-dir:")
 
 

@@ -30,11 +30,11 @@ def create_timm(spec: ModelSpec) -> nn.Module:
         with hub_access(wanted=known and not spec.is_local):
             network: nn.Module = timm.create_model(spec.spec, pretrained=spec.weights is None, **options)
     except Exception as error:  # hub, network and format errors come as many types
-        raise _explained(spec, error) from error
+        raise _explain(spec, error) from error
     return network
 
 
-def _explained(spec: ModelSpec, error: Exception) -> SingError:
+def _explain(spec: ModelSpec, error: Exception) -> SingError:
     import timm
 
     architecture, _, tag = spec.spec.partition(".")

@@ -1,1 +1,1 @@
-"""From a command to a results file: the plan, what is loaded and looked at, the order of things, all models into the store."""
+"""Turn a command into a results file: check the plan, load networks and images, and carry out the steps of the run."""

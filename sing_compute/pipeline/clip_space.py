@@ -1,4 +1,4 @@
-"""The CLIP space of a run: where image, class and concept vectors come from, and which words they stand for."""
+"""Load the CLIP space of a run: the vectors of images, classes and concepts, and the texts that they represent."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,7 +41,7 @@ class ClipSpace:
         """Load the network or read the files.
 
         Raises:
-            ConceptsError: Weights that cannot be had, or files of different spaces.
+            ConceptsError: The weights cannot be loaded, or the files are of different spaces.
         """
         if plan.clip:
             network = OpenClipSpace(plan.clip).to(plan.device)
@@ -65,7 +65,19 @@ class ClipSpace:
         return cls(None, images, concepts, classes, record)
 
     def classes(self, names: list[str], plan: Plan, device: torch.device) -> tuple[list[str], Tensor]:
-        """Prompt and unit vector of each class."""
+        """Return prompt and unit vector of each class.
+
+        Args:
+            names: Class names in logit order.
+            plan: Its templates make prompts of the names.
+            device: Device of the CLIP network.
+
+        Returns:
+            Prompts, and vectors (class, clip), float32.
+
+        Raises:
+            ConceptsError: The file of stored embeddings lacks a class.
+        """
         if self.network:
             prompts = [[template.replace("{}", name) for template in plan.templates] for name in names]
             return [" | ".join(texts) for texts in prompts], self.network.texts(prompts, device=device)
@@ -73,7 +85,16 @@ class ClipSpace:
         return list(names), self.class_embeddings.lookup(names, "classes")
 
     def concepts(self, plan: Plan, device: torch.device, progress: Progress) -> tuple[Vocabulary, Tensor]:
-        """The vocabulary and its unit vectors."""
+        """Return the vocabulary of the run and its unit vectors (concept, clip), float32.
+
+        Args:
+            plan: Names the vocabularies.
+            device: Device of the CLIP network.
+            progress: Is given a line about merged duplicates.
+
+        Raises:
+            ConceptsError: A vocabulary cannot be read, or the file of stored embeddings lacks a concept.
+        """
         stored = self.concept_embeddings
         if stored and not plan.concepts:
             vocabulary = Vocabulary(stored.keys, (stored.path.stem,) * len(stored.keys), stored.keys)
@@ -91,10 +112,10 @@ class ClipSpace:
 
 
 def read_class_names(file: Path) -> list[str]:
-    """The names in a file of class names, in its order.
+    """Return the names in a file of class names, in the file's order.
 
     Raises:
-        ConceptsError: It cannot be read.
+        ConceptsError: The file cannot be read.
     """
     try:
         return [line.strip() for line in file.read_text(encoding="utf-8-sig").split("\n") if line.strip()]
@@ -103,7 +124,11 @@ def read_class_names(file: Path) -> list[str]:
 
 
 def class_table(classifiers: list[Classifier], file: Path | None) -> ClassTable:
-    """Names of the head's classes: the user's, else the checkpoint's own, else ImageNet's for 1,000 classes.
+    """Find the names of the head's classes: the user's, else the checkpoint's own, else ImageNet's for 1,000 classes.
+
+    Args:
+        classifiers: The models, with their heads.
+        file: The user's file of class names; None if there is none.
 
     Raises:
         ConceptsError: The models have different classes or name them differently, no names are known, or the file has
@@ -121,10 +146,10 @@ def class_table(classifiers: list[Classifier], file: Path | None) -> ClassTable:
                 f"--class-names {file}: {len(names)} names for {size} classes; one per line, in logit order"
             )
         return ClassTable(names, imagenet_wnids() if size == IMAGENET_CLASSES and names == imagenet_names() else None)
-    told = [(c.name, c.labels) for c in classifiers if c.labels and len(c.labels[0]) == size]
-    if told:
-        first, own = told[0]
-        for other, labels in told[1:]:
+    named = [(c.name, c.labels) for c in classifiers if c.labels and len(c.labels[0]) == size]
+    if named:
+        first, own = named[0]
+        for other, labels in named[1:]:
             pair = next((pair for pair in zip(own[0], labels[0], strict=True) if pair[0] != pair[1]), None)
             if pair:
                 raise ConceptsError(

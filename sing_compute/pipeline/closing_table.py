@@ -69,11 +69,11 @@ def closing_table(store: Store, models: Sequence[str], *, width: int | None = No
         summary = store.summary(model)
         rows.append([model, *(cell(summary) for _, cell in COLUMNS)])
     width = width or shutil.get_terminal_size((100, 24)).columns
-    return "\n".join(["", *fitting(rows, width), "", *(textwrap.fill(note, width) for note in NOTES)])
+    return "\n".join(["", *fit_width(rows, width), "", *(textwrap.fill(note, width) for note in NOTES)])
 
 
-def kept_table(store: Store, models: Sequence[str]) -> str:
-    """List accuracy and what is kept of each model: sizes of features and of spatial maps.
+def outputs_table(store: Store, models: Sequence[str]) -> str:
+    """List accuracy and the sizes of the stored features and spatial maps of each model.
 
     Args:
         store: The results file.
@@ -89,10 +89,10 @@ def kept_table(store: Store, models: Sequence[str]) -> str:
             maps = (*(len(store.dataset(f"{base}maps/{axis}")) for axis in ("image", "position")), channels)
         sizes = [" x ".join(f"{length:,}" for length in shape) or "-" for shape in (features, maps)]
         rows.append([model, _share(store.summary(model)), *sizes])
-    return "\n".join(["", *aligned(rows), "", "features: images x dimensions; maps: images x positions x channels."])
+    return "\n".join(["", *align(rows), "", "features: images x dimensions; maps: images x positions x channels."])
 
 
-def aligned(rows: list[list[str]]) -> list[str]:
+def align(rows: list[list[str]]) -> list[str]:
     """Format rows of cells as lines: the first column aligned to the left, the others to the right."""
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     return [
@@ -103,13 +103,13 @@ def aligned(rows: list[list[str]]) -> list[str]:
     ]
 
 
-def fitting(rows: list[list[str]], width: int | None = None) -> list[str]:
+def fit_width(rows: list[list[str]], width: int | None = None) -> list[str]:
     """Format rows of cells as lines, transposed if they are wider than the terminal.
 
     Args:
         rows: The first row holds the titles.
         width: Columns of the terminal; None to ask for it.
     """
-    lines = aligned(rows)
+    lines = align(rows)
     fits = len(lines[0]) <= (width or shutil.get_terminal_size((100, 24)).columns)
-    return lines if fits else aligned([list(row) for row in zip(*rows, strict=True)])
+    return lines if fits else align([list(row) for row in zip(*rows, strict=True)])

@@ -1,4 +1,4 @@
-"""What all models of one results file have in common, and the check that models can be compared within one file."""
+"""Describe what all models of one results file have in common, and check that models can be compared within one file."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -24,9 +24,9 @@ from sing_compute.store.gate import Stored
 SAME_VECTOR = 1e-4
 """Largest difference of two runs' embeddings of one text: far above rounding, far below another model or prompt."""
 CHUNK = 4096
-"""Images that are looked at together."""
+"""Images that are compared at a time."""
 READERS = 16
-"""Threads that ask for the sizes of files: a network disk answers many requests at once."""
+"""Threads that read the sizes of files: a network disk answers many requests at once."""
 PART = CHUNK // READERS
 
 
@@ -44,7 +44,7 @@ class TextInputs:
     """Provenance of the CLIP space."""
 
     def differing(self, old: Store) -> list[str]:
-        """Name what is different in an existing file; nothing for a file that holds no CLIP space."""
+        """Return the names of everything that is different in an existing file; none for a file without a CLIP space."""
         if not has_texts(old):
             return differing_classes(self.classes, old)
         same_clip = old.attributes("clip").get("tag") == self.clip["tag"]
@@ -61,12 +61,12 @@ class TextInputs:
 
 
 def has_texts(store: Store) -> bool:
-    """Return True if a file holds a CLIP space: a run that kept features alone has none."""
+    """Return True if a file holds a CLIP space: a file of `--only features` has none."""
     return "clip/class_embeddings" in store
 
 
 def differing_classes(classes: ClassTable, old: Store) -> list[str]:
-    """Name what is different in the classes of an existing file."""
+    """Return the names of everything that is different in the classes of an existing file."""
     return [] if list(old.array("classes/name")) == list(classes.names) else ["classes"]
 
 
@@ -88,7 +88,7 @@ class MeasuredImages:
 
     @classmethod
     def of(cls, images: ImageList, labels: NDArray[np.int32], failed: list[tuple[str, str]]) -> "MeasuredImages":
-        """Take the fingerprint of images.
+        """Compute the fingerprint of images.
 
         Args:
             images: The images that were read, in store order.
@@ -96,7 +96,7 @@ class MeasuredImages:
             failed: Key and reason of each image that could not be read.
 
         Raises:
-            ImagesError: Their disk is gone, so that it does not answer with their sizes.
+            ImagesError: Their disk does not exist any more, so that their sizes cannot be read.
         """
 
         def lines(rows: range) -> list[str]:
@@ -121,7 +121,7 @@ class MeasuredImages:
 
     @property
     def group_masks(self) -> dict[str, Bool[np.ndarray, " image"]]:
-        """For each group a mask of its images."""
+        """Mask of the images of each group, by the group's name."""
         group = self.group
         return {name: group == index for index, name in enumerate(self.group_names)}
 
@@ -137,7 +137,7 @@ class MeasuredImages:
         return group
 
     def differing(self, old: Store) -> list[str]:
-        """Name what is different in an existing file."""
+        """Return the names of everything that is different in an existing file."""
         keys = old.dataset("images/key")
         if len(keys) != len(self.keys) or any(
             str(key) != own for key, own in zip(_in_chunks(keys), self.keys, strict=True)
@@ -162,7 +162,7 @@ class MeasuredImages:
 
 
 def existing(plan: Plan) -> AbstractContextManager[Store | None]:
-    """Open the results file that models are added to; None if there is none, or if it is to be replaced."""
+    """Open the results file that models are added to; give None if it does not exist or will be replaced."""
     return Store(plan.output) if plan.output.exists() and not plan.fresh else nullcontext()
 
 
@@ -171,7 +171,7 @@ def refuse(old: Store, differing: list[str]) -> None:
 
     Args:
         old: The file.
-        differing: Names of what is different there.
+        differing: Names of everything that is different there.
 
     Raises:
         StoreError: Anything differs; the message names it.
@@ -184,7 +184,7 @@ def refuse(old: Store, differing: list[str]) -> None:
 
 
 def stored_figures(store: Store, model: str) -> ModelFigures | None:
-    """Read what a model of an existing file is compared by; None if it has no scores."""
+    """Read the figures by which a model of an existing file is compared; return None if it has no scores."""
     base = f"models/{model}/"
     if f"{base}bootstrap/figure" not in store:
         return None

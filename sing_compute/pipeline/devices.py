@@ -8,8 +8,8 @@ from sing_compute.errors import SingError
 from sing_compute.precision import AUTO, FLOAT32, faster_precisions
 
 CORES_A_DECODER = 4
-"""One of so many cores decodes, on machines without a GPU: it decodes for two (MobileNetV2) to twelve (ResNet-50) that compute
-in bfloat16, and waits where it is ahead of them."""
+"""On machines without a GPU, one of so many cores decodes images. One core decodes as fast as two (MobileNetV2) to twelve
+(ResNet-50) cores compute in bfloat16."""
 MOST_DECODERS = 16
 
 
@@ -17,11 +17,11 @@ def usable_device(name: str, local_rank: int) -> torch.device:
     """Return a device that can be used.
 
     Args:
-        name: As typed by the user; `auto` is a GPU if there is one.
-        local_rank: Number of the process on its machine: of several GPUs of which none was chosen, each process takes its own.
+        name: The user's choice; `auto` is a GPU if there is one.
+        local_rank: Number of the process on its machine. With several GPUs and none chosen, each process uses another one.
 
     Raises:
-        SingError: It cannot be used here.
+        SingError: The device cannot be used here.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
@@ -39,8 +39,8 @@ def usable_precision(name: str, device: torch.device) -> str:
     """Return a precision if networks can compute in it on a device.
 
     Args:
-        name: As typed by the user.
-        device: Where the networks compute.
+        name: The user's choice.
+        device: Device on which the networks compute.
 
     Raises:
         SingError: They cannot; the message lists what the device has.
@@ -56,7 +56,7 @@ def default_workers(device: torch.device) -> int:
     """Choose how many processes decode images: one per core for a GPU, few where the networks need the cores themselves.
 
     Args:
-        device: Where the networks compute.
+        device: Device on which the networks compute.
     """
     cores = max(1, len(os.sched_getaffinity(0)) // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
     return min(max(1, cores // CORES_A_DECODER) if device.type == "cpu" else cores, MOST_DECODERS)

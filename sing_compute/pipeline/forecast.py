@@ -1,4 +1,4 @@
-"""`--dry-run`: estimate what a run would take from its real images and networks and a short trial. Nothing is written."""
+"""Estimate time, memory and disk of a run (`--dry-run`), from its real images and networks and a short trial."""
 
 import math
 import resource
@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 
-from sing_compute.extraction.features import decoded
+from sing_compute.extraction.features import decode_for
 from sing_compute.extraction.map_sampling import map_bytes
 from sing_compute.extraction.networks import Networks
 from sing_compute.extraction.settings import Settings
@@ -21,7 +21,7 @@ from sing_compute.measuring.fitting import FOLDS
 from sing_compute.measuring.network_outputs import KEPT_BYTES
 from sing_compute.pipeline.pilot import measuring_seconds
 from sing_compute.pipeline.plan import Plan
-from sing_compute.pipeline.preparation import Prepared, given_translators, prepare, resolve, text_inputs
+from sing_compute.pipeline.preparation import Prepared, prepare, read_translators, resolve, text_inputs
 from sing_compute.precision import keeping_weights
 from sing_compute.process.progress import Progress
 from sing_compute.process.ranks import Ranks
@@ -32,11 +32,11 @@ from sing_compute.store.catalogue import FIELDS, axes
 from sing_compute.store.constants import SUBSETS
 
 TIMED_IMAGES = 64
-"""Images that networks and decoding are timed on."""
+"""Images on which networks and decoding are timed."""
 TIMES = 2
-"""Each network is timed so often, and the least time counts: its first pass prepares buffers and kernels."""
+"""Passes by which each network is timed; the shortest counts, because the first pass prepares buffers and kernels."""
 IMAGE_BYTES = 15
-"""Held in memory for each image over a whole run, apart from its key."""
+"""Bytes that a run holds in memory for each image, apart from its key."""
 SQUARES = 16
 """Square matrices of the features' dimension, float64, that the translator's folds hold together."""
 
@@ -47,8 +47,8 @@ def forecast(plan: Plan, progress: Progress) -> list[list[str]]:
     If several processes measure several models, each measures its part; the time is that of one process.
 
     Args:
-        plan: Of the run.
-        progress: Says what is tried.
+        plan: The plan of the run.
+        progress: Shows what is tried.
 
     Returns:
         Rows of a title and a text.
@@ -60,13 +60,13 @@ def forecast(plan: Plan, progress: Progress) -> list[list[str]]:
         prepared = prepare(plan, WorkFolder(Path(folder) / "dry.h5", fresh=True), progress, Ranks())
     space, device = prepared.space, plan.device
     texts = text_inputs(plan, prepared, progress)
-    given = given_translators(plan, prepared.classifiers, texts, progress)
+    translators = read_translators(plan, prepared.classifiers, texts, progress)
     clip = space.network if space else None
     networks = Networks(prepared.classifiers, clip, device, progress.say)
     settings = resolve(plan, prepared, texts, networks, progress)
-    computing, decoding = timed(networks, prepared, settings)
+    computing, decoding = measure_speed(networks, prepared, settings)
     networks.release()
-    measuring = measuring_seconds(plan, prepared, texts, settings, given, progress)
+    measuring = measuring_seconds(plan, prepared, texts, settings, translators, progress)
     images = len(prepared.images)
     batches = sum(-(-len(rows) // settings.batch_size) for rows in shard_rows(images))
     seconds = images * max(computing, decoding / max(1, plan.workers))
@@ -95,18 +95,18 @@ def forecast(plan: Plan, progress: Progress) -> list[list[str]]:
         ["time", f"about {duration_text(seconds)} for the features, then {duration_text(measuring)} {afterwards}"],
         ["", f"networks {1e3 * computing:.1f} ms an image, decoding {1e3 * decoding:.1f} ms, in {decoders}"],
         ["memory", f"about {_size(memory)}, of which {_size(grows)} grow with the images"],
-        ["disk", f"{_size(work)} of unfinished work beside {_size(store)} of results; {_size(free)} are free"],
+        ["disk", f"{_size(work)} of unfinished work and {_size(store)} of results; {_size(free)} are free"],
         *([["", "NOT ENOUGH: make room, or choose another -o"]] if work + store > free else []),
     ]
 
 
-def timed(networks: Networks, prepared: Prepared, settings: Settings) -> tuple[float, float]:
+def measure_speed(networks: Networks, prepared: Prepared, settings: Settings) -> tuple[float, float]:
     """Measure how long networks and decoding take.
 
     Args:
         networks: All networks, on their device.
         prepared: The images.
-        settings: How the networks compute; times that a trial has measured are taken from here.
+        settings: Settings of the networks' arithmetic; its times are used if a trial has measured some.
 
     Returns:
         Seconds per image of all networks together, and of decoding in one process.
@@ -115,9 +115,9 @@ def timed(networks: Networks, prepared: Prepared, settings: Settings) -> tuple[f
     sample = prepared.images.take(np.arange(0, count, -(-count // TIMED_IMAGES)))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as in a decoding process
-    start = time.perf_counter()
-    (batch,) = decoded(sample, networks, [range(len(sample))], 0)
-    decoding = (time.perf_counter() - start) / len(sample)
+    start = time.monotonic()
+    (batch,) = decode_for(sample, networks, [range(len(sample))], 0)
+    decoding = (time.monotonic() - start) / len(sample)
     torch.set_num_threads(threads)
     if settings.seconds or not batch.rows:
         return settings.seconds, decoding
@@ -126,12 +126,12 @@ def timed(networks: Networks, prepared: Prepared, settings: Settings) -> tuple[f
     with keeping_weights(networks.device), Streams(networks.streams) as streams:
         for network, tensor in zip(networks.all, batch.tensors, strict=True):
             ready, precision = networks.put(tensor), settings.of(network.name)
-            computing += min(networks.timed(streams, network, ready, precision)[1] for _ in range(TIMES))
+            computing += min(networks.run_timed(streams, network, ready, precision)[1] for _ in range(TIMES))
     return computing, decoding
 
 
 def _stored(sizes: Mapping[str, int], *, scored: bool) -> int:
-    """Bytes that the large arrays of one model of these sizes take in the results file, without its maps."""
+    """Return the bytes that the large arrays of one model take in the results file, without its maps."""
     known = {
         **{axis.name: axis.length for axis in axes() if axis.length},
         **sizes,

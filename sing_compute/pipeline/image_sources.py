@@ -1,4 +1,4 @@
-"""Which images a run measures: those that the plan names, or Imagenette where the models are ImageNet's."""
+"""Choose the images of a run: those that the plan names, or Imagenette for models of ImageNet."""
 
 from collections.abc import Sequence
 
@@ -14,8 +14,8 @@ from sing_compute.pipeline.plan import Plan
 from sing_compute.process.progress import Progress
 
 
-def given_images(plan: Plan) -> ImageList | None:
-    """The images that the plan names; None where it names none.
+def planned_images(plan: Plan) -> ImageList | None:
+    """List the images that the plan names; return None if it names none.
 
     Raises:
         ImagesError: They cannot be used.
@@ -26,15 +26,19 @@ def given_images(plan: Plan) -> ImageList | None:
 
 
 def imagenette_images(classifiers: Sequence[Classifier], progress: Progress) -> ImageList:
-    """Imagenette in the place of images that were not given, if every model knows its classes.
+    """List the images of Imagenette, for a run without `--images`; download it if necessary.
+
+    Args:
+        classifiers: The models, with their heads; all must have ImageNet's classes.
+        progress: Is given a line before a download.
 
     Raises:
-        ImagesError: A model has other classes than ImageNet, or there is no connection; with the way out.
+        ImagesError: A model has other classes than ImageNet, or there is no connection; the message says what to do.
     """
     for classifier in classifiers:
         if not _is_imagenet(classifier):
             raise ImagesError(
-                f"--images is missing, and Imagenette, which is taken in its place, shows ImageNet classes that "
+                f"--images is missing, and Imagenette, which is used instead, shows ImageNet classes that "
                 f"{classifier.name} does not have: give --images"
             )
     progress.say(

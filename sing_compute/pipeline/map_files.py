@@ -1,4 +1,4 @@
-"""Files of spatial maps beside a results file: `results.h5.maps/SHA256.safetensors`, for maps that are too large for the file.
+"""Write spatial maps that are too large for a results file into files next to it: `results.h5.maps/SHA256.safetensors`.
 
 The results file names each of them with its size and SHA-256. A file is complete before it has its name, and its name follows
 from its content, so that a results file and its maps always belong together.
@@ -22,7 +22,7 @@ from sing_compute.store.text import clean
 
 SUFFIX = ".safetensors"
 _DIGITS = 64
-"""Of a SHA-256 in hexadecimal."""
+"""Number of hexadecimal digits of a SHA-256."""
 
 
 def map_folder(output: Path) -> Path:
@@ -37,20 +37,20 @@ def write_map_file(
     channels: int,
     parts: Iterable[Float[np.ndarray, "part map_position channel"]],
 ) -> dict[str, str | int]:
-    """Write the maps of one model part by part: memory does not depend on how many there are.
+    """Write the maps of one model part by part: memory does not depend on the number of maps.
 
     Args:
-        folder: Where to; it is made if needed.
+        folder: Folder of the file; it is made if needed.
         image: Rows of the images.
-        position: Positions of each map that are kept.
-        channels: Of each position.
+        position: Stored positions of each map.
+        channels: Number of channels of each position.
         parts: The maps of all images in order, float32.
 
     Returns:
-        What to record of the file: `file` (its name), `file_bytes` and `file_sha256`.
+        Attributes for the results file: `file` (the file's name), `file_bytes` and `file_sha256`.
 
     Raises:
-        SingError: It cannot be written.
+        SingError: The file cannot be written.
         ValueError: The parts hold another number of images than `image`.
     """
     image, position = image.astype("<i4"), position.astype("<i4")
@@ -85,7 +85,7 @@ def named_map_file(store: Store, model: str) -> str | None:
     """Return the name of the map file of a model; None if its maps are in the results file, or it has none.
 
     Raises:
-        StoreError: The name is none that `write_map_file` gives.
+        StoreError: `write_map_file` gives no file such a name.
     """
     name = store.attributes(f"models/{model}/maps").get("file")
     if name is None:
@@ -98,7 +98,7 @@ def named_map_file(store: Store, model: str) -> str | None:
 
 
 def copy_map_file(store: Store, model: str, output: Path) -> None:
-    """Put the map file of a model beside another results file, too; on one disk it is the same file under two names.
+    """Copy the map file of a model to another results file; on one disk both names share one file (a hard link).
 
     Args:
         store: The results file that the model comes from.
@@ -114,7 +114,7 @@ def copy_map_file(store: Store, model: str, output: Path) -> None:
     source, target = map_folder(store.path) / name, map_folder(output) / name
     if not source.is_file():
         raise StoreError(
-            f"{source} is missing: the maps of {clean(model)} lie there; put the folder beside {store.path}"
+            f"{source} is missing, which holds the maps of {clean(model)}; put its folder next to {store.path}"
         )
     if target.exists():
         return
@@ -130,7 +130,7 @@ def copy_map_file(store: Store, model: str, output: Path) -> None:
 
 
 def remove_unused_map_files(output: Path) -> None:
-    """Remove the map files beside a results file that it does not name any more, and the folder if it is empty."""
+    """Remove the map files next to a results file that the file no longer names, and their folder if it is empty."""
     folder = map_folder(output)
     if not folder.is_dir():
         return
@@ -150,7 +150,7 @@ def _is_map_file(name: str) -> bool:
 
 
 def _header(images: int, positions: int, channels: int) -> bytes:
-    """The first bytes of a safetensors file: length and JSON, filled up so that numbers begin at a multiple of 8."""
+    """Return the header of a safetensors file: length and JSON, padded so that the numbers begin at a multiple of 8."""
     tensors: dict[str, dict[str, object]] = {}
     start = 0
     for name, dtype, shape in (

@@ -28,7 +28,7 @@ from sing_compute.translator.translator_file import ImportedTranslator
 PILOT_IMAGES = 1024
 """Images of the smaller of the two measurements."""
 NOISE = 0.5
-"""Length of the noise that drawn CLIP embeddings have besides a linear map of the features: it keeps the penalty in its grid."""
+"""Length of the noise added to the drawn CLIP embeddings: with it the chosen penalty stays inside its grid."""
 
 
 def measuring_seconds(
@@ -36,7 +36,7 @@ def measuring_seconds(
     prepared: Prepared,
     texts: TextInputs | None,
     settings: Settings,
-    given: dict[str, ImportedTranslator],
+    translators: dict[str, ImportedTranslator],
     progress: Progress,
 ) -> float:
     """Estimate the seconds from the last feature to the results file.
@@ -46,11 +46,11 @@ def measuring_seconds(
     it looks at.
 
     Args:
-        plan: Of the run.
+        plan: The plan of the run.
         prepared: Networks with their heads, and the images.
         texts: Classes and concepts; None for a run without an analysis.
-        settings: How the networks compute.
-        given: Translators that were fitted elsewhere, by model.
+        settings: Settings of the networks' arithmetic.
+        translators: Translators that were fitted elsewhere, by model.
         progress: Shows how far the small measurements are.
     """
     images = len(prepared.images)
@@ -59,7 +59,7 @@ def measuring_seconds(
     with progress.task("scores, tried on few images", sum(counts)) as advance:
         for count in counts:
             part = replace(prepared, images=prepared.images.take(np.arange(count)), labels=prepared.labels[:count])
-            seconds[count] = _measured(plan, part, texts, settings, given)
+            seconds[count] = _measure_tasks(plan, part, texts, settings, translators)
             advance(count)
     (small, first), (large, last) = min(seconds.items()), max(seconds.items())
     whole = 0.0
@@ -71,7 +71,7 @@ def measuring_seconds(
 
 
 class _Stopwatch(Progress):
-    """Progress that shows nothing, and measures how long each task takes."""
+    """A `Progress` that shows nothing and measures the time of each task."""
 
     def __init__(self) -> None:
         super().__init__(rank=1)
@@ -80,30 +80,36 @@ class _Stopwatch(Progress):
     @contextmanager
     def task(self, title: str, total: int | None) -> Iterator[Advance]:
         """Measure one task."""
-        start = time.perf_counter()
+        start = time.monotonic()
         with super().task(title, total) as advance:
             yield advance
-        self.seconds[title] = time.perf_counter() - start
+        self.seconds[title] = time.monotonic() - start
 
 
-def _measured(
-    plan: Plan, prepared: Prepared, texts: TextInputs | None, settings: Settings, given: dict[str, ImportedTranslator]
+def _measure_tasks(
+    plan: Plan,
+    prepared: Prepared,
+    texts: TextInputs | None,
+    settings: Settings,
+    translators: dict[str, ImportedTranslator],
 ) -> dict[str, float]:
-    """Measure these images; returns the seconds of each task, and under an empty title those of everything else."""
+    """Measure these images; return the seconds of each task by title, and those of everything else under an empty title."""
     with TemporaryDirectory(prefix="sing-") as folder:
         output = Path(folder) / "pilot.h5"
         work = WorkFolder(output, fresh=True)
         _draw(work, prepared, texts)
         watch = _Stopwatch()
-        start = time.perf_counter()
-        Results(replace(plan, output=output, maps=None), work, watch, Ranks(), prepared, texts, settings, given).write()
-        rest = time.perf_counter() - start - sum(watch.seconds.values())
+        start = time.monotonic()
+        Results(
+            replace(plan, output=output, maps=None), work, watch, Ranks(), prepared, texts, settings, translators
+        ).write()
+        rest = time.monotonic() - start - sum(watch.seconds.values())
         work.release(finished=True)
     return {"": rest, **watch.seconds}
 
 
 def _draw(work: WorkFolder, prepared: Prepared, texts: TextInputs | None) -> None:
-    """Write shards of features like a network's: none below 0, and an embedding that half follows from them."""
+    """Write shards of features like a network's: none is below 0, and the embedding depends on them only in part."""
     generator = torch.Generator().manual_seed(0)
 
     def normal(*shape: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""The plan of a run: what the user asked for, checked before anything is loaded."""
+"""Make the plan of a run from the user's options, and check it before anything is loaded."""
 
 import dataclasses
 import math
@@ -19,17 +19,17 @@ from sing_compute.precision import AUTO
 CLASS_TEMPLATE = "an image of a {}"
 DEFAULT_CLIP = "ViT-L-14/openai"
 FEATURES = "features"
-"""`--only features`: keep what the networks give, and make no analysis."""
+"""Value of `--only`: store the networks' outputs, and make no analysis."""
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One run: which models, which CLIP space, which images and texts, and how."""
+    """Everything that the user has chosen for one run: models, CLIP space, images, texts and settings."""
 
     models: tuple[ModelSpec, ...]
     images: Path | None
-    """None: Imagenette, if the models are ImageNet's."""
+    """Folder, table or archives; None for Imagenette, which needs models of ImageNet."""
     labels: Path | None
     """Label file of the images; None if folders or a table name their classes."""
     output: Path
@@ -46,25 +46,25 @@ class Plan:
     null_space: NullSpaceRule
     device: torch.device
     precision: str
-    """Of the arithmetic in the networks: `auto` or one of `PRECISIONS`."""
+    """Precision of the arithmetic in the networks: `auto` or one of `PRECISIONS`."""
     batch_size: int | None
     """Images that go through a network at once; None to find the size."""
     workers: int
     fresh: bool
     command: str
     seed: int = 0
-    """Of controls and every other draw but the resamples, which are the same for all models of a file."""
+    """Seed of the controls and all other random draws except the resamples, which are the same for all models of a file."""
     translators: tuple[tuple[str, Path] | None, ...] = ()
-    """For each model the CLIP space (empty: as the file says) and file of a translator made elsewhere; None to fit one."""
+    """For each model CLIP space (empty: the file names it) and file of a translator that was fitted elsewhere, or None."""
     compare_translators: bool = False
     probe: bool = False
-    """True if backbones without a head get one that is fitted on the labels."""
+    """True to fit a head on the labels for each backbone without one."""
     remarks: tuple[str, ...] = ()
-    """What the user should know before the run starts."""
+    """Remarks that are shown to the user before the run starts."""
     only: str | None = None
-    """`features` to keep what the networks give and to make no analysis; None for SING's analysis."""
+    """`features` to store the networks' outputs and make no analysis; None for SING's analysis."""
     maps: MapSampling | None = None
-    """How much is kept of the networks' spatial maps; None to keep none."""
+    """Limits on the stored spatial maps; None to store no maps."""
 
 
 def make_plan(
@@ -102,7 +102,7 @@ def make_plan(
     maps_grid: int | None = None,
     maps_limit: str | None = None,
 ) -> Plan:
-    """Check that the options of `sing-compute` go together, and fill in what follows from others.
+    """Check that the options of `sing-compute` agree with each other, and fill in those that follow from others.
 
     Args: as the options of the same names (`sing-compute --help`).
 
@@ -110,7 +110,7 @@ def make_plan(
         The plan of the run.
 
     Raises:
-        SingError: Options do not go together; the message names the option and what to do.
+        SingError: Options contradict each other; the message names the option and says what to do.
     """
     stored = (image_embeddings, concept_embeddings, class_embeddings)
     if only is not None:
@@ -145,8 +145,8 @@ def make_plan(
             raise SingError(f"two models are named {name!r}: name one of them with --model NAME={name}")
     if ridge is not None and not 0 < ridge < math.inf:
         raise SingError(f"--lambda {ridge}: the penalty must be above 0 and finite")
-    given = _translators(translators, names)
-    if any(given) and (ridge is not None or compare_translators):
+    imported = _translators(translators, names)
+    if any(imported) and (ridge is not None or compare_translators):
         raise SingError(
             "--translator brings a translator that is fitted already: leave --lambda and --compare-translators out"
         )
@@ -175,7 +175,7 @@ def make_plan(
         workers=workers if workers is not None else default_workers(place),
         fresh=fresh,
         command=command,
-        translators=given,
+        translators=imported,
         compare_translators=compare_translators,
         probe=probe,
         remarks=remarks,
@@ -192,18 +192,18 @@ def _check_no_analysis(options: Mapping[str, object], only: str) -> None:
 
 
 def _maps(wanted: bool, grid: int | None, limit: str | None) -> MapSampling | None:
-    """How much is kept of the spatial maps, by the options."""
+    """Return the limits on the stored spatial maps that the options ask for; None for no maps."""
     if not wanted:
         for name, value in (("--maps-grid", grid), ("--maps-limit", limit)):
             if value is not None:
-                raise SingError(f"{name} says how much is kept of the maps that --maps asks for: add --maps")
+                raise SingError(f"{name} limits the maps that --maps stores: add --maps")
         return None
     default = MapSampling()
     return MapSampling(grid or default.side, default.limit if limit is None else _bytes(limit))
 
 
 def _bytes(text: str) -> int:
-    """Number of bytes of a size such as `500MB`."""
+    """Return the number of bytes of a size such as `500MB`."""
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*((?:[KMGT]?B)?)\s*", text.upper())
     size = int(float(found[1]) * _UNITS[found[2]]) if found else 0
     if size < 1:
@@ -214,7 +214,7 @@ def _bytes(text: str) -> int:
 def _specs(
     models: Sequence[str], weights: Sequence[str], heads: Sequence[str], preset: str | None, *, probe: bool
 ) -> tuple[list[ModelSpec], tuple[str, ...]]:
-    """Return the models of a preset and the user's own, with their files, and remarks for the user about them."""
+    """Return the models of a preset and the user's own, with their files; and remarks for the user about them."""
     if weights and len(weights) != len(models):
         raise SingError(
             f"{len(models)} --model but {len(weights)} --weights: give one for each, in order, '-' for its own weights"
@@ -263,11 +263,11 @@ def _check_images(images: str | None, labels: str | None, specs: Sequence[ModelS
     if labels:
         raise SingError("--labels names the classes of the images of a folder: give it with --images FOLDER")
     if stored:
-        raise SingError(f"{needed}; --image-embeddings stand beside images, not in their place")
+        raise SingError(f"{needed}; --image-embeddings are used together with images, not instead of them")
     for spec in specs:
         if spec.is_factory:
             raise SingError(
-                f"{needed}. Without it Imagenette is taken, for ImageNet models of timm, not for {spec.name}"
+                f"{needed}. Without it Imagenette is used, for ImageNet models of timm, not for {spec.name}"
             )
 
 

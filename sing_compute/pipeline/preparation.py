@@ -1,4 +1,4 @@
-"""Load and check everything that a run needs before its images go through the networks. What can fail early fails here."""
+"""Load and check everything that a run needs before its images go through the networks, so that errors come early."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Int
 
 from sing_compute.errors import TranslatorError
-from sing_compute.extraction.features import DECODED, attach_heads, decoded
+from sing_compute.extraction.features import DECODED, attach_heads, decode_for
 from sing_compute.extraction.map_sampling import map_strides
 from sing_compute.extraction.networks import Networks
 from sing_compute.extraction.settings import Settings
@@ -19,7 +19,7 @@ from sing_compute.linalg.null_space import HeadSplit, split_head
 from sing_compute.models.classifier import Classifier, load_classifier
 from sing_compute.pipeline.clip_space import ClassTable, ClipSpace, class_table
 from sing_compute.pipeline.comparability import MeasuredImages, TextInputs, differing_classes, existing, refuse
-from sing_compute.pipeline.image_sources import given_images, imagenette_images
+from sing_compute.pipeline.image_sources import imagenette_images, planned_images
 from sing_compute.pipeline.plan import Plan
 from sing_compute.pipeline.probing import fit_probes
 from sing_compute.process.progress import Progress
@@ -29,7 +29,7 @@ from sing_compute.translator.translator_file import ImportedTranslator, read_tra
 TRIAL_IMAGES = 256
 """Images of a trial of precisions and batch sizes, evenly spread."""
 WORTH_A_TRIAL = 4_096
-"""`auto` looks for something faster from so many images: with fewer, a trial costs as much as it can win."""
+"""Fewest images for which `auto` searches for faster settings: with fewer, the trial takes as long as it can save."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +38,14 @@ class Prepared:
 
     classifiers: list[Classifier]
     space: ClipSpace | None
-    """None for a run without an analysis."""
+    """CLIP space of the run; None for a run without an analysis."""
     classes: ClassTable
     images: ImageList
     labels: Int[np.ndarray, " image"]
     """True class of each image."""
 
     def map_strides(self, plan: Plan) -> dict[str, int]:
-        """Return for each model k, where the map of every k-th image is kept; empty for a plan without maps.
+        """Return for each model the number k: the map of every k-th image is stored. Empty for a plan without maps.
 
         Raises:
             SingError: The map of one image exceeds the limit of the plan.
@@ -56,18 +56,18 @@ class Prepared:
 def prepare(plan: Plan, work: WorkFolder, progress: Progress, ranks: Ranks) -> Prepared:
     """Load networks and CLIP, list the images, find the heads, match the classes.
 
-    Rank 0 lists the images, downloads what is missing and fits heads; the other processes receive these from it.
+    Rank 0 lists the images, downloads missing files and fits heads; the other processes receive these from it.
 
     Args:
-        plan: Of the run.
-        work: Its folder, for fitted heads.
-        progress: Says what is found.
+        plan: The plan of the run.
+        work: Its work folder, for fitted heads.
+        progress: Is given a line about each network and the images.
         ranks: The processes of the run.
 
     Raises:
-        SingError: Anything the user can mend.
+        SingError: Any error that the user can correct.
     """
-    images = ranks.share(lambda: given_images(plan))
+    images = ranks.share(lambda: planned_images(plan))
     with ranks.agreeing():
         classifiers = [load_classifier(spec, probe=plan.probe) for spec in plan.models]
     if images is None:
@@ -103,9 +103,9 @@ def text_inputs(plan: Plan, prepared: Prepared, progress: Progress) -> TextInput
     """Read the texts of a run in its CLIP space, and compare them and the images with an existing results file.
 
     Args:
-        plan: Of the run.
+        plan: The plan of the run.
         prepared: Its CLIP space, classes and images.
-        progress: Says what is found.
+        progress: Is given a line about merged concepts.
 
     Returns:
         Classes and concepts; None for a run without an analysis.
@@ -131,7 +131,7 @@ def text_inputs(plan: Plan, prepared: Prepared, progress: Progress) -> TextInput
     return texts
 
 
-def given_translators(
+def read_translators(
     plan: Plan, classifiers: list[Classifier], texts: TextInputs | None, progress: Progress
 ) -> dict[str, ImportedTranslator]:
     """Read translators that were made elsewhere.
@@ -140,17 +140,17 @@ def given_translators(
         plan: Names their files.
         classifiers: The models of the run.
         texts: The CLIP space of the run; None for a run without an analysis, which has no translators.
-        progress: Says what is found.
+        progress: Is given a line about each translator.
 
     Returns:
-        The translators by model; models whose translator is to be fitted are left out.
+        The translators by model; models whose translator will be fitted are left out.
 
     Raises:
-        TranslatorError: One cannot be read, or leads into another CLIP space than this run's.
+        TranslatorError: A translator cannot be read, or has another CLIP space than this run.
     """
-    given: dict[str, ImportedTranslator] = {}
+    translators: dict[str, ImportedTranslator] = {}
     if texts is None:
-        return given
+        return translators
     clip, clip_dim = texts.clip["tag"], texts.class_vectors.shape[1]
     for classifier, source in zip(classifiers, plan.translators, strict=True):
         if source is None:
@@ -160,20 +160,20 @@ def given_translators(
             raise TranslatorError(
                 f"{source[1]}: leads into the CLIP space {found.clip}, this run's is {clip}: give --clip {found.clip}"
             )
-        given[classifier.name] = found
+        translators[classifier.name] = found
         facts = classifier.provenance
         facts |= {"translator_file": str(source[1]), "translator_sha256": found.sha256}
         progress.say(f"{classifier.name}: translator from {source[1]}, into {found.clip}")
-    return given
+    return translators
 
 
 def resolve(
     plan: Plan, prepared: Prepared, texts: TextInputs | None, networks: Networks, progress: Progress
 ) -> Settings:
-    """Choose precision and batch size for a run: what was asked for, else the fastest on a few of its images, evenly spread.
+    """Choose precision and batch size of a run: the user's, else the fastest on a few of its images, evenly spread.
 
     Args:
-        plan: `auto` looks for something faster than float32 if there are enough images.
+        plan: With `auto`, faster precisions than float32 are tried if there are enough images.
         prepared: Networks with their heads, and the images.
         texts: Classes in CLIP space; None for a run without an analysis, for which `auto` is float32.
         networks: The same networks on their device.
@@ -193,7 +193,7 @@ def resolve(
     batches = (range(start, min(start + DECODED, len(rows))) for start in range(0, len(rows), DECODED))
     return choose(
         networks,
-        decoded(sample, networks, batches, plan.workers),
+        decode_for(sample, networks, batches, plan.workers),
         split,
         texts.class_vectors[labels] if texts else None,
         stored.lookup(sample.keys, "images") if stored else None,

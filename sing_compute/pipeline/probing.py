@@ -1,7 +1,7 @@
-"""`--probe`: a pass over the images for the backbones without a head, and a linear head fitted on the labels for each.
+"""Fit a linear head on the images' labels for each backbone without one (`--probe`).
 
-The pass comes before the run proper; with their heads on, these networks go through it like all others. Finished heads lie in the
-work folder, so that a run that was killed goes on with the same ones.
+This takes one pass over the images before the run itself. After it these networks are used like all others. Finished heads are
+stored in the work folder, so that a run that was killed continues with the same heads.
 """
 
 import hashlib
@@ -31,16 +31,23 @@ from sing_compute.pipeline.plan import Plan
 from sing_compute.process.progress import Progress
 
 PROBE_IMAGES = 50_000
-"""Most images a head is fitted on; of more, evenly spread ones are taken, class by class."""
+"""Most images that a head is fitted on; of more images, evenly spread ones of each class are used."""
 
 
 def fit_probes(
     classifiers: Sequence[Classifier], images: ImageList, plan: Plan, work: WorkFolder, progress: Progress
 ) -> None:
-    """Give every backbone that has no head one that is fitted on the images' labels; nothing to do where all have one.
+    """Fit a head on the images' labels for every backbone that has none, and put it on the backbone.
+
+    Args:
+        classifiers: The models of the run; those with a head are left as they are.
+        images: All images of the run.
+        plan: The plan of the run.
+        work: The folder in which fitted heads are stored.
+        progress: Shows how far the pass is.
 
     Raises:
-        ImagesError: A class without images, or no image that can be read.
+        ImagesError: A class has no images, or no image can be read.
     """
     headless = [classifier for classifier in classifiers if classifier.headless]
     if not headless:
@@ -49,20 +56,20 @@ def fit_probes(
     labels = match_classes(images.class_labels(len(names)), names, wnids)
     absent = np.flatnonzero(np.bincount(labels, minlength=len(names)) == 0)
     if len(absent) or len(names) < 2:
-        told = (
+        problem = (
             f"{len(absent)} of the {len(names)} classes have no image, the first is {names[absent[0]]}"
             if len(absent)
             else "one class"
         )
         raise ImagesError(
-            f"--probe needs images of at least two classes and of every class: {told}; give it images of all, or its own -o"
+            f"--probe needs images of at least two classes and of every class: {problem}; give it images of all, or its own -o"
         )
     order = images.order(labels)
     chosen = order[:: -(-len(order) // PROBE_IMAGES)]
     images, labels = images.take(chosen), labels[chosen]
     listed = "\n".join(f"{key}\t{label}" for key, label in zip(images.keys, labels, strict=True))
     prints = {classifier.name: _fingerprint(classifier, listed, plan) for classifier in headless}
-    open_ones = [c for c in headless if not _restored(c, _file(work, c), prints[c.name])]
+    open_ones = [c for c in headless if not _restore(c, _file(work, c), prints[c.name])]
     if open_ones:
         _fit(open_ones, images, labels, len(names), prints, plan, work, progress)
     for classifier in headless:
@@ -79,13 +86,13 @@ def fit_probes(
 def _classes(
     classifiers: Sequence[Classifier], images: ImageList, file: Path | None
 ) -> tuple[list[str], list[str] | None]:
-    """The classes of a probe: the user's, else those of the other models, else the labels of the images."""
+    """Return names and WordNet ids of a probe's classes: the user's, else the other models', else the images' labels."""
     if file is not None:
         names = read_class_names(file)
         return names, imagenet_wnids() if names == imagenet_names() else None
-    told = next((classifier.labels for classifier in classifiers if classifier.labels), None)
-    if told:
-        return told
+    labels = next((classifier.labels for classifier in classifiers if classifier.labels), None)
+    if labels:
+        return labels
     if images.numbered:
         raise ImagesError("--probe with numbers as --labels: give --class-names FILE, one per line, in their order")
     found = images.labels.used_names
@@ -96,7 +103,7 @@ def _classes(
     return found, None
 
 
-@torch.no_grad()  # not inference mode: what comes out is fitted on
+@torch.no_grad()  # not inference mode: a head is fitted on the features
 def _fit(
     classifiers: Sequence[Classifier],
     images: ImageList,
@@ -111,14 +118,14 @@ def _fit(
     size = plan.batch_size or default_batch_size(plan.device)
     batches = [everything[start : start + size] for start in everything[::size]]
     parts: list[list[torch.Tensor]] = [[] for _ in classifiers]
-    kept: list[int] = []
+    readable: list[int] = []
     for classifier in classifiers:
         classifier.network.to(plan.device)
     with progress.task("features for --probe", len(images)) as advance:
         transforms = [classifier.transform for classifier in classifiers]
         for batch in decode_batches(images, transforms, batches, workers=plan.workers):
             work.leave_if_asked()
-            kept += batch.rows
+            readable += batch.rows
             for classifier, tensor, part in zip(classifiers, batch.tensors, parts, strict=bool(batch.rows)):
                 features = classifier.network(tensor.to(plan.device)).float()
                 if not features.isfinite().all():
@@ -127,9 +134,9 @@ def _fit(
                     )
                 part.append(features.cpu())
             advance(len(batch.rows) + len(batch.failed))
-    if not kept:
+    if not readable:
         raise ImagesError(f"none of the {len(images)} images can be read; the first is {images.path(0)}")
-    rows = np.array(kept)
+    rows = np.array(readable)
     targets = torch.from_numpy(labels[rows].astype(np.int64)).to(plan.device)
     folds = torch.from_numpy(folds_of(images.keys.take(rows), FOLDS)).to(plan.device)
     for classifier, part in zip(classifiers, parts, strict=True):
@@ -144,12 +151,12 @@ def _fit(
             write_bytes(path, save(content, facts))
         except OSError as error:
             raise SingError(write_failure(path, error)) from error
-        _restored(classifier, path, prints[classifier.name])
-        progress.say(f"{classifier.name}: linear head fitted, {accuracy:.1%} right out of fold")
+        _restore(classifier, path, prints[classifier.name])
+        progress.say(f"{classifier.name}: linear head fitted, {accuracy:.1%} correct out of fold")
 
 
-def _restored(classifier: Classifier, path: Path, fingerprint: str) -> bool:
-    """Put a fitted head on, if this is the one."""
+def _restore(classifier: Classifier, path: Path, fingerprint: str) -> bool:
+    """Put the head of a file on the network, and return True, if the file has this fingerprint."""
     assert isinstance(classifier.network, HeadedBackbone)
     if not path.exists():
         return False
@@ -159,7 +166,7 @@ def _restored(classifier: Classifier, path: Path, fingerprint: str) -> bool:
             if facts["of"] != fingerprint:
                 return False
             classifier.network.put(file.get_tensor("weight").clone(), file.get_tensor("bias").clone(), "--probe")
-    except SafetensorError:  # damaged: it is fitted again
+    except SafetensorError:  # the file is damaged, and the head is fitted again
         return False
     classifier.provenance |= {
         "head_file": "--probe",

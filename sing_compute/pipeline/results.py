@@ -50,22 +50,22 @@ class Results:
         prepared: Prepared,
         texts: TextInputs | None,
         settings: Settings,
-        given: dict[str, ImportedTranslator],
+        translators: dict[str, ImportedTranslator],
     ) -> None:
-        """Look into the shards which images could be read.
+        """Read from the shards which images could be decoded.
 
         Args:
-            plan: Of the run.
+            plan: The plan of the run.
             work: The folder with all shards.
             progress: Shows how far each task is.
             ranks: The processes of the run.
             prepared: Networks with their heads, and the images.
             texts: Classes and concepts in the CLIP space of the run; None for a run without an analysis.
-            settings: How the networks computed.
-            given: Translators that were fitted elsewhere, by model.
+            settings: Settings of the networks' arithmetic.
+            translators: Translators that were fitted elsewhere, by model.
         """
         self.plan, self.work, self.progress, self.ranks = plan, work, progress, ranks
-        self._prepared, self._texts, self._settings, self._given = prepared, texts, settings, given
+        self._prepared, self._texts, self._settings, self._translators = prepared, texts, settings, translators
         self._classifiers, self._classes = prepared.classifiers, prepared.classes
         images, device = prepared.images, plan.device
         nothing = torch.empty(0, dtype=torch.int32)
@@ -79,10 +79,10 @@ class Results:
         self._labels = labels
 
     def write(self) -> None:
-        """Measure this process's part of the models. Rank 0 waits for the others and puts the results file in place.
+        """Measure this process's part of the models. Rank 0 waits for the others and writes the results file.
 
         Raises:
-            SingError: It cannot be written, or models cannot be added to the one that is there.
+            SingError: The file cannot be written, or models cannot be added to the existing one.
         """
         own = self.ranks.part(range(len(self._classifiers)))
         root = str(self._images.root.resolve())
@@ -125,7 +125,7 @@ class Results:
         remove_unused_map_files(self.plan.output)
 
     def _copy(self, old: Store, writer: Writer) -> tuple[dict[str, ModelFigures | None], int]:
-        """Copy what stays of an existing file; returns what its models are compared by, and the position of the next model."""
+        """Copy the valid parts of an existing file; return the figures of its models, and the position of the next model."""
         measured = [classifier.name for classifier in self._classifiers]
         others = [name for name in old.models if name not in measured]
         again = [f"models/{name}" for name in old.models if name in measured]
@@ -142,7 +142,7 @@ class Results:
         return known, 1 + last
 
     def _measure(self, writer: Writer, images: MeasuredImages, place: int, *, order: int) -> ModelFigures | None:
-        """Measure one model into a file: what its network gave first, then SING's analysis."""
+        """Write the results of one model: first the outputs of its network, then SING's analysis."""
         plan, classifier, classes = self.plan, self._classifiers[place], len(self._classes.names)
         offsets, groups = images.offsets(classes), images.group_masks
         whole = StoreSink(writer, map_folder(plan.output))
@@ -162,7 +162,7 @@ class Results:
             writer.annotate(f"models/{classifier.name}", facts)
             return None
         class_vectors, concept_vectors = self._texts.class_vectors, self._texts.concept_vectors
-        given = self._given.get(classifier.name)
+        imported = self._translators.get(classifier.name)
         measurement = SingMeasurement(
             classifier,
             self._reader,
@@ -173,7 +173,7 @@ class Results:
             ridge=plan.ridge,
             seed=plan.seed,
             rule=plan.null_space,
-            translator=given.translator if given else None,
+            translator=imported.translator if imported else None,
             compare=plan.compare_translators,
         )
         if not measurement.split.nullity:
@@ -183,7 +183,7 @@ class Results:
         if measurement.doubt:
             facts["significance_note"] = measurement.doubt
         writer.annotate(f"models/{classifier.name}", facts)
-        self._tell(classifier.name, measurement.doubt)
+        self._report_doubt(classifier.name, measurement.doubt)
         return figures
 
     def _take_over(self, writer: Writer, place: int, *, order: int) -> None:
@@ -194,14 +194,14 @@ class Results:
             writer.copy_item(part, f"models/{name}")
             facts = part.attributes(f"models/{name}")
         writer.annotate(f"models/{name}", {"order": order})
-        self._tell(name, str(facts.get("significance_note", "")))
+        self._report_doubt(name, str(facts.get("significance_note", "")))
 
-    def _tell(self, name: str, doubt: str) -> None:
+    def _report_doubt(self, name: str, doubt: str) -> None:
         if doubt:
             self.progress.say(f"{name}: {doubt}")
 
     def _part(self, place: int) -> Path:
-        """The file in which another process leaves the model that it has measured."""
+        """Return the file into which another process writes the model that it measures."""
         return self.work.folder / f"model-{place:03d}.part.h5"
 
     def _provenance(self, classifier: Classifier, position: int) -> dict[str, str | int | float]:
@@ -221,7 +221,7 @@ class Results:
         }
 
     def _analysis(self, classifier: Classifier) -> dict[str, str | int | float]:
-        """Settings of SING's analysis."""
+        """Return the settings of SING's analysis, as attributes."""
         plan = self.plan
         fitted = "out-of-fold cosine" if plan.ridge is None else "given"
         return {
@@ -229,5 +229,5 @@ class Results:
             "null_space": str(plan.null_space),
             "folds": FOLDS,
             "seed": plan.seed,
-            "lambda_choice": "none: translator from a file" if classifier.name in self._given else fitted,
+            "lambda_choice": "none: translator from a file" if classifier.name in self._translators else fitted,
         }

@@ -11,7 +11,7 @@ from sing_compute.extraction.shards import SHARD_IMAGES, WorkFolder, shard_rows
 from sing_compute.images.decoding import transform_settings
 from sing_compute.pipeline.comparability import TextInputs
 from sing_compute.pipeline.plan import Plan
-from sing_compute.pipeline.preparation import Prepared, given_translators, prepare, resolve, text_inputs
+from sing_compute.pipeline.preparation import Prepared, prepare, read_translators, resolve, text_inputs
 from sing_compute.pipeline.results import Results
 from sing_compute.process.interruption import Interruption
 from sing_compute.process.progress import Progress
@@ -19,22 +19,22 @@ from sing_compute.process.ranks import Ranks
 
 
 def run(plan: Plan, progress: Progress, ranks: Ranks | None = None) -> list[str]:
-    """Carry out a plan. The results file is in its place when this returns.
+    """Carry out a plan, up to the finished results file.
 
-    Of several processes each runs its part of the images and measures its part of the models; rank 0 writes.
+    With several processes, each runs its part of the images and measures its part of the models; rank 0 writes the file.
 
     Args:
-        plan: Of the run.
-        progress: Says what is done, and how far it is.
+        plan: The plan of the run.
+        progress: Shows messages and how far each task is.
         ranks: The processes of the run; None for one.
 
     Returns:
         Names of the measured models.
 
     Raises:
-        SingError: Anything the user can mend; the old results file, if there was one, is untouched.
-        OtherRankError: Another process had such an error and says which.
-        StoppedError: SIGINT or SIGTERM came; what was done is kept, and so is the old results file.
+        SingError: Any error that the user can correct; an old results file is unchanged.
+        OtherRankError: Another process had such an error and reports it.
+        StoppedError: SIGINT or SIGTERM came; finished work remains, and so does an old results file.
     """
     ranks = ranks or Ranks()
     with Interruption(progress.say) as interruption:
@@ -64,18 +64,18 @@ class _Run:
         prepared = prepare(self.plan, self.work, self.progress, self.ranks)
         texts = self.ranks.share(lambda: text_inputs(self.plan, prepared, self.progress))
         with self.ranks.agreeing():
-            given = given_translators(self.plan, prepared.classifiers, texts, self.progress)
+            translators = read_translators(self.plan, prepared.classifiers, texts, self.progress)
         settings = self._extract(prepared, texts)
-        Results(self.plan, self.work, self.progress, self.ranks, prepared, texts, settings, given).write()
+        Results(self.plan, self.work, self.progress, self.ranks, prepared, texts, settings, translators).write()
 
     def _extract(self, prepared: Prepared, texts: TextInputs | None) -> Settings:
-        """Compute the features of all images, each process those of its shards; returns how the networks computed."""
+        """Compute the features of this process's shards; return the settings of the networks."""
         plan, images, ranks = self.plan, prepared.images, self.ranks
         clip = prepared.space.network if prepared.space else None
         networks = Networks(prepared.classifiers, clip, plan.device, self.progress.warn)
-        settings = ranks.share(lambda: self._resolved(prepared, texts, networks))
+        settings = ranks.share(lambda: self._resolve_settings(prepared, texts, networks))
         with ranks.agreeing():
-            if not ranks.first and not self.work.is_shared():
+            if not ranks.first and not self.work.sees_plan():
                 raise SingError(
                     f"rank {ranks.rank} does not see {self.work.folder} of rank 0: all processes of a run need the same -o, "
                     "in a folder that their machines share"
@@ -100,8 +100,8 @@ class _Run:
         networks.release()
         return settings
 
-    def _resolved(self, prepared: Prepared, texts: TextInputs | None, networks: Networks) -> Settings:
-        """Adopt the plan of unfinished work or this one; choose how the networks compute, or read what was chosen before."""
+    def _resolve_settings(self, prepared: Prepared, texts: TextInputs | None, networks: Networks) -> Settings:
+        """Adopt the plan; return the recorded settings of unfinished work, or choose them now."""
         plan, images, say = self.plan, prepared.images, self.progress.say
         maps = {"maps": dataclasses.asdict(plan.maps)} if plan.maps else {}
         done = self.work.adopt_plan(

@@ -1,4 +1,4 @@
-"""The one place that knows where in a results file each result of a run is written."""
+"""Write each result of a run to its place in the results file; no other module knows these places."""
 
 import math
 from collections.abc import Mapping
@@ -42,9 +42,9 @@ from sing_compute.store import Writer
 from sing_compute.store.constants import SUBSETS
 
 LARGEST_MAPS = 64_000_000
-"""Bytes of the maps of one model that are written into the results file; larger ones get a file of their own."""
+"""Most bytes of the maps of one model that are written into the results file; larger maps get a separate file."""
 WINDOW = 2**16
-"""Images of a written column that are read back at a time."""
+"""Number of images of a written column that are read back at a time."""
 _GROUPS: dict[type, str] = {
     Head: "head",
     HeadSpectrum: "head",
@@ -64,10 +64,10 @@ _GROUPS: dict[type, str] = {
 
 @dataclass(frozen=True, slots=True)
 class ConceptUpdate:
-    """The results of one model that depend on the vocabulary, for a vocabulary that has grown."""
+    """The results of one model that depend on the vocabulary, after concepts were added."""
 
     concepts: Mapping[str, Float[np.ndarray, "class concept"]]
-    """By the field names of `ConceptRow`."""
+    """Class x concept matrices by the field names of `ConceptRow`."""
     top_concept: Int[np.ndarray, "image shift"]
     top_concept_score: Float[np.ndarray, "image shift"]
     significant: int
@@ -79,11 +79,11 @@ class StoreSink:
     """Write the results of a run into one results file."""
 
     def __init__(self, writer: Writer, maps: Path | None = None) -> None:
-        """Write into a file that is being made.
+        """Prepare to write into a new file.
 
         Args:
-            writer: Of the file.
-            maps: Folder for files of spatial maps that are too large for the results file; None: all are written into it.
+            writer: Writer of the file.
+            maps: Folder for spatial maps that are too large for the results file; None to write all maps into the file.
         """
         self._writer, self._maps = writer, maps
 
@@ -124,14 +124,19 @@ class StoreSink:
         self._writer.annotate("clip", texts.clip)
 
     def comparison(self, found: ModelComparison) -> None:
-        """Write what the models of the file say of each other."""
+        """Write the comparison of the models of the file."""
         for name in ("model", "class_order", "figure", "value", "above", "accuracy_correlation"):
             values = getattr(found, name)
             if values is not None:
                 self._writer.put(f"comparison/{name}", values)
 
     def replace_vocabulary(self, vocabulary: Vocabulary, vectors: Float[Tensor, "concept clip"]) -> None:
-        """Write concepts and their vectors in the place of those that were copied from another file."""
+        """Replace the concepts and vectors that were copied from another file.
+
+        Args:
+            vocabulary: All concepts, old and new.
+            vectors: Unit text embedding of each concept.
+        """
         replace = self._writer.replace
         replace("concepts/name", vocabulary.names)
         replace("concepts/kind", vocabulary.kinds)
@@ -139,7 +144,12 @@ class StoreSink:
         replace("clip/concept_embeddings", vectors.cpu())
 
     def replace_concepts(self, model: str, found: ConceptUpdate) -> None:
-        """Write what depends on the vocabulary in the place of what was copied of a model from another file."""
+        """Replace the results of a model that depend on the vocabulary, which were copied from another file.
+
+        Args:
+            model: Name of the model.
+            found: The results for all concepts, old and new.
+        """
         values: dict[str, ArrayLike] = {f"concepts/{name}": matrix for name, matrix in found.concepts.items()}
         values |= {f"images/{name}": getattr(found, name) for name in ("top_concept", "top_concept_score")}
         values["summary/significant"] = found.significant
@@ -152,7 +162,7 @@ class StoreSink:
         """Return the sink of one model.
 
         Args:
-            name: Of the model.
+            name: Name of the model.
             images: Number of measured images.
             classes: Number of classes of the head.
         """
@@ -199,7 +209,7 @@ class ModelSink:
         return StoredColumn(self._parts[f"images/{name}"])
 
     def _take_maps(self, found: SpatialMaps) -> None:
-        """Write maps into the results file if they are small, else into a file of their own."""
+        """Write maps into the results file if they are small, else into a separate file."""
         self._put("maps", {"image": found.image, "position": found.position})
         shape = (len(found.image), len(found.position), found.channels)
         facts = dict(found.place)
@@ -218,7 +228,7 @@ class ModelSink:
             self._writer.put(f"models/{{model}}/{group}/{name}", value, model=self._model)
 
     def _part(self, group: str, name: str, shape: tuple[int, ...]) -> h5py.Dataset:
-        """The dataset that a part belongs to, made for all rows with the first part; `shape` is that of one row."""
+        """Return the dataset of a part; it is made for all rows at the first part. `shape` is that of one row."""
         path = f"{group}/{name}"
         if path not in self._parts:
             whole = (self._lengths[group], *shape)
@@ -228,7 +238,7 @@ class ModelSink:
 
 @dataclass(slots=True)
 class StoredColumn:
-    """Read a written image column back. Consecutive short slices are read from the file in windows; one window is held."""
+    """Read a written image column back. Short slices are read from the file in windows, one of which is held in memory."""
 
     _dataset: h5py.Dataset
     _start: int = 0
@@ -248,6 +258,6 @@ class StoredColumn:
 
 
 def _arrays(part: Result) -> Mapping[str, NDArray[np.generic]]:
-    """The arrays of a part by field name."""
+    """Return the arrays of a part by field name."""
     values = {each.name: getattr(part, each.name) for each in fields(part)}
     return {name: value for name, value in values.items() if isinstance(value, np.ndarray)}

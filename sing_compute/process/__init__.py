@@ -1,1 +1,1 @@
-"""The run as seen by the operating system: one process or several, signals, a lost terminal, messages and logs."""
+"""Connect a run with the operating system: processes, signals, a lost terminal, messages and logs."""

@@ -49,7 +49,7 @@ class Progress:
             self._terminal.say(text)
 
     def result(self, text: str) -> None:
-        """Write what the run was started for to standard output and the log, on rank 0 only."""
+        """Write a result of the run to standard output and the log, on rank 0 only."""
         if not self._rank:
             self._note(text)
             print(text, flush=True)
@@ -62,9 +62,9 @@ class Progress:
         task starts no log.
 
         Args:
-            state_file: Where the state of the current task is written as JSON.
+            state_file: File into which the state of the current task is written as JSON.
             command: The command line of the run.
-            log: File to which all that is said from now on is appended, and how the block ended. None: no log.
+            log: File to which all messages in the block and its end are appended; None for no log.
             device: Device of the run, for the log's first line.
         """
         listeners, show_warning = self._listeners, warnings.showwarning

@@ -15,9 +15,9 @@ from sing_compute.errors import OtherRankError, SingError
 
 T = TypeVar("T")
 LONGEST_WAIT = timedelta(days=7)
-"""How long a process waits for slower ones. A process that ended is noticed by its closed connection, not by this."""
+"""Longest wait for slower processes. A process that ended is noticed by its closed connection, not by this."""
 LONGEST_START = timedelta(minutes=10)
-"""How long the processes wait until all have started."""
+"""Longest wait until all processes have started."""
 
 
 class Ranks:

@@ -11,7 +11,7 @@ from sing_compute.store.text import clean
 LOG_SECONDS = 60.0
 """Shortest time between two lines of a task in the log, apart from the first and the last."""
 _WAITING_BYTES = 2**20
-"""Most that waits for a disk that takes nothing; older text is dropped."""
+"""Most bytes of text that wait for a disk that cannot be written; older text is dropped."""
 
 
 class RunLog:
@@ -59,7 +59,7 @@ class RunLog:
             self.say(f"{task.title}: {task.state}")
 
     def fail(self, task: Task) -> None:
-        """Log how far a task came that ended with an exception."""
+        """Log the progress of a task that ended with an exception."""
         if not self._rank:
             self.say(f"{task.title}: left at {task.amount}")
 

@@ -1,4 +1,7 @@
-"""Hold how far a task of the run is, and when it is time to say so again. All durations come from `time.monotonic`."""
+"""Count the progress of a task of the run, and decide when to report it again.
+
+All durations of sing_compute come from `time.monotonic`, all times of day from the system's clock.
+"""
 
 import time
 from typing import Protocol
@@ -45,19 +48,19 @@ class Task:
 
 
 class TaskListener(Protocol):
-    """Hear of every step of a task: the terminal, the log and the state file do."""
+    """Is called at every step of a task: the terminal, the log and the state file are listeners."""
 
     def begin(self, task: Task) -> None:
-        """Hear that the task has started."""
+        """Is called when the task has started."""
 
     def advance(self, task: Task) -> None:
-        """Hear that more of its items are finished."""
+        """Is called when more of its items are finished."""
 
     def fail(self, task: Task) -> None:
-        """Hear that the task ended with an exception."""
+        """Is called when the task ends with an exception."""
 
     def end(self, task: Task) -> None:
-        """Hear that the task ended well."""
+        """Is called when the task ends without an exception."""
 
 
 class Interval:
@@ -72,7 +75,7 @@ class Interval:
         self._seconds, self._last = seconds, time.monotonic()
 
     def restart(self) -> None:
-        """Count from now on: something has just been written."""
+        """Start the interval again, because something has just been written."""
         self._last = time.monotonic()
 
     def is_over(self) -> bool:

@@ -23,7 +23,7 @@ class Terminal:
         self._interval = Interval(BAR_SECONDS if self._is_terminal else LINE_SECONDS)
 
     def say(self, text: str) -> None:
-        """Write text as it is, and a line end."""
+        """Write text unchanged, and a line end."""
         print(f"{_CLEAR_LINE if self._is_terminal else ''}{text}", file=sys.stderr, flush=True)
 
     def begin(self, task: Task) -> None:

@@ -1,1 +1,1 @@
-"""What can be asked of finished results files: new concepts, one photograph, steering, merging, agreement."""
+"""Answer questions about finished results files: new concepts, one photograph, steering, merging, agreement."""

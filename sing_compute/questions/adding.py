@@ -1,4 +1,4 @@
-"""Add concepts to a results file from the features that it keeps: no image is decoded, no classifier is run."""
+"""Add concepts to a results file from its stored features: no image is decoded, no classifier is run."""
 
 import math
 from collections.abc import Sequence
@@ -51,19 +51,19 @@ def add_concepts(
 
     Args:
         path: The results file.
-        texts: The concepts, each its own name and prompt; those that the file has already are left out.
-        progress: Where to say what is left out, and on how many images the new concepts are measured.
+        texts: The concepts; each text is both name and prompt. Concepts that the file already has are left out.
+        progress: Is given a line about what is left out, and about the images that the new concepts are measured on.
         clip: Name of the file's CLIP, as in `text_vectors`.
-        embeddings: Stored text embeddings instead.
+        embeddings: File of stored text embeddings, used instead of a CLIP network.
 
     Returns:
-        The concepts that were new.
+        Names of the new concepts.
 
     Raises:
-        SingError: The texts have no vectors in the file's CLIP space, a model keeps no features, or the file is being
-            written. The file is untouched.
+        SingError: The texts have no vectors in the file's CLIP space, the features of a model are not stored, or another
+            process writes the file. The file is unchanged.
     """
-    Store(path).close()  # no folder is made beside a file that is not there
+    Store(path).close()  # fails here if there is no such file, before a work folder is made
     with Interruption(progress.say) as interruption:
         work = WorkFolder(path, fresh=False, stop=interruption.check)
         try:
@@ -81,7 +81,7 @@ def add_concepts(
 def _add(
     store: Store, work: WorkFolder, progress: Progress, new: list[str], clip: str | None, embeddings: Path | None
 ) -> None:
-    """Write the file again with the new concepts."""
+    """Replace the file by one with the new concepts."""
     models = [StoredModel.read(store, name) for name in store.models if store.summary(name).get("nullity")]
     if not models:
         raise SingError(f"no model of {store.path} has scores: there is nothing to add concepts to")
@@ -105,30 +105,30 @@ def _add(
         sink = StoreSink(writer)
         sink.replace_vocabulary(_vocabulary(store, new), all_vectors)
         for model in models:
-            sink.replace_concepts(model.name, _updated(model, vectors, all_vectors, work, progress))
+            sink.replace_concepts(model.name, _measure_new(model, vectors, all_vectors, work, progress))
 
 
 def _vocabulary(store: Store, new: list[str]) -> Vocabulary:
-    """The concepts of a file, then the new ones."""
+    """Return the concepts of a file, then the new ones."""
     stored = (tuple(map(str, store.array(f"concepts/{part}"))) for part in ("name", "kind", "prompt"))
     names, kinds, prompts = stored
     return Vocabulary((*names, *new), (*kinds, *[KIND] * len(new)), (*prompts, *new))
 
 
-def _updated(
+def _measure_new(
     model: StoredModel,
     vectors: Float[Tensor, "new clip"],
     all_vectors: Float[Tensor, "concept clip"],
     work: WorkFolder,
     progress: Progress,
 ) -> ConceptUpdate:
-    """Measure the new concepts on the kept features, by the same computations as a run, and join them with the stored ones.
+    """Measure the new concepts on the stored features, as a run does, and join them with the stored concepts.
 
     Args:
         model: The model.
         vectors: Unit text embedding of each new concept.
-        all_vectors: Those of the stored concepts, then of the new ones.
-        work: Where the user may stop.
+        all_vectors: Vectors of the stored concepts, then of the new ones.
+        work: Is asked between batches if the user wants to stop.
         progress: Shows how far the pass over the features is.
     """
     store, base = model.store, f"models/{model.name}/"
@@ -158,7 +158,7 @@ def _updated(
 
 
 def _new(store: Store, texts: Sequence[str], progress: Progress) -> list[str]:
-    """Return the texts, tidied and each once, that are neither name nor prompt of a concept of the file."""
+    """Return the texts that are neither name nor prompt of a concept of the file; white space is cleaned up, each text once."""
     stored = [*store.array("concepts/name"), *store.array("concepts/prompt")]
     known = {_folded(str(text)) for text in stored}
     new: list[str] = []
@@ -181,7 +181,7 @@ def _folded(text: str) -> str:
 def _merge_top(
     top: tuple[NDArray[np.int32], NDArray[np.float32]], rows: NDArray[np.int64], new: Tensor, known: int
 ) -> None:
-    """Merge new concepts into the few with the largest |AS| of each image of these rows, in place."""
+    """Merge new concepts into the list of concepts with the largest |AS| of each image of these rows, in place."""
     concepts, scores = top
     fresh = np.broadcast_to(np.arange(known, known + new.shape[1], dtype=np.int32), new.shape)
     names = np.concatenate([concepts[rows], fresh], axis=1)

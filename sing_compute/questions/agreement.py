@@ -1,4 +1,4 @@
-"""Compare the same models in two results files: do figures and orders agree under another CLIP, penalty or vocabulary?"""
+"""Compare the same models in two results files, made with different CLIPs, penalties or vocabularies."""
 
 import math
 from collections.abc import Sequence
@@ -30,24 +30,24 @@ CONTEXT_FIGURES = (
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The figures of one model in one file; NaN is no value."""
+    """The figures of one model in one file; NaN where there is no value."""
 
     value: Float[np.ndarray, " figure"]
-    """In the order of `ORDERING_FIGURES`: degrees, the ratio without unit."""
+    """Values in the order of `ORDERING_FIGURES`: degrees, the ratio without unit."""
     interval: Float[np.ndarray, "figure bound"]
     """Their 95 % intervals over images."""
     context: dict[str, float]
-    """What must be read together with a ranking, by the names of `CONTEXT_FIGURES`."""
+    """Properties of the head without which a ranking must not be read, by the names of `CONTEXT_FIGURES`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Models that two files share, in the order of the first file."""
+    """Comparison of the models that two files share, in the order of the first file."""
 
     models: list[str]
     figures: list[tuple[Figures, Figures]]
     ranks: Int[np.ndarray, "file figure model"]
-    """1 is the smallest; models of equal value share the smaller rank."""
+    """Rank of each model, 1 for the smallest value; models of equal value share the smaller rank."""
     model_order: Float[np.ndarray, " figure"]
     """Spearman correlation of the order of the models; NaN below two models."""
     class_order: Float[np.ndarray, "model figure"]
@@ -60,7 +60,7 @@ def agreement(left: Store, right: Store) -> Agreement:
     """Compare the models with scores that two files share by name.
 
     Args:
-        left: The first file; its order of models is kept.
+        left: The first file; models are listed in its order.
         right: The second file.
 
     Raises:
@@ -69,8 +69,8 @@ def agreement(left: Store, right: Store) -> Agreement:
     names = [[str(name) for name in store.class_names] for store in (left, right)]
     if names[0] != names[1]:
         sizes = f"{len(names[0])} and {len(names[1])}"
-        told = sizes if len(names[0]) != len(names[1]) else "of other names"
-        raise SingError(f"{left.path} and {right.path} have other classes ({told}): nothing can be compared")
+        problem = sizes if len(names[0]) != len(names[1]) else "of other names"
+        raise SingError(f"{left.path} and {right.path} have other classes ({problem}): nothing can be compared")
     scored = [[name for name in store.models if store.summary(name).get("nullity")] for store in (left, right)]
     models = [name for name in scored[0] if name in scored[1]]
     if not models:
@@ -91,7 +91,7 @@ def agreement(left: Store, right: Store) -> Agreement:
 
 
 def differences(left: Store, right: Store) -> list[str]:
-    """List in lines what two files were made with, where it differs."""
+    """Return one line for each setting, text or weight in which two files differ."""
     clips = [clean(str(store.attributes("clip").get("tag"))) for store in (left, right)]
     counts = [f"{len(store.dataset('images/key')):,}" for store in (left, right)]
     lines = [f"CLIP: {clips[0]} | {clips[1]}"] if clips[0] != clips[1] else []

@@ -1,4 +1,4 @@
-"""Tables that the verbs print, and CSV files whose cells no spreadsheet reads as formulas."""
+"""Make the tables that the verbs print, and CSV files in which no spreadsheet finds a formula."""
 
 import csv
 import math
@@ -10,7 +10,7 @@ import numpy as np
 from sing_compute.atomic_write import text_file
 from sing_compute.errors import SingError
 from sing_compute.measuring.comparison import ORDERING_FIGURES
-from sing_compute.pipeline.closing_table import aligned, fitting
+from sing_compute.pipeline.closing_table import align, fit_width
 from sing_compute.questions.agreement import CONTEXT_FIGURES, Agreement, Figures
 from sing_compute.questions.explaining import Explanation
 from sing_compute.questions.steering import SteeredImages, SteeringMatrix, Target
@@ -56,11 +56,11 @@ def added_table(store: Store, new: Sequence[str]) -> str:
             significant = str(int((q < SIGNIFICANT).sum()))
             figures = number(float(score[best]), "+.2f"), number(float(q[best]), ".3f")
             rows.append([concept, clean(model), name, *figures, significant])
-    return "\n".join(aligned(rows))
+    return "\n".join(align(rows))
 
 
 def explanation_text(found: Explanation, path: Path) -> str:
-    """Describe one photograph as one model sees it; angles in degrees.
+    """Describe the answer of one model about one photograph; angles in degrees.
 
     Args:
         found: The answer of the model.
@@ -81,7 +81,7 @@ def explanation_text(found: Explanation, path: Path) -> str:
     for shift in scores.shifts:
         mean, q = number(shift.class_mean, "+.2f"), number(shift.q, ".3f")
         rows.append([shift.concept, number(shift.attribute_score, "+.2f"), mean, q])
-    lines += [f"  {line}" for line in aligned(rows)]
+    lines += [f"  {line}" for line in align(rows)]
     if not scores.before:
         return "\n".join([*lines, "", "  no features are kept in the file, so no nearest images", ""])
     lines += [
@@ -101,7 +101,7 @@ def steering_table(found: Sequence[SteeredImages], source: str, target: Target, 
     Args:
         found: The steered images of each model.
         source: Name of the class whose images were steered.
-        target: What they were steered toward.
+        target: The text that they were steered toward.
         angle: Image Score of the step, in degrees.
     """
     header = ["model", "images", "AS toward it", "IS", "IS/AS", "unreachable", "flips", "logit change"]
@@ -127,7 +127,7 @@ def steering_table(found: Sequence[SteeredImages], source: str, target: Target, 
         "AS: mean +- standard deviation over images, in degrees; out-of-fold translators.",
         "flips: predictions that change (0 wanted); logit change: the largest, over the mean spread of the logits.",
     )
-    return "\n".join([*aligned(rows), "", *notes])
+    return "\n".join([*align(rows), "", *notes])
 
 
 def write_steered(path: Path, found: Sequence[SteeredImages]) -> int:
@@ -228,12 +228,12 @@ def agreement_text(found: Agreement) -> str:
             for file, each in enumerate(pair):
                 cells += [_figure(each, place, digits), str(found.ranks[file, place, row])]
             rows.append([*cells, number(found.class_order[row, place], "+.3f")])
-        lines += [*aligned(rows), f"order of models: {number(found.model_order[place], '+.3f')}", ""]
-    rows = [["beside any ranking", *(f"{title} {file}" for title, _ in CONTEXT_TITLES for file in "AB")]]
+        lines += [*align(rows), f"order of models: {number(found.model_order[place], '+.3f')}", ""]
+    rows = [["read with any ranking", *(f"{title} {file}" for title, _ in CONTEXT_TITLES for file in "AB")]]
     for model, pair in zip(found.models, found.figures, strict=True):
         formats = zip(CONTEXT_FIGURES, CONTEXT_TITLES, strict=True)
         rows.append([clean(model), *(number(each.context[name], spec) for name, (_, spec) in formats for each in pair)])
-    lines += [*fitting(rows), ""]
+    lines += [*fit_width(rows), ""]
     lines.append("Medians over images with 95 % intervals, in degrees (IS/|AS| without unit); rank 1 is the smallest.")
     lines.append("Orders: Spearman correlation between the files; of the classes by their medians.")
     if found.left_out:

@@ -1,4 +1,4 @@
-"""One new photograph through the networks of a results file: what their heads ignore in it. No CLIP is loaded."""
+"""Explain one new photograph by the networks of a results file: what their heads ignore in it. No CLIP is loaded."""
 
 import dataclasses
 import shlex
@@ -28,20 +28,20 @@ from sing_compute.store.text import clean, store_error
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """How far the null part of the photograph moves it toward one concept, and what the file says of the class."""
+    """Shift of the photograph toward one concept when its null part is removed, and the class's mean shift in the file."""
 
     concept: str
     attribute_score: float
-    """Of the photograph, in degrees."""
+    """AS of the photograph, in degrees."""
     class_mean: float
-    """Mean AS of the images of the predicted class, in degrees; NaN where it has none."""
+    """Mean AS of the images of the predicted class, in degrees; NaN if it has no images."""
     q: float
-    """Of that mean against chance."""
+    """q of that mean, compared with chance."""
 
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """A real image, and the cosine of its T(f) with a vector of the photograph."""
+    """An image of the file, and the cosine of its T(f) with a vector of the photograph."""
 
     key: str
     class_name: str
@@ -50,52 +50,52 @@ class Neighbour:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What the null space of one head holds of one photograph; angles in degrees."""
+    """Scores of one photograph under one head; angles in degrees."""
 
     null_energy: float
     attribute_score: float
-    """Toward the prompt of the predicted class."""
+    """AS toward the prompt of the predicted class."""
     image_score: float
     class_attribute_score: float
-    """Median over the images of that class, in the file; NaN where it has none."""
+    """Median AS of the images of that class in the file; NaN if it has no images."""
     class_image_score: float
     shifts: list[Shift]
     before: list[Neighbour]
-    """Nearest to T(f); empty where no features are kept."""
+    """Images nearest to T(f); empty if the file stores no features."""
     after: list[Neighbour]
-    """Nearest to T(f~)."""
+    """Images nearest to T(f~)."""
     compared: int
-    """Images among which the nearest were sought."""
+    """Number of images among which the nearest were searched."""
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """One photograph as one model sees it."""
+    """The answer of one model about one photograph."""
 
     model: str
     prediction: str
     confidence: float
     scores: Scores | None
-    """None for a head without null space."""
+    """Scores of the photograph; None for a head without a null space."""
 
 
 @torch.inference_mode()
 def explain(store: Store, model: str, path: Path, *, spec: str | None = None, top: int = 10) -> Explanation:
-    """Run one photograph through one model and read its null part by the file's translator, fitted on all its images.
+    """Run one photograph through one model, and score its null part by the file's translator, fitted on all its images.
 
     Args:
         store: The results file.
         model: Name of one of its models.
         path: The photograph.
-        spec: Where the network is to be had, as typed after `--model NAME=`; None: where the file says.
-        top: Concepts to give, those with the largest |AS|.
+        spec: The network, as written after `--model NAME=`; None for the one that the file names.
+        top: Number of concepts to return, those with the largest |AS|.
 
     Raises:
-        SingError: The photograph cannot be read, or the network cannot be had or is not the one that was measured.
+        SingError: The photograph cannot be read, the network cannot be loaded, or it is another one than was measured.
     """
     check_photograph(path)
     classifier = _load(store, model, spec)
-    batch = next(decode_batches(_alone(path), [classifier.transform], [[0]], workers=0))
+    batch = next(decode_batches(_list_of_one(path), [classifier.transform], [[0]], workers=0))
     if batch.failed:
         raise ImagesError(f"{path}: {clean(model)} cannot take it: {batch.failed[0][1]}")
     classifier.attach(batch.tensors[0])
@@ -116,26 +116,26 @@ def explain(store: Store, model: str, path: Path, *, spec: str | None = None, to
 
 
 def check_photograph(path: Path) -> None:
-    """Refuse a file that is no picture before a network is loaded.
+    """Refuse a file that is no image, before a network is loaded.
 
     Raises:
-        ImagesError: It is missing or cannot be decoded.
+        ImagesError: The file is missing or cannot be decoded.
     """
     if not path.is_file():
         raise ImagesError(f"--path {path}: no such file")
-    batch = next(decode_batches(_alone(path), [lambda image: torch.tensor(image.size)], [[0]], workers=0))
+    batch = next(decode_batches(_list_of_one(path), [lambda image: torch.tensor(image.size)], [[0]], workers=0))
     if batch.failed:
         raise ImagesError(f"--path {path}: not a readable image ({batch.failed[0][1]})")
 
 
-def _alone(path: Path) -> ImageList:
+def _list_of_one(path: Path) -> ImageList:
     return ImageList.of_files(path.parent, [path.name])
 
 
-def _scores(kept: StoredModel, features: Tensor, label: int, top: int) -> Scores:
-    store, base = kept.store, f"models/{kept.name}/"
+def _scores(model: StoredModel, features: Tensor, label: int, top: int) -> Scores:
+    store, base = model.store, f"models/{model.name}/"
     features = features.double()
-    views = kept.whole(features)
+    views = model.whole(features)
     text = torch.from_numpy(store.dataset("clip/class_embeddings")[label : label + 1]).double()
     concepts = torch.from_numpy(store.array("clip/concept_embeddings"))
     score = ConceptShifts.of(views, concepts).attribute_score[0]
@@ -144,9 +144,9 @@ def _scores(kept: StoredModel, features: Tensor, label: int, top: int) -> Scores
     shifts = [
         Shift(clean(str(store.concept_names[at])), float(score[at]), float(mean[at]), float(q[at])) for at in order
     ]
-    before, after = _nearest(kept, torch.cat([views.before, views.after]))
+    before, after = _nearest(model, torch.cat([views.before, views.after]))
     return Scores(
-        float(kept.split.null_part(features).norm() / features.norm()),
+        float(model.split.null_part(features).norm() / features.norm()),
         float(attribute_score(views.before, views.after, text)),
         float(image_score(views.before, views.after)),
         float(store.dataset(f"{base}classes/attribute_score_q50")[0][label]),
@@ -154,21 +154,21 @@ def _scores(kept: StoredModel, features: Tensor, label: int, top: int) -> Scores
         shifts,
         before,
         after,
-        len(kept.rows),
+        len(model.rows),
     )
 
 
-def _nearest(kept: StoredModel, vectors: Tensor) -> list[list[Neighbour]]:
-    """For each vector the kept images whose T(f) is nearest in direction, all by the whole translator."""
-    parts = [functional.normalize(kept.whole.whole(batch.features), dim=1) for batch in kept.batches()]
+def _nearest(model: StoredModel, vectors: Tensor) -> list[list[Neighbour]]:
+    """Return for each vector the stored images whose T(f) has the nearest direction, by the translator of all images."""
+    parts = [functional.normalize(model.whole.whole(batch.features), dim=1) for batch in model.batches()]
     if not parts:
         return [[] for _ in vectors]
     cosine = unit(vectors) @ torch.cat(parts).T
     best = cosine.nan_to_num(-torch.inf).topk(min(NEIGHBOURS, cosine.shape[1]), dim=1)
-    store, labels = kept.store, kept.store.array("images/class")
+    store, labels = model.store, model.store.array("images/class")
 
     def neighbour(place: int, value: float) -> Neighbour:
-        row = int(kept.rows[place])
+        row = int(model.rows[place])
         name = clean(str(store.class_names[labels[row]]))
         return Neighbour(clean(str(store.dataset("images/key")[row])), name, value)
 
@@ -177,13 +177,13 @@ def _nearest(kept: StoredModel, vectors: Tensor) -> list[list[Neighbour]]:
 
 
 def _load(store: Store, model: str, spec: str | None) -> Classifier:
-    """The network of a model, as the file's provenance describes it, checked against its fingerprint."""
+    """Load the network of a model as the file's provenance describes it, and check its fingerprint."""
     facts = store.attributes(f"models/{model}")
     known = str(facts.get("spec", ""))
     wanted = ModelSpec(model, spec or known)
     if wanted.is_factory and spec is None:
         raise SingError(
-            f"{clean(model)} is code of somebody's own, which a results file alone never runs; if you trust it: "
+            f"{clean(model)} is a user's own code, which a results file alone never runs; if you trust it: "
             f"--model {clean(model)}={clean(known)}"
         )
     note = str(facts.get("note", ""))
@@ -206,7 +206,7 @@ def _load(store: Store, model: str, spec: str | None) -> Classifier:
 
 
 def _file(store: Store, facts: Mapping[str, Any], part: str, model: str) -> Path | None:
-    """The checkpoint or head file that a model was measured with: where its run had it, here, or beside the results."""
+    """Find the checkpoint or head file that a model was measured with: at its old path, here, or next to the results."""
     name = Path(str(facts.get(f"{part}_file", ""))).name
     if not name:
         return None
@@ -221,5 +221,5 @@ def _file(store: Store, facts: Mapping[str, Any], part: str, model: str) -> Path
             return path
     raise WeightsError(
         f"{model}: its --{part} file {clean(name)} is not here (sha256 {str(facts.get(f'{part}_sha256'))[:12]}...); put it "
-        f"beside {store.path}"
+        f"next to {store.path}"
     )

@@ -27,7 +27,7 @@ from sing_compute.store.text import clean
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """Where one model of the new file comes from."""
+    """Origin of one model of the new file, and its new name."""
 
     store: Store
     old: str
@@ -40,17 +40,17 @@ def merge(
     """Join files: copy their models in order and everything else, bit for bit, and compare all models.
 
     Args:
-        files: Two files or more; what models have in common is copied from the first.
+        files: Two files or more; everything that models have in common is copied from the first.
         output: The new file.
-        progress: Where an interruption is answered.
+        progress: Is given a line about what is left out, and about an interruption.
         renames: `OLD=NEW`. Of models that share the name OLD, the last ones are renamed, in the order of the files.
-        fresh: Replace a file that exists.
+        fresh: Replace an existing file.
 
     Returns:
         The names of the models.
 
     Raises:
-        SingError: The files differ in what models have in common, two models share a name, or a file is in the way.
+        SingError: The files differ in what models have in common, two models share a name, or the new file exists already.
     """
     if len(files) < 2:
         raise SingError("merge needs two results files or more")
@@ -61,7 +61,7 @@ def merge(
     with ExitStack() as stack, Interruption(progress.say) as interruption:
         stores = [stack.enter_context(Store(file)) for file in files]
         _check_common(stores)
-        models = _named(stores, renames)
+        models = _unique_names(stores, renames)
         work = WorkFolder(output, fresh=False, stop=interruption.check)
         try:
             if any(work.folder.glob("*.safetensors")) or any(work.folder.glob("*.probe")):
@@ -127,8 +127,8 @@ def _images(store: Store) -> MeasuredImages:
     return MeasuredImages(keys, store.array("images/class"), groups, [], "", fingerprint)
 
 
-def _named(stores: Sequence[Store], renames: Sequence[str]) -> list[_Source]:
-    """Return every model of every file, under names that differ."""
+def _unique_names(stores: Sequence[Store], renames: Sequence[str]) -> list[_Source]:
+    """Return every model of every file, with a unique name."""
     found = [(store, name) for store in stores for name in store.models]
     counts = Counter(name for _, name in found)
     wanted: dict[str, list[str]] = {}
@@ -146,12 +146,12 @@ def _named(stores: Sequence[Store], renames: Sequence[str]) -> list[_Source]:
         seen[name] += 1
         turn = seen[name] - (counts[name] - len(wanted.get(name, [])))
         models.append(_Source(store, name, wanted[name][turn - 1] if turn > 0 else name))
-    taken: dict[str, Path] = {}
+    file_of_name: dict[str, Path] = {}
     for model in models:
-        if model.new in taken:
+        if model.new in file_of_name:
             raise SingError(
-                f"{taken[model.new]} and {model.store.path} both hold a model {model.new!r}: rename the later one with "
+                f"{file_of_name[model.new]} and {model.store.path} both hold a model {model.new!r}: rename the later one with "
                 f"--rename {model.old}=NEW"
             )
-        taken[model.new] = model.store.path
+        file_of_name[model.new] = model.store.path
     return models

@@ -1,4 +1,4 @@
-"""Steering the kept images of a class toward a text within the null space of each model (SING, Fig. 6 and Table 1)."""
+"""Steer the stored images of a class toward a text within the null space of each model (SING, Fig. 6 and Table 1)."""
 
 import difflib
 import math
@@ -28,17 +28,17 @@ SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is steered toward: a class, a concept, or any other text."""
+    """The text toward which images are steered: a class, a concept, or any other text."""
 
     kind: str
     text: str
-    """The prompt whose vector it is."""
+    """The prompt that `vector` embeds."""
     vector: Float[Tensor, " clip"]
 
 
 @dataclass(frozen=True, slots=True)
 class SteeredImages:
-    """The kept images of one class after the step, one entry per image; NaN where the asked angle cannot be reached."""
+    """The stored images of one class after the step, one entry per image; NaN where the angle cannot be reached."""
 
     model: str
     keys: list[str]
@@ -55,28 +55,35 @@ class SteeredImages:
 
     @property
     def summary(self) -> SteeringSummary:
-        """AS as Table 1 prints it."""
+        """Mean and standard deviation of AS, as in Table 1."""
         return summarise(self.attribute_score)
 
 
 @dataclass(frozen=True, slots=True)
 class SteeringMatrix:
-    """Every class steered toward every class, in degrees: rows are where images come from, columns where they are led."""
+    """Every class steered toward every class, in degrees: rows are the images' own classes, columns the targets."""
 
     mean: NDArray[np.float64]
     """Mean AS toward the column's class; NaN where no image reached the angle."""
     std: NDArray[np.float64]
-    """Over n - 1; NaN below two images."""
+    """Standard deviation with n - 1; NaN below two images."""
     unreachable: NDArray[np.int64]
     images: NDArray[np.int64]
-    """Kept images of each row's class."""
+    """Number of stored images of each row's class."""
 
 
 def find_source(store: Store, text: str) -> int:
-    """The class whose images are steered, by name, index or WordNet id.
+    """Find the class whose images are steered.
+
+    Args:
+        store: The results file.
+        text: Name, index or WordNet id of the class.
+
+    Returns:
+        Index of the class.
 
     Raises:
-        StoreError: No class, or several, go by that name; near names are given.
+        StoreError: No class, or several classes, have this name; the message lists similar names.
     """
     try:
         return store.find_class(text)
@@ -92,10 +99,17 @@ def find_source(store: Store, text: str) -> int:
 def find_target(
     store: Store, text: str, progress: Progress, *, clip: str | None = None, embeddings: Path | None = None
 ) -> Target:
-    """A class by name, index or WordNet id, else a concept by name, else any text, in the words of a class prompt.
+    """Find the target of steering: a class, else a concept, else any other text, which is put into a class prompt.
+
+    Args:
+        store: The results file.
+        text: Name, index or WordNet id of a class, name of a concept, or any text.
+        progress: Is given a line if a CLIP is loaded.
+        clip: Name of the file's CLIP, as in `text_vectors`.
+        embeddings: File of stored text embeddings, used instead of a CLIP network.
 
     Raises:
-        SingError: Several classes go by that name, or the text has no vector in the file's CLIP space.
+        SingError: Several classes have this name, or the text has no vector in the file's CLIP space.
     """
     label = None
     try:
@@ -121,34 +135,34 @@ def find_target(
     return Target("text", clean(prompt), vectors[0])
 
 
-def steer_class(kept: StoredModel, label: int, target: Target, *, angle: float) -> SteeredImages:
-    """Every kept image of a class, one step toward the target, each by the translator that was fitted without its fold.
+def steer_class(model: StoredModel, label: int, target: Target, *, angle: float) -> SteeredImages:
+    """Steer every stored image of a class by one step, each by the translator that was fitted without its fold.
 
     Args:
-        kept: The model.
-        label: The class whose images are steered.
-        target: What they are steered toward.
+        model: The model.
+        label: Index of the class whose images are steered.
+        target: The text toward which they are steered.
         angle: Image Score to reach, in degrees.
 
     Raises:
-        SingError: No features of the class are kept, or the angle is not between 0 and 180 degrees.
+        SingError: No features of the class are stored, or the angle is not between 0 and 180 degrees.
     """
-    kept.need_features("steer")
-    if kept.offsets[label] == kept.offsets[label + 1]:
-        name = clean(str(kept.store.class_names[label]))
-        raise SingError(f"{clean(kept.name)}: no features of {name} are kept; choose another --from")
+    model.need_features("steer")
+    if model.offsets[label] == model.offsets[label + 1]:
+        name = clean(str(model.store.class_names[label]))
+        raise SingError(f"{clean(model.name)}: no features of {name} are kept; choose another --from")
     parts: dict[str, list[Tensor]] = {}
     keys: list[str] = []
-    weight, bias = kept.weight.float(), kept.bias.float()  # as the network computes
-    steerings = _steerings(kept)
-    for batch, fold, rows in _by_fold(kept, label):
+    weight, bias = model.weight.float(), model.bias.float()  # as the network computes
+    steerings = _steerings(model)
+    for batch, fold, rows in _by_fold(model, label):
         features = batch.features[rows]
-        steered = steerings[fold].steer(kept.folds[fold].whole(features), target.vector, angle=angle)
+        steered = steerings[fold].steer(model.folds[fold].whole(features), target.vector, angle=angle)
         moved = features + steerings[fold].feature_change(steered)
         before, after = (each.float() @ weight.T + bias for each in (features, moved))
         flipped = (before.argmax(1) != after.argmax(1)).double().where(steered.step.isfinite(), torch.nan)
         change = after - before
-        if kept.centred:
+        if model.centred:
             change = change - change.mean(1, keepdim=True)
         found = {
             "attribute_score": steered.attribute_score,
@@ -163,31 +177,36 @@ def steer_class(kept: StoredModel, label: int, target: Target, *, angle: float) 
             parts.setdefault(name, []).append(values)
     joined = {name: torch.cat(values) for name, values in parts.items()}
     order = joined.pop("place").argsort()
-    start, stop = (int(edge) for edge in kept.offsets[label : label + 2])
-    keys = [clean(str(key)) for key in kept.store.dataset("images/key")[kept.rows[start:stop]]]
+    start, stop = (int(edge) for edge in model.offsets[label : label + 2])
+    keys = [clean(str(key)) for key in model.store.dataset("images/key")[model.rows[start:stop]]]
     spread = joined.pop("spread").mean()
     columns = {name: values[order] for name, values in joined.items()}
     columns["logit_change"] = columns["logit_change"] / spread
-    return SteeredImages(clean(kept.name), keys, **columns)
+    return SteeredImages(clean(model.name), keys, **columns)
 
 
-def steer_matrix(kept: StoredModel, progress: Progress, *, angle: float) -> SteeringMatrix:
-    """Every kept image toward every class, each by the translator that was fitted without its fold.
+def steer_matrix(model: StoredModel, progress: Progress, *, angle: float) -> SteeringMatrix:
+    """Steer every stored image toward every class, each by the translator that was fitted without its fold.
+
+    Args:
+        model: The model.
+        progress: Shows how far the work is.
+        angle: Image Score to reach, in degrees.
 
     Raises:
-        SingError: No features of the model are kept, or the angle is not between 0 and 180 degrees.
+        SingError: No features of the model are stored, or the angle is not between 0 and 180 degrees.
     """
-    kept.need_features("steer")
-    texts = torch.from_numpy(kept.store.array("clip/class_embeddings"))
+    model.need_features("steer")
+    texts = torch.from_numpy(model.store.array("clip/class_embeddings"))
     classes = len(texts)
-    steerings = _steerings(kept)
+    steerings = _steerings(model)
     mean, std = np.full((classes, classes), np.nan), np.full((classes, classes), np.nan)
-    unreachable, images = np.zeros((classes, classes), np.int64), np.diff(kept.offsets)
-    with progress.task(f"{clean(kept.name)}: steering", len(kept.rows)) as advance:
+    unreachable, images = np.zeros((classes, classes), np.int64), np.diff(model.offsets)
+    with progress.task(f"{clean(model.name)}: steering", len(model.rows)) as advance:
         for label in range(classes):
             total, square, count = (torch.zeros(classes, dtype=torch.float64) for _ in range(3))
-            for batch, fold, rows in _by_fold(kept, label):
-                before = kept.folds[fold].whole(batch.features[rows])
+            for batch, fold, rows in _by_fold(model, label):
+                before = model.folds[fold].whole(batch.features[rows])
                 score = steerings[fold].steer_all(before, texts, angle=angle).attribute_score
                 reached = score.isfinite()
                 total += score.nan_to_num(0.0).sum(0)
@@ -201,21 +220,21 @@ def steer_matrix(kept: StoredModel, progress: Progress, *, angle: float) -> Stee
     return SteeringMatrix(mean, std, unreachable, images)
 
 
-def _steerings(kept: StoredModel) -> list[Steering]:
-    return [Steering.of(removal.whole.weight - removal.principal.weight) for removal in kept.folds]
+def _steerings(model: StoredModel) -> list[Steering]:
+    return [Steering.of(removal.whole.weight - removal.principal.weight) for removal in model.folds]
 
 
-def _by_fold(kept: StoredModel, label: int) -> Iterator[tuple[FeatureBatch, int, Tensor]]:
-    """Batches of a class, with each fold that they hold images of and the places of these in the batch."""
-    for batch in kept.batches(label):
-        for fold in range(len(kept.folds)):
+def _by_fold(model: StoredModel, label: int) -> Iterator[tuple[FeatureBatch, int, Tensor]]:
+    """Yield each batch of a class once for each of its folds, with the fold and the places of its images in the batch."""
+    for batch in model.batches(label):
+        for fold in range(len(model.folds)):
             rows = (batch.folds == fold).nonzero().squeeze(1)
             if len(rows):
                 yield batch, fold, rows
 
 
 def _near(text: str, names: list[str]) -> str:
-    """Names that hold this text or are spelt like it, for a message."""
+    """List names that contain this text or have a similar spelling, for a message."""
     folded = text.strip().casefold()
     known = {name.casefold(): name for name in names}
     close = difflib.get_close_matches(folded, known, n=SHOWN, cutoff=0.6)

@@ -1,4 +1,4 @@
-"""Read a model back from a results file: enough to ask it something later, without images and without its network."""
+"""Read a model back from a results file, to answer questions about it without images and without its network."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ CHUNK = 1024
 
 @dataclass(frozen=True)
 class StoredModel:
-    """One model with scores: its head, its translators, and its kept features, all in float64."""
+    """One model with scores: its head, its translators, and its stored features, all in float64."""
 
     store: Store
     name: str
@@ -31,13 +31,13 @@ class StoredModel:
     weight: Float[Tensor, "classes dim"]
     bias: Float[Tensor, " classes"]
     whole: NullRemoval
-    """By the translator fitted on all images: for new images."""
+    """The translator that was fitted on all images: for new images."""
     folds: list[NullRemoval]
-    """By those fitted without one fold each: for the images of that fold."""
+    """The translators that were fitted without one fold each: for the images of that fold."""
     rows: Int[np.ndarray, " kept"]
-    """Images whose features are kept, ascending; none if the file keeps no features of the model."""
+    """Images whose features are stored, ascending; empty if the file stores no features of the model."""
     offsets: Int[np.ndarray, " class_edge"]
-    """Kept images of class c are entries offsets[c] to offsets[c + 1] of `rows`."""
+    """Stored images of class c are entries offsets[c] to offsets[c + 1] of `rows`."""
 
     @classmethod
     def read(cls, store: Store, name: str) -> "StoredModel":
@@ -48,7 +48,7 @@ class StoredModel:
             name: The model.
 
         Raises:
-            SingError: The model has no scores, or what the file says of it does not hold together.
+            SingError: The model has no scores, or the file contradicts itself about it.
         """
         base, summary = f"models/{name}/", store.summary(name)
         if not summary.get("nullity"):
@@ -70,7 +70,7 @@ class StoredModel:
         if f"{base}features/row" in store:
             rows = store.array(f"{base}features/row").astype(np.int64)
             if (np.diff(rows) <= 0).any() or (len(rows) and (rows[0] < 0 or rows[-1] >= images)):
-                raise store_error(f"{store.path.name}: {base}features/row: not rising rows of the images")
+                raise store_error(f"{store.path.name}: {base}features/row: not ascending rows of the images")
         offsets = np.searchsorted(rows, store.offsets).astype(np.int64)
         return cls(store, name, split, weight, bias, removals[0], removals[1:], rows, offsets)
 
@@ -85,13 +85,13 @@ class StoredModel:
         return bool(self.store.attributes(f"models/{self.name}").get("invariance") == "softmax")
 
     def need_features(self, verb: str) -> None:
-        """Refuse a question that needs features if the file keeps none of this model.
+        """Refuse a question that needs features if the file stores none of this model.
 
         Args:
-            verb: Names the question in the message.
+            verb: Name of the question in the message.
 
         Raises:
-            SingError: No features of this model are kept.
+            SingError: No features of this model are stored.
         """
         if not len(self.rows):
             raise SingError(
@@ -99,7 +99,7 @@ class StoredModel:
             )
 
     def batches(self, label: int | None = None) -> Iterator[FeatureBatch]:
-        """Read kept features, class by class.
+        """Read the stored features, class by class.
 
         Args:
             label: One class; None for all.

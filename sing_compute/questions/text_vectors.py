@@ -1,4 +1,4 @@
-"""Vectors of texts that a results file does not hold: from the very CLIP that it was made with, or from stored embeddings."""
+"""Compute vectors of new texts in the CLIP space of a results file, by the same CLIP or from stored embeddings."""
 
 import shlex
 from collections.abc import Sequence
@@ -26,18 +26,18 @@ def text_vectors(
     clip: str | None = None,
     embeddings: Path | None = None,
 ) -> Float[Tensor, "text clip"]:
-    """Unit vectors of new texts in the CLIP space of a file.
+    """Return unit vectors of new texts in the CLIP space of a file, float32.
 
     Args:
         store: The file.
-        keys: What the texts are called in a file of stored embeddings.
+        keys: Keys of the texts in a file of stored embeddings.
         prompts: The texts as a CLIP network reads them.
-        progress: Where to say that a network is loaded.
-        clip: Where the file's CLIP lies, if not where its run had it: `local-dir:FOLDER` or `ARCH/FILE`.
-        embeddings: Stored text embeddings instead.
+        progress: Is given a line if a network is loaded.
+        clip: Place of the file's CLIP, if it was moved after its run: `local-dir:FOLDER` or `ARCH/FILE`.
+        embeddings: File of stored text embeddings, used instead of a CLIP network.
 
     Raises:
-        SingError: The CLIP cannot be found, is another one, or the texts are not among the stored embeddings.
+        SingError: The CLIP cannot be found or is another one, or the stored embeddings lack a text.
     """
     facts = {name: clean(str(value)) for name, value in store.attributes("clip").items()}
     if clip and embeddings:
@@ -69,45 +69,45 @@ def _stored(store: Store, keys: Sequence[str], path: Path, tag: str) -> Tensor:
 
 
 def _place(store: Store, tag: str) -> str:
-    """The name by which this CLIP can be loaded here. Folders and files lie where a run of the file had them."""
+    """Return the name by which this CLIP can be loaded here; folders and files are searched where a run of the file had them."""
     import open_clip
 
     architecture, _, pretrained = tag.partition("/")
     if tag.startswith("hf-hub:") or open_clip.get_pretrained_cfg(architecture, pretrained):
         return tag
-    words = [word for model in store.models for word in _words(store, model)]
-    if "--demo" in words:
-        words.append(f"local-dir:{data_path('demo/clip')}")
-    found = next((word for word in words if _shown(word) == tag and _exists(word)), None)
+    names = [name for model in store.models for name in _arguments(store, model)]
+    if "--demo" in names:
+        names.append(f"local-dir:{data_path('demo/clip')}")
+    found = next((name for name in names if _tag(name) == tag and _exists(name)), None)
     if found is None:
         kind = "local-dir:FOLDER" if tag.startswith("local-dir:") else "ARCH/FILE"
         raise ConceptsError(
-            f"{tag}, the CLIP of {store.path}, does not lie where its run had it: say where with --clip {kind}"
+            f"{tag}, the CLIP of {store.path}, is not where its run had it: name its place with --clip {kind}"
         )
     return found
 
 
-def _words(store: Store, model: str) -> list[str]:
-    """The words of the command that measured a model; of `--clip=NAME` the name."""
+def _arguments(store: Store, model: str) -> list[str]:
+    """Return the arguments of the command that measured a model; of `--clip=NAME` the name."""
     try:
-        words = shlex.split(clean(str(store.attributes(f"models/{model}").get("command", ""))))
+        arguments = shlex.split(clean(str(store.attributes(f"models/{model}").get("command", ""))))
     except ValueError:
         return []
-    return [word.removeprefix("--clip=") for word in words]
+    return [argument.removeprefix("--clip=") for argument in arguments]
 
 
-def _shown(word: str) -> str:
-    """The tag that a run records for this name of a CLIP."""
-    kind, _, place = word.partition(":")
+def _tag(name: str) -> str:
+    """Return the tag that a run records for this name of a CLIP."""
+    kind, _, place = name.partition(":")
     if kind == "local-dir":
         return f"local-dir:{Path(place).resolve().name}"
-    architecture, _, file = word.partition("/")
+    architecture, _, file = name.partition("/")
     return f"{architecture}/{Path(file).name}"
 
 
-def _exists(word: str) -> bool:
-    kind, _, place = word.partition(":")
-    return Path(place).is_dir() if kind == "local-dir" else Path(word.partition("/")[2]).is_file()
+def _exists(name: str) -> bool:
+    kind, _, place = name.partition(":")
+    return Path(place).is_dir() if kind == "local-dir" else Path(name.partition("/")[2]).is_file()
 
 
 def _listed(texts: Sequence[str]) -> str:

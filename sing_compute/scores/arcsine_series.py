@@ -36,7 +36,7 @@ def series_terms(nearest: Float[Tensor, " image"], farthest: Float[Tensor, " ima
     """Return the number of terms, at least 2, with which the series is exact to `SERIES_ERROR`.
 
     All a_n of |c| are positive and grow with |c|, so the terms left out are largest at the ends of both ranges: there they
-    are arcsin(c + x) - arcsin(c) less the terms taken.
+    are arcsin(c + x) - arcsin(c) minus the terms used.
 
     Args:
         nearest: Largest |c| of each image.
@@ -48,6 +48,6 @@ def series_terms(nearest: Float[Tensor, " image"], farthest: Float[Tensor, " ima
     inside = (nearest <= STEEP_COSINE) & (nearest + farthest < 1)
     c, x = nearest.where(inside, 0.0), farthest.where(inside, 0.0)
     powers = x ** torch.arange(1, SERIES_TERMS + 1, dtype=x.dtype, device=x.device)[:, None]
-    taken = (arcsine_series(c[:, None], SERIES_TERMS)[..., 0] * powers).cumsum(dim=0)
-    enough = 1 + ((c + x).asin() - c.asin() - taken > SERIES_ERROR).sum(dim=0)
+    partial_sums = (arcsine_series(c[:, None], SERIES_TERMS)[..., 0] * powers).cumsum(dim=0)
+    enough = 1 + ((c + x).asin() - c.asin() - partial_sums > SERIES_ERROR).sum(dim=0)
     return enough.clamp_min(2).where(inside, SERIES_TERMS + 1)

@@ -22,7 +22,7 @@ from sing_compute.scores.shifts import NullRemoval, attribute_score, image_score
 CONTROLS = ("null space", "random subspace", "same norm", "random vector", "null direction")
 """The removal of the null part itself, then its controls."""
 PERTURBATIONS = ("null", "random", "principal")
-"""Where the direction of a perturbation is drawn: in the null space, in feature space, in the principal space."""
+"""Spaces in which the direction of a perturbation is drawn: the null space, feature space, the principal space."""
 LENGTHS = (0.25, 0.5, 1.0, 2.0)
 """Lengths of the perturbations, over the length of the image's null part."""
 REFERENCE = "random vector"
@@ -66,9 +66,9 @@ class Controls:
     centred: bool = False
     _generator: torch.Generator = field(init=False)
     _scores: list[Tensor] = field(default_factory=list)
-    """For each batch (case, figure, image), cases in the order of `_cases`."""
+    """Scores of each batch (case, figure, image), cases in the order of `_cases`."""
     _logits: list[Tensor] = field(default_factory=list)
-    """For each batch (perturbation and length, figure, image)."""
+    """Changes of the logits of each batch (perturbation and length, figure, image)."""
     _labels: list[Tensor] = field(default_factory=list)
     _cases: list[str] = field(init=False)
     """Name of the control of each case: every control once for each draw, the null space itself once."""
@@ -82,9 +82,9 @@ class Controls:
         self._generator = torch.Generator().manual_seed(self.seed)
         self._cases = [name for draw in range(self.draws) for name in CONTROLS[draw > 0 :]]
         self._weight = self.weight.double().T
-        taken = min(dim, max(1, round(self.share * dim)))
+        removed = min(dim, max(1, round(self.share * dim)))
         self._keep = [random_subspace(dim, self.split.rank, self._generator).to(device) for _ in range(self.draws)]
-        self._take = [random_subspace(dim, taken, self._generator).to(device) for _ in range(self.draws)]
+        self._take = [random_subspace(dim, removed, self._generator).to(device) for _ in range(self.draws)]
         drawn = random_units(self.draws, self.split.nullity, self._generator).to(device)
         self._directions = drawn @ self.split.null_basis.double()
 
@@ -162,8 +162,7 @@ class Controls:
         """Return the figures of each control: medians over images, then the mean over draws.
 
         Returns:
-            By store name: scores in degrees, their standard deviations over draws (`_std`, n - 1), the removed length
-                over
+            By store name: scores in degrees, their standard deviations over draws (`_std`, n - 1), the removed length over
             the feature's, and the share of flips.
         """
         results: dict[str, list[float]] = {}

@@ -62,7 +62,7 @@ class LabelProbe:
     bases: tuple[Tensor, Tensor]
     """Orthonormal basis of each half, one vector per row; its classifiers read a feature's coordinates along them."""
     weights: tuple[Tensor, Tensor]
-    """For each half (fold, penalty and label, coordinate)."""
+    """Weights of each half: (fold, penalty and label, coordinate)."""
     bias: Float[Tensor, "half fold penalty label"]
 
     @classmethod

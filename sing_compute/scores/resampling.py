@@ -80,8 +80,8 @@ def image_replicates(
         tables: dict[str, Figure] = {
             name: MedianTable.of(part, rows.astype(np.uint32), units).medians for name, part in parts.items()
         }
-        return _with_ratio(_resampled(tables, range(replicates), seed, units), images)
-    deviations = _resampled(
+        return _with_ratio(_resample(tables, range(replicates), seed, units), images)
+    deviations = _resample(
         {name: MedianShares.of(part).deviations for name, part in parts.items()}, range(replicates), seed, units
     )
     found = {}
@@ -125,7 +125,7 @@ def class_replicates(
 
     def resample(name: str, values: Column, owners: Owners) -> None:
         table = MedianTable.of(values, owners, units, absolute=name.endswith("_abs"))
-        found.update(_resampled({name: table.medians}, range(replicates), seed, units))
+        found.update(_resample({name: table.medians}, range(replicates), seed, units))
 
     for name in MEDIANS:
         column = columns.get(name.removesuffix("_abs"))
@@ -145,7 +145,7 @@ def replicate_intervals(replicates: Replicates) -> Intervals:
     .97).
 
     Args:
-        replicates: Of one model.
+        replicates: Replicates of one model.
 
     Returns:
         Intervals (figure) in the unit of each figure; NaN below 5 images or classes.
@@ -214,9 +214,7 @@ def resample_weights(units: int, replicates: range, seed: int = SEED) -> Float[n
     return weights
 
 
-def _resampled(
-    tables: Mapping[str, Figure], replicates: range, seed: int, units: int
-) -> dict[str, NDArray[np.float64]]:
+def _resample(tables: Mapping[str, Figure], replicates: range, seed: int, units: int) -> dict[str, NDArray[np.float64]]:
     """Compute each figure in every replicate; the weights of a chunk of replicates are drawn once for all figures."""
     step = max(1, CHUNK // units)
     parts: dict[str, list[NDArray[np.float64]]] = {name: [] for name in tables}

@@ -146,7 +146,7 @@ class ConceptSums:
     count: int
     """Number of images that have a direction in CLIP space."""
     angles: Float[Tensor, "view concept"]
-    """Of the views before, after and centred, in degrees."""
+    """Sums of the angles of the views before, after and centred, in degrees."""
     score_abs: Float[Tensor, " concept"]
     """Sum of |AS|."""
     score_square: Float[Tensor, " concept"]

@@ -27,7 +27,7 @@ CHUNK_IMAGES = 1024
 CHUNK_CELLS = 2**17
 """Draws times concepts worked on at once: 0.5 MiB of float32, which fits the processor's cache."""
 NO_SPREAD = 1e-9
-"""If the standard deviation of the draws is below this, in degrees, they differ only by rounding, and there is no z."""
+"""Smallest standard deviation of the draws, in degrees, for which there is a z: below it they differ only by rounding."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ class Spectrum:
     """Null directions (modes), sorted by how far they move CLIP space, each with the concepts at its two ends (poles)."""
 
     singular_value: Float[Tensor, " mode"]
-    """Of A Pi_n, descending; as many as can be above zero: min(clip, nullity)."""
+    """Singular values of A Pi_n, descending; as many as can be above zero: min(clip, nullity)."""
     toward: Int[Tensor, "mode pole"]
     """Concepts nearest to the direction, by index."""
     toward_cosine: Float[Tensor, "mode pole"]
@@ -64,7 +64,7 @@ def null_shares(translator: AffineTranslator, split: HeadSplit, sums: RidgeSums)
     Args:
         translator: Fitted on all images.
         split: The head's null space.
-        sums: Of all images.
+        sums: Sums over all images.
 
     Returns:
         ||A Pi_n||^2 / ||A||^2, the share of what it could move; and tr(A Pi_n S Pi_n A^T) / tr(A S A^T), S the features'

@@ -24,7 +24,7 @@ HALF_THE_DIGITS = math.sqrt(torch.finfo(torch.float64).eps)
 MISSED = 1e-9
 """Largest error of the reached angle in degrees; a larger one comes from cancellation (u + eps w near 0): no result."""
 WELL_CONDITIONED = 1e-5
-"""Pairs whose |B^T p|^2 is at most this share of |B B^T| have lost digits: they are computed again from the vectors."""
+"""Pairs whose |B^T p|^2 is at most this share of |B B^T| have lost digits, and are computed again from the vectors."""
 STEEP = 0.9999
 """Above this |cosine| (within 0.8 degrees of 0 or 180) arccos loses digits that the vectors still have."""
 CHUNK_BYTES = 2**25

@@ -68,7 +68,7 @@ class MedianTable:
         """Return the median of each resample, as numpy computes it.
 
         Args:
-            weights: How often each unit is in each resample.
+            weights: Number of times that each unit is in each resample.
 
         Returns:
             Medians in the values' unit; NaN where no unit with a value is in the resample.
@@ -122,7 +122,7 @@ class MedianShares:
         """Return (F* - F) sqrt(n) of each resample: F the share at or below the median, F* the same in the resample.
 
         Args:
-            weights: How often each unit is in each resample.
+            weights: Number of times that each unit is in each resample.
 
         Returns:
             Deviations; NaN where no row with a value is in the resample.

@@ -1,6 +1,6 @@
-"""The analyses that this program knows, and the fields, axes and tables that they declare.
+"""Look up the analyses that this program knows, and the fields, axes and tables that they declare.
 
-The built-in ones are in `definitions/`; `register` adds one from outside (docs/adding_an_analysis.md).
+The built-in analyses are in `definitions/`; `register` adds one from outside (docs/adding_an_analysis.md).
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from sing_compute.store.definition import MUST, NUMBER_FORMATS, Analysis, Axis, Field, TableSpec
-from sing_compute.store.definitions.shared import CLASSIFIERS, IMAGES
+from sing_compute.store.definitions.images_and_classifiers import CLASSIFIERS, IMAGES
 from sing_compute.store.definitions.sing import SING
 from sing_compute.store.place import Key
 from sing_compute.store.text import store_error
@@ -22,17 +22,17 @@ _fields: dict[str, Field] = {}
 _axes: dict[str, Axis] = {}
 _tables: dict[str, TableSpec] = {}
 FIELDS: Mapping[str, Field] = MappingProxyType(_fields)
-"""Every declared dataset by its path; `{model}` and the like stand for the items of group axes."""
+"""Every declared dataset by its path; `{model}` and the like are replaced by the items of group axes."""
 
 
 def register(analysis: Analysis) -> None:
     """Make an analysis known, for reading, writing, checking and showing its part of a file.
 
     Args:
-        analysis: Its declaration. Axes of other analyses may be used, not declared again.
+        analysis: Its declaration. It may use axes of other analyses, but must not declare them again.
 
     Raises:
-        ValueError: Something in it is declared already, or refers to what is not declared.
+        ValueError: A name in it is declared already, or it refers to a name that is not declared.
     """
     if analysis.name in _known:
         raise ValueError(f"an analysis {analysis.name!r} is registered already")
@@ -55,7 +55,7 @@ def register(analysis: Analysis) -> None:
 
 
 def unregister(name: str) -> None:
-    """Forget an analysis that was registered."""
+    """Remove a registered analysis."""
     analysis = _known.pop(name)
     for field in analysis.fields:
         del _fields[field.path]
@@ -67,7 +67,7 @@ def unregister(name: str) -> None:
 
 @contextmanager
 def registered(analysis: Analysis) -> Iterator[None]:
-    """Make an analysis known for a while."""
+    """Make an analysis known while the block runs."""
     register(analysis)
     try:
         yield
@@ -76,12 +76,12 @@ def registered(analysis: Analysis) -> Iterator[None]:
 
 
 def analyses() -> tuple[Analysis, ...]:
-    """Every analysis, in the order in which they were registered."""
+    """Return every analysis, in the order in which they were registered."""
     return tuple(_known.values())
 
 
 def axis(name: str) -> Axis:
-    """The axis of that name.
+    """Return the axis of this name.
 
     Raises:
         StoreError: There is none.
@@ -92,12 +92,12 @@ def axis(name: str) -> Axis:
 
 
 def axes() -> tuple[Axis, ...]:
-    """Every axis."""
+    """Return every axis."""
     return tuple(_axes.values())
 
 
 def table(name: str) -> TableSpec:
-    """The table of that name.
+    """Return the declaration of the table of this name.
 
     Raises:
         StoreError: There is none.
@@ -108,37 +108,37 @@ def table(name: str) -> TableSpec:
 
 
 def is_table(name: str) -> bool:
-    """Return True if a table of that name is declared."""
+    """Return True if a table of this name is declared."""
     return name in _tables
 
 
 def analysis_of(table_name: str) -> Analysis:
-    """The analysis that declares a table.
+    """Return the analysis that declares a table.
 
     Raises:
-        StoreError: None does.
+        StoreError: No analysis declares it.
     """
     wanted = table(table_name)
     return next(analysis for analysis in _known.values() if wanted in analysis.tables)
 
 
 def table_of_rows(axis_name: str) -> TableSpec | None:
-    """The table whose rows are the items of an axis; the first if there are several, None if there is none."""
+    """Return the first table whose rows are the items of an axis; None if there is none."""
     return next((spec for spec in _tables.values() if spec.rows == axis_name), None)
 
 
 def tables(store: "Store") -> tuple[TableSpec, ...]:
-    """The tables that a file holds something for: one column at least beside names and positions."""
-    return tuple(spec for spec in _tables.values() if any(_is_there(store, path) for path in _measured(spec)))
+    """Return the tables of a file: those with at least one column that is no name or position."""
+    return tuple(spec for spec in _tables.values() if any(_is_there(store, path) for path in _measure_paths(spec)))
 
 
 def roots(store: "Store") -> tuple[TableSpec, ...]:
-    """The tables of a file at which one begins: their places name no item."""
+    """Return the tables of a file whose places name no item: a reader begins at these."""
     return tuple(spec for spec in tables(store) if not spec.within)
 
 
 def field_of(path: str) -> tuple[Field, dict[str, Key]]:
-    """The declared field of a dataset, and the items that its path names.
+    """Return the declared field of a dataset, and the items that its path names, by axis.
 
     Raises:
         StoreError: No analysis declares such a dataset.
@@ -151,7 +151,7 @@ def field_of(path: str) -> tuple[Field, dict[str, Key]]:
 
 
 def template_of(path: str) -> tuple[str, dict[str, Key]]:
-    """A path with `{axis}` in the place of an item of a group axis, and that item by axis."""
+    """Return a path with `{axis}` in the place of each item of a group axis, and these items by axis."""
     parts = path.strip("/").split("/")
     for known in _axes.values():
         if known.group and parts[0] == known.group and len(parts) > 1:
@@ -160,7 +160,7 @@ def template_of(path: str) -> tuple[str, dict[str, Key]]:
 
 
 def is_declared(path: str) -> bool:
-    """Return True if a dataset is declared, or a group in which something is."""
+    """Return True if a path is a declared dataset or a group that contains one."""
     template, _ = template_of(path)
     if any(known.group == template for known in _axes.values() if known.group):
         return True
@@ -168,19 +168,25 @@ def is_declared(path: str) -> bool:
 
 
 def owned_axes(template: str) -> dict[str, int]:
-    """Axes whose length a dataset defines, and at which position."""
+    """Return the axes whose length a dataset defines, with their positions among its axes."""
     return {known.name: known.position for known in _axes.values() if known.field == template}
 
 
 def fields_within(analysis: Analysis, *, subject: bool, level: str = "") -> list[Field]:
-    """Fields of an analysis that each of its subjects has (or that it has once), of a level if one is given."""
+    """Return fields of an analysis.
+
+    Args:
+        analysis: The analysis.
+        subject: True for the fields that each of its subjects has, False for those that the file has once.
+        level: `MUST` or `MAY`; None for both.
+    """
     mark = f"{{{analysis.subject}}}"
     found = [f for f in analysis.fields if (mark in f.path or analysis.subject == "file") == subject]
     return [field for field in found if not level or field.level == level]
 
 
 def is_present(store: "Store", analysis: Analysis, item: str = "") -> bool:
-    """Return True if a file holds an analysis, or holds it for one of its subjects: at least one field that it must have."""
+    """Return True if a file holds an analysis, of one subject if one is given: at least one of its fields of level MUST."""
     wanted = fields_within(analysis, subject=True, level=MUST)
     if analysis.subject == "file":
         return any(field.path in store for field in wanted)
@@ -189,7 +195,7 @@ def is_present(store: "Store", analysis: Analysis, item: str = "") -> bool:
 
 
 def along_axes(spec: TableSpec) -> tuple[str, ...]:
-    """Axes of a table's places along which one of its rows can be shown: the last one that does not own the rows themselves.
+    """Return the axis of a table's places along which one of its rows can be shown: the last one, if it does not own the rows.
 
     The images of a class belong to that class alone; a concept is there for every class, a class for every model.
     """
@@ -202,19 +208,19 @@ def along_axes(spec: TableSpec) -> tuple[str, ...]:
 
 
 def plural(axis_name: str) -> str:
-    """Word for several items of an axis: the name of their table, if there is one."""
+    """Return the plural of an axis: the name of the table of its items, if there is one."""
     spec = table_of_rows(axis_name)
     return f"{axis_name}s" if spec is None else spec.name
 
 
-def _measured(spec: TableSpec) -> list[str]:
+def _measure_paths(spec: TableSpec) -> list[str]:
     own = [path for column in spec.columns if column.role not in ("label", "code", "index") for path in sources(column)]
     mark = [path for path in own if "{" in path]
     return mark or own
 
 
 def sources(column: object) -> tuple[str, ...]:
-    """Paths of the datasets that a declared column is read from."""
+    """Return the paths of the datasets from which a declared column is read."""
     field, needs = getattr(column, "field", ""), getattr(column, "needs", ())
     return tuple(path for path in (field, *needs) if "/" in path)
 
@@ -233,7 +239,7 @@ _TEXTS = ("text", "path")
 def _check(
     analysis: Analysis, fields: Mapping[str, Field], axes: Mapping[str, Axis], tables: Mapping[str, TableSpec]
 ) -> None:
-    """Refuse a declaration that refers to what is declared nowhere."""
+    """Refuse a declaration that refers to a name that no analysis declares."""
     wanted = [
         (name, field.path, axes) for field in analysis.fields for name in (*field.axes, *filter(None, [field.of]))
     ]

@@ -1,4 +1,4 @@
-"""Chunked datasets, as h5repack makes them: unpacked here, so that no chunk can grow beyond its declared size."""
+"""Read chunked datasets, as h5repack makes them. They are unpacked here, so that no chunk can exceed its declared size."""
 
 import itertools
 import math
@@ -16,7 +16,7 @@ MAX_CHUNKS = 2**16
 
 
 class Chunks:
-    """The chunks of one dataset, uncompressed or with one filter, gzip or lzf."""
+    """Read the chunks of one dataset, uncompressed or with one filter, gzip or lzf."""
 
     def __init__(
         self, item: Any, path: str, shape: tuple[int, ...], dtype: np.dtype[Any], code: int | None, file_size: int
@@ -32,7 +32,7 @@ class Chunks:
             raise store_error(f"{path}: declares {math.prod(shape) * dtype.itemsize:,} bytes that are not in the file")
 
     def read(self, start: int, stop: int) -> NDArray[Any]:
-        """Rows start to stop."""
+        """Return rows start to stop."""
         cells = np.zeros((max(0, stop - start), *self._shape[1:]), self._dtype)
         lows = [range(start // self._chunk[0] * self._chunk[0], stop, self._chunk[0])]
         lows += [range(0, length, step) for length, step in zip(self._shape[1:], self._chunk[1:], strict=True)]
@@ -45,7 +45,7 @@ class Chunks:
         return cells
 
     def _unpack(self, low: tuple[int, ...]) -> bytes:
-        """The bytes of the chunk that begins there: exactly as many as it declares."""
+        """Return the bytes of the chunk that begins at these indices: exactly as many as declared."""
         info = self._id.get_chunk_info_by_coord(low)
         if info.byte_offset is None or not 0 < info.size <= min(self._file_size, 2 * self._bytes + 1024):
             raise store_error(f"{self._path}: a chunk of {info.size:,} bytes is not in the file")
@@ -62,7 +62,7 @@ def _inflate(data: bytes, size: int) -> bytes:
 
 
 def _unlzf(data: bytes, size: int) -> bytearray:
-    """LZF: runs of new bytes, and references to bytes before (libLZF's format)."""
+    """Unpack LZF: runs of new bytes, and references to earlier bytes (libLZF's format)."""
     out, at = bytearray(), 0
     while at < len(data) and len(out) <= size:
         control = data[at]

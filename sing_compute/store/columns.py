@@ -1,4 +1,4 @@
-"""What a table is made of: columns of equal length over lazily read values. Building one reads nothing."""
+"""Columns and tables: columns of equal length over values that are read when they are needed, not when a table is built."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ Cells = NDArray[Any]
 
 
 class Source(Protocol):
-    """Where cells come from: an array, a dataset, or a computation. Indexed by an array of rows or a slice."""
+    """Source of cells: an array, a dataset, or a computation. It is indexed by an array of rows or by a slice."""
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -30,19 +30,19 @@ class Source(Protocol):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Loaded:
-    """Cells that are read or worked out together when one of them is first asked for, and kept."""
+    """Cells that are all read or computed when one of them is first used, and then held in memory."""
 
     length: int
     load: Callable[[], NDArray[Any]]
 
     @cached_property
     def cells(self) -> NDArray[Any]:
-        """Every cell."""
+        """All cells."""
         return self.load()
 
     @property
     def is_loaded(self) -> bool:
-        """Whether asking for a cell costs nothing any more."""
+        """True if the cells are in memory already."""
         return "cells" in self.__dict__
 
     @property
@@ -59,12 +59,12 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """Numbers that are worked out for the rows asked for (an array of rows or a slice), and forgotten."""
+    """Numbers that are computed for the rows that are asked for (an array of rows or a slice), and not held in memory."""
 
     length: int
     cells: Callable[[Any], NDArray[Any]]
     needs: tuple[Loaded, ...] = ()
-    """What has to be loaded as a whole first."""
+    """Cells that must be loaded first, all at once."""
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -80,39 +80,39 @@ class Computed:
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """A run of stored or computed values, read by row; `names` turns stored indices into text, others into the empty text."""
+    """Stored or computed values, read by row. With `names`, each index becomes a name; one without a name becomes empty text."""
 
     source: Source
     start: int = 0
     stop: int | None = None
     names: NDArray[Any] | None = None
     part: int | None = None
-    """Which column of a two-axis dataset."""
+    """Column of a dataset with two axes; None for a dataset with one."""
 
     def __len__(self) -> int:
         return (len(self.source) if self.stop is None else self.stop) - self.start
 
     def take(self, rows: Rows) -> NDArray[Any]:
-        """The values at these rows, in the order asked for."""
+        """Return the values at these rows, in the order of `rows`."""
         return self._finish(self._read(rows + self.start))
 
     def all(self) -> NDArray[Any]:
-        """Every value."""
+        """Return all values."""
         return self._finish(self._read(slice(self.start, self.start + len(self))))
 
     def codes(self) -> NDArray[Any]:
-        """Every stored index into `names`; -1 for those that no name belongs to."""
+        """Return all stored indices into `names`; -1 for those without a name."""
         return self._known(self._read(slice(self.start, self.start + len(self))))
 
     @property
     def waits_for(self) -> tuple[Loaded, ...]:
-        """What must be loaded as a whole before the first cell can be told; on a million rows that takes a tenth of a second."""
+        """Cells that must be loaded before the first value can be read; for a million rows this takes a tenth of a second."""
         source = self.source
         parts = source.needs if isinstance(source, Computed) else (source,) if isinstance(source, Loaded) else ()
         return tuple(part for part in parts if not part.is_loaded)
 
     def encoded(self, low: int, high: int) -> NDArray[Any]:
-        """Text of rows low to high as bytes of fixed length: stored text is not decoded, which costs ten times its reading."""
+        """Return text of rows low to high as bytes of fixed length, not decoded: decoding takes ten times as long as reading."""
         if isinstance(self.source, Stored) and self.names is None and self.part is None:
             return self.source.encoded(self.start + low, min(self.start + high, self.start + len(self)))
         cells = self.take(np.arange(low, min(high, len(self))))
@@ -130,12 +130,12 @@ class Values:
         known, names = self._known(raw), self.names
         if len(raw) < len(names):
             return np.where(known >= 0, names[known], "").astype(object)
-        return np.asarray(np.append(names.astype(object), "")[known])  # by reference: a long name costs its length once
+        return np.asarray(np.append(names.astype(object), "")[known])  # by reference: a long name is in memory once
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Names of the two columns that hold the ends of a 95 % interval, and what was resampled for it if not images."""
+    """Names of the two columns with the ends of a 95 % interval, and the name of the resampled items if they are not images."""
 
     low: str
     high: str
@@ -144,7 +144,7 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of an open table: `name` heads a CSV or DataFrame, `title` the screen; numbers carry their unit."""
+    """One column of an open table: `name` is its heading in a CSV or DataFrame, `title` on the screen."""
 
     name: str
     title: str
@@ -152,28 +152,28 @@ class Column:
     description: str
     values: Values
     interval: tuple[str, str] | None = None
-    """Names of the columns that hold the ends of its first 95 % interval; the screen writes them beside the value."""
+    """Names of the columns with the ends of its first 95 % interval; the screen shows them next to the value."""
     format: str = "three digits"
-    """How its numbers are written: a name in `definition.NUMBER_FORMATS`."""
+    """Format of its numbers: a name in `definition.NUMBER_FORMATS`."""
     role: str = "value"
-    """What it is in the table (`definition.Column.role`)."""
+    """Role of the column in the table (`definition.Column.role`)."""
     intervals: tuple[Bounds, ...] = ()
     """All of its intervals."""
     spec: definition.Column | None = None
     """Its declaration; None for columns that the program makes."""
     side: int | None = None
-    """In a comparison, the position of the item that it belongs to."""
+    """Position of the item that the column belongs to, in a comparison."""
     measured: str = ""
-    """In a comparison, the name of the column that is compared."""
+    """Name of the column that is compared, in a comparison."""
 
     @property
     def is_text(self) -> bool:
-        """Return True if the cells are text."""
+        """True if the cells are text."""
         return self.unit == "text"
 
     @property
     def measure(self) -> str:
-        """Name of the column of the plain table that it shows."""
+        """Name of the column in a table without comparison."""
         return self.measured or self.name
 
 
@@ -181,8 +181,8 @@ class Column:
 class Table:
     """Columns of equal length.
 
-    `ids` is what each row is: a position on the axis `axis` (None: the row number). `rankings` are stored ascending orders of all
-    rows, by column name.
+    `ids` has the position of each row on the axis `axis` (None: the row number). `rankings` are the stored ascending orders of
+    all rows, by column name.
     """
 
     spec: definition.TableSpec
@@ -198,10 +198,10 @@ class Table:
         return self.spec.name
 
     def column(self, name: str) -> Column:
-        """The column of that name.
+        """Return the column of this name.
 
         Raises:
-            StoreError: There is none; the message lists those there are.
+            StoreError: There is none; the message lists all columns.
         """
         for column in self.columns:
             if column.name == name:
@@ -210,12 +210,18 @@ class Table:
 
 
 def text_column(name: str, title: str, description: str, values: Cells, *, role: str = "text") -> Column:
-    """A column of text."""
+    """Return a column of text; arguments as the fields of `Column`."""
     return Column(name, title, "text", description, Values(values), format="text", role=role)
 
 
 def bounded(column: Column, ends: Sequence[Source], over: str = "") -> tuple[Bounds, list[Column]]:
-    """The columns of an interval's two ends, lower first; `over` says what was resampled if not images."""
+    """Return the columns of an interval's two ends, lower first.
+
+    Args:
+        column: The column that the interval belongs to.
+        ends: Values of the lower and of the upper end.
+        over: Name of the resampled items if they are not images.
+    """
     found = []
     for end, side, cells in zip(("low", "high"), ("lower", "upper"), ends, strict=True):
         words = [part for part in (over, end) if part]

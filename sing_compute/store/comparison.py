@@ -1,7 +1,7 @@
-"""Several items side by side: the values of each, then differences to the first and changes of rank.
+"""Build tables that compare several items: the values of each, then differences to the first and changes of rank.
 
 Columns are named `measure.side`, with `_low` and `_high` for an interval, `.difference` and `.rank_change`; sides are written in
-ASCII letters, digits and _. Columns of many rows are read for the rows asked for; ranks are computed once, when first looked at.
+ASCII letters, digits and _. Columns of many rows are read for the rows that are asked for; ranks are computed once, at first use.
 """
 
 import re
@@ -25,14 +25,14 @@ from sing_compute.store.table_building import plain_table
 from sing_compute.store.text import one_line, store_error
 
 FIGURES = "figure"
-"""Axis of the rows of a table that was turned: one figure of the items on each line."""
+"""Axis of the rows of a transposed table: each row is one figure of the items."""
 _KEY = 40
-"""Characters of an item's name in the name of a column."""
+"""Most characters of an item's name in the name of a column."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """One of the items that are compared: its name in column names and in titles, and its plain table."""
+    """One of the compared items: its name in column names, its name in titles, and its table without comparison."""
 
     key: str
     label: str
@@ -66,7 +66,7 @@ def comparison_table(store: Store, place: Place) -> Table:
 
 
 def _several(store: Store, wanted: Comparison, place: Place) -> list[Key]:
-    """The items of a comparison, checked."""
+    """Check the items of a comparison, and return them."""
     plural = catalogue.plural(wanted.axis)
     if len(wanted.items) < 2:
         raise store_error(f"at least two {plural} are needed for a comparison")
@@ -89,7 +89,7 @@ def _known_item(store: Store, axis: str, item: Key, place: Place) -> Key:
 def _same_rows(
     store: Store, spec: TableSpec, place: Place, wanted: Comparison, items: Sequence[Key], labels: Sequence[str]
 ) -> list[Table]:
-    """The plain table of each item with the rows of the first."""
+    """Open the table of each item, with the rows of the first."""
     tables: list[Table] = []
     for item, label in zip(items, labels, strict=True):
         here = place.plain.at(**{wanted.axis: item})
@@ -105,7 +105,7 @@ def _same_rows(
 
 
 def _rows_agree(spec: TableSpec, axis: str, first: Table, other: Table) -> bool:
-    """Return True if two tables have the same rows: each item of the axis may have rows of its own."""
+    """Return True if two tables have the same rows; each item of the axis may have other rows."""
     if first.length != other.length:
         return False
     if f"{{{axis}}}" not in catalogue.axis(spec.rows).labels:
@@ -114,7 +114,7 @@ def _rows_agree(spec: TableSpec, axis: str, first: Table, other: Table) -> bool:
 
 
 def _with_measure(store: Store, place: Place, measure: str, label: str, *, every_row: bool) -> Table:
-    """A plain table with its naming columns and the measure alone; the whole table is asked only for the names it has."""
+    """Open a table without comparison, with its naming columns and the compared column alone."""
     table = plain_table(store, place, only=(measure,), every_row=every_row)
     if all(column.name != measure for column in table.columns):
         table = plain_table(store, place, every_row=every_row)
@@ -128,7 +128,7 @@ def _with_measure(store: Store, place: Place, measure: str, label: str, *, every
 
 
 def _figures(store: Store, place: Place, wanted: Comparison) -> Table:
-    """A table turned round: one row per figure, one column per compared row, then differences to the first.
+    """Transpose a table: one row per figure, one column per compared row, then differences to the first.
 
     A figure's interval is the first that it has. Column `name` holds the figure's column in the plain table.
     """
@@ -179,7 +179,7 @@ def _row_of(table: Table, store: Store, axis: str, item: Key) -> int:
 
 
 def _as_rows(cells: Any) -> NDArray[np.float64]:
-    """Columns of items as rows of figures: (figure, item)."""
+    """Return columns of items as an array (figure, item)."""
     return np.array(list(cells), dtype=np.float64)
 
 
@@ -188,21 +188,21 @@ def _ids(table: Table) -> Rows:
 
 
 def _keys(labels: Sequence[str]) -> list[str]:
-    """A name for each label in ASCII letters, digits and _, no two alike in any case; labels without such get a number."""
+    """Make a unique name of each label, of ASCII letters, digits and _; case does not count, and other labels get a number."""
     keys: list[str] = []
-    taken: set[str] = set()
+    used: set[str] = set()
     for position, label in enumerate(labels, start=1):
-        word = re.sub("[^A-Za-z0-9]+", "_", label)[:_KEY].strip("_") or str(position)
-        key, again = word, 2
-        while taken & (forms := {f"{key}{end}".lower() for end in ("", "_low", "_high")}):
-            key, again = f"{word}_{again}", again + 1
-        taken |= forms
+        stem = re.sub("[^A-Za-z0-9]+", "_", label)[:_KEY].strip("_") or str(position)
+        key, number = stem, 2
+        while used & (forms := {f"{key}{end}".lower() for end in ("", "_low", "_high")}):
+            key, number = f"{stem}_{number}", number + 1
+        used |= forms
         keys.append(key)
     return keys
 
 
 def _side_by_side(sides: Sequence[_Side], measure: str) -> Table:
-    """The naming columns of the first, the measure of all, differences, changes of rank."""
+    """Build the table: naming columns of the first item, the compared column of all, differences, changes of rank."""
     plain = sides[0].table
     values: list[Column] = []
     differences: list[Column] = []
@@ -271,7 +271,7 @@ def _rank_change(first: Loaded, ranks: Loaded, rows: Any) -> NDArray[np.float64]
 
 
 def _ranks(values: Values) -> NDArray[np.int32]:
-    """Rank of each value, 1 for the largest, equal values the smaller one; 0 where there is none."""
+    """Return the rank of each value, 1 for the largest; equal values share the smaller rank, and NaN has rank 0."""
     cells = values.all()
     known = len(cells) - int(np.count_nonzero(np.isnan(cells)))
     order = sorting(cells)[:known]

@@ -3,17 +3,17 @@
 FORMAT = "sing-store"
 SCHEMA_VERSION = 2
 TOP_CONCEPTS = 5
-"""Concept shifts kept for each image, and concepts at each pole of a null direction."""
+"""Stored concept shifts of each image, and concepts at each pole of a null direction."""
 NEIGHBOURS = 3
-"""Nearest real images kept for each translated feature."""
+"""Stored nearest images of each translated feature."""
 SUBSETS = ("all", "right", "wrong")
 """The first subsets of every class table; groups of images follow as `group:<name>`."""
 RANKED = ("attribute_score", "image_score", "null_energy")
 """Image columns whose order is stored."""
 QUANTILES = (5, 25, 50, 75, 95)
-"""Percentiles kept for each class and subset."""
+"""Stored percentiles of each class and subset."""
 CURVE = tuple(range(0, 101, 5))
-"""Percentiles kept for each class, for a chart of its distribution."""
+"""Stored percentiles of each class, for a chart of its distribution."""
 PENALTIES = (0.1, 1.0, 10.0)
 """Penalties, over the chosen one, at which models are compared."""
 CHOSEN = PENALTIES.index(1.0)

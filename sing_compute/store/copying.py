@@ -1,4 +1,4 @@
-"""What is copied of a results file when something in it changes: everything but what is known to depend on that."""
+"""Choose the parts of a results file to copy when something in it changes: all but those that are known to depend on it."""
 
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
@@ -12,25 +12,25 @@ from sing_compute.store.read import Store
 from sing_compute.store.text import store_error
 
 COMPARISON = "comparison/"
-"""Group of what models say of each other: it is computed again whenever the models change."""
+"""Group of the comparison of models, which is computed again whenever the models change."""
 _PIECE = 2**22
 
 
 def comparison_paths() -> list[str]:
-    """Declared datasets that compare the models of a file."""
+    """Return the declared datasets that compare the models of a file."""
     return [path for path in catalogue.FIELDS if path.startswith(COMPARISON)]
 
 
 def dependent_paths(store: Store, changed: str, *, handled: Collection[str] = ()) -> list[str]:
-    """Datasets of a file that a change makes invalid.
+    """Find the datasets of a file that a change makes invalid.
 
     Args:
         store: The file.
-        changed: One of the things in `Analysis.needs`: `concepts`, `models`, `images`, ...
+        changed: One of the names in `Analysis.needs`: `concepts`, `models`, `images`, ...
         handled: Names of analyses that the caller computes again.
 
     Returns:
-        Paths of the datasets of every other analysis that needs what changed.
+        Paths of the datasets of every other analysis that needs the changed data.
     """
     paths = []
     for analysis in catalogue.analyses():
@@ -40,14 +40,14 @@ def dependent_paths(store: Store, changed: str, *, handled: Collection[str] = ()
 
 
 def dependents(paths: Collection[str]) -> str:
-    """Names of the analyses that datasets belong to, for a message."""
+    """List the titles of the analyses that datasets belong to, for a message."""
     wanted = {catalogue.template_of(path)[0] for path in paths}
     titles = [analysis.title for analysis in catalogue.analyses() if wanted & {field.path for field in analysis.fields}]
     return ", ".join(titles)
 
 
 def check_unknown_parts(stores: Sequence[Store]) -> None:
-    """Refuse files that hold different data under one name that this program does not know, or cannot join.
+    """Refuse files that hold different data under one name, where this program does not know the name or cannot join the data.
 
     Raises:
         StoreError: The message names the path and the files.
@@ -70,7 +70,7 @@ def same_data(left: Store, right: Store, path: str) -> bool:
 
 
 def _own_paths(store: Store) -> list[str]:
-    """Parts that are joined as they are: unknown ones, and the subjects of analyses that are about no classifier."""
+    """Return the parts that are copied unchanged: unknown ones, and the subjects of analyses that are not about classifiers."""
     paths = list(store.unknown())
     for analysis in catalogue.analyses():
         if analysis.subject not in ("file", "model") and is_present(store, analysis):
@@ -104,14 +104,14 @@ def _same(left: Any, right: Any) -> bool:
 
 
 def _pieces(dataset: h5py.Dataset) -> Iterator[bytes]:
-    """The stored bytes of a dataset, as they are in the file: no filter runs."""
+    """Yield the stored bytes of a dataset as they are in the file, without running a filter."""
     if dataset.chunks is not None:
         for index in range(dataset.id.get_num_chunks()):
             offset = dataset.id.get_chunk_info(index).chunk_offset
             yield repr(offset).encode() + dataset.id.read_direct_chunk(offset)[1]
         return
     offset, size = dataset.id.get_offset(), dataset.id.get_storage_size()
-    if offset is None:  # so small that it is part of the header
+    if offset is None:  # a dataset this small is part of its header
         yield dataset[()].tobytes() if size else b""
         return
     with open(dataset.file.filename, "rb") as stream:

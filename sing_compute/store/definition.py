@@ -1,4 +1,4 @@
-"""The parts of a declaration: what an analysis stores, and which tables people read of it. Data only; imports nothing of ours.
+"""Define the parts of a declaration: fields, axes, columns and tables of an analysis. Data only; imports no other module.
 
 An analysis is a folder that computes and an `Analysis` that says what its numbers are. Reader, writer, `verify`, exports,
 DataFrames, documentation and the explorer read the declaration; none of them knows an analysis by name (docs/ARCHITECTURE.md).
@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from typing import Any
 
 MUST, MAY = "MUST", "MAY"
-"""Levels of a field: part of every complete result of its analysis, or there only where its description says so."""
+"""Levels of a field: part of every complete result of its analysis, or only in the cases that its description names."""
 
 Fixed = tuple[tuple[str, int | str], ...]
-"""Axes of a field that a column fixes, each at a position or at the item of that name."""
+"""Axes of a field that a column fixes, each at a position or at an item by its name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One dataset of the format. Its path holds `{axis}` where each item of a group axis has its own dataset."""
+    """One dataset of the format. Its path contains `{axis}` if each item of a group axis has its own dataset."""
 
     path: str
     dtype: str
@@ -28,7 +28,7 @@ class Field:
     level: str
     description: str
     of: str = ""
-    """For indices: the axis whose items they point to."""
+    """Axis whose items the indices point to; empty for other values."""
 
 
 def fields(text: str) -> tuple[Field, ...]:
@@ -51,10 +51,10 @@ def fields(text: str) -> tuple[Field, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """One axis: how long it is and what its items are called.
+    """One axis: its length and the names of its items.
 
-    One of `field`, `length`, `smaller_of` and `edges_of` says how long it is in datasets; the items of an axis with a `group` are
-    that group's members, each with datasets of its own.
+    One of `field`, `length`, `smaller_of` and `edges_of` gives its length in datasets; the items of an axis with a `group` are
+    the members of that group, each with its own datasets.
     """
 
     name: str
@@ -62,69 +62,69 @@ class Axis:
     group: str = ""
     """The HDF5 group whose members are the items: `models`. Datasets of the items have `{name}` in their path."""
     field: str = ""
-    """The dataset that defines the length; every other dataset with this axis must agree."""
+    """The dataset that defines the length; every other dataset with this axis must have the same length."""
     position: int = 0
-    """Which axis of that dataset."""
+    """Position of the axis in that dataset."""
     length: int = 0
-    """A length that the format fixes."""
+    """Length, if the format fixes it."""
     smaller_of: tuple[str, ...] = ()
-    """Axes of which this one has the smallest length."""
+    """Axes whose smallest length is the length of this one."""
     edges_of: str = ""
-    """The axis whose runs these are the edges of: one more than its items."""
+    """The axis whose runs have these edges: there is one edge more than items."""
     labels: str = ""
     """The text dataset with a name for each item."""
     codes: str = ""
     """Another text dataset by which items are found (WordNet ids); it may be absent."""
     kinds: str = ""
-    """A text dataset that says of what kind an item is; it may be absent."""
+    """A text dataset with the kind of each item; it may be absent."""
     parent: str = ""
     """The axis whose items own runs of this one: the images of a class."""
     runs: str = ""
-    """The dataset of edges that cuts this axis into those runs."""
+    """The dataset with the edges of these runs."""
     selects: str = ""
-    """The axis of which each item of this one is a part: a subset of the images."""
+    """The axis of which each item of this one is a subset: `image` for subsets of images."""
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """One quantity in words, for a reader who meets it for the first time; several columns may share one."""
+    """Explanation of one quantity for a reader who sees it for the first time; several columns may share one."""
 
     formula: str = ""
     meaning: str = ""
     caution: str = ""
-    """What the number does not say."""
+    """Conclusions that the number does not allow."""
     source: str = ""
     """The paper's equation or figure, or the page of docs/ that defines it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """The two ends of a column's 95 % interval, each a column of its own behind it."""
+    """The two ends of a column's 95 % interval; each is a separate column after it."""
 
     field: str = ""
     """A dataset whose last axis is `bound`: lower, upper end."""
     at: Fixed = ()
     half: str = ""
-    """Instead of `field`: a dataset with half of the width, the value in the middle."""
+    """Instead of `field`: a dataset with half of the width of the interval around the value."""
     over: str = ""
-    """Of what resamples were drawn, if not of images: it stands in the columns' names."""
+    """Name of the resampled items if they are not images; it is part of the columns' names."""
     apart: bool = False
-    """Its columns follow behind all others."""
+    """True if its columns come after all other columns."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of a table: where its cells come from, how they look, and what they mean.
+    """One column of a table: source, format and meaning of its cells.
 
     Cells come from `field`, or from `derived(*cells of needs)`, or, with neither, from the rows themselves: their names (role
-    `label`) or their positions on the axis (role `index`). A column is there only if all datasets in `field` and `needs` are. In
-    `needs` a path gives that field's cells, and the name of the rows' axis gives their names.
+    `label`) or their positions on the axis (role `index`). A table has the column only if the file has all datasets in `field`
+    and `needs`. In `needs` a path gives the cells of that field, and the name of the rows' axis gives the rows' names.
     """
 
     name: str
     title: str
     format: str
-    """How numbers are written: a name in `NUMBER_FORMATS`; `text` for text."""
+    """Format of the cells: a name in `NUMBER_FORMATS`; `text` for text."""
     field: str = ""
     explanation: Explanation = Explanation()
     role: str = "value"
@@ -134,9 +134,9 @@ class Column:
     derived: Callable[..., Any] | None = None
     needs: tuple[str, ...] = ()
     unit: str = ""
-    """Where no field says it."""
+    """Unit, if no field gives it."""
     description: str = ""
-    """Where the field's own does not fit."""
+    """Description, if that of the field does not fit."""
     intervals: tuple[Interval, ...] = ()
     ranking: str = ""
     """A dataset with the ascending order of all rows by this column."""
@@ -156,42 +156,42 @@ NUMBER_FORMATS = (
     "figure",
     "rank change",
 )
-"""Every way in which cells may be written; of a `path` that is too long the end stays in sight."""
+"""All formats of cells. A `path` that is too long is cut at its beginning."""
 
 
 @dataclass(frozen=True, slots=True)
 class TableSpec:
-    """One table that people read: an item of `rows` on each line, at a place that the keys in `within` name."""
+    """One table that people read: each row is an item of the axis `rows`; a place names an item of each axis in `within`."""
 
     name: str
     rows: str
-    """Its axis."""
+    """Axis of the rows."""
     within: tuple[str, ...]
     """Axes of which a place must name an item."""
     label: str
     """The column that names a row."""
     columns: tuple[Column, ...]
     options: tuple[str, ...] = ()
-    """Axes of which a place may name an item: without one, all images are meant (axis `class`), or the first subset."""
+    """Axes of which a place may name an item. Without one the table has all images (axis `class`), or the first subset."""
     opens: tuple[str, ...] = ()
-    """Tables that a row leads to: the first by Enter, the second by `i`."""
+    """Tables that can be opened at a row: the first by Enter, the second by `i`."""
     sort: str = ""
-    """The column that the table is first sorted by, descending; empty for the order of the file. `+name` sorts ascending."""
+    """Column by which the table is sorted at first, descending; `+name` for ascending, empty for the order of the file."""
     measure: str = ""
-    """The column that is compared side by side where the cursor chooses none."""
+    """Column that is compared if the cursor chooses none."""
     naming: tuple[str, ...] = ()
-    """Columns that stay when tables are compared side by side; the label is the first."""
+    """Columns that remain when items are compared; the label is the first."""
     charts: tuple[str, ...] = ()
     """Names of its charts, in the order of the keys 1, 2, ..."""
     nonzero: str = ""
-    """A field of counts: rows that count nothing are left out."""
+    """A field of counts: rows with a count of zero are left out."""
     absent: str = ""
-    """What a place has not where this table has no figures, and why."""
+    """Noun for the missing figures, and the reason, for the message if a place has no such table."""
 
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """What one method stores and shows."""
+    """Declaration of one method: the data that it stores and the tables that show them."""
 
     name: str
     version: int
@@ -202,4 +202,4 @@ class Analysis:
     axes: tuple[Axis, ...] = ()
     tables: tuple[TableSpec, ...] = ()
     needs: tuple[str, ...] = ()
-    """What makes its results invalid when it changes: `images`, `classes`, `concepts`, `clip`, `models`."""
+    """Data whose change makes its results invalid: `images`, `classes`, `concepts`, `clip`, `models`."""

@@ -6,10 +6,10 @@ from typing import Any
 
 
 class StoreStream(io.FileIO):
-    """What HDF5 writes through. Its own driver cannot take a full disk: it fails again while closing, and may end the process.
+    """File through which HDF5 writes. On a full disk HDF5's own driver fails again while closing, and may end the process.
 
-    The first failure is kept, and raised where it happens unless the file is `closing`; after it everything is accepted and
-    nothing written.
+    The first failure is recorded, and raised at once unless the file is `closing`. After it, write calls return without an error
+    and write nothing.
     """
 
     failure: OSError | None = None
@@ -19,7 +19,7 @@ class StoreStream(io.FileIO):
         super().__init__(path, "w+")
 
     def write(self, data: Any) -> int:
-        """All of the bytes."""
+        """Write all bytes, or none after a failure; return their number."""
         view = memoryview(data).cast("B")
         done = 0
         while done < len(view) and self.failure is None:
@@ -30,7 +30,7 @@ class StoreStream(io.FileIO):
         return len(view)
 
     def truncate(self, size: int | None = None) -> int:
-        """Set the length."""
+        """Set the length of the file."""
         if self.failure is None:
             try:
                 return super().truncate(size)
@@ -39,7 +39,7 @@ class StoreStream(io.FileIO):
         return size or 0
 
     def readinto(self, buffer: Any) -> int:
-        """What is there; zeros for what was not written any more."""
+        """Read into a buffer; bytes that could not be written are read as zeros."""
         view = memoryview(buffer).cast("B")
         done = 0
         while found := super().readinto(view[done:]):

@@ -1,4 +1,4 @@
-"""Opening a results file for reading. Nothing is read before it is asked for; nothing is ever changed."""
+"""Open a results file for reading. Data are read when they are asked for; the file is never changed."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,14 +19,14 @@ from sing_compute.store.text import one_line, store_error
 
 
 class UnknownLengthError(StoreError):
-    """A dataset cannot be checked because the one that says its length is missing or damaged."""
+    """A dataset cannot be checked because the dataset that defines its length is missing or damaged."""
 
 
 class StoreFile:
     """An open results file, read-only: its datasets and attributes by path.
 
-    The file may come from a stranger: `dataset`, `array`, `attributes`, `summary` and `in` go through `gate` and answer with
-    checked data or a StoreError (docs/store.md, "Files from strangers"). `file` is h5py's own object, past the gate.
+    The file may come from a stranger: `dataset`, `array`, `attributes`, `summary` and `in` go through `gate` and return checked
+    data or raise a StoreError (docs/store.md, "Files from strangers"). `file` is h5py's own object, which checks nothing.
 
     Raises:
         StoreError: The file is missing, not HDF5, not a results file, or of a newer schema.
@@ -38,7 +38,7 @@ class StoreFile:
             raise store_error(f"{self.path} does not exist; sing-compute writes such a file (-o {self.path.name})")
         try:
             self.file = h5py.File(self.path, "r", locking="best-effort")
-        except Exception as error:  # the library answers a damaged file with nearly every exception there is
+        except Exception as error:  # for a damaged file the library raises nearly any type of error
             text = one_line(error) or type(error).__name__
             raise store_error(f"{self.path} is not a readable HDF5 file (is it complete?): {text}") from error
         self._known: dict[str, Stored | None] = {}
@@ -66,7 +66,7 @@ class StoreFile:
             raise store_error(f"{self.path} has schema {version}, this program reads up to {SCHEMA_VERSION}; update it")
 
     def close(self) -> None:
-        """Release the file."""
+        """Close the file."""
         self._known.clear()
         self.file.close()
 
@@ -90,17 +90,17 @@ class StoreFile:
             raise store_error(f"{self.path.name}: {error}") from error
 
     def examine(self, path: str) -> Stored | None:
-        """The dataset of the schema at a path, checked and unread; None if it was not computed.
+        """Open the dataset of the schema at a path and check it, without reading it; return None if it was not computed.
 
         Raises:
-            StoreError: What stands there is not what the schema says; the message begins with the path.
+            StoreError: The object at the path is not as the schema says; the message begins with the path.
         """
         if path in self._known:
             return self._known[path]
         field, items = catalogue.field_of(path)
         item = gate.find(self._root, path)
         found = None if item is None else self._checked(item, path, field, items)
-        if field.axes:  # an open dataset takes HDF5 some 20 kB, and single numbers are many
+        if field.axes:  # an open dataset takes HDF5 some 20 kB, and there are many single numbers
             self._known[path] = found
         return found
 
@@ -119,7 +119,7 @@ class StoreFile:
         return stored
 
     def _length(self, name: str, path: str, items: Mapping[str, Key]) -> int:
-        """Length of an axis by the declaration or by the dataset that defines it."""
+        """Return the length of an axis by its declaration or by the dataset that defines it."""
         axis = catalogue.axis(name)
         if axis.length:
             return axis.length
@@ -137,10 +137,10 @@ class StoreFile:
         return found.shape[axis.position]
 
     def dataset(self, path: str) -> Stored:
-        """The dataset at a path, checked and unread.
+        """Open the dataset at a path and check it, without reading it.
 
         Raises:
-            StoreError: There is none (the schema says which run leaves it out), or it is not what the schema says.
+            StoreError: There is none (the schema says which run leaves it out), or it is not as the schema says.
         """
         try:
             found = self.examine(path)
@@ -151,21 +151,21 @@ class StoreFile:
         return found
 
     def array(self, path: str) -> NDArray[Any]:
-        """A whole dataset in memory; text as str."""
+        """Read a whole dataset into memory; text as str."""
         return np.asarray(self.dataset(path)[()])
 
     def attributes(self, group: str) -> dict[str, Any]:
-        """Attributes of a group as plain Python values: provenance and settings."""
+        """Return the attributes of a group as plain Python values: provenance and settings."""
         found = self._find(group)
         return {} if found is None else gate.attributes(found, f"{self.path.name}: {group}")
 
     def names(self, group: str) -> list[str]:
-        """Names in a group; none if it is not there."""
+        """Return the names in a group; none if there is no such group."""
         found = self._find(group) if group else self._root
         return [] if found is None else gate.names(found, f"{self.path.name}: {group}")
 
     def unknown(self) -> list[str]:
-        """Paths of groups and datasets that no analysis declares: a group once, without what is in it."""
+        """Return paths of groups and datasets that no analysis declares; such a group is listed without its content."""
         found: list[str] = []
 
         def look(item: Any, path: str) -> None:
@@ -181,9 +181,9 @@ class StoreFile:
         return found
 
     def check_tree(self, group: str) -> None:
-        """Refuse a group that cannot be copied as it stands.
+        """Refuse a group that cannot be copied unchanged.
 
         Raises:
-            StoreError: It holds links, circles, or data outside the file.
+            StoreError: The group holds links, circles, or data outside the file.
         """
         gate.check_tree(self._find(group) if group else self._root, f"{self.path.name}: {group}")

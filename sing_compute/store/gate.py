@@ -1,7 +1,7 @@
-"""The gate of a results file, which a stranger may have written: what is opened, and what is checked before a byte is read.
+"""Check every object of a results file before a byte of it is read: the file may come from a stranger.
 
-Only hard links are followed, so no other file is ever opened. A dataset is looked at with low-level calls that read its header
-and nothing else: its type, shape, layout and place in the file must be as the schema says and fit the file's own size.
+Only hard links are followed, so no other file is ever opened. Low-level calls read only the header of a dataset: its type,
+shape, layout and place in the file must be as the schema says and fit the file's own size.
 Text of variable length is never read, not even as an attribute: HDF5 2.0 itself crashes on a damaged heap (tests/store/fuzz.py).
 """
 
@@ -22,11 +22,11 @@ from sing_compute.store.chunks import Chunks
 from sing_compute.store.text import one_line, store_error
 
 MAX_TEXT = 4096
-"""Bytes of one text at most."""
+"""Most bytes of one text."""
 MAX_PIECE = 2**31
-"""Bytes that are taken into memory in one piece at most."""
+"""Most bytes that are read into memory in one piece."""
 MAX_NAMES = 10_000
-"""Names that are looked at in one group."""
+"""Most names in one group."""
 _BLOCK = 2**26
 _RUNS = 256
 _PIECES = 2048
@@ -49,7 +49,7 @@ _NUMBERS = {
 
 @contextmanager
 def reading(path: str) -> Iterator[None]:
-    """Whatever the library says of a damaged file becomes one line: it answers with nearly every exception there is."""
+    """Turn any error of the library about a damaged file into a one-line StoreError; it may raise nearly any type."""
     try:
         yield
     except StoreError:
@@ -61,7 +61,7 @@ def reading(path: str) -> Iterator[None]:
 
 
 def find(root: h5g.GroupID, path: str) -> Any:
-    """The object at a path, by hard links alone; None if there is no such name.
+    """Open the object at a path, by hard links alone; return None if there is no such name.
 
     Raises:
         StoreError: A part of the path is a link to somewhere else.
@@ -78,10 +78,10 @@ def find(root: h5g.GroupID, path: str) -> Any:
 
 
 def names(group: Any, path: str) -> list[str]:
-    """Names in a group.
+    """Return the names in a group.
 
     Raises:
-        StoreError: There are too many, or one is not text.
+        StoreError: There are too many names, or one is not text.
     """
     found: list[bytes] = []
 
@@ -98,7 +98,7 @@ def names(group: Any, path: str) -> list[str]:
 
 
 def attributes(item: Any, path: str) -> dict[str, Any]:
-    """Attributes that are one number or one text of fixed length, long text cut; all others count as absent."""
+    """Return the attributes that are one number or one text of fixed length; long text is cut, all others are left out."""
     values: dict[str, Any] = {}
     with reading(path):
         for index in range(min(h5a.get_num_attrs(item), _ATTRIBUTES)):
@@ -120,7 +120,7 @@ def attributes(item: Any, path: str) -> dict[str, Any]:
 
 
 def check_tree(item: Any, path: str, seen: set[Any] | None = None) -> None:
-    """Refuse a group that holds, however deep, anything but groups and datasets of its own.
+    """Refuse a group that holds, at any depth, anything but its own groups and datasets.
 
     Raises:
         StoreError: There is a link, a circle, or data outside the file.
@@ -129,7 +129,7 @@ def check_tree(item: Any, path: str, seen: set[Any] | None = None) -> None:
     with reading(path):
         key = h5py.h5o.get_info(item).addr
         if key in seen:
-            raise store_error(f"{path}: stands in the file twice")
+            raise store_error(f"{path}: is in the file twice")
         seen.add(key)
         if isinstance(item, h5d.DatasetID):
             _inside(item, path)
@@ -138,7 +138,7 @@ def check_tree(item: Any, path: str, seen: set[Any] | None = None) -> None:
 
 
 class Stored:
-    """One dataset that passed the gate, unread. Indexed like an array: rows in any way, then what numpy takes; text as str."""
+    """One checked dataset, not yet read. It is indexed like an array: rows in any way, then as in numpy; text is str."""
 
     def __init__(self, item: Any, path: str, dtype: str, axes: tuple[str, ...], file_size: int) -> None:
         self.path = path
@@ -148,7 +148,7 @@ class Stored:
                 raise store_error(f"{path}: not a dataset")
             kind = item.get_type()
             if not (_is_text(kind) if dtype == "text" else kind.equal(_NUMBERS[dtype])):
-                raise store_error(f"{path}: is {_said(kind)}, wanted {dtype}")
+                raise store_error(f"{path}: is {_type_name(kind)}, wanted {dtype}")
             if dtype == "text" and kind.get_size() > MAX_TEXT:
                 raise store_error(f"{path}: texts of {kind.get_size():,} bytes; at most {MAX_TEXT:,} are read")
             _inside(item, path)
@@ -163,7 +163,7 @@ class Stored:
             self._chunks = self._check_size(file_size)
 
     def _check_size(self, file_size: int) -> Chunks | None:
-        """Declared sizes against what the file really holds."""
+        """Check that the file is large enough for the declared sizes; return the chunks of a chunked dataset."""
         wanted = self.size * self.dtype.itemsize
         if not wanted:
             return None
@@ -199,7 +199,7 @@ class Stored:
     def __getitem__(self, key: Any) -> Any:
         with reading(self.path):
             if not self.shape:
-                return _decoded(self._read(0, 1))[()]
+                return _decode(self._read(0, 1))[()]
             if key is Ellipsis or (isinstance(key, tuple) and not key):
                 key = slice(None)
             rows, rest = (key[0], key[1:]) if isinstance(key, tuple) else (key, ())
@@ -209,11 +209,11 @@ class Stored:
                 raw = self._pick(np.asarray(rows, dtype=np.int64))
             else:
                 self._within(int(rows), int(rows))
-                return _decoded(self._read(int(rows), int(rows) + 1)[(0, *rest)])
-            return _decoded(raw[(slice(None), *rest)])
+                return _decode(self._read(int(rows), int(rows) + 1)[(0, *rest)])
+            return _decode(raw[(slice(None), *rest)])
 
     def encoded(self, start: int, stop: int) -> NDArray[Any]:
-        """Rows start to stop as they stand in the file: text as UTF-8 bytes of fixed length, not decoded."""
+        """Return rows start to stop as they are in the file: text as UTF-8 bytes of fixed length, not decoded."""
         with reading(self.path):
             return self._read(*slice(start, stop).indices(len(self)))
 
@@ -222,11 +222,11 @@ class Stored:
             raise store_error(f"{self.path}: has no row {low if low < 0 else high}")
 
     def _read(self, start: int, stop: int, step: int = 1) -> NDArray[Any]:
-        """Rows start to stop; a dataset without axes is one row."""
+        """Return rows start to stop; a dataset without axes is one row."""
         shape = (len(range(start, stop, step)), *self.shape[1:]) if self.shape else ()
         wanted = int(np.prod(shape, dtype=object)) * self.dtype.itemsize
         if wanted > MAX_PIECE:
-            raise store_error(f"{self.path}: {wanted / 2**30:.1f} GiB in one piece are more than is taken into memory")
+            raise store_error(f"{self.path}: {wanted / 2**30:.1f} GiB in one piece are more than is read into memory")
         if self._chunks is not None and wanted:
             return self._chunks.read(start, stop)[::step] if self.shape else self._chunks.read(0, 1).reshape(())
         cells = np.zeros(shape, self.dtype)
@@ -239,7 +239,7 @@ class Stored:
         return cells
 
     def _pick(self, rows: NDArray[np.int64]) -> NDArray[Any]:
-        """Single rows, in the order asked for: by runs where they stand together, else from large blocks."""
+        """Return single rows, in the order of `rows`; neighbouring rows are read in one run, scattered ones in large blocks."""
         cells = np.zeros((len(rows), *self.shape[1:]), self.dtype)
         if not len(rows):
             return cells
@@ -261,7 +261,7 @@ class Stored:
         return cells
 
     def _pick_pieces(self, rows: NDArray[np.int64], per_row: int) -> NDArray[Any]:
-        """Rows that stand far apart in one run of the file, read one by one past the library, which takes ten times as long."""
+        """Return rows that are far apart in a contiguous dataset: the file is read directly, ten times as fast as by HDF5."""
         found = b"".join([os.pread(self._file, per_row, self._offset + row * per_row) for row in rows.tolist()])
         if len(found) != per_row * len(rows):
             raise store_error(f"{self.path}: ends before its last row, the file is damaged")
@@ -269,7 +269,7 @@ class Stored:
 
 
 def _descriptor(item: h5d.DatasetID) -> int:
-    """The operating system's number of the open file; -1 where the library reads it in another way."""
+    """Return the file descriptor of the open file; -1 if the library reads it in another way."""
     try:
         plist = h5py.h5i.get_file_id(item).get_access_plist()
         if plist.get_driver() != h5py.h5fd.SEC2:
@@ -289,12 +289,12 @@ def _is_text(kind: Any) -> bool:
     return isinstance(kind, h5t.TypeStringID) and not kind.is_variable_str()
 
 
-def _said(kind: Any) -> str:
-    """A type in a word or two; anything but plain numbers is not looked into."""
+def _type_name(kind: Any) -> str:
+    """Return a short name of a type; only plain numbers are described exactly."""
     plain = (h5t.TypeIntegerID, h5t.TypeFloatID)
     return str(kind.dtype) if isinstance(kind, plain) and kind.get_size() <= 8 else type(kind).__name__[4:-2].lower()
 
 
-def _decoded(values: Any) -> Any:
+def _decode(values: Any) -> Any:
     array = np.asarray(values)
     return np.char.decode(array, "utf-8", "replace") if array.dtype.kind == "S" else array

@@ -8,12 +8,12 @@ Key = int | str
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Several items of one axis side by side; the others are compared with the first."""
+    """Several items of one axis that are compared: the others with the first."""
 
     axis: str
     items: tuple[Key, ...]
     measure: str
-    """The column that is compared; empty where all figures of the items are."""
+    """The column that is compared; empty if all figures of the items are compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,30 +34,36 @@ class Place:
         object.__setattr__(self, "keys", tuple(sorted(self.keys, key=lambda pair: pair[0])))
 
     def key(self, axis: str) -> Key | None:
-        """The item that the place names on an axis; None if it names none."""
+        """Return the item that the place names on an axis; None if it names none."""
         return next((item for name, item in self.keys if name == axis), None)
 
     def index(self, axis: str) -> int | None:
-        """The position that the place names on an axis without group."""
+        """Return the position that the place names on an axis without a group."""
         found = self.key(axis)
         return found if isinstance(found, int) else None
 
     def name(self, axis: str) -> str:
-        """The name that the place gives on a group axis; empty if it gives none."""
+        """Return the name that the place gives on a group axis; empty if it gives none."""
         found = self.key(axis)
         return found if isinstance(found, str) else ""
 
     def at(self, **items: Key | None) -> "Place":
-        """The same place with these items on these axes; None names none."""
+        """Return the same place with these items on these axes; None removes an item."""
         found = dict(self.keys) | items
         return replace(self, keys=tuple((axis, item) for axis, item in found.items() if item is not None))
 
     @classmethod
     def of(cls, table: str, *, along: str = "", **items: Key | None) -> "Place":
-        """A place from its items by axis."""
+        """Make a place.
+
+        Args:
+            table: Name of the table.
+            along: Axis along which one row of the table is shown; empty for the whole table.
+            items: The place's item on each axis; None for no item.
+        """
         return cls(table, along=along).at(**items)
 
     @property
     def plain(self) -> "Place":
-        """The same table without comparison."""
+        """The same place without comparison."""
         return replace(self, comparison=None)

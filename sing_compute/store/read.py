@@ -1,4 +1,4 @@
-"""Reading a results file by the words of its declarations: items of axes, their names, figures of models."""
+"""Read a results file by its declarations: items of axes, their names, figures of models."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -19,8 +19,8 @@ from sing_compute.store.text import clean, store_error
 class Store(StoreFile):
     """A results file, read-only. Use it as a context manager, or call `close`.
 
-    The file may come from a stranger: every method goes through `gate` and answers with checked data or a StoreError
-    (docs/store.md, "Files from strangers"). `file` is h5py's own object, past the gate.
+    The file may come from a stranger: every method goes through `gate` and returns checked data or raises a StoreError
+    (docs/store.md, "Files from strangers"). `file` is h5py's own object, which checks nothing.
 
     Raises:
         StoreError: The file is missing, not HDF5, not a results file, or of a newer schema.
@@ -43,7 +43,7 @@ class Store(StoreFile):
         return self.members("model")
 
     def members(self, axis: str) -> list[str]:
-        """Names of the items of a group axis, in the order in which they were added.
+        """Return the names of the items of a group axis, in the order in which they were added.
 
         Raises:
             StoreError: A name holds characters that no name may hold (docs/store.md).
@@ -59,14 +59,14 @@ class Store(StoreFile):
         return self._members[axis]
 
     def count(self, axis: str, place: Place | None = None) -> int:
-        """Number of items of an axis.
+        """Return the number of items of an axis.
 
         Args:
-            axis: Its name.
-            place: Names the items of group axes, where each of these has an axis of its own length.
+            axis: Name of the axis.
+            place: Names the items of group axes, if the length depends on these.
 
         Raises:
-            StoreError: The file does not say it.
+            StoreError: The file does not define the length.
         """
         if catalogue.axis(axis).group:
             return len(self.members(axis))
@@ -76,10 +76,14 @@ class Store(StoreFile):
             raise store_error(f"{self.path.name}: {error}") from error
 
     def items(self, axis: str, place: Place | None = None) -> Sequence[str]:
-        """Names of all items of an axis, by position; an axis without names counts them.
+        """Return the names of all items of an axis, by position; items without names are numbered.
+
+        Args:
+            axis: Name of the axis.
+            place: Names the items of group axes, if the names depend on these.
 
         Raises:
-            StoreError: The file does not say them.
+            StoreError: The file does not hold them.
         """
         known = catalogue.axis(axis)
         if known.group:
@@ -89,7 +93,13 @@ class Store(StoreFile):
         return [f"{axis} {position}" for position in range(self.count(axis, place))]
 
     def label(self, axis: str, item: Key, place: Place | None = None) -> str:
-        """Name of one item of an axis; `-` where the file does not say it (any more)."""
+        """Return the name of one item of an axis; `-` if the file does not hold it.
+
+        Args:
+            axis: Name of the axis.
+            item: Name or position of the item.
+            place: Names the items of group axes, if the name depends on these.
+        """
         if isinstance(item, str):
             return item
         try:
@@ -102,10 +112,14 @@ class Store(StoreFile):
             return "-"
 
     def runs(self, axis: str, place: Place | None = None) -> NDArray[np.int64]:
-        """Edges of the runs that the items of its parent own of an axis: item c owns edges[c] to edges[c + 1].
+        """Return the edges of the runs of an axis: item c of its parent axis owns the entries edges[c] to edges[c + 1].
+
+        Args:
+            axis: Name of an axis with a parent, such as `image`.
+            place: Names the items of group axes, if the runs depend on these.
 
         Raises:
-            StoreError: They do not cut the axis into one run per item.
+            StoreError: The edges do not divide the axis into one run per item.
         """
         path = located(catalogue.axis(axis).runs, place)
         if path not in self._runs:
@@ -117,10 +131,18 @@ class Store(StoreFile):
         return self._runs[path]
 
     def find(self, axis: str, wanted: str | int, place: Place | None = None) -> Key:
-        """Item of an axis by its position, name (without regard to case) or code.
+        """Find an item of an axis by its position, name (without regard to case) or code.
+
+        Args:
+            axis: Name of the axis.
+            wanted: Position, name or code.
+            place: Names the items of group axes, if the names depend on these.
+
+        Returns:
+            Its name on a group axis, else its position.
 
         Raises:
-            StoreError: Nothing, or more than one item, goes by that name.
+            StoreError: No item, or more than one, has this name.
         """
         known, text = catalogue.axis(axis), str(wanted).strip()
         if known.group:
@@ -151,10 +173,10 @@ class Store(StoreFile):
         return self._names[path]
 
     def model(self, name: str | None) -> str:
-        """The model of that name; the first one for None.
+        """Check that the file holds a model of this name, and return the name; for None return the first model.
 
         Raises:
-            StoreError: No such model here; the message lists those there are.
+            StoreError: There is no such model; the message lists all models.
         """
         if name is None and self.models:
             return self.models[0]
@@ -163,14 +185,14 @@ class Store(StoreFile):
         return name
 
     def summary(self, model: str) -> dict[str, float | int]:
-        """The scalar figures of one model by name; figures that were not computed are absent."""
+        """Return the scalar figures of one model by name; figures that were not computed are absent."""
         return dict(self.scalars(f"models/{model}/summary"))
 
     def scalars(self, path: str) -> dict[str, float | int]:
-        """The declared numbers without axes in one group, by name; those that were not computed are absent.
+        """Return the declared numbers without axes in one group, by name; those that were not computed are absent.
 
         Raises:
-            StoreError: One of them is not as declared.
+            StoreError: A number is not as declared.
         """
         if path not in self._scalars:
             group = self._find(path)
@@ -183,7 +205,7 @@ class Store(StoreFile):
         return self._scalars[path]
 
     def _figure(self, group: Any, base: str, name: str) -> float | int:
-        """One number; its group is open already, which is most of the work of finding it."""
+        """Return one number of a group that is open already: to open the group is most of the work."""
         field, items = catalogue.field_of(f"{base}/{name}")
         value: float | int = self._checked(gate.find(group, name), f"{base}/{name}", field, items)[()].item()
         return value
@@ -200,7 +222,7 @@ class Store(StoreFile):
 
     @cached_property
     def subsets(self) -> list[str]:
-        """Subsets of images that class tables are given for, `all` first."""
+        """Subsets of images for which there are class tables, `all` first."""
         return [str(name) for name in self.array("subsets/name")]
 
     @property
@@ -208,24 +230,24 @@ class Store(StoreFile):
         """Images of class c are rows offsets[c] to offsets[c + 1].
 
         Raises:
-            StoreError: They do not cut all images into one run per class.
+            StoreError: They do not divide all images into one run per class.
         """
         return self.runs("image")
 
     def find_class(self, wanted: str | int) -> int:
-        """Index of a class given by index, name or WordNet id (names without regard to case).
+        """Return the index of a class given by index, name or WordNet id (names without regard to case).
 
         Raises:
-            StoreError: Nothing, or more than one class, goes by that name.
+            StoreError: No class, or more than one, has this name.
         """
         return int(self.find("class", wanted))
 
 
 def located(template: str, place: Place | None) -> str:
-    """The path of a dataset at a place, which names the items that `{axis}` in it asks for.
+    """Return the path of a dataset with each `{axis}` replaced by the item that the place names.
 
     Raises:
-        StoreError: It does not name one.
+        StoreError: The place names no item of one of these axes.
     """
     try:
         return template.format(**_items(place))
@@ -238,7 +260,7 @@ def _items(place: Place | None) -> dict[str, Key]:
 
 
 def _scalar_names(template: str) -> list[str]:
-    """Names of the numbers without axes that are declared in a group."""
+    """Return the names of the numbers without axes that are declared in a group."""
     group = f"{template}/"
     found = [path.removeprefix(group) for path, field in FIELDS.items() if path.startswith(group) and not field.axes]
     return [name for name in found if "/" not in name]

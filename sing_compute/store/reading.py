@@ -1,4 +1,4 @@
-"""Reading the cells of declared columns at a place: one axis gives the rows, the place fixes the others."""
+"""Read the cells of declared columns at a place: one axis gives the rows, the place fixes the others."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,16 +19,16 @@ from sing_compute.store.place import Key, Place
 from sing_compute.store.read import Store, located
 
 SMALL = 2**16
-"""Bytes of a dataset that is kept as a whole while a table is built."""
+"""Most bytes of a dataset that is held in memory as a whole while a table is built."""
 NAN = np.array([np.nan], np.float32)
 
 
 @dataclass(frozen=True, eq=False)
 class RowReader:
-    """The rows of one table, and their cells of any declared dataset.
+    """Read the cells of any declared dataset for the rows of one table.
 
-    With `members` each row is one item of a group axis and has datasets of its own; else rows are positions of the axis: `ids`,
-    or without them `start` up to `stop`.
+    With `members` each row is one item of a group axis and has its own datasets. Otherwise rows are positions of the axis:
+    `ids`, or without them `start` up to `stop`.
     """
 
     store: Store
@@ -62,7 +62,7 @@ class RowReader:
         return names[self.start : self.stop] if self.ids is None else names[self.ids]  # a part of it costs no copy
 
     def holds(self, path: str, at: Fixed = ()) -> bool:
-        """Return True if the file holds a dataset for the rows, or for one of them, at the place's items."""
+        """Return True if the file holds a dataset for at least one row, at the place's items."""
         field = catalogue.FIELDS[path]
         if not self._reaches(field, at):
             return False
@@ -78,7 +78,7 @@ class RowReader:
         return self.axis in catalogue.FIELDS[path].axes
 
     def values(self, path: str, at: Fixed = ()) -> Values:
-        """Cells of a dataset by row; large ones are read as they are asked for, indices become the names that they point to."""
+        """Return the cells of a dataset by row; large ones are read when they are used, and indices become names."""
         field = catalogue.FIELDS[path]
         names = self._index_names(field)
         if self.members is None and field.axes[:1] == (self.axis,) and self.ids is None:
@@ -90,7 +90,7 @@ class RowReader:
         return Values(Loaded(len(self), quiet(lambda: self.cells(path, at))), names=names)
 
     def cells(self, path: str, at: Fixed = ()) -> Cells:
-        """Cells of a dataset, (row, ...), as they are stored; a dataset without the rows' axis as a whole.
+        """Return the cells of a dataset, (row, ...), as they are stored; the whole of a dataset without the rows' axis.
 
         Raises:
             StoreError: The file does not hold it, or not at these items.
@@ -101,7 +101,7 @@ class RowReader:
         return self._pick(self.store.dataset(located(path, self.place)), field, at, self.place)
 
     def pairs(self, path: str, at: Fixed, *, of: str) -> NDArray[Any] | None:
-        """Ends of the intervals of a dataset `of`, (bound, row); None where the file holds none for these rows."""
+        """Return the ends of the intervals of a dataset `of`, (bound, row); None if the file holds none for these rows."""
         field = catalogue.FIELDS[path]
         if not self.holds(path):
             return None
@@ -129,7 +129,7 @@ class RowReader:
         return self._known[path]
 
     def _dataset(self, path: str) -> Any:
-        """A dataset; one that several columns are read from is kept while it is small."""
+        """Return a dataset. A small one is held in memory, because several columns may be read from it."""
         stored = self.store.dataset(path)
         if stored.size * stored.dtype.itemsize > SMALL:
             return stored
@@ -143,7 +143,7 @@ class RowReader:
         return [located(path, self.place.at(**{self.axis: member})) for member in self.members]
 
     def _of_members(self, field: Field, at: Fixed) -> Cells:
-        """One value for each member: text is empty and numbers are NaN where it has none."""
+        """Return one value for each member; empty text or NaN for a member without one."""
         text = field.dtype == "text"
         found: list[Any] = []
         for member, concrete in zip(self.members or (), self._paths(field.path), strict=True):
@@ -162,7 +162,7 @@ class RowReader:
         return cells
 
     def _pick(self, stored: Stored | NDArray[Any], field: Field, at: Fixed, place: Place) -> Cells:
-        """Rows of a dataset at the items that the place and the column fix."""
+        """Return rows of a dataset at the items that the place and the column fix."""
         keys: list[Any] = []
         for axis in field.axes:
             if axis == self.axis and self.members is None:
@@ -175,14 +175,14 @@ class RowReader:
         if isinstance(first, slice) and first == slice(None) and not any(isinstance(k, int) for k in rest):
             return np.asarray(stored[()])
         cells = np.asarray(stored[first])
-        kept = 0 if isinstance(first, int) else 1
+        axes = 0 if isinstance(first, int) else 1
         for key in rest:
-            cells = cells[(slice(None),) * kept + (key,)]
-            kept += not isinstance(key, int)
+            cells = cells[(slice(None),) * axes + (key,)]
+            axes += not isinstance(key, int)
         return cells
 
     def _position(self, axis: str, at: Fixed, place: Place) -> int | slice:
-        """Position that is read of an axis; all of it where nothing fixes it."""
+        """Return the position on an axis that is read; the whole axis if nothing fixes it."""
         fixed = dict(at).get(axis)
         if isinstance(fixed, str):
             names = [str(name) for name in self.store.items(axis, place)]
@@ -201,7 +201,7 @@ class RowReader:
         return [key for key in found if isinstance(key, int)]
 
     def _reaches(self, field: Field, at: Fixed) -> bool:
-        """Figures of all images say nothing of a subset: a dataset without an optional axis is of its first item."""
+        """Return True if a dataset is valid at the place: one without an optional axis belongs to that axis' first item."""
         options = catalogue.table(self.place.table).options
         chosen = [axis for axis in options if self.place.key(axis) not in (None, 0) and not self._owns_rows(axis)]
         return all(axis in field.axes or "{" not in field.path for axis in chosen)
@@ -221,7 +221,7 @@ class _NoSuchItemError(StoreError):
 
 
 def quiet(load: Callable[[], Cells]) -> Callable[[], Cells]:
-    """The same without warnings of numpy: a file may hold any number."""
+    """Return the same function without numpy's warnings: a file may hold any number."""
 
     def silent() -> Cells:
         with np.errstate(all="ignore"):

@@ -1,4 +1,4 @@
-"""The order of numbers: a stable sort that is ten times as fast as numpy's on a million of them."""
+"""Sort positions by numbers: a stable sort that is ten times as fast as numpy's for a million numbers."""
 
 from typing import Any
 
@@ -11,10 +11,14 @@ _CHUNK = 2**16
 
 
 def sorting(keys: NDArray[Any], *, descending: bool = False) -> NDArray[np.int32]:
-    """Positions in the order of the keys (item), equal ones in their own order, NaN last whether numbers rise or fall.
+    """Return positions (item) in the order of the keys; equal keys stay in their order, and NaN is last in either direction.
 
     Keys of 32 bits are sorted together with their positions as one number of 64 bits: numpy sorts plain numbers by vector
     instructions, which took 14 ms for 1.28 million where a stable argsort took 134.
+
+    Args:
+        keys: Numbers (item).
+        descending: Largest key first; NaN is last also then.
     """
     small = keys.dtype.kind == "f" and keys.dtype.itemsize <= 4
     if not small and not (keys.dtype.kind in "iu" and _fits(keys)):
@@ -26,7 +30,7 @@ def sorting(keys: NDArray[Any], *, descending: bool = False) -> NDArray[np.int32
     for low in range(0, len(keys), _CHUNK):
         chunk = slice(low, min(low + _CHUNK, len(keys)))
         parts[chunk, 0] = np.arange(chunk.start, chunk.stop, dtype=np.uint32)
-        parts[chunk, 1] = _rising(keys[chunk], descending=descending)
+        parts[chunk, 1] = _ascending_bits(keys[chunk], descending=descending)
     joined.sort()
     return parts[:, 0].astype(np.int32)
 
@@ -35,8 +39,8 @@ def _fits(keys: NDArray[Any]) -> bool:
     return not len(keys) or bool(-(2**31) <= keys.min() <= keys.max() < 2**31)
 
 
-def _rising(keys: NDArray[Any], *, descending: bool) -> NDArray[np.uint32]:
-    """Unsigned numbers that rise with the keys (fall where wanted), the largest for NaN."""
+def _ascending_bits(keys: NDArray[Any], *, descending: bool) -> NDArray[np.uint32]:
+    """Return unsigned numbers in the order of the keys (in reverse order if descending), the largest for NaN."""
     if keys.dtype.kind in "iu":
         high = keys.astype(np.int32)
         high ^= np.int32(-(2**31))

@@ -1,4 +1,4 @@
-"""Building the plain table of a place from its declaration. A table is a list of columns over lazily read values."""
+"""Build the table of a place, without comparison, from its declaration. Values are read when they are used."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -17,27 +17,27 @@ from sing_compute.store.reading import RowReader, quiet
 from sing_compute.store.text import store_error
 
 NAMING = ("label", "index", "code")
-"""Roles of columns that say which row it is."""
+"""Roles of columns that identify a row."""
 
 
 def plain_table(store: Store, place: Place, *, only: Collection[str] | None = None, every_row: bool = False) -> Table:
-    """Open the table of a place, or one of its rows along another axis. What a file lacks is a column less.
+    """Open the table of a place, or one of its rows along another axis. Columns that the file lacks are left out.
 
     Args:
         store: The results file.
-        place: The table and its items; a comparison in it is left out of account.
-        only: Of the columns beside names and positions, these alone; each is read when it is asked for.
-        every_row: Keep rows that count nothing.
+        place: The table and its items; a comparison in it is ignored.
+        only: Names of the columns to open in addition to names and positions; None for all. Each is read when it is used.
+        every_row: Include rows with a count of zero.
 
     Raises:
-        StoreError: The place names no item where it must, or one that the file does not hold, or there is nothing to show.
+        StoreError: The place lacks an item or names one that the file does not hold, or the file has no such table.
     """
     spec = catalogue.table(place.table)
     _check_items(store, spec, place)
     rows = _rows(store, spec, place, every_row=every_row)
     columns = _columns(spec, rows, only, lazy=bool(place.along))
     if place.along:
-        columns = _named_along(store, spec, rows, columns)
+        columns = _order_along(store, spec, rows, columns)
     if only is None and all(column.role in (*NAMING, "text") for column in columns):
         where = place.name(spec.within[0]) if spec.within else store.path.name
         raise store_error(f"{where} has no {spec.absent or spec.name}")
@@ -50,7 +50,7 @@ def plain_table(store: Store, place: Place, *, only: Collection[str] | None = No
 
 
 def _check_items(store: Store, spec: TableSpec, place: Place) -> None:
-    """Refuse a place that misses an item, or names one that is not there."""
+    """Refuse a place that lacks an item, or names one that the file does not hold."""
     if place.along and place.along not in catalogue.along_axes(spec):
         raise store_error(f"{spec.name} cannot be shown along {place.along}")
     wanted = [axis for axis in spec.within if axis != place.along] + ([spec.rows] if place.along else [])
@@ -88,7 +88,7 @@ def _rows(store: Store, spec: TableSpec, place: Place, *, every_row: bool) -> Ro
 
 
 def _check_measured(store: Store, spec: TableSpec, place: Place) -> None:
-    """Refuse a place within an item that counts nothing: its rows have no value."""
+    """Refuse a place within an item with a count of zero, because its rows have no values."""
     for axis in spec.within:
         listed = catalogue.table_of_rows(axis)
         position = place.index(axis)
@@ -143,7 +143,7 @@ def _label_text(declared: definition.Column) -> str:
 
 
 def _values(declared: definition.Column, rows: RowReader, *, lazy: bool) -> Values | None:
-    """Cells of a declared column; None where the file does not hold them."""
+    """Return the cells of a declared column; None if the file does not hold them."""
     if declared.derived is not None:
         return _derived(declared, rows, lazy=lazy)
     if declared.field:
@@ -152,7 +152,7 @@ def _values(declared: definition.Column, rows: RowReader, *, lazy: bool) -> Valu
         if rows.place.along and not rows.varies(declared.field):
             return _constant(declared, rows)
         values = rows.values(declared.field, declared.at)
-        return _finished(declared, values, rows, lazy=lazy)
+        return _read_if_few(declared, values, rows, lazy=lazy)
     if declared.role == "index":
         on_axis = rows.axis == catalogue.table(rows.place.table).rows
         position = rows.place.index(catalogue.table(rows.place.table).rows)
@@ -160,13 +160,13 @@ def _values(declared: definition.Column, rows: RowReader, *, lazy: bool) -> Valu
     if rows.axis != catalogue.table(rows.place.table).rows:
         return _constant(declared, rows)
     axis = catalogue.axis(rows.axis)
-    if rows.members is None and axis.parent and rows.ids is None:  # names of many rows: read as they are asked for
+    if rows.members is None and axis.parent and rows.ids is None:  # names of many rows are read when they are used
         return Values(rows.store.dataset(located(axis.labels, rows.place)), rows.start, rows.stop)
     return Values(rows.names)
 
 
-def _finished(declared: definition.Column, values: Values, rows: RowReader, *, lazy: bool) -> Values:
-    """Few values at once, so that a table of them does not change with the file."""
+def _read_if_few(declared: definition.Column, values: Values, rows: RowReader, *, lazy: bool) -> Values:
+    """Read the values at once if they are few, so that a later change of the file does not change the table."""
     stored = isinstance(values.source, Stored)
     if rows.members is None and (lazy or stored):
         return values
@@ -177,7 +177,7 @@ def _finished(declared: definition.Column, values: Values, rows: RowReader, *, l
 
 
 def _constant(declared: definition.Column, rows: RowReader) -> Values | None:
-    """The same cell in every row: what names the row that is shown along another axis."""
+    """Return a column with one cell repeated in every row: the name of the row that is shown along another axis."""
     place, spec = rows.place, catalogue.table(rows.place.table)
     if rows.members is None or declared.role not in NAMING:
         return None
@@ -211,7 +211,7 @@ def _derived(declared: definition.Column, rows: RowReader, *, lazy: bool) -> Val
 
 
 def _ends(declared: definition.Column, interval: definition.Interval, rows: RowReader) -> list[Source] | None:
-    """Cells of an interval's lower and upper end; None where the file does not hold them."""
+    """Return the cells of an interval's lower and upper end; None if the file does not hold them."""
     if interval.half:
         if not rows.holds(interval.half):
             return None
@@ -225,7 +225,7 @@ def _ends(declared: definition.Column, interval: definition.Interval, rows: RowR
 
 
 def _rankings(rows: RowReader, spec: TableSpec, only: Collection[str] | None) -> dict[str, Stored]:
-    """Stored ascending orders of all rows, by column."""
+    """Return the stored ascending orders of all rows, by column."""
     if rows.members is not None or rows.place.along:
         return {}
     if rows.stop != rows.store.count(rows.axis, rows.place):
@@ -238,8 +238,8 @@ def _rankings(rows: RowReader, spec: TableSpec, only: Collection[str] | None) ->
     return {name: rows.store.dataset(path) for name, path in wanted.items() if path in rows.store}
 
 
-def _named_along(store: Store, spec: TableSpec, rows: RowReader, columns: list[Column]) -> list[Column]:
-    """Columns of a row along an axis: first what names the axis' items, then the figures, then what names the row itself."""
+def _order_along(store: Store, spec: TableSpec, rows: RowReader, columns: list[Column]) -> list[Column]:
+    """Order the columns of a row along an axis: names of the axis' items, then figures, then names of the row itself."""
     listed = catalogue.table_of_rows(rows.axis)
     naming: list[Column] = []
     if listed is not None:

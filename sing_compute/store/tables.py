@@ -1,4 +1,4 @@
-"""The tables people read: the screen, CSV export and DataFrames all open them here."""
+"""Open the tables that people read: screen, CSV export and DataFrames all use this module."""
 
 from collections.abc import Collection
 
@@ -10,12 +10,12 @@ from sing_compute.store.table_building import plain_table
 
 
 def open_table(store: Store, place: Place, *, only: Collection[str] | None = None) -> Table:
-    """Open the table at a place; no column of many rows is read before it is asked for.
+    """Open the table at a place; a column of many rows is read only when it is used.
 
     Args:
         store: The results file.
-        place: The table, its items, and what is compared there.
-        only: Of the columns beside names and positions, these alone (not for comparisons).
+        place: The table, its items, and perhaps a comparison.
+        only: Names of the columns to open in addition to names and positions; None for all. Not for comparisons.
 
     Raises:
         StoreError: The file does not hold it.
@@ -24,12 +24,17 @@ def open_table(store: Store, place: Place, *, only: Collection[str] | None = Non
 
 
 def model_table(store: Store) -> Table:
-    """One row per model: its summary figures, most wanted first."""
+    """Open the table with one row per model: its summary figures, the most important first."""
     return open_table(store, Place("models"))
 
 
 def class_table(store: Store, model: str, subset: str = "all") -> Table:
-    """One row per class with images in the subset. Controls are of all images of a class.
+    """Open the table with one row per class that has images in the subset. Controls are of all images of a class.
+
+    Args:
+        store: The results file.
+        model: Name of the model.
+        subset: Name of the subset.
 
     Raises:
         StoreError: No such model or subset.
@@ -39,7 +44,12 @@ def class_table(store: Store, model: str, subset: str = "all") -> Table:
 
 
 def concept_table(store: Store, model: str, class_index: int) -> Table:
-    """One row per concept: how the removal of the null part moves the images of one class.
+    """Open the table with one row per concept: its angles to the images of one class before and after the removal.
+
+    Args:
+        store: The results file.
+        model: Name of the model.
+        class_index: Index of the class.
 
     Raises:
         StoreError: No such model or class, or the model has no scores.
@@ -48,7 +58,12 @@ def concept_table(store: Store, model: str, class_index: int) -> Table:
 
 
 def image_table(store: Store, model: str, class_index: int | None = None) -> Table:
-    """One row per image of a class, or of the whole file for None.
+    """Open the table with one row per image of a class, or of the whole file for None.
+
+    Args:
+        store: The results file.
+        model: Name of the model.
+        class_index: Index of the class; None for all classes.
 
     Raises:
         StoreError: No such model or class.

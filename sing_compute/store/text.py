@@ -1,4 +1,4 @@
-"""Text of a results file on its way to people: no control, direction or invisible characters, and lines of bounded length."""
+"""Make text of a results file safe to show: no control, direction or invisible characters, and lines of bounded length."""
 
 import re
 
@@ -10,28 +10,28 @@ _STEERING = re.compile(
 )
 _LINE = 400
 _FORMULA = tuple("=+-@\t\r＝＋－＠")
-"""Spreadsheets take the full-width ones too."""
+"""Characters at which a spreadsheet begins a formula; full-width ones count, too."""
 _INNER_CELL = re.compile(r"(;\s*)(?=[=+\-@＝＋－＠])")
-"""Where half of Europe's spreadsheets begin another cell."""
+"""A semicolon, which begins another cell in many European spreadsheets, before the beginning of a formula."""
 
 
 def clean(text: str) -> str:
-    """The text without control, direction and invisible characters: nothing in it can steer a terminal."""
+    """Return the text without control, direction and invisible characters, so that it cannot control a terminal."""
     return text if text.isascii() and text.isprintable() else _STEERING.sub("", text)
 
 
 def one_line(text: object) -> str:
-    """Any text as one harmless line of bounded length."""
+    """Return any text as one harmless line of bounded length."""
     line = clean(" ".join(str(text)[: 4 * _LINE].split()))
     return line if len(line) <= _LINE else line[: _LINE - 3] + "..."
 
 
 def store_error(text: object) -> StoreError:
-    """An error whose one line may quote what stands in a file."""
+    """Return a StoreError; its one line may quote text of a file."""
     return StoreError(one_line(text))
 
 
 def csv_text(text: str) -> str:
-    """The text as a CSV cell that no spreadsheet takes for a formula: control characters out, a leading ' where needed."""
+    """Return the text as a CSV cell that no spreadsheet reads as a formula: without control characters, with a ' if needed."""
     cleaned = _INNER_CELL.sub(r"\1'", clean(text))
     return "'" + cleaned if text.startswith(_FORMULA) or cleaned.lstrip().startswith(_FORMULA) else cleaned

@@ -1,4 +1,4 @@
-"""Checking a results file: its structure against the declared analyses, and what each of them can show to be true."""
+"""Check a results file: its structure against the declared analyses, and the contents of each analysis."""
 
 from collections.abc import Callable
 from functools import partial
@@ -19,7 +19,7 @@ from sing_compute.store.text import one_line
 
 Checks = Callable[["Checker", Store], None]
 CHECKS: dict[str, Checks] = {"images": check_images, "classifiers": check_classifiers, "sing": check_sing}
-"""What a file must show of an analysis beyond its structure, by the analysis' name."""
+"""Checks of an analysis' contents, by the analysis' name."""
 _CHUNK = 2**20
 
 
@@ -27,11 +27,11 @@ class Verification(NamedTuple):
     """Result of checking a file."""
 
     problems: list[str]
-    """One line each."""
+    """One line for each problem."""
     checks: int
-    """Number of checks made."""
+    """Number of checks."""
     unknown: list[str]
-    """Groups and datasets that no analysis of this program declares; they are kept and not checked."""
+    """Groups and datasets that no analysis of this program declares; they are not checked."""
 
 
 def verify(store: Store) -> Verification:
@@ -39,7 +39,7 @@ def verify(store: Store) -> Verification:
     checker = Checker(store)
     with np.errstate(all="ignore"):
         checker.attempt("the structure", checker.structure)
-        if not checker.problems:  # values are only worth checking where the structure holds
+        if not checker.problems:  # values are checked only if the structure is correct
             for analysis in catalogue.analyses():
                 if is_present(store, analysis):
                     checker.attempt(analysis.name, partial(checker.indices, analysis))
@@ -49,7 +49,7 @@ def verify(store: Store) -> Verification:
 
 
 class Checker:
-    """Collects the problems of one file."""
+    """Collect the problems of one file."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -58,13 +58,13 @@ class Checker:
         self.made = 0
 
     def check(self, good: Any, problem: str) -> None:
-        """Count one check and keep the problem if it failed."""
+        """Count one check, and record the problem if it failed."""
         self.made += 1
         if not bool(good):
             self.problems.append(one_line(problem))
 
     def attempt(self, path: str, checks: Callable[[], None]) -> None:
-        """Run some checks; values that they cannot even be made on are a problem, too."""
+        """Run some checks; an error that they raise is a problem, too."""
         try:
             with reading(path):
                 checks()
@@ -91,7 +91,7 @@ class Checker:
     def _dataset(self, path: str, field: Field, *, wanted: bool) -> None:
         try:
             stored = self.store.examine(path)
-        except UnknownLengthError:  # what is wrong is said where its axes are defined
+        except UnknownLengthError:  # the problem is reported where its axes are defined
             return
         except StoreError as error:
             self.check(False, str(error))
@@ -106,7 +106,7 @@ class Checker:
         self.check(unit == field.unit, f"{path}: attribute unit is {unit!r}")
 
     def indices(self, analysis: Analysis) -> None:
-        """Check that indices point to items of their axis; -1 means none."""
+        """Check that indices point to items of their axis; -1 is no item."""
         for path, field in self._stored(analysis):
             if not field.of:
                 continue
@@ -119,7 +119,7 @@ class Checker:
             self.check(low >= -1 and high < count, f"{path}: outside the {catalogue.plural(field.of)}")
 
     def _stored(self, analysis: Analysis) -> list[tuple[str, Field]]:
-        """Datasets of an analysis that the file holds."""
+        """Return the datasets of an analysis that the file holds."""
         items = [] if analysis.subject == "file" else self.store.members(analysis.subject)
         found = [(field.path, field) for field in fields_within(analysis, subject=analysis.subject == "file")]
         if analysis.subject != "file":

@@ -1,4 +1,4 @@
-"""Writing a results file: under another name, by the schema, then renamed. The old file stays whole until that moment."""
+"""Write a results file by the schema, under a temporary name, and rename it at the end; until then the old file remains."""
 
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -20,19 +20,25 @@ from sing_compute.store.text import one_line
 
 Attribute = str | int | float | bool
 _ATTRIBUTE_TEXT = 32_000
-"""Bytes; HDF5 keeps attributes of at most 64 KiB."""
+"""Most bytes of a text attribute; HDF5 stores attributes of at most 64 KiB."""
 _SLICE = 8192
-"""Texts that are encoded at once."""
+"""Number of texts that are encoded at once."""
 
 
 class Writer:
-    """Puts arrays where the schema says, with axes, unit, description and version beside each."""
+    """Write arrays at the places that the schema defines, each with its axes, unit, description and version."""
 
     def __init__(self, file: h5py.File) -> None:
         self._file = file
 
     def create(self, path: str, shape: tuple[int, ...], **items: str | None) -> h5py.Dataset:
-        """Create an empty numeric dataset for results that arrive row by row; `items` as in `put`."""
+        """Create an empty numeric dataset for results that come row by row.
+
+        Args:
+            path: Its declared path, as in `put`.
+            shape: Length of each declared axis.
+            items: As in `put`.
+        """
         field = FIELDS[path]
         dataset = self._file.create_dataset(path.format(**items), shape=shape, dtype=field.dtype)
         self._describe(dataset, path)
@@ -59,7 +65,7 @@ class Writer:
         self._describe(self._file.create_dataset(path.format(**items), data=array), path)
 
     def annotate(self, group: str, attributes: Mapping[str, Attribute]) -> None:
-        """Attributes of a group: provenance and settings."""
+        """Write attributes of a group: provenance and settings."""
         target = self._file.require_group(group)
         for name, value in attributes.items():
             _attribute(target, name, value)
@@ -69,11 +75,11 @@ class Writer:
 
         Args:
             store: The file to copy.
-            leave_out: Paths of groups and datasets that are not copied, because they depend on what changes. What this file
-                holds already stays as it is.
+            leave_out: Paths of groups and datasets that are not copied, because they depend on changed data. Data that this
+                file holds already remain.
 
         Raises:
-            StoreError: Something in it holds links, or data outside its file, or cannot be copied.
+            StoreError: The file holds links, or data outside itself, or cannot be copied.
         """
         store.check_tree("")
         for name, value in store.file.attrs.items():
@@ -98,7 +104,12 @@ class Writer:
             self._copy_into(store, path, leave_out)
 
     def copy_item(self, store: Store, path: str, *, name: str | None = None) -> None:
-        """Copy one group or dataset from another results file, bit for bit; under a new last name if one is given.
+        """Copy one group or dataset from another results file, bit for bit.
+
+        Args:
+            store: The other file.
+            path: Path of the group or dataset.
+            name: New last part of the path; None to keep the old one.
 
         Raises:
             StoreError: It holds links, or data outside its file, or cannot be copied.
@@ -115,12 +126,12 @@ class Writer:
             raise StoreError(f"{store.path}: {one_line(error)}") from error
 
     def replace(self, path: str, values: ArrayLike | Iterable[str], **items: str | None) -> None:
-        """Write one declared dataset in the place of the one that was copied; arguments as in `put`."""
+        """Replace a copied dataset; arguments as in `put`."""
         del self._file[path.format(**items)]
         self.put(path, values, **items)
 
     def _put_text(self, name: str, values: ArrayLike | Iterable[str]) -> h5py.Dataset:
-        """Text in slices, so that a million keys need no copies of all at once."""
+        """Write text in slices, so that a million keys are never copied all at once."""
         texts = values if isinstance(values, Sequence) else list(values)  # type: ignore[arg-type]
         length = max((len(_encoded(text)) for text in texts), default=1) or 1
         dataset = self._file.create_dataset(name, (len(texts),), dtype=h5py.string_dtype("utf-8", length))
@@ -139,12 +150,12 @@ class Writer:
 
 
 def _encoded(text: object) -> bytes:
-    """UTF-8, no longer than a reader takes."""
+    """Return text as UTF-8, no longer than a reader accepts."""
     return str(text).encode("utf-8", "replace")[:MAX_TEXT]
 
 
 def _attribute(item: h5py.Group | h5py.Dataset, name: str, value: Attribute) -> None:
-    """One attribute; text of fixed length, for the same reason as in datasets: a damaged heap cannot be read safely."""
+    """Write one attribute; text has a fixed length, as in datasets, because a damaged heap cannot be read safely."""
     if isinstance(value, str):
         text = value.encode("utf-8", "replace")[:_ATTRIBUTE_TEXT]
         item.attrs.create(name, text, dtype=h5py.string_dtype("utf-8", max(1, len(text))))
@@ -154,12 +165,14 @@ def _attribute(item: h5py.Group | h5py.Dataset, name: str, value: Attribute) -> 
 
 @contextmanager
 def replace_store(path: Path, *, scratch: Path) -> Iterator[Writer]:
-    """Write a new results file in `scratch` and, if the block ends well, put it in the place of `path` in one step.
+    """Write a new results file in `scratch` and, if the block raises nothing, replace `path` by it in one step.
 
-    `scratch` must be on the file system of `path`: only a rename inside one file system is atomic.
+    Args:
+        path: The results file.
+        scratch: Folder for the unfinished file, on the file system of `path`: only a rename inside one file system is atomic.
 
     Raises:
-        StoreError: The file cannot be written; what stood at `path` is untouched.
+        StoreError: The file cannot be written; an old file at `path` is unchanged.
     """
     scratch.mkdir(parents=True, exist_ok=True)
     temporary = scratch / f"{path.name}.{os.getpid()}.tmp"
@@ -181,7 +194,7 @@ def replace_store(path: Path, *, scratch: Path) -> Iterator[Writer]:
         sync_folder(path.parent)
     except Exception as error:
         failure = stream.failure if stream is not None and stream.failure is not None else error
-        if isinstance(failure, OSError):  # HDF5 may have made something else of it
+        if isinstance(failure, OSError):  # HDF5 may have raised another error for it
             raise StoreError(write_failure(path, failure)) from error
         raise
     finally:

@@ -58,7 +58,7 @@ class MlpTranslator:
 
     kind: Kind
     network: nn.Sequential
-    """In evaluation mode, float32. Input: standardised features; output: centred embeddings over `target_scale`."""
+    """Network in evaluation mode, float32. Input: standardised features; output: centred embeddings over `target_scale`."""
     mean_feature: Float[Tensor, " dim"]
     feature_scale: Float[Tensor, " dim"]
     """Standard deviation of each feature; 1 for a constant one."""
@@ -275,16 +275,16 @@ def _minibatches(rows: Iterable[tuple[Tensor, Tensor]], size: int) -> Iterator[t
     for pair in rows:
         pool.append(pair)
         if sum(len(part) for part, _ in pool) >= POOL:
-            features, targets = _shuffled(pool)
+            features, targets = _shuffle(pool)
             count = max(1, len(features) // 2 // size) * size
             yield from zip(torch.split(features[:count], size), torch.split(targets[:count], size), strict=True)
             pool = [(features[count:], targets[count:])]
-    features, targets = _shuffled(pool)
+    features, targets = _shuffle(pool)
     if len(features):
         yield from zip(torch.split(features, size), torch.split(targets, size), strict=True)
 
 
-def _shuffled(pool: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+def _shuffle(pool: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
     features, targets = (torch.cat(parts) for parts in zip(*pool, strict=True))
     order = torch.randperm(len(features)).to(features.device)
     return features[order], targets[order]

@@ -61,12 +61,22 @@ class RidgeSums:
 
     @classmethod
     def of(cls, features: Float[Tensor, "image dim"], targets: Float[Tensor, "image clip"]) -> RidgeSums:
-        """Return the sums of one batch."""
+        """Return the sums of one batch.
+
+        Args:
+            features: Features of any precision.
+            targets: Unit embeddings of the same images.
+        """
         f, z = features.double(), targets.double()
         return cls(len(f), f.sum(0), z.sum(0), f.T @ f, f.T @ z, float(z.square().sum()))
 
     def include(self, features: Float[Tensor, "image dim"], targets: Float[Tensor, "image clip"]) -> RidgeSums:
-        """Add one batch in place and return the sums; do not use `self` afterwards. The large matrices are not copied."""
+        """Add one batch in place and return the sums; do not use `self` afterwards. The large matrices are not copied.
+
+        Args:
+            features: Features of any precision.
+            targets: Unit embeddings of the same images.
+        """
         f, z = features.double(), targets.double()
         return RidgeSums(
             self.count + len(f),
@@ -101,7 +111,7 @@ class RidgeSums:
 
     @property
     def mean_target(self) -> Float[Tensor, " clip"]:
-        """Mean of z: what a translator that ignores its input would answer."""
+        """Mean of z, the output of a translator that ignores its input."""
         mean: Tensor = self.targets / self.count
         return mean
 
@@ -152,7 +162,7 @@ class RidgePath:
         return AffineTranslator(weight, self.mean_target - weight @ self.mean_feature)
 
     def rotate(self, features: Float[Tensor, "image dim"]) -> Float[Tensor, "image dim"]:
-        """Return centred features in the eigenvectors' coordinates, float64: what `translate` takes for every penalty."""
+        """Return centred features in the eigenvectors' coordinates, float64: the input of `translate` for every penalty."""
         rotated: Tensor = (features.double() - self.mean_feature) @ self._vectors
         return rotated
 

@@ -33,7 +33,7 @@ class ImportedTranslator:
     """An affine translator that was read from a file, and what the file says about it."""
 
     translator: AffineTranslator
-    """In float64, whatever precision the file has."""
+    """The translator in float64, for any precision of the file."""
     clip: str
     """Name of its CLIP space, as `--clip` names it."""
     sha256: str

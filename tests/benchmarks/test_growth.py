@@ -26,7 +26,7 @@ def test_growth_is_written_axis_by_axis(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 def test_memory_is_compared_with_the_smallest_size(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(memory, "RESULTS", tmp_path)
-    monkeypatch.setattr(memory, "taken", lambda world: memory.Taken(1.0, 300.0, 400.0 + world.images / 2**20, 700.0))
+    monkeypatch.setattr(memory, "usage_of", lambda world: memory.Usage(1.0, 300.0, 400.0 + world.images / 2**20, 700.0))
     memory.main(["--images", "1048576", "11534336"])
     table = (tmp_path / "memory.csv").read_text().splitlines()
     assert table[1].endswith(",401.0,700.0,0.0,0.0")
@@ -36,4 +36,4 @@ def test_memory_is_compared_with_the_smallest_size(monkeypatch: pytest.MonkeyPat
 
 def test_a_world_that_cannot_be_measured_ends_the_benchmark() -> None:
     with pytest.raises(SystemExit, match="failed with code"):
-        memory.taken(World(images=0), script="/nothing.py")
+        memory.usage_of(World(images=0), script="/nothing.py")

@@ -121,7 +121,7 @@ def test_decoding_is_never_far_ahead_of_computing(
 ) -> None:
     """A slow network and a fast disk must not fill the memory."""
     made, used, most = [0], [0], [0]
-    decoding, whole = features.decoded, Classifier.__call__
+    decoding, whole = features.decode_for, Classifier.__call__
 
     def counted(*arguments: object) -> Iterator[object]:
         for batch in decoding(*arguments):  # type: ignore[arg-type]
@@ -133,7 +133,7 @@ def test_decoding_is_never_far_ahead_of_computing(
         used[0] += len(batch)
         return whole(self, batch, precision)
 
-    monkeypatch.setattr(features, "decoded", counted)
+    monkeypatch.setattr(features, "decode_for", counted)
     monkeypatch.setattr(Classifier, "__call__", counting)
     extracted(tmp_path, images, threads=1)
     assert most[0] <= features.DECODED + 4 * BATCH

@@ -104,7 +104,7 @@ def test_streams_that_run_out_of_memory_together_halve_the_batch_once(networks: 
     network = Network("small", lambda image: image, forward)
     batch = torch.randn(16, 3, 2, 2)
     with Streams(2) as streams:
-        found, _ = networks.timed(streams, network, batch, "float32")
+        found, _ = networks.run_timed(streams, network, batch, "float32")
     assert torch.equal(torch.cat([piece["small/features"] for piece in found]), batch.flatten(1) * 2)
     assert said == ["small: cpu is out of memory; going on with 4 images at a time"]
 

@@ -349,7 +349,7 @@ def test_what_killed_processes_left_half_written_goes_when_work_goes_on(output: 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(SingError, match=r"^cannot write beside .*/file/results.h5: .*; choose another -o$"):
+    with pytest.raises(SingError, match=r"^cannot write next to .*/file/results.h5: .*; choose another -o$"):
         WorkFolder(tmp_path / "file" / "results.h5", fresh=False)
 
 

@@ -11,7 +11,7 @@ from sklearn.linear_model import Ridge
 from sing_compute.linalg.null_space import split_head
 from sing_compute.measuring import fitting
 from sing_compute.measuring.fitting import FOLDS, fit_translator, fold_sums, measure_path
-from sing_compute.measuring.reader import PairedBatch, joined, spread
+from sing_compute.measuring.reader import PairedBatch, join_batches, spread
 from sing_compute.translator.ridge import RidgePath
 
 IMAGES, DIM, CLIP, CLASSES = 230, 20, 9, 6
@@ -106,11 +106,11 @@ def test_the_chosen_penalty_has_the_best_cosine_of_the_path() -> None:
 @pytest.mark.parametrize("images", [1, 60, 130, 1000])
 def test_joined_batches_hold_the_same_images_in_order(images: int) -> None:
     world = World()
-    found = list(joined(world.batches(), images))
+    found = list(join_batches(world.batches(), images))
     assert all(len(batch.features) >= images for batch in found[:-1])
     assert [batch.rows.start for batch in found] == [0, *(batch.rows.stop for batch in found[:-1])]
     assert found[-1].rows.stop == IMAGES
     for name in ("features", "targets", "labels", "folds"):
         np.testing.assert_array_equal(torch.cat([getattr(batch, name) for batch in found]), getattr(world, name))
-    chosen = torch.cat([batch.features for batch in joined(spread(world.batches(), 7), images)])
+    chosen = torch.cat([batch.features for batch in join_batches(spread(world.batches(), 7), images)])
     np.testing.assert_array_equal(chosen, world.features[::7])

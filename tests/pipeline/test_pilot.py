@@ -56,11 +56,11 @@ def test_time_that_grows_with_images_and_classes_is_told_exactly(
             clock += 2 * FIXED + PER_CONTROL * min(count, CONTROLLED)
 
     monkeypatch.setattr(pilot.Results, "write", write)
-    monkeypatch.setattr(pilot.time, "perf_counter", lambda: clock)
+    monkeypatch.setattr(pilot.time, "monotonic", lambda: clock)
     monkeypatch.setattr(pilot, "PILOT_IMAGES", pilot_images)
     monkeypatch.setattr(pilot, "CONTROL_IMAGES", CONTROLLED)
     expected = 3 * FIXED + PER_IMAGE * IMAGES + PER_CLASS * 4 + PER_CONTROL * CONTROLLED
-    assert measuring_seconds(*ready, given={}, progress=Progress()) == pytest.approx(expected)
+    assert measuring_seconds(*ready, translators={}, progress=Progress()) == pytest.approx(expected)
 
 
 def test_a_pilot_measures_a_results_file_of_the_first_images_and_leaves_nothing(
@@ -79,7 +79,7 @@ def test_a_pilot_measures_a_results_file_of_the_first_images_and_leaves_nothing(
 
     monkeypatch.setattr(pilot.Results, "write", write)
     monkeypatch.setattr(pilot, "PILOT_IMAGES", 40)
-    assert measuring_seconds(*ready, given={}, progress=Progress()) > 0
+    assert measuring_seconds(*ready, translators={}, progress=Progress()) > 0
     assert [keys for _, keys, _ in seen] == [list(prepared.images.keys)[:count] for count in (40, 80)]
     assert all(np.isfinite(scores).all() and scores.min() > 0 for *_, scores in seen)
     assert not any(output.exists() for output, *_ in seen)
@@ -98,5 +98,5 @@ def test_a_pilot_of_one_class_is_measured_like_any_other(
 
     monkeypatch.setattr(pilot.Results, "write", write)
     monkeypatch.setattr(pilot, "PILOT_IMAGES", 15)
-    assert measuring_seconds(*ready, given={}, progress=Progress()) > 0
+    assert measuring_seconds(*ready, translators={}, progress=Progress()) > 0
     assert seen == [[0] * 15, [0] * 30]

@@ -118,11 +118,11 @@ def test_without_images_a_plan_of_timm_models_leaves_them_open() -> None:
     [
         (
             {"images": None, **STORED},
-            r"--images is missing: a folder with .*, tar shards, or -; --image-embeddings stand beside",
+            r"--images is missing: a folder with .*, tar shards, or -; --image-embeddings are used together",
         ),
         (
             {"images": "", "models": ("resnet50", "mine=nets:small")},
-            r"--images is missing: .*Without it Imagenette is taken, for ImageNet models of timm, not for mine$",
+            r"--images is missing: .*Without it Imagenette is used, for ImageNet models of timm, not for mine$",
         ),
         ({"images": None, "labels": "val.txt"}, r"--labels names the classes .*: give it with --images FOLDER$"),
         (

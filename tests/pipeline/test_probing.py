@@ -115,7 +115,7 @@ def test_a_probe_turns_a_backbone_into_a_classifier_and_is_honest_about_its_accu
         f"out of fold it is {facts['probe_accuracy']:.1%}"
     )
     said = capfd.readouterr().err
-    assert f"vit: linear head fitted, {facts['probe_accuracy']:.1%} right out of fold" in said
+    assert f"vit: linear head fitted, {facts['probe_accuracy']:.1%} correct out of fold" in said
     assert f"vit: {facts['note']}" in said
 
 

@@ -137,7 +137,7 @@ def test_a_checkpoint_that_moved_is_taken_from_beside_the_results(folder: Path, 
     (folder / "trained.pt").rename(folder / "away.pt")
     try:
         with pytest.raises(
-            SingError, match=r"trained: its --weights file trained.pt is not here \(sha256 .*; put it beside"
+            SingError, match=r"trained: its --weights file trained.pt is not here \(sha256 .*; put it next to"
         ):
             explained(results, "trained", photo, CODE + "first")
         (results.parent / "trained.pt").write_bytes(b"another file of that name")

@@ -108,7 +108,7 @@ def test_a_model_without_features_says_what_needs_them(copy: Path) -> None:
         ("summary/rank", 5, "summary: rank and nullity do not make 12"),
         ("translator/fold_weight", np.nan, "translator/fold_weight: not all finite"),
         ("head/bias", np.inf, "head/bias: not all finite"),
-        ("features/row", 7, "features/row: not rising rows of the images"),
+        ("features/row", 7, "features/row: not ascending rows of the images"),
     ],
 )
 def test_a_file_that_contradicts_itself_is_refused(copy: Path, path: str, value: float, message: str) -> None:

@@ -53,7 +53,7 @@ def test_a_clip_that_moved_is_asked_for_and_taken_from_its_new_place(
     (folder / "tiny-clip").rename(tmp_path / "tiny-clip")
     try:
         wanted = (
-            "local-dir:tiny-clip, the CLIP of .*, does not lie where its run had it: say where with --clip local-dir:"
+            "local-dir:tiny-clip, the CLIP of .*, is not where its run had it: name its place with --clip local-dir:"
         )
         with pytest.raises(SingError, match=wanted):
             text_vectors(network, ["snow"], ["snow"], Progress())

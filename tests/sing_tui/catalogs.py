@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from sing_compute.errors import SingError
 from sing_compute.store.definition import Analysis, Axis, Column, TableSpec
-from sing_compute.store.definitions.shared import CLASSIFIERS, IMAGES
+from sing_compute.store.definitions.images_and_classifiers import CLASSIFIERS, IMAGES
 from sing_compute.store.definitions.sing import SING
 from sing_compute.store.place import Key, Place
 from sing_tui.session.catalog import CONTENTS_AXIS, CONTENTS_SPEC

@@ -42,9 +42,9 @@ DAMAGE = {
     "bootstrap/classes_interval": (put(0, 1, 5.0), "one end without the other"),
     "bootstrap/images": (scale(10.0), "outside its replicates"),
     "bootstrap/figure": (put(0, b"image_score"), "not unique"),
-    "classes/interval": (put(2, 0, 0, [0.0, 0.1]), "image_score_q50 lies outside its interval"),
+    "classes/interval": (put(2, 0, 0, [0.0, 0.1]), "image_score_q50 is outside its interval"),
     "classes/interval_figure": (put(0, b"nothing"), "there is no nothing"),
-    "classes/image_score_curve": (put(0, 3, 150.0), "not rising"),
+    "classes/image_score_curve": (put(0, 3, 150.0), "not ascending"),
     "classes/attribute_score_curve": (put(0, 10, 0.0), "percentile 50 is not that of the class table"),
     "controls/flips": (put(0, 0.1), "the measured removal changes predictions"),
     "controls/perturbation_flips": (put(0, 0, 1.5), "outside 0 to 1"),
@@ -88,7 +88,7 @@ def test_q_must_not_fall_below_p_nor_against_it(path: Path) -> None:
     with Store(path) as store:
         problems = verify(store).problems
     assert "models/alpha/concepts/q: below p in 1 classes" in problems
-    assert "models/beta/concepts/q: not rising with p in 1 classes" in problems
+    assert "models/beta/concepts/q: not ascending with p in 1 classes" in problems
 
 
 def test_the_correlation_of_accuracies_is_that_of_the_summaries(tmp_path: Path) -> None:
@@ -165,8 +165,8 @@ def with_features(path: Path) -> Path:
         ("translator/fold_weight", scale(1.5), "no fold translator gives"),
         ("images/null_energy", scale(0.9), "another null energy than stored"),
         ("features/value", lambda d: d.write_direct(d[()][::-1].copy()), "other predictions than images/prediction"),
-        ("features/row", put(0, 40), "features/row: not rising rows of images"),
-        ("features/row", put(42, 43), "features/row: not rising rows of images"),
+        ("features/row", put(0, 40), "features/row: not ascending rows of images"),
+        ("features/row", put(42, 43), "features/row: not ascending rows of images"),
     ],
 )
 def test_kept_features_give_the_stored_scores_again(path: Path, name: str, damage: Callable, message: str) -> None:

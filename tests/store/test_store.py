@@ -161,7 +161,7 @@ DAMAGE = {
     "models/alpha/images/image_score": (lambda d: d.write_direct(np.zeros(d.shape, d.dtype)), "exceeds IS"),
     "models/alpha/classes/attribute_score_q50": (change, "not the median"),
     "models/alpha/classes/count": (change, "classes/count"),
-    "models/alpha/rankings/image_score": (swap, "not rising"),
+    "models/alpha/rankings/image_score": (swap, "not ascending"),
     "models/alpha/concepts/angle_before": (change, "not before minus after"),
 }
 

@@ -1,1 +1,1 @@
-"""What a file can show to be true of each analysis, beyond its structure."""
+"""Check the contents of a file, analysis by analysis, in addition to its structure."""

@@ -1,4 +1,4 @@
-"""What a file can show of its images and classifiers: order, counts, predictions, the spectrum of each head."""
+"""Check the images and classifiers of a file: order, counts, predictions, the spectrum of each head."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ def check_classifiers(checker: "Checker", store: Store) -> None:
 
 
 def _images(check: Check, store: Store) -> None:
-    """Image rows: sorted by class, with offsets that say so, and keys that are unique."""
+    """Check that images are sorted by class, that the offsets agree with this, and that keys are unique."""
     labels, keys, offsets = store.array("images/class"), store.array("images/key"), store.offsets
     classes = len(store.class_names)
     check((np.diff(labels) >= 0).all(), "images/class: not sorted")
@@ -36,9 +36,9 @@ def _images(check: Check, store: Store) -> None:
 
 
 def _classifier(check: Check, store: Store, model: str) -> None:
-    """One model: its head, its predictions and counts."""
+    """Check one model: its head, its predictions and counts."""
     summary, base = store.summary(model), f"models/{model}/"
-    if "rank" in summary:  # a run for features alone does not split the head
+    if "rank" in summary:  # `--only features` does not split the head
         _head(check, store, model, summary)
     right = store.array(base + "images/prediction") == store.array("images/class")
     check(right.sum() == summary["correct"], f"{base}summary/correct: {summary['correct']}, counted {right.sum()}")

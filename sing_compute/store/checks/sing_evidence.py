@@ -1,4 +1,4 @@
-"""What a file can show of what the scores rest on: intervals, controls, significance, order, spectrum, kept features."""
+"""Check the evidence for the scores in a file: intervals, controls, significance, order, spectrum, stored features."""
 
 import math
 from collections.abc import Callable
@@ -14,11 +14,11 @@ from sing_compute.store.read import Store
 REFERENCE = "random vector"
 """The control that scores are divided by (docs/method.md)."""
 _SAMPLE = 256
-"""Kept features that are looked at, evenly spread."""
+"""Number of stored features that are checked, evenly spread."""
 
 
 def check_evidence(check: Check, store: Store, model: str, summary: dict[str, Any]) -> None:
-    """All of it for one model with scores; groups that a file lacks are said to be missing elsewhere."""
+    """Check all evidence of one model with scores. Missing groups are reported by the check of the structure."""
     base = f"models/{model}/"
     parts: tuple[tuple[str, Callable[[Check, Store, str, dict[str, Any]], None]], ...] = (
         ("bootstrap/classes_interval", _bootstrap),
@@ -41,7 +41,7 @@ def check_evidence(check: Check, store: Store, model: str, summary: dict[str, An
 
 
 def check_comparison(check: Check, store: Store) -> None:
-    """How surely one model lies above another, and by what figures."""
+    """Check the certainty of the order of models, and the figures behind it."""
     above = store.array("comparison/above").astype(np.float64)
     check(not (above < 0).any() and not (above > 1).any(), "comparison/above: outside 0 to 1")
     turned = above + np.swapaxes(above, -1, -2)
@@ -63,15 +63,15 @@ def check_comparison(check: Check, store: Store) -> None:
         check(good, f"comparison/accuracy_correlation: {known:.4f} is not that of the summaries")
 
 
-def _ordered(check: Check, path: str, ends: NDArray[Any]) -> None:
-    """Lower ends below upper ones, and never one without the other."""
+def _check_order(check: Check, path: str, ends: NDArray[Any]) -> None:
+    """Check that lower ends are below upper ones, and that no interval has only one end."""
     low, high = ends[..., 0], ends[..., 1]
     check((np.isnan(low) == np.isnan(high)).all(), f"{path}: one end without the other")
     check(not (low > high).any(), f"{path}: a lower end above the upper one")
 
 
 def _bootstrap(check: Check, store: Store, base: str, summary: dict[str, Any]) -> None:
-    """Figures at the chosen penalty are those of the summary; intervals lie within their replicates."""
+    """Check that figures at the chosen penalty are those of the summary, and that intervals are within their replicates."""
     base += "bootstrap/"
     figures, values = store.array(base + "figure").tolist(), store.array(base + "value")
     check(len(set(figures)) == len(figures), f"{base}figure: not unique")
@@ -80,7 +80,7 @@ def _bootstrap(check: Check, store: Store, base: str, summary: dict[str, Any]) -
         check(same(values[CHOSEN, k], known), f"{base}value: {figure} is {values[CHOSEN, k]:.4g}, not {known:.4g}")
     for over in ("images", "classes"):
         ends, spread = store.array(f"{base}{over}_interval"), store.array(f"{base}{over}")
-        _ordered(check, f"{base}{over}_interval", ends)
+        _check_order(check, f"{base}{over}_interval", ends)
         some = ~np.isnan(ends[..., 0])
         least = np.where(np.isnan(spread), np.inf, spread).min(axis=-1, initial=np.inf)
         most = np.where(np.isnan(spread), -np.inf, spread).max(axis=-1, initial=-np.inf)
@@ -90,10 +90,10 @@ def _bootstrap(check: Check, store: Store, base: str, summary: dict[str, Any]) -
 
 
 def _class_intervals(check: Check, store: Store, base: str, summary: dict[str, Any]) -> None:
-    """Each interval holds its figure."""
+    """Check that each interval contains its figure."""
     base += "classes/"
     ends = store.array(base + "interval").astype(np.float64)
-    _ordered(check, base + "interval", ends)
+    _check_order(check, base + "interval", ends)
     for k, figure in enumerate(store.array(base + "interval_figure").tolist()):
         if base + figure not in store:
             check(False, f"{base}interval_figure: there is no {figure}")
@@ -101,15 +101,15 @@ def _class_intervals(check: Check, store: Store, base: str, summary: dict[str, A
         value, room = store.array(base + figure), ROUNDING * (1 + np.abs(ends[k]).max(axis=-1))
         check(
             not ((ends[k, ..., 0] > value + room) | (ends[k, ..., 1] < value - room)).any(),
-            f"{base}interval: {figure} lies outside its interval",
+            f"{base}interval: {figure} is outside its interval",
         )
 
 
 def _curves(check: Check, store: Store, base: str, summary: dict[str, Any]) -> None:
-    """Percentiles rise, and are those of the class table where both have them."""
+    """Check that percentiles ascend, and equal those of the class table where both have them."""
     for name in ("attribute_score", "image_score"):
         curve = store.array(f"{base}classes/{name}_curve")
-        check(not (np.diff(curve, axis=1) < 0).any(), f"{base}classes/{name}_curve: not rising")
+        check(not (np.diff(curve, axis=1) < 0).any(), f"{base}classes/{name}_curve: not ascending")
         for quantile in QUANTILES:
             stored = store.dataset(f"{base}classes/{name}_q{quantile:02d}")[0]
             good = same(curve[:, CURVE.index(quantile)], stored)
@@ -117,7 +117,7 @@ def _curves(check: Check, store: Store, base: str, summary: dict[str, Any]) -> N
 
 
 def _controls(check: Check, store: Store, base: str, summary: dict[str, Any]) -> None:
-    """The measured removal comes first and changes no prediction; ratios are those of medians."""
+    """Check that the null space is the first control and changes no prediction, and that ratios are those of medians."""
     path = base + "controls/"
     names, flips = store.array(path + "name").tolist(), store.array(path + "flips")
     exact = store.attributes(base).get("null_space", "numerical") == "numerical"
@@ -135,35 +135,36 @@ def _controls(check: Check, store: Store, base: str, summary: dict[str, Any]) ->
 
 
 def _significance(check: Check, store: Store, base: str, summary: dict[str, Any]) -> None:
-    """Q lies in [p, 1] and rises with p, which follows from z."""
+    """Check that q is in [p, 1] and ascends with p, and that p follows from z."""
     path = base + "concepts/"
     parts = [store.dataset(path + name) for name in ("z", "q", "p_empirical", "attribute_score_half", "control")]
-    wrong: dict[str, int] = {}
+    failing: dict[str, int] = {}
     found = 0
     for row in range(len(store.class_names)):
         z, q, empirical, half, control = (part[row].astype(np.float64) for part in parts)
         p = np.array([math.erfc(abs(value) / math.sqrt(2)) for value in z.tolist()])
         order = np.argsort(p, kind="stable")
-        steps, rises = np.diff(q[order]), np.diff(p[order])
+        steps, p_steps = np.diff(q[order]), np.diff(p[order])
         tests = {
             "q: outside 0 to 1": (q < 0) | (q > 1),
-            "q: below p": q < p * (1 - 1e-4) - 1e-30,  # z is float32: far out p is as sure as z squared
-            "q: not rising with p": (steps < -ROUNDING) & (rises > ROUNDING * p[order][1:]),
+            "q: below p": q
+            < p * (1 - 1e-4) - 1e-30,  # z is float32: for large z the relative error of p grows with z squared
+            "q: not ascending with p": (steps < -ROUNDING) & (p_steps > ROUNDING * p[order][1:]),
             "q: known where z is not, or the other way round": np.isnan(z) != np.isnan(q),
             "p_empirical: outside 0 to 1": (empirical <= 0) | (empirical > 1),
             "attribute_score_half: below 0": half < 0,
             "control: below 0": control < 0,
         }
-        wrong = {name: wrong.get(name, 0) + int(bad.any()) for name, bad in tests.items()}
+        failing = {name: failing.get(name, 0) + int(bad.any()) for name, bad in tests.items()}
         found += int((q < SIGNIFICANT).sum())
-    for name, classes in wrong.items():
+    for name, classes in failing.items():
         check(not classes, f"{path}{name} in {classes} classes")
     stored = summary.get("significant", -1)
     check(found == stored, f"{base}summary/significant: {stored}, counted {found}")
 
 
 def _spectrum(check: Check, store: Store, base: str, summary: dict[str, Any]) -> None:
-    """Singular values are those of the translator's null part; poles are concepts."""
+    """Check that singular values are those of the translator's null part, and that poles are concepts."""
     weight = store.array(base + "translator/weight")
     null = weight - _principal(store, base, summary, weight)
     values = store.array(base + "spectrum/singular_value")
@@ -181,7 +182,7 @@ def _spectrum(check: Check, store: Store, base: str, summary: dict[str, Any]) ->
 
 
 def _variants(check: Check, store: Store, base: str, summary: dict[str, Any]) -> None:
-    """Rank and nullity by other rules make the same dimension."""
+    """Check that rank and nullity by other rules add up to the same dimension."""
     names, dim = store.array(base + "variants/name").tolist(), store.dataset(base + "head/weight").shape[1]
     rank, nullity, flips = (store.array(f"{base}variants/{name}") for name in ("rank", "nullity", "flips"))
     check((rank + nullity == dim).all(), f"{base}variants: rank and nullity do not make {dim}")
@@ -193,16 +194,16 @@ def _variants(check: Check, store: Store, base: str, summary: dict[str, Any]) ->
 
 
 def _features(check: Check, store: Store, base: str, summary: dict[str, Any]) -> None:
-    """Kept features give the stored prediction, null energy, and by one of the fold translators AS and IS."""
+    """Check that stored features give the stored prediction and null energy, and AS and IS by one of the fold translators."""
     rows = store.array(base + "features/row").astype(np.int64)
     images = len(store.dataset("images/key"))
     good = len(rows) and rows[0] >= 0 and rows[-1] < images and (np.diff(rows) > 0).all()
-    check(good, f"{base}features/row: not rising rows of images")
+    check(good, f"{base}features/row: not ascending rows of images")
     if not good:
         return
-    kept = np.unique(np.linspace(0, len(rows) - 1, _SAMPLE).astype(np.int64))
-    features = np.stack([store.dataset(base + "features/value")[int(k)] for k in kept]).astype(np.float64)
-    chosen = rows[kept]
+    sample = np.unique(np.linspace(0, len(rows) - 1, _SAMPLE).astype(np.int64))
+    features = np.stack([store.dataset(base + "features/value")[int(k)] for k in sample]).astype(np.float64)
+    chosen = rows[sample]
     weight, bias = store.array(base + "head/weight"), store.array(base + "head/bias")
     logits = features @ weight.T + bias
     predicted = store.dataset(base + "images/prediction")[chosen]
@@ -229,7 +230,7 @@ def _features(check: Check, store: Store, base: str, summary: dict[str, Any]) ->
 
 
 def _principal(store: Store, base: str, summary: dict[str, Any], rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Pi_p of each row."""
+    """Return Pi_p f of each row."""
     weight = store.array(base + "head/weight")
     if store.attributes(base).get("invariance") == "softmax":
         weight = weight - weight.mean(axis=0)
@@ -238,7 +239,7 @@ def _principal(store: Store, base: str, summary: dict[str, Any], rows: NDArray[n
 
 
 def _angle(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Angle of each pair of rows, in degrees."""
+    """Return the angle of each pair of rows, in degrees."""
     x, y = (part / np.linalg.norm(part, axis=1, keepdims=True) for part in (left, right))
     angle: NDArray[np.float64] = np.degrees(
         2 * np.arctan2(np.linalg.norm(x - y, axis=1), np.linalg.norm(x + y, axis=1))

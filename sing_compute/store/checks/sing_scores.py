@@ -1,4 +1,4 @@
-"""What a file can show of SING's scores: ranges, statistics computed again from the images, orders, shifts."""
+"""Check SING's scores in a file: ranges, statistics computed again from the images, orders, shifts."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from sing_compute.store.verify import Checker
 
 LOGIT_NOISE = 1e-4
-"""Largest logit change over the spread that float32 heads show when only their null space moves."""
+"""Largest logit change, over the logit spread, that rounding in float32 causes when only the null part changes."""
 FLAT = 1e-4
-"""Cosines this near each other are the same: where features say nothing, the path rises for ever, less and less."""
+"""Cosines with a smaller difference count as equal: if features predict nothing, the cosine grows with any penalty."""
 
 
 def check_sing(checker: "Checker", store: Store) -> None:
@@ -30,7 +30,7 @@ def check_sing(checker: "Checker", store: Store) -> None:
 
 
 def _model(check: Check, store: Store, model: str) -> None:
-    """The scores of one model."""
+    """Check the scores of one model."""
     summary, base = store.summary(model), f"models/{model}/"
     _scores(check, store, base, summary)
     _statistics(check, store, base, summary)
@@ -40,14 +40,14 @@ def _model(check: Check, store: Store, model: str) -> None:
 
 
 def _vectors(check: Check, store: Store) -> None:
-    """Text embeddings are unit vectors."""
+    """Check that text embeddings are unit vectors."""
     for name in ("class_embeddings", "concept_embeddings"):
         lengths = np.linalg.norm(store.array(f"clip/{name}"), axis=1)
         check(np.abs(lengths - 1).max(initial=0) < 1e-4, f"clip/{name}: not of unit length")
 
 
 def _scores(check: Check, store: Store, base: str, summary: dict[str, Any]) -> None:
-    """Angles stay in their range, and no AS exceeds its IS: the triangle inequality on the sphere."""
+    """Check that angles are in their range, and that no |AS| exceeds its IS: the triangle inequality on the sphere."""
     attribute, image = (
         store.array(base + "images/attribute_score"),
         store.array(base + "images/image_score"),
@@ -62,7 +62,7 @@ def _scores(check: Check, store: Store, base: str, summary: dict[str, Any]) -> N
         check(not (energy < 0).any(), f"{base}images/{name}: below 0")
     energy = store.array(base + "images/null_energy")
     check(not (energy > 1 + 1e-6).any(), f"{base}images/null_energy: above 1")
-    if store.attributes(base).get("null_space", "numerical") == "numerical":  # an approximate one has its cost
+    if store.attributes(base).get("null_space", "numerical") == "numerical":  # an approximate null space changes logits
         check(summary["flips"] == 0, f"{base}summary/flips: {summary['flips']} predictions change under null removal")
         check(
             summary["logit_change_max"] < LOGIT_NOISE,
@@ -77,7 +77,7 @@ def _scores(check: Check, store: Store, base: str, summary: dict[str, Any]) -> N
 
 
 def _statistics(check: Check, store: Store, base: str, summary: dict[str, Any]) -> None:
-    """Medians of the model and of each class, computed again from the images."""
+    """Check medians of the model and of each class by computing them again from the images."""
     for name in ("attribute_score", "image_score"):
         values = store.array(f"{base}images/{name}").astype(np.float64)
         median = np.nanmedian(values) if np.isfinite(values).any() else np.nan
@@ -96,25 +96,25 @@ def _rankings(check: Check, store: Store, base: str) -> None:
         complete = len(order) == len(values) and (np.sort(order) == np.arange(len(values))).all()
         check(complete, f"{base}rankings/{name}: not an order of all images")
         if complete:
-            check((np.diff(finite(values[order])) >= 0).all(), f"{base}rankings/{name}: not rising")
+            check((np.diff(finite(values[order])) >= 0).all(), f"{base}rankings/{name}: not ascending")
 
 
 def _concepts(check: Check, store: Store, base: str) -> None:
-    """Mean AS is mean angle before minus after; |mean AS| <= mean |AS| <= mean IS of the class."""
+    """Check that mean AS is mean angle before minus after, and that |mean AS| <= mean |AS| <= mean IS of the class."""
     names = ("angle_before", "angle_after", "attribute_score", "attribute_score_abs")
     matrices = [store.dataset(f"{base}concepts/{name}") for name in names]
     limits = store.dataset(base + "classes/image_score_mean")[0] + ANGLE_NOISE
-    wrong = over = 0
+    failing = over = 0
     for row, limit in enumerate(limits):
         before, after, score, absolute = (matrix[row] for matrix in matrices)
-        wrong += int((np.abs(before - after - score) > ANGLE_NOISE).any())
+        failing += int((np.abs(before - after - score) > ANGLE_NOISE).any())
         over += int((absolute > limit).any() or (np.abs(score) > absolute + ANGLE_NOISE).any())
-    check(not wrong, f"{base}concepts: AS is not before minus after in {wrong} classes")
+    check(not failing, f"{base}concepts: AS is not before minus after in {failing} classes")
     check(not over, f"{base}concepts: |mean AS| <= mean |AS| <= mean IS fails in {over} classes")
 
 
 def _comparison(check: Check, store: Store, scored: list[str]) -> None:
-    """The matrix between models holds the models that have scores."""
+    """Check that the comparison of models contains the models that have scores."""
     there = "comparison/model" in store and "comparison/class_order" in store
     check(there or not scored, "comparison: missing")
     if not there:

@@ -1,4 +1,4 @@
-"""What checks of several analyses share."""
+"""Tolerances of numbers, for the checks of several analyses."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 Check = Callable[[Any, str], None]
-"""`check(good, problem)`: one check and what to say if it failed."""
+"""Called as `check(good, problem)`: the result of one check, and the message if it failed."""
 ANGLE_NOISE = 1e-2
-"""Degrees: stored angles and translators are float32."""
+"""Largest accepted difference of angles, in degrees: stored angles and translators are float32."""
 ROUNDING = 1e-5
-"""Relative: what float32 leaves of a number, with some to spare."""
+"""Largest accepted relative difference of numbers: a few times the rounding error of float32."""
 
 
 def same(left: Any, right: Any) -> bool:
@@ -20,6 +20,6 @@ def same(left: Any, right: Any) -> bool:
 
 
 def finite(values: NDArray[Any]) -> NDArray[Any]:
-    """The finite ones of some values."""
-    kept: NDArray[Any] = values[np.isfinite(values)]
-    return kept
+    """Return the finite values."""
+    found: NDArray[Any] = values[np.isfinite(values)]
+    return found

@@ -1,1 +1,1 @@
-"""What every analysis of this program stores and shows, one module for each."""
+"""The declarations of all analyses of this program, one module for each."""

@@ -1,4 +1,4 @@
-"""The columns of the model table, second part: what the scores rest on."""
+"""The columns of the model table, second part: evidence for the scores."""
 
 from sing_compute.store.definition import Column, Explanation
 from sing_compute.store.definitions.sing_paths import SUMMARY, over_classes

@@ -1,4 +1,4 @@
-"""The datasets of SING: words and their embeddings, translator, scores, and what they rest on."""
+"""The datasets of SING: texts and their embeddings, translator, scores, and the evidence for these."""
 
 from sing_compute.store.definition import fields
 

@@ -1,4 +1,4 @@
-"""Cells that follow from stored cells of the same row."""
+"""Compute cells from stored cells of the same row."""
 
 import math
 
@@ -11,20 +11,20 @@ Numbers = NDArray[np.floating]
 
 
 def difference(left: Numbers, right: Numbers) -> Numbers:
-    """Left minus right of each row."""
+    """Return left minus right of each row."""
     return np.asarray(left - right)
 
 
 def quotient(above: Numbers, below: Numbers) -> Numbers:
-    """Quotient of each row; infinite or NaN where the divisor is 0."""
+    """Return the quotient of each row; infinite or NaN where the divisor is 0."""
     return np.asarray(above / below)
 
 
 def normal_tail(z: Numbers) -> NDArray[np.float64]:
-    """Two-sided tail of the normal distribution beyond each z."""
+    """Return the two-sided tail of the normal distribution beyond each z."""
     return np.array([math.erfc(abs(value) / math.sqrt(2)) for value in z.tolist()])
 
 
 def significance_mark(q: Numbers) -> NDArray[np.str_]:
-    """A star where q is significant, else the empty text."""
+    """Return a star where q is significant, else the empty text."""
     return np.where(q < SIGNIFICANT, "*", "")

@@ -1,4 +1,4 @@
-"""The order of models by IS/|AS|, and how certain it is: columns of the model table from the stored comparison."""
+"""Compute the order of models by IS/|AS| and its certainty, for the model table, from the stored comparison."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,17 +18,17 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class ModelOrder:
-    """The models of a comparison by IS/|AS|."""
+    """IS/|AS| of the models of a comparison, and the certainty of their order."""
 
     models: list[str]
     values: NDArray[np.float64]
     """IS/|AS| of each model at each penalty, (penalty, model)."""
     above: NDArray[np.float64]
-    """Share of resamples of the same images in which the row's model lies above the column's, (penalty, model, model)."""
+    """Share of resamples of the same images in which the row's model is above the column's, (penalty, model, model)."""
 
 
 def model_order(store: "Store") -> ModelOrder | None:
-    """Read the order of a file's models; None where the file does not hold it."""
+    """Read the order of a file's models; return None if the file does not hold it."""
     parts = ("model", "figure", "value", "above")
     if any(f"comparison/{part}" not in store for part in parts):
         return None
@@ -40,7 +40,7 @@ def model_order(store: "Store") -> ModelOrder | None:
 
 
 def place(names: Sequence[str], models: Array, figures: Array, values: Array) -> Array | None:
-    """Place of each model by IS/|AS| at the chosen penalty, 1 the highest; None where fewer than two have one.
+    """Return the place of each model by IS/|AS| at the chosen penalty, 1 for the highest; None if fewer than two have one.
 
     Args:
         names: The models that need a place.
@@ -58,27 +58,27 @@ def place(names: Sequence[str], models: Array, figures: Array, values: Array) ->
 
 
 def above_next(names: Sequence[str], models: Array, figures: Array, values: Array, above: Array) -> Array | None:
-    """Certainty of each model's place against the next one, at the chosen penalty (see `place`).
+    """Return the certainty that each model is above the next one, at the chosen penalty (see `place`).
 
     Args:
         names: The models that need a figure.
         models: The models of the comparison.
         figures: The figures that models are compared by.
         values: Those figures, (penalty, figure, model).
-        above: Share of resamples in which one model lies above another, (penalty, figure, model, model).
+        above: Share of resamples in which one model is above another, (penalty, figure, model, model).
     """
     return _above(1.0, names, models, figures, values, above)
 
 
 def above_next_tenth(names: Sequence[str], models: Array, figures: Array, values: Array, above: Array) -> Array | None:
-    """The same at a tenth of the chosen penalty."""
+    """Return the same at a tenth of the chosen penalty."""
     return _above(0.1, names, models, figures, values, above)
 
 
 def above_next_tenfold(
     names: Sequence[str], models: Array, figures: Array, values: Array, above: Array
 ) -> Array | None:
-    """The same at ten times the chosen penalty."""
+    """Return the same at ten times the chosen penalty."""
     return _above(10.0, names, models, figures, values, above)
 
 
@@ -96,7 +96,7 @@ def _above(
 
 
 def _order(names: Sequence[str], models: Array, figures: Array, values: Array) -> list[int]:
-    """Positions of the models in the comparison, highest IS/|AS| first; those without one are left out."""
+    """Return positions of the models in the comparison, highest IS/|AS| first; models without one are left out."""
     which = np.flatnonzero(figures == ORDERED_BY)
     if not len(which):
         return []

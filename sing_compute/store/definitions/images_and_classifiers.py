@@ -1,4 +1,4 @@
-"""The images and classes of a file and its classifiers: every analysis of a classifier builds on them."""
+"""The declaration of the images, classes and classifiers of a file: every analysis of a classifier uses them."""
 
 from sing_compute.store.definition import Analysis, Axis, fields
 
@@ -124,4 +124,4 @@ CLASSIFIERS = Analysis(
     ),
     needs=("images", "classes"),
 )
-"""What is stored of every classifier, whichever analysis follows."""
+"""The data that are stored of every classifier, for any analysis."""
