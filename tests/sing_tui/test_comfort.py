@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from catalogs import place
-from driving import arrangement_of, burst, drawn, ended, lines, on_screen, press, widget_text, wish
+from driving import arrangement_of, burst, drawn, ended, lines, on_screen, place_line, press, widget_text, wish
 from PIL import Image
 from rich.cells import cell_len
 from stores import write_store
@@ -28,10 +28,6 @@ WIDE = "ネコ科の動物たちと長い長い名前の犬"
 @pytest.fixture
 def memory(tmp_path: Path) -> Path:
     return tmp_path / "state" / "sing-tui" / "state.json"
-
-
-def place_line(app: Explorer) -> str:
-    return lines(app)[0]
 
 
 # the finder

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from catalogs import place
-from driving import AT, arrangement_of, drawn, lines, numbers, on_screen, press, shown, status, wish
+from driving import AT, arrangement_of, drawn, lines, numbers, on_screen, places, press, shown, status, wish
 
 from sing_compute.store import Store
 from sing_compute.store.place import Comparison
@@ -24,11 +24,6 @@ def marked(app: Explorer) -> list[str]:
     """The first words of the lines that bear a mark."""
     sign = app.glyphs.mark
     return [line[1:].split("  ")[0].strip() for line in lines(app)[3:-2] if line.startswith(sign)]
-
-
-def places(values: np.ndarray) -> np.ndarray:
-    """Ranks by the definition: 1 and how many are larger."""
-    return 1 + (values[None, :] > values[:, None]).sum(axis=1)
 
 
 # marks

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from catalogs import place
-from driving import arrangement_of, drawn, lines, on_screen, press, wish
+from driving import arrangement_of, drawn, on_screen, press, wish
 
 from sing_tui.app import Explorer
 from sing_tui.link import as_dict
@@ -18,10 +18,6 @@ from sing_tui.start import Start
 @pytest.fixture
 def memory(tmp_path: Path) -> Path:
     return tmp_path / "state" / "sing-tui" / "state.json"
-
-
-def place_line(app: Explorer) -> str:
-    return lines(app)[0]
 
 
 async def test_the_hint_is_shown_once(store_path: Path, memory: Path) -> None:
