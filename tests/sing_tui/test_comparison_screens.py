@@ -55,7 +55,7 @@ async def test_space_marks_and_steps_down_and_u_clears(three_path: Path) -> None
 
 
 async def test_values_differences_and_rank_changes_are_painted(three_path: Path) -> None:
-    """`tests/store/test_comparison.py` has the numbers of every table."""
+    """`tests/store/comparison` has the numbers of every table."""
     with Store(three_path) as store:
         known = [store.array(f"models/{model}/concepts/attribute_score")[1].astype(float) for model in MODELS]
         names = store.concept_names
