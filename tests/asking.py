@@ -2,7 +2,7 @@
 
 import hashlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +75,13 @@ def make_inputs(folder: Path, *, seed: int = 0) -> None:
     (folder / "asked_networks.py").write_text(NETWORKS)
 
 
+def run_of(folder: Path, specs: Iterable[str]) -> list[object]:
+    """Return the words of a run of these models on the images of a folder."""
+    words: list[object] = [part for spec in specs for part in ("--model", spec)]
+    files = ("--images", folder / "images", "--class-names", folder / "classes.txt")
+    return [*words, *files, "--workers", "0", "--device", "cpu"]
+
+
 def measure(folder: Path, output: str, *models: str, words: str = "words.npz", options: Sequence[object] = ()) -> Path:
     """Run some models on the inputs of a folder, which must be importable from; gives the results file.
 
@@ -82,17 +89,7 @@ def measure(folder: Path, output: str, *models: str, words: str = "words.npz", o
     the options a vocabulary.
     """
     specs = (name if "=" in name else f"{name}=asked_networks:{name}" for name in models)
-    line: list[object] = [part for spec in specs for part in ("--model", spec)]
-    line += [
-        "--images",
-        folder / "images",
-        "--class-names",
-        folder / "classes.txt",
-        "--workers",
-        "0",
-        "--device",
-        "cpu",
-    ]
+    line = run_of(folder, specs)
     if "--clip" in options:
         line += ["--concepts", folder / words]
     else:

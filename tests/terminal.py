@@ -18,7 +18,7 @@ from typing import Self
 
 from terminal_text import Cells, visible
 
-_FRAME_END = b"\x1b[?2026l"
+_FRAME_BEGIN, _FRAME_END = b"\x1b[?2026h", b"\x1b[?2026l"
 _QUERY = re.compile(rb"\x1b\[\?(\d+)\$p|\x1b\[(0?c|>0?c|6n|5n|18t|14t|16t)|\x1b\](1[01]);\?(?:\x07|\x1b\\)")
 _CELL = (16, 8)
 """Height and width of a cell in pixels."""
@@ -194,11 +194,26 @@ class Terminal:
         """Everything written after `since`, without escape sequences."""
         return visible(bytes(self.output[since:])).decode(errors="replace")
 
+    def wait_screen(self, condition: Callable[[str], object], *, limit: float | None = None) -> None:
+        """Read until the text on the screen, its lines joined, is as wanted."""
+        self.wait(lambda: condition("\n".join(self.screen())), limit=limit, what="the expected screen")
+
     def screen(self) -> list[str]:
-        """The lines that stand on the screen now, of a program that only places text, as Textual does."""
-        self._cells.write(bytes(self.output[self._fed :]))
-        self._fed = self.here
+        """Return the lines on the screen, of a program that only places text, as Textual does.
+
+        A frame that has not come as a whole does not count.
+        """
+        whole = self._whole()
+        self._cells.write(bytes(self.output[self._fed : whole]))
+        self._fed = whole
         return self._cells.lines()
+
+    def _whole(self) -> int:
+        """Length of the output without a frame, or outside frames an escape sequence, that may have come in part."""
+        if self.status is not None:
+            return self.here
+        begun = self.output.find(_FRAME_BEGIN, self.frames[-1][1] if self.frames else 0)
+        return max(self._fed, begun if begun >= 0 else self.output.rfind(b"\x1b"))
 
     def resize(self, columns: int, rows: int) -> None:
         """Give the window another size; the program gets SIGWINCH."""

@@ -53,17 +53,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def only_features(folder: Path, output: str, *models: str, options: Sequence[object] = ()) -> Path:
     """A run that analyses nothing, without any embeddings."""
-    line: list[object] = [part for name in models for part in ("--model", name)]
-    line += [
-        "--images",
-        folder / "images",
-        "--class-names",
-        folder / "classes.txt",
-        "--workers",
-        "0",
-        "--device",
-        "cpu",
-    ]
+    line = asking.run_of(folder, models)
     arguments = [str(part) for part in (*line, "--only", "features", "-o", folder / output, *options)]
     asking.cli.main(arguments, standalone_mode=False)
     return folder / output

@@ -8,8 +8,11 @@ import pytest
 from stores import write_store
 
 from sing_compute.store import Store
+from sing_tui.finder import Finder
 
-sys.path.append(str(Path(__file__).parent))  # for driving.py
+sys.path.append(str(Path(__file__).parent))  # for driving.py and other builders here
+
+from named_things import write_named
 
 AWKWARD = ("[red]bold[/red]", "=1+1", "ネコ科の動物たち", "bell\x07\x1b[31m tab\tend", "🦉 owl 🦉", "long " * 30)
 
@@ -46,6 +49,19 @@ def three_path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     path = tmp_path_factory.mktemp("three") / "three.h5"
     models, classes = ("alpha", "beta", "gamma"), ("cat", "dog", "owl", "empty")
     yield from shared(write_store(path, models=models, class_names=classes, images_per_class=(9, 7, 5, 0), concepts=24))
+
+
+@pytest.fixture(scope="session")
+def named_path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+
+    yield from shared(write_named(tmp_path_factory.mktemp("named") / "named.h5"))
+
+
+@pytest.fixture
+def named(named_path: Path) -> Iterator[Finder]:
+    """A finder in a file whose names are alike."""
+    with Store(named_path) as store:
+        yield Finder(store)
 
 
 @pytest.fixture

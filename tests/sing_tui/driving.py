@@ -133,6 +133,22 @@ def shown(app: Explorer, name: str) -> list[np.ndarray]:
     return [column.values.all() for column in app.screen.view.table.columns if column.name.endswith(name)]
 
 
+def first_cells(app: Explorer) -> list[str]:
+    """The first column of the whole view in its order."""
+    view = app.screen.view
+    return [str(cell) for cell in view.table.columns[0].values.take(view.order)]
+
+
+def places(values: np.ndarray) -> np.ndarray:
+    """Return ranks by the definition: 1 and how many are larger."""
+    return 1 + (values[None, :] > values[:, None]).sum(axis=1)
+
+
+def place_line(app: Explorer) -> str:
+    """Return the first line of the screen, which names the place."""
+    return lines(app)[0]
+
+
 def numbers(app: Explorer, name: str) -> list[float]:
     """The numbers of the painted row of that name, without intervals."""
     line = next(line for line in lines(app)[3:-2] if re.match(rf".{re.escape(name)}(?!\S)", line))

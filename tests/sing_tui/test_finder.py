@@ -1,16 +1,14 @@
 """The finder finds what it says, best first, and its screen shows and hands back what was found."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 
 import h5py
-import numpy as np
 import pytest
 from driving import until
 from rich.cells import cell_len
-from stores import write_store
 from textual.app import App
 from textual.events import Key
 from textual.pilot import Pilot
@@ -24,25 +22,7 @@ from sing_tui.screens.finder import FinderScreen, HitList, emphasised, summary
 from sing_tui.search import Superseded
 from sing_tui.widgets.text_lines import TextLine
 
-NAMES = ("tiger cat", "cat", "great white shark", "tiger shark", "catamaran", "wildcat", "コネコ", "Crane", "crane")
 AXES = (("class", "classes"), ("concept", "concepts"), ("model", "models"), ("image", "images"))
-WNIDS = [f"n{2000000 + 111 * row:08d}" for row in range(len(NAMES))]
-
-
-@pytest.fixture(scope="module")
-def named_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("finder") / "named.h5"
-    write_store(path, class_names=NAMES, images_per_class=(12,) * len(NAMES), concepts=20, models=("vit", "resnet50"))
-    with h5py.File(path, "r+") as file:
-        kind = h5py.string_dtype("utf-8", 9)
-        file["classes"].create_dataset("wnid", data=np.array([wnid.encode() for wnid in WNIDS], dtype=kind), dtype=kind)
-    return path
-
-
-@pytest.fixture
-def named(named_path: Path) -> Iterator[Finder]:
-    with Store(named_path) as store:
-        yield Finder(store)
 
 
 def hit(text: str, positions: tuple[int, ...] = ()) -> Hit:

@@ -1,12 +1,11 @@
 """The finder finds what it says, best first, and says which place shows it."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
-from stores import write_store
+from named_things import NAMES, WNIDS
 
 from sing_compute.errors import SingError
 from sing_compute.store import Place, Store, open_table
@@ -14,25 +13,6 @@ from sing_tui import matching
 from sing_tui.finder import Finder, Found
 from sing_tui.matching import Word
 from sing_tui.search import Superseded
-
-NAMES = ("tiger cat", "cat", "great white shark", "tiger shark", "catamaran", "wildcat", "コネコ", "Crane", "crane")
-WNIDS = [f"n{2000000 + 111 * row:08d}" for row in range(len(NAMES))]
-
-
-@pytest.fixture(scope="module")
-def named_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("finder") / "named.h5"
-    write_store(path, class_names=NAMES, images_per_class=(12,) * len(NAMES), concepts=20, models=("vit", "resnet50"))
-    with h5py.File(path, "r+") as file:
-        kind = h5py.string_dtype("utf-8", 9)
-        file["classes"].create_dataset("wnid", data=np.array([wnid.encode() for wnid in WNIDS], dtype=kind), dtype=kind)
-    return path
-
-
-@pytest.fixture
-def named(named_path: Path) -> Iterator[Finder]:
-    with Store(named_path) as store:
-        yield Finder(store)
 
 
 def of(found: Found, axis: str) -> list[str]:

@@ -19,9 +19,9 @@ pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("soon")]
 @pytest.mark.parametrize(
     ("level", "size", "ascii_only"),
     [
-        *((level, (80, 24), level == "classes") for level in LEVELS),
-        ("concepts", (80, 24), True),
-        *((level, (40, 10), level != "images") for level in LEVELS),
+        *((level, (80, 24), level in ("classes", "concepts")) for level in LEVELS),
+        ("models", (40, 10), True),
+        ("images", (40, 10), False),
     ],
 )
 async def test_every_picture_at_every_level_fits_and_its_key_closes_it(

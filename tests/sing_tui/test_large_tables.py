@@ -3,9 +3,22 @@
 from pathlib import Path
 from threading import Event
 
-import numpy as np
 import pytest
-from driving import AT, arrangement_of, burst, drawn, lines, numbers, on_screen, press, shown, status, until, wish
+from driving import (
+    AT,
+    arrangement_of,
+    burst,
+    drawn,
+    lines,
+    numbers,
+    on_screen,
+    places,
+    press,
+    shown,
+    status,
+    until,
+    wish,
+)
 
 from sing_compute.store import Store
 from sing_tui import loading
@@ -19,11 +32,6 @@ pytestmark = [pytest.mark.asyncio, pytest.mark.usefixtures("soon")]
 MODELS = ("alpha", "beta", "gamma")
 SIZE = (99, 30)
 """Room for all columns that are compared, and none for details beside them."""
-
-
-def places(values: np.ndarray) -> np.ndarray:
-    """Ranks by the definition: 1 and how many are larger."""
-    return 1 + (values[None, :] > values[:, None]).sum(axis=1)
 
 
 @pytest.fixture

@@ -46,8 +46,7 @@ def test_few_colours_or_none_are_the_terminals_own(store_path: Path, tmp_path: P
     write_state(tmp_path / "state" / "sing-tui" / "state.json", State(hint_seen=True))
     command = [sys.executable, "-m", "sing_tui", str(store_path)]
     with Terminal(command, size=(80, 24), environment=environment(tmp_path, **more)) as app:
-        app.wait_for(" 1 of ")
-        app.wait_quiet(0.1)
+        app.wait_screen(lambda text: " 1 of " in text and " alpha " in text)
         app.send("Q")
         assert app.wait_end() == 0
         codes = re.findall(rb"\x1b\[([0-9;]*)m", bytes(app.output))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from catalogs import place
-from driving import arrangement_of, drawn, lines, press, screen_text, until, wish
+from driving import arrangement_of, drawn, place_line, press, screen_text, until, wish
 from rich.cells import cell_len
 from stores import write_store
 
@@ -17,10 +17,6 @@ from sing_tui.app import Explorer
 from sing_tui.opening import open_again
 from sing_tui.screens.opening import OpeningScreen
 from sing_tui.start import Start
-
-
-def place_line(app: Explorer) -> str:
-    return lines(app)[0]
 
 
 @pytest.fixture

@@ -23,9 +23,9 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "results.h5"
 
 
-def state(**changes: Any) -> dict[str, Any]:
-    """A run of this process that has 58,000 images to go at 302 a second."""
-    now = time.time()
+def state(age: float = 0, **changes: Any) -> dict[str, Any]:
+    """A run of this process that has 58,000 images to go at 302 a second; written so many seconds ago."""
+    now = time.time() - age
     return {
         "version": 1, "task": "features", "done": 42_000, "total": 100_000, "rate": 302.0, "started": now - 200,
         "task_started": now - 139, "written": now, "pid": os.getpid(), "host": HERE, "command": "sing-compute",
@@ -51,13 +51,13 @@ def leave(file: Path, content: object) -> None:
         ({"total": None}, "features 42,000, 302/s"),
         ({"total": None, "done": 0, "task": "starting"}, "starting"),
         ({"total": 0, "done": 0}, "features"),
-        ({"written": time.time() - 90}, "features 42%, 3:12 left"),
-        ({"written": time.time() - 90, "host": "elsewhere"}, "features 42%, stalled"),
+        ({"age": 90}, "features 42%, 3:12 left"),
+        ({"age": 90, "host": "elsewhere"}, "features 42%, stalled"),
         ({"pid": 2**40}, "features 42%, stalled"),
         ({"pid": 0}, "features 42%, stalled"),
         ({"pid": 1}, "features 42%, 3:12 left"),
         ({"pid": 2**22 + 1, "host": "elsewhere"}, "features 42%, 3:12 left"),
-        ({"written": time.time() + 600, "host": "ahead"}, "features 42%, 3:12 left"),
+        ({"age": -600, "host": "ahead"}, "features 42%, 3:12 left"),
         ({"task": "\x1b[31mネコ\u202e: [b]scores"}, "[31mネコ: [b]scores 42%, 3:12 left"),
         ({"new field": [1]}, "features 42%, 3:12 left"),
     ],

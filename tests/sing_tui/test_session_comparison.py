@@ -1,16 +1,19 @@
 """Comparisons without a screen: what `=`, `.` and `,` make of a place."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from catalogs import at, layers, place, sing
 
+from sing_compute.store import Store
 from sing_compute.store.place import Comparison, Place
 from sing_tui.session import CONTENTS, Refused, Session, Visit
 from sing_tui.session.arranging import arrange_as, mark
 from sing_tui.session.comparison import compare, is_in_place, next_measure
 from sing_tui.session.moves import back, up
 from sing_tui.session.state import Arrangement, arrangement_at
+from sing_tui.store_catalog import StoreCatalog
 
 MODELS = place("models")
 CLASSES = place("classes", model="beta")
@@ -248,6 +251,24 @@ def test_full_stop_and_comma_go_round_through_the_columns(by: int, steps: int, m
         session = next_measure(session, sing(), by)
     assert session.place.comparison == Comparison("model", THREE, measure)
     assert session.here.identity == 7
+
+
+@pytest.mark.parametrize("start", [CLASSES, CONCEPTS, IMAGES])
+def test_every_numeric_column_of_a_stored_table_can_be_compared(three_path: Path, start: Place) -> None:
+    with Store(three_path) as store:
+        catalog = StoreCatalog(store)
+        plain = catalog.open(start)
+        ends = {end for column in plain.columns for end in column.interval or ()}
+        names = [c.name for c in plain.columns if not c.is_text and c.name not in {"index", "count", *ends}]
+        session = compare(at(catalog, start), catalog)
+        first = names.index(session.place.comparison.measure)
+        for step in range(len(names)):
+            session = next_measure(session, catalog, 1)
+            measure = session.place.comparison.measure
+            assert measure == names[(first + step + 1) % len(names)]
+            assert catalog.open(session.place).column(f"{measure}.{session.place.comparison.items[1]}.difference").unit
+        back = next_measure(next_measure(session, catalog, -1), catalog, -1)
+        assert back.place.comparison.measure == names[(first - 2) % len(names)]
 
 
 def test_a_measure_that_the_table_lacks_gives_way_to_the_first() -> None:

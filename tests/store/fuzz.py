@@ -4,14 +4,10 @@ Every file must end well or with one line. The files are read in child processes
 (a watchdog ends the child) is seen as such and its seed is named; `fuzz.py 1 SEED` shows one again.
 """
 
-import asyncio
 import contextlib
-import csv
 import faulthandler
-import io
 import os
 import random
-import re
 import resource
 import subprocess
 import sys
@@ -25,186 +21,9 @@ HERE = Path(__file__).resolve()
 sys.path[:0] = [str(HERE.parent), str(HERE.parents[1] / "sing_tui"), str(HERE.parents[1])]
 PATIENCE = 60
 """Seconds that one file may take in one of its readers."""
-PICTURES = ("scatter", "ratios", "distributions", "strings", "validation", "spectrum", "parts")
 SCREENS = 8
 """Every so many files are shown on a screen, too."""
 MEMORY = 3 * 2**30
-STEERING = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-
-
-class Broken(Exception):
-    """Something that must not happen with any file."""
-
-
-def expect(good: object, what: str) -> None:
-    if not good:
-        raise Broken(what)
-
-
-def harmless(text: str, where: str) -> None:
-    found = STEERING.search(text)
-    expect(found is None, f"{where}: {found and text[max(0, found.start() - 20) : found.end() + 20]!r}")
-
-
-def read_tables(path: Path, rng: random.Random) -> None:
-    """Every table with every column, through the store's own interface."""
-    from opened_tables import (
-        class_across_models,
-        compare_classes,
-        compare_figures,
-        compare_models,
-        concept_across_classes,
-    )
-
-    from sing_compute.store import Store, class_table, concept_table, image_table, model_table
-
-    with Store(path) as store:
-        tries = [lambda: model_table(store), lambda: store.offsets, lambda: store.find_class("dog")]
-        for model in attempt(lambda: store.models[:3]) or ["alpha"]:
-            tries += [lambda m=model: class_table(store, m), lambda m=model: class_table(store, m, "wrong")]
-            tries += [lambda m=model, c=c: concept_table(store, m, c) for c in (0, 2)]
-            tries += [lambda m=model: image_table(store, m), lambda m=model: image_table(store, m, 1)]
-            tries += [lambda m=model: store.attributes(f"models/{m}"), lambda m=model: store.summary(m)]
-        pair = ["alpha", "beta"]
-        tries += [lambda: compare_figures(store, pair), lambda: class_across_models(store, 0, "wrong")]
-        tries += [
-            lambda: concept_across_classes(store, "alpha", 1),
-            lambda: compare_classes(store, "beta", "z", (0, 1)),
-        ]
-        tries += [
-            lambda: compare_models(store, "classes", "ratio", pair),
-            lambda: compare_models(store, "images", "cosine", pair),
-        ]
-        tries += [lambda: compare_models(store, "concepts", "attribute_score", pair, class_index=0)]
-        tries += [lambda name=name: shown(store, rng, name).table for name in PICTURES]
-        for make in tries:
-            table = attempt(make)
-            for column in getattr(table, "columns", ()):
-                whole = attempt(column.values.all)
-                expect(whole is None or len(whole) == table.length, f"{table.kind} {column.name}: length")
-                some = attempt(lambda c=column, t=table: c.values.take(rows_of(rng, t.length)))
-                expect(some is None or len(some) <= 8, f"{table.kind} {column.name}")
-
-
-def shown(store, rng: random.Random, name: str):
-    """A chart, drawn."""
-    from sing_compute.store import Place
-    from sing_tui.charts.drawing import draw
-    from sing_tui.charts.registry import chart
-    from sing_tui.formats import ASCII, UNICODE
-
-    places = [
-        Place("models"),
-        Place.of("classes", model="alpha"),
-        Place.of("concepts", model="beta", **{"class": 0}),
-        Place.of("images", model="alpha", **{"class": 1}),
-    ]
-    glyphs = rng.choice([ASCII, UNICODE])
-    found = chart(store, rng.choice(places), name, identity=rng.choice([None, 0, 1]), glyphs=glyphs)
-    for line in draw(found.shape, 76, 16, glyphs):
-        harmless(line.plain, f"chart {name}")
-    return found
-
-
-def rows_of(rng: random.Random, length: int):
-    import numpy as np
-
-    return np.array([rng.randrange(length) for _ in range(8 if length else 0)], dtype=np.int64)
-
-
-def attempt(act):
-    """What an action gives; None where it ends in an error with one harmless line."""
-    from sing_compute.errors import SingError
-
-    try:
-        return act()
-    except SingError as error:
-        text = str(error)
-        expect(text and "\n" not in text and len(text) < 600, f"message: {text[:700]!r}")
-        harmless(text, "message")
-        return None
-
-
-def load_frames(path: Path, rng: random.Random) -> None:
-    import sing_compute
-
-    with sing_compute.load(path) as results:
-        for make in (
-            lambda: results.models, results.classes, lambda: results.concepts(0), lambda: results.concepts("dog", "beta"),
-            results.images, lambda: results.images(1, "beta"), results.provenance, lambda: results,
-        ):  # fmt: skip
-            harmless(attempt(lambda make=make: repr(make()).replace("\\x", "")) or "", "frame")
-
-
-def write_csv(path: Path, rng: random.Random) -> None:
-    from sing_tui.cli import main
-
-    sort = rng.choice(
-        [(), ("--sort", "IS"), ("--sort", "as", "--reverse"), ("--sort", "class"), ("--filter", "is > 3 or class ~ a")]
-    )
-    for options in (
-        ("--table", "models"), ("--table", "classes", *sort), ("--class", "0", *sort), ("--table", "images", *sort),
-        ("--table", "images", "--class", "cat", "--model", "beta"), ("--table", "classes", "--subset", "group:out"),
-    ):  # fmt: skip
-        out = one_line_or_good(main, [str(path), *options, "--csv", "-"], "csv")
-        for row in csv.reader(io.StringIO(out)):
-            for cell in row:
-                harmless(cell, "csv cell")
-                expect(
-                    not cell.startswith(("=", "+", "@")) and not re.match(r"-[^\d.i]", cell), f"csv formula: {cell!r}"
-                )
-
-
-def verify_command(path: Path, rng: random.Random) -> None:
-    from sing_compute.cli import cli
-    from sing_compute.errors import SingError
-
-    one_line_or_good(cli, ["verify", str(path)], "verify", caught=SingError)
-
-
-def one_line_or_good(command, arguments: list[str], what: str, caught: type = ()) -> str:
-    from click.testing import CliRunner
-
-    done = CliRunner().invoke(command, arguments)
-    if done.exception is not None and not isinstance(done.exception, (SystemExit, caught)):
-        raise done.exception
-    harmless(done.stderr, f"{what} stderr")
-    if what == "verify":
-        harmless(done.stdout, f"{what} stdout")
-    expect(done.exit_code in (0, 2) or isinstance(done.exception, caught), f"{what}: exit code {done.exit_code}")
-    expect(done.exit_code != 2 or done.stderr.count("\n") == 1, f"{what}: {done.stderr!r}")
-    expect(done.exit_code == 2 or not done.stderr, f"{what}: {done.stderr!r}")
-    return done.stdout if done.exit_code == 0 else ""
-
-
-def explore(path: Path, rng: random.Random) -> None:
-    """The real screen: down to the images and around, with details and plots."""
-    from driving import drawn, lines, press
-    from textual.worker import WorkerCancelled
-
-    from sing_compute.errors import SingError
-    from sing_tui.app import Explorer
-
-    async def walk() -> None:
-        app = Explorer(path, ascii_only=rng.random() < 0.2)
-        async with app.run_test(size=rng.choice([(80, 24), (120, 40)])) as pilot:
-            await drawn(app)
-            around = [*"dpjsrv]}iGRyno=a.,1234567 u)x?t", "enter", "escape", "right", "escape", "escape"]
-            keys = ["d", "p", "escape", "enter", "p", "escape", "v", "enter", "p", "escape", *"id]sqqi"]
-            for key in [*keys, *rng.choices(around, k=16)]:
-                if app.failure is not None or app._exit:
-                    break
-                with contextlib.suppress(WorkerCancelled):  # a reader that a later key made superfluous
-                    await press(pilot, key)
-                harmless("\n".join(lines(app)), f"screen after {key}")
-        if app.failure is not None:
-            attempt(lambda: (_ for _ in ()).throw(app.failure))
-        expect(app.return_code in (0, None) or app.failure is not None, f"return code {app.return_code}")
-
-    try:
-        asyncio.run(walk())
-    except SingError as error:
-        raise Broken("the screen ended with an error that is a line elsewhere") from error
 
 
 def sources(folder: Path) -> dict[str, bytes]:
@@ -219,6 +38,7 @@ def sources(folder: Path) -> dict[str, bytes]:
 def read_file(seed: int, path: Path, source: dict[str, bytes], screen: bool) -> str:
     """Make the file of one seed and read it in every way; gives the kind of mutation and how opening it ended."""
     from mutations import MUTATIONS
+    from readers import attempt, expect, explore, load_frames, read_tables, verify_command, write_csv
 
     from sing_compute.store import Store
 

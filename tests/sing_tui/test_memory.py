@@ -1,11 +1,11 @@
-"""What is remembered between two sessions: place, theme, hint."""
+"""Place, theme and hint that are remembered between two sessions; `test_link.py` has every kind of place."""
 
 import os
 from pathlib import Path
 
 import pytest
 from catalogs import place
-from driving import arrangement_of, drawn, lines, on_screen, press, wish
+from driving import arrangement_of, drawn, on_screen, press, wish
 
 from sing_tui.app import Explorer
 from sing_tui.link import as_dict
@@ -18,10 +18,6 @@ from sing_tui.start import Start
 @pytest.fixture
 def memory(tmp_path: Path) -> Path:
     return tmp_path / "state" / "sing-tui" / "state.json"
-
-
-def place_line(app: Explorer) -> str:
-    return lines(app)[0]
 
 
 async def test_the_hint_is_shown_once(store_path: Path, memory: Path) -> None:
@@ -64,58 +60,6 @@ async def test_the_last_place_is_taken_up_only_where_nothing_else_was_asked_for(
             await drawn(app)
             assert app.screen.place == (place("classes", model="alpha") if where else place("models"))
             assert arrangement_of(app).filter == ""
-
-
-@pytest.mark.parametrize(
-    "keys",
-    [
-        ("enter", "equals_sign", "down"),
-        ("enter", "down", "a", "down"),
-        ("enter", "enter", "down", "a"),
-        ("enter", "space", "space", "equals_sign", "full_stop"),
-        ("down", "equals_sign", "down"),
-        ("i", "o", "down"),
-    ],
-)
-async def test_every_kind_of_place_is_remembered(store_path: Path, memory: Path, keys: tuple[str, ...]) -> None:
-    places = []
-    for again in (False, True):
-        app = Explorer(store_path, memory=memory)
-        async with app.run_test(size=(80, 24)) as pilot:
-            await drawn(app)
-            await press(pilot, *(() if again else keys))
-            places.append((app.screen.place, arrangement_of(app), app.screen.table.cursor))
-            await press(pilot, "Q")
-    assert places[0] == places[1]
-    assert places[0][0] != place("models")
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"wish": {"at": ["model=gamma"]}},
-        {"wish": {"at": ["class=zebra"], "table": "concepts"}},
-        {"filter": "no_such_column > 3"},
-        {"sort": "no_such_column"},
-        {"columns": ["no_such_column"]},
-        {"wish": 7},
-        {"row": "x"},
-    ],
-)
-async def test_a_place_that_the_file_does_not_hold_is_passed_over(
-    store_path: Path, memory: Path, change: dict[str, object]
-) -> None:
-    start = as_dict(Start(wish(table="classes", model="alpha")))
-    words = (
-        start["wish"] | change["wish"] if isinstance(change.get("wish"), dict) else change.get("wish", start["wish"])
-    )
-    write_state(memory, State(places={os.path.realpath(store_path): {**start, **change, "wish": words}}))
-    app = Explorer(store_path, memory=memory)
-    async with app.run_test(size=(80, 24)):
-        await drawn(app)
-        assert app.failure is None
-        assert app.screen.place == place("models")
-        assert app.screen.table.lines == 2
 
 
 async def test_a_row_beyond_the_end_is_the_last_one(store_path: Path, memory: Path) -> None:

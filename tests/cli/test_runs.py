@@ -1,132 +1,18 @@
-"""The command sing-compute as users type it: what it prints, what it writes, how it ends."""
+"""Runs of `sing-compute` from images to a store: what they write, add and refuse."""
 
 import re
-import subprocess
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from ended_commands import Ended
 from PIL import Image
 from roads import save_embeddings
-from stores import write_store
+from user_folder import BROKEN, CLASSES, CONCEPTS, FACTORIES, PER_CLASS, Place, make_images
 
-from sing_compute import __version__
-from sing_compute.cli import main
 from sing_compute.store import Store
-
-CLASSES = ("ant", "bee", "cat")
-CONCEPTS = (*CLASSES, "red", "green", "blue", "striped")
-PER_CLASS = 12
-BROKEN = "bee/05.png"
-FACTORIES = """
-import torch
-from torch import nn
-
-def to_tensor(image):
-    return torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8).reshape(8, 8, 3).permute(2, 0, 1) / 255
-
-def make(width, seed):
-    torch.manual_seed(seed)
-    network = nn.Sequential(nn.Flatten(), nn.Linear(192, width), nn.ReLU(), nn.Linear(width, 3))
-    network.transform = to_tensor
-    return network
-
-def small():
-    return make(10, 0)
-
-def other():
-    return make(7, 1)
-
-def narrow():
-    return make(3, 2)
-
-def gives_pairs():
-    network = make(10, 0)
-    network.append(type("Pair", (nn.Module,), {"forward": lambda self, x: (x, x)})())
-    return network
-
-def gives_nan():
-    network = make(10, 0)
-    nn.init.constant_(network[1].bias, float("nan"))
-    return network
-"""
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def error(self) -> str:
-        """The error line of a refusal, which stands alone at the end of standard error."""
-        assert self.code == 2, self
-        lines = self.err.splitlines()
-        assert lines[-1].startswith("sing-compute: error: "), self.err
-        assert sum("error:" in line for line in lines) == 1, self.err
-        assert "Traceback" not in self.err
-        return lines[-1].removeprefix("sing-compute: error: ")
-
-
-@pytest.fixture
-def command(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ended]:
-    def run(*arguments: object) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["sing-compute", *map(str, arguments)])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capfd.readouterr()
-        return Ended(int(ended.value.code or 0), out, err)
-
-    return run
-
-
-def outside(*arguments: object, code: str | None = None) -> subprocess.CompletedProcess[str]:
-    """The command, or another program, in a process of its own."""
-    start = ["-m", "sing_compute"] if code is None else ["-c", code]
-    root = Path(__file__).resolve().parents[1]
-    line = [sys.executable, *start, *map(str, arguments)]
-    return subprocess.run(line, capture_output=True, text=True, cwd=root, timeout=120)
-
-
-def make_images(root: Path, per_class: int = PER_CLASS, seed: int = 0) -> list[str]:
-    """A class tree of noise around a colour of each class; one image is broken. Gives the keys."""
-    rng = np.random.default_rng(seed)
-    keys = [f"{name}/{number:02d}.png" for name in CLASSES for number in range(per_class)]
-    for key in keys:
-        colour = 200 * np.eye(3)[CLASSES.index(key.partition("/")[0])]
-        pixels = (colour + rng.uniform(0, 55, (8, 8, 3))).astype(np.uint8)
-        (root / key).parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels).save(root / key)
-    (root / BROKEN).write_bytes((root / BROKEN).read_bytes()[:60])
-    return keys
-
-
-@dataclass(frozen=True)
-class Place:
-    """A user's folder: images, stored embeddings, class names, factories."""
-
-    folder: Path
-
-    @property
-    def output(self) -> Path:
-        return self.folder / "results.h5"
-
-    def arguments(self, *specs: str, images: str = "images", extra: Sequence[object] = ()) -> list[str]:
-        files = {"class-names": "classes.txt", "image-embeddings": "images.npz", "concept-embeddings": "words.npz"}
-        line = [part for option, file in files.items() for part in (f"--{option}", str(self.folder / file))]
-        line += [part for spec in specs for part in ("--model", spec)]
-        line += ["--images", str(self.folder / images), "-o", str(self.output), "--workers", "0", "--device", "cpu"]
-        return [*line, *map(str, extra)]
-
-    def files(self) -> set[str]:
-        return {path.name for path in self.folder.iterdir()}
 
 
 @pytest.fixture
@@ -345,38 +231,6 @@ def test_a_wrong_checkpoint_names_its_tensors(place: Place, command: Callable[..
     assert "does not fit Sequential: missing 1.bias, 1.weight, 3.bias and 1 more; unexpected fc.weight" in ended.error
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--fresh"], "--model is missing: a timm name such as resnet50, or module:factory; --help lists all options"),
-        (["--model", "nets:small"], "--images is missing: "),
-        (["--preset", "papers"], "'--preset': 'papers' is not 'paper'"),
-        (["--model"], "Option '--model' requires an argument"),
-        (["--modle", "x"], "No such option"),
-        (["--model", "x", "--batch-size", "0"], "'--batch-size': 0 is not in the range"),
-        (["--model", "x", "--lambda", "much"], "'--lambda': 'much' is not a valid float"),
-        (["--model", "x", "--invariance", "all"], "'--invariance': 'all' is not one of"),
-        (["verfy", "x.h5"], "No such command 'verfy'"),
-        (["verify"], "Missing argument 'FILE'"),
-        (["verify", "/nope/x.h5"], "/nope/x.h5 does not exist; sing-compute writes such a file (-o x.h5)"),
-    ],
-)
-def test_a_mistyped_command_is_one_line(arguments: list[str], message: str, command: Callable[..., Ended]) -> None:
-    ended = command(*arguments)
-    assert message in ended.error
-    assert len(ended.err.splitlines()) == 1
-    assert ended.out == ""
-
-
-def test_debug_shows_the_traceback_before_the_line(command: Callable[..., Ended]) -> None:
-    plain, debug = command("--model", "nets:small"), command("--model", "nets:small", "--debug")
-    assert "Traceback" not in plain.err
-    assert debug.code == 2
-    assert debug.err.startswith("Traceback (most recent call last):")
-    assert debug.err.endswith(plain.err)
-    assert "make_plan" in debug.err
-
-
 def test_an_interrupt_ends_with_code_130_and_says_how_to_go_on(
     command: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -387,66 +241,3 @@ def test_an_interrupt_ends_with_code_130_and_says_how_to_go_on(
     ended = command("--model", "resnet50")
     assert (ended.code, ended.out) == (130, "")
     assert ended.err.lstrip("\n") == "sing-compute: interrupted; the same command goes on where it was\n"
-
-
-def test_no_arguments_show_the_help(command: Callable[..., Ended]) -> None:
-    ended = command()
-    assert ended.code == 0
-    assert "What does this image classifier ignore?" in ended.out
-    assert ended.out == command("--help").out
-
-
-def test_the_version_is_the_packages(command: Callable[..., Ended]) -> None:
-    ended = command("--version")
-    assert (ended.code, ended.out) == (0, f"sing-compute, version {__version__}\n")
-
-
-def test_verify_accepts_a_good_store_and_counts_what_it_holds(tmp_path: Path, command: Callable[..., Ended]) -> None:
-    path = write_store(tmp_path / "good.h5", groups=("indoor",))
-    ended = command("verify", path)
-    assert (ended.code, ended.err) == (0, "")
-    assert ended.out.startswith(f"{path}: ")
-    assert ended.out.endswith(" checks passed, 2 models, 43 images\n")
-
-
-def test_verify_lists_each_problem_and_ends_with_their_number(tmp_path: Path, command: Callable[..., Ended]) -> None:
-    import h5py
-
-    path = write_store(tmp_path / "bad.h5")
-    with h5py.File(path, "r+") as file:
-        file["models/alpha/summary/correct"][()] += 1
-    ended = command("verify", path)
-    assert ended.out.count("\n") == 1
-    assert ended.out.startswith("models/alpha/summary/correct: ")
-    assert re.fullmatch(rf"{path}: 1 of \d+ checks failed", ended.error)
-
-
-def test_verify_refuses_what_is_no_complete_store(tmp_path: Path, command: Callable[..., Ended]) -> None:
-    text = tmp_path / "text.h5"
-    text.write_text("no store")
-    torn = write_store(tmp_path / "torn.h5")
-    torn.write_bytes(torn.read_bytes()[:-2000])
-    for path in (text, torn):
-        ended = command("verify", path)
-        assert ended.error.startswith(f"{path} is not a readable HDF5 file (is it complete?): ")
-        assert len(ended.err.splitlines()) == 1
-
-
-def test_the_module_runs_as_a_command_of_its_own() -> None:
-    ended = outside("--model", "nets:small")
-    assert (ended.returncode, ended.stdout) == (2, "")
-    assert ended.stderr.startswith("sing-compute: error: --images is missing: ")
-    assert ended.stderr.count("\n") == 1
-
-
-def test_help_version_and_verify_load_neither_torch_nor_pandas(tmp_path: Path) -> None:
-    path = write_store(tmp_path / "good.h5")
-    for arguments in (["--help"], ["--version"], ["verify", path]):
-        code = (
-            "import sys\nfrom sing_compute.cli import main\n"
-            "try: main()\nexcept SystemExit as end: assert not end.code, end.code\n"
-            "heavy = {'torch', 'timm', 'open_clip', 'pandas', 'textual', 'torchvision'} & set(sys.modules)\n"
-            "print('loaded:', sorted(heavy))"
-        )
-        ended = outside(*arguments, code=code)
-        assert ended.stdout.splitlines()[-1] == "loaded: []", ended.stdout + ended.stderr

@@ -1,4 +1,4 @@
-"""Marks, and what stands side by side: models, classes, one class or one concept across the file."""
+"""Marks and comparisons on the screen: models, classes, one class or one concept across the file."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from catalogs import place
-from driving import AT, arrangement_of, drawn, lines, numbers, on_screen, press, shown, status, wish
+from driving import AT, arrangement_of, drawn, lines, numbers, on_screen, places, press, shown, status, wish
 
 from sing_compute.store import Store
 from sing_compute.store.place import Comparison
@@ -26,17 +26,11 @@ def marked(app: Explorer) -> list[str]:
     return [line[1:].split("  ")[0].strip() for line in lines(app)[3:-2] if line.startswith(sign)]
 
 
-def places(values: np.ndarray) -> np.ndarray:
-    """Ranks by the definition: 1 and how many are larger."""
-    return 1 + (values[None, :] > values[:, None]).sum(axis=1)
-
-
 # marks
 
 
-@pytest.mark.parametrize("ascii_only", [False, True])
-async def test_space_marks_and_steps_down_and_u_clears(three_path: Path, ascii_only: bool) -> None:
-    app = Explorer(three_path, AT["concepts"], ascii_only=ascii_only)
+async def test_space_marks_and_steps_down_and_u_clears(three_path: Path) -> None:
+    app = Explorer(three_path, AT["concepts"], ascii_only=True)
     async with app.run_test(size=(80, 24)) as pilot:
         await drawn(app)
         await press(pilot, "o", "g", "space", "down", "space")
@@ -49,99 +43,32 @@ async def test_space_marks_and_steps_down_and_u_clears(three_path: Path, ascii_o
         assert app.screen.table.cursor == 23
         assert app.page.session.here.marks == {0, 23}
         assert "2 marked" in status(app)
-        await press(pilot, "u")
+        await press(pilot, "right", "s", "f", *"concept ~ 23", "enter")
+        assert marked(app) == ["concept 23"]
+        await press(pilot, "F", "right_square_bracket", "u")
         assert marked(app) == []
         assert "marked" not in status(app)
-        assert not ascii_only or on_screen(app).isascii()
-
-
-async def test_marks_stay_with_their_rows_through_sort_filter_and_another_class(three_path: Path) -> None:
-    app = Explorer(three_path, AT["concepts"])
-    async with app.run_test(size=(80, 40)) as pilot:
-        await drawn(app)
-        await press(pilot, "o", "g", "space", "down", "space", "right", "s", "s")
-        assert sorted(marked(app)) == ["concept 0", "concept 2"]
-        await press(pilot, "f", *'concept = "concept 2"', "enter")
-        assert marked(app) == ["concept 2"]
-        await press(pilot, "F", "right_square_bracket")
-        assert app.screen.place.index("class") == 1
-        assert sorted(marked(app)) == ["concept 0", "concept 2"]
-        await press(pilot, "right_curly_bracket", "equals_sign")
-        assert sorted(marked(app)) == ["concept 0", "concept 2"]
-        await press(pilot, "equals_sign", "i")
-        assert app.screen.place.table == "images"
-        assert marked(app) == []
-        await press(pilot, "space", "right_square_bracket")
-        assert app.screen.place.index("class") == 2
-        assert marked(app) == []
+        assert on_screen(app).isascii()
 
 
 # side by side
 
 
-@pytest.mark.parametrize(
-    ("level", "measure", "paths"),
-    [
-        ("classes", "attribute_score_mean", ("classes/attribute_score_mean",) * 2),
-        ("concepts", "attribute_score", ("concepts/attribute_score",) * 2),
-        ("images", "image_score", ("images/image_score",) * 2),
-    ],
-)
-async def test_values_differences_and_places_are_those_of_the_file(
-    three_path: Path, level: str, measure: str, paths: tuple[str, str]
-) -> None:
-    begin = Start(wish(table=level, class_="dog" if level != "classes" else None, compare=measure))
+async def test_values_differences_and_rank_changes_are_painted(three_path: Path) -> None:
+    """`tests/store/comparison` has the numbers of every table."""
     with Store(three_path) as store:
-        low, high = store.offsets[1:3]
-
-        def stored(model: str) -> np.ndarray:
-            if measure == "attribute_score_mean":
-                score = store.array(f"models/{model}/images/attribute_score").astype(float)
-                return np.array([score[a:b].mean() for a, b in zip(store.offsets[:3], store.offsets[1:4], strict=True)])
-            whole = store.array(f"models/{model}/{paths[0]}")
-            return (whole[1] if level == "concepts" else whole[low:high]).astype(float)
-
-        known = [stored(model) for model in MODELS]
-        names = {
-            "classes": store.class_names,
-            "concepts": store.concept_names,
-            "images": store.array("images/key")[low:high],
-        }[level]
-    app = Explorer(three_path, begin)
+        known = [store.array(f"models/{model}/concepts/attribute_score")[1].astype(float) for model in MODELS]
+        names = store.concept_names
+    app = Explorer(three_path, Start(wish("concepts", class_="dog", compare="attribute_score")))
     async with app.run_test(size=(220, 40)) as pilot:
         await drawn(app)
         await press(pilot, "d", "d", "o")
         await drawn(app)
-        for model, values in zip(MODELS, known, strict=True):
-            np.testing.assert_allclose(shown(app, f"{measure}.{model}")[0], values, rtol=2e-5, atol=1e-6)
-        for model, values in zip(MODELS[1:], known[1:], strict=True):
-            difference, moved = shown(app, f".{model}.difference")[0], shown(app, f".{model}.rank_change")[0]
-            np.testing.assert_allclose(difference, values - known[0], rtol=1e-4, atol=1e-5)
-            assert (moved == places(known[0]) - places(values)).all()
-        for row, name in enumerate(names[: len(known[0])]):
+        for row, name in enumerate(names):
             first, second, third = (values[row] for values in known)
             expected = [first, second, third, second - first, third - first]
             expected += [places(known[0])[row] - places(values)[row] for values in known[1:]]
-            painted = numbers(app, str(name))
-            assert painted[-7:] == pytest.approx(expected, abs=0.0051)
-
-
-async def test_marked_models_are_compared_and_all_where_fewer_than_two_are_marked(three_path: Path) -> None:
-    app = Explorer(three_path)
-    async with app.run_test(size=SIZE) as pilot:
-        await drawn(app)
-        await press(pilot, "down", "space", "space", "equals_sign")  # beta and gamma are marked
-        assert app.screen.place.comparison == Comparison("model", ("gamma", "beta"), "")
-        await press(pilot, "equals_sign", "g", "equals_sign")
-        assert app.screen.place.comparison.items == ("alpha", "beta", "gamma")
-        await press(pilot, "escape", "down", "enter", "equals_sign")
-        assert app.screen.place.comparison.items == ("beta", "gamma")
-        await press(pilot, "right_curly_bracket")  # the next model stands first, the others stay
-        assert app.screen.place.comparison.items == ("gamma", "beta")
-        await press(pilot, "h", "u", "enter", "equals_sign")
-        assert app.screen.place.comparison.items == ("gamma", "alpha", "beta")
-        await press(pilot, "h", "space", "equals_sign")
-        assert len(app.screen.place.comparison.items) == 3
+            assert numbers(app, str(name))[-7:] == pytest.approx(expected, abs=0.0051)
 
 
 async def test_figures_stand_beside_one_another_with_intervals_and_differences(three_path: Path) -> None:
@@ -175,52 +102,27 @@ async def test_figures_stand_beside_one_another_with_intervals_and_differences(t
         assert app.screen.identity == 1
 
 
-@pytest.mark.parametrize("key", ["equals_sign", "escape"])
-@pytest.mark.parametrize("level", ["classes", "concepts", "images"])
-async def test_one_layer_back_is_the_plain_table_with_the_same_row_and_sort(
-    three_path: Path, level: str, key: str
-) -> None:
-    app = Explorer(three_path, AT[level])
+async def test_one_layer_back_is_the_plain_table_with_the_same_row_and_sort(three_path: Path) -> None:
+    app = Explorer(three_path, AT["images"])
     async with app.run_test(size=SIZE) as pilot:
         await drawn(app)
         screen, plain, depth = app.screen, app.screen.place, len(app.page.session.visits)
         await press(pilot, "down", "right", "right", "s")
         item, measure = screen.identity, arrangement_of(app).sort
-        await press(pilot, "equals_sign")
-        assert len(app.page.session.visits) == depth
-        assert screen.place.comparison == Comparison("model", MODELS, measure)
-        assert (screen.identity, arrangement_of(app).sort) == (item, f"{measure}.alpha")
-        await press(pilot, key)
-        assert len(app.page.session.visits) == depth
-        assert (screen.place, screen.identity, arrangement_of(app).sort) == (plain, item, measure)
-
-
-@pytest.mark.parametrize("level", ["classes", "concepts", "images"])
-async def test_full_stop_and_comma_go_through_every_numeric_column_and_back(three_path: Path, level: str) -> None:
-    app = Explorer(three_path, AT[level])
-    async with app.run_test(size=SIZE) as pilot:
-        await drawn(app)
-        plain = app.screen.view.table
-        ends = {end for column in plain.columns for end in column.interval or ()}
-        names = [c.name for c in plain.columns if not c.is_text and c.name not in {"index", "count", *ends}]
-        await press(pilot, "equals_sign")
-        first = names.index(app.screen.place.comparison.measure)
-        seen = []
-        for step in range(len(names)):
-            await press(pilot, "full_stop")
-            seen.append(app.screen.place.comparison.measure)
-            assert app.screen.view is not None, seen
-            assert app.screen.view.table.column(f"{seen[-1]}.beta.difference").unit
-            assert seen[-1] == names[(first + step + 1) % len(names)]
-        await press(pilot, "comma", "comma")
-        assert app.screen.place.comparison.measure == seen[-3]
+        for key in ("equals_sign", "escape"):
+            await press(pilot, "equals_sign")
+            assert len(app.page.session.visits) == depth
+            assert screen.place.comparison == Comparison("model", MODELS, measure)
+            assert (screen.identity, arrangement_of(app).sort) == (item, f"{measure}.alpha")
+            await press(pilot, key)
+            assert len(app.page.session.visits) == depth
+            assert (screen.place, screen.identity, arrangement_of(app).sort) == (plain, item, measure)
 
 
 async def test_two_classes_of_one_model_by_their_concepts(three_path: Path) -> None:
     app = Explorer(three_path, AT["classes"])
     async with app.run_test(size=SIZE) as pilot:
         await drawn(app)
-        depth = len(app.page.session.visits)
         await press(pilot, "down", "space", "space", "equals_sign")
         assert app.screen.place == replace(
             place("concepts", model="alpha", class_=1), comparison=Comparison("class", (1, 2), "attribute_score")
@@ -228,28 +130,19 @@ async def test_two_classes_of_one_model_by_their_concepts(three_path: Path) -> N
         assert "AS of 2 classes, by concepts" in lines(app)[0]
         with Store(three_path) as store:
             score = store.array("models/beta/concepts/attribute_score").astype(float)
-        await press(pilot, "right_curly_bracket")
-        assert app.screen.place.name("model") == "beta"
-        assert shown(app, "attribute_score.dog")[0] == pytest.approx(score[1], abs=1e-6)
-        assert shown(app, "owl.difference")[0] == pytest.approx(score[2] - score[1], abs=1e-6)
-        assert (shown(app, "owl.rank_change")[0] == places(score[1]) - places(score[2])).all()
-        await press(pilot, "left_square_bracket")
+        await press(pilot, "right_curly_bracket", "left_square_bracket")
         assert app.screen.place.comparison.items == (0, 2)
         assert shown(app, "owl.difference")[0] == pytest.approx(score[2] - score[0], abs=1e-6)
         await press(pilot, "right_square_bracket", "right_square_bracket")  # owl stands there already
-        assert app.screen.place.comparison.items == (1, 2)
         assert "last class" in status(app)
         await press(pilot, "full_stop")
         assert app.screen.place.comparison == Comparison("class", (1, 2), "attribute_score_abs")
-        await press(pilot, "escape")
-        assert len(app.page.session.visits) == depth
+        await press(pilot, "comma", "escape")
         assert (app.page.place, app.page.identity, app.page.session.here.marks) == (
             place("classes", model="beta"),
             1,
             {1, 2},
         )
-        await press(pilot, "equals_sign", "equals_sign")
-        assert len(app.page.session.visits) == depth
 
 
 async def test_model_class_and_concept_step_in_place_and_the_comparison_stays(three_path: Path) -> None:
@@ -390,17 +283,3 @@ async def test_one_concept_in_all_classes_and_back(three_path: Path) -> None:
         await press(pilot, "left_curly_bracket", "escape")
         assert len(app.page.session.visits) == depth
         assert (app.page.place, app.page.identity) == (place("concepts", model="beta", class_=1), 23)
-
-
-async def test_coming_back_from_a_class_of_a_comparison_the_comparison_stays(three_path: Path) -> None:
-    app = Explorer(three_path, AT["classes"])
-    async with app.run_test(size=SIZE) as pilot:
-        await drawn(app)
-        await press(pilot, "equals_sign", "down", "enter", "right_curly_bracket", "escape")
-        there = app.screen.place
-        assert (there.table, there.name("model"), there.comparison.items) == (
-            "classes",
-            "beta",
-            ("beta", "alpha", "gamma"),
-        )
-        assert app.screen.identity == 1

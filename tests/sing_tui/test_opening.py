@@ -1,0 +1,92 @@
+"""How the explorer begins with a file, and with a newer one at the same path."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from catalogs import place
+from driving import arrangement_of, drawn, first_cells, lines, on_screen, press, status, wish
+from stores import write_store
+
+from sing_compute.store import Store
+from sing_tui.app import Explorer, choose_theme
+from sing_tui.start import Start
+
+
+async def test_the_first_frame_is_painted_before_the_file_is_opened(
+    store_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames: list[str] = []
+    monkeypatch.setattr("sing_tui.opening.Store", lambda path: (frames.append(on_screen(app)), Store(path))[1])
+    app = Explorer(store_path)
+    async with app.run_test(size=(80, 24)):
+        await drawn(app)
+        assert "opening results.h5" in frames[0]
+        assert "alpha" in on_screen(app)
+
+
+@pytest.mark.parametrize(
+    ("begin", "part"),
+    [
+        (Start(wish(model="gamma")), "no model 'gamma'"),
+        (Start(wish(class_="zebra")), "no class 'zebra'"),
+        (Start(wish(model="alpha"), "is >"), "at character 5"),
+        (Start(wish(model="alpha"), "", "nothing"), "no column 'nothing'"),
+    ],
+)
+async def test_a_wrong_start_ends_with_one_error(store_path: Path, begin: Start, part: str) -> None:
+    app = Explorer(store_path, begin)
+    async with app.run_test(size=(80, 24)):
+        await drawn(app)
+    assert app.return_code == 2
+    assert part in str(app.failure)
+
+
+async def test_a_broken_file_ends_with_one_error(store_path: Path, tmp_path: Path) -> None:
+    path = tmp_path / "cut.h5"
+    shutil.copy(store_path, path)
+    path.write_bytes(path.read_bytes()[:3000])
+    app = Explorer(path)
+    async with app.run_test(size=(80, 24)):
+        await drawn(app)
+    assert app.return_code == 2
+    assert "not a readable HDF5 file" in str(app.failure)
+
+
+@pytest.mark.parametrize(
+    ("system", "no_color", "theme"),
+    [("truecolor", False, "textual-dark"), ("256", False, "textual-dark"), ("standard", False, "ansi-dark"),
+     (None, False, "ansi-dark"), ("truecolor", True, "ansi-dark")],
+)  # fmt: skip
+def test_few_colours_or_none_wanted_means_the_terminals_own(system: str | None, no_color: bool, theme: str) -> None:
+    assert choose_theme(system, no_color) == theme
+
+
+async def test_a_new_file_is_taken_up_and_the_place_is_kept(tmp_path: Path) -> None:
+    path = write_store(tmp_path / "live.h5")
+    app = Explorer(path, Start(wish(class_="cat", table="images")))
+    async with app.run_test(size=(120, 24)) as pilot:
+        await drawn(app)
+        await press(pilot, "f", *"is > 10", "enter", "down", "down")
+        arrangement = arrangement_of(app)
+        write_store(path, images_per_class=(35, 12, 1, 0), models=("alpha", "beta", "gamma"))
+        await press(pilot, "slash")
+        app.look()
+        await drawn(app)
+        assert "R reads it again" in lines(app)[0]
+        assert app.screen.view.table.length == 30
+        await press(pilot, "escape")
+        app.look()
+        await drawn(app)
+        assert app.screen.view.table.length == 35
+        assert app.screen.place == place("images", model="alpha", class_=0)
+        assert arrangement_of(app) == arrangement
+        assert "R reads it again" not in lines(app)[0]
+        await press(pilot, "F", "q", "q")
+        await drawn(app)
+        assert first_cells(app) == ["alpha", "beta", "gamma"]
+        path.unlink()
+        await press(pilot, "R")
+        await drawn(app)
+        assert "does not exist" in status(app)
+        assert first_cells(app) == ["alpha", "beta", "gamma"]

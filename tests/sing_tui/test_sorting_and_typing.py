@@ -1,0 +1,125 @@
+"""Keys that sort a table, and lines that are typed: filter and search."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from driving import AT, arrangement_of, burst, drawn, first_cells, lines, on_screen, press, status
+from textual.widgets import Input
+
+from sing_tui.app import Explorer
+from sing_tui.widgets.typing_line import TypingLine
+
+pytestmark = pytest.mark.asyncio
+
+
+@pytest.mark.parametrize("level", ["models", "images"])
+async def test_every_column_sorts_both_ways_and_the_cursor_stays_on_its_item(store_path: Path, level: str) -> None:
+    app = Explorer(store_path, AT[level])
+    async with app.run_test(size=(80, 24)) as pilot:
+        await drawn(app)
+        screen = app.screen
+        screen.action_step("unsort")
+        screen.action_cursor("to", 1)
+        item = screen.identity
+        for position, column in enumerate(screen.table.columns):
+            screen.table.move_column(position - screen.table.column)
+            screen.action_step("sort")
+            falling = arrangement_of(app).descending
+            assert falling == (not column.is_text)
+            values = column.values.take(screen.view.order)
+            for reverse in ("reverse", "sort"):
+                if not column.is_text:
+                    known = values[~np.isnan(values.astype(float))]
+                    assert known.tolist() == sorted(known.tolist(), reverse=falling), column.name
+                assert screen.identity == item
+                screen.action_step(reverse)
+                falling, values = arrangement_of(app).descending, column.values.take(screen.view.order)
+            await pilot.pause()
+            assert f"sort {column.title} {'▼' if falling else '▲'}" in status(app)
+            assert ("▼" if falling else "▲") in lines(app)[1]
+        await press(pilot, "o")
+        assert "sort" not in status(app)
+
+
+@pytest.mark.parametrize("level", ["classes", "concepts"])
+async def test_the_filter_counts_while_typing_and_escape_gives_up_one_layer(store_path: Path, level: str) -> None:
+    app = Explorer(store_path, AT[level])
+    async with app.run_test(size=(80, 24)) as pilot:
+        await drawn(app)
+        screen, whole = app.screen, app.screen.table.lines
+        name = first_cells(app)[1]
+        await press(pilot, "f", *name)
+        assert screen.query_one(Input).value == name
+        expected = sum(name in cell for cell in first_cells(app))
+        order = " · sort |AS| ▼" if level == "concepts" else ""
+        assert status(app) == f"{expected} of {whole} rows{order} · filter {name}"
+        assert expected == screen.table.lines >= 1
+        await press(pilot, "enter")
+        assert f"(filtered from {whole:,})" in status(app)
+        await press(pilot, "ampersand", *" and (")
+        typed = screen.query_one(Input)
+        line = next(line for line in lines(app) if "a condition was expected here" in line)
+        assert line.index("^") == typed.region.x + len(typed.value)
+        await press(pilot, "enter")
+        assert screen.query_one(TypingLine).purpose == "filter"
+        await press(pilot, "escape")
+        assert arrangement_of(app).filter == name
+        assert screen.place.table == level
+        await press(pilot, "escape")
+        assert (arrangement_of(app).filter, screen.table.lines) == ("", whole)
+        assert app.screen is screen
+        await press(pilot, "f", *"zzzz", "enter")
+        assert "Esc clears it" in on_screen(app)
+        await press(pilot, "enter", "i", "y", "p", "p", "F")
+        assert app.screen is screen
+        assert screen.place.table == "images" if level == "concepts" else level
+
+
+async def test_find_jumps_as_one_types_and_n_goes_on(store_path: Path) -> None:
+    app = Explorer(store_path, AT["concepts"])
+    async with app.run_test(size=(80, 24)) as pilot:
+        await drawn(app)
+        screen = app.screen
+        await press(pilot, "o", "g", "n")
+        assert "/ starts" in status(app)
+        await press(pilot, "slash", *"concept 2")
+        assert screen.table.cursor == 2
+        await press(pilot, "enter", "n", "n", "N")
+        assert screen.table.cursor == 20
+        await press(pilot, "slash", *"concept 59")
+        assert screen.table.cursor == 59
+        await press(pilot, "escape")
+        assert screen.table.cursor == 20
+        await press(pilot, "slash", *"zebra", "enter")
+        assert "nothing contains 'zebra'" in status(app)
+
+
+async def test_letters_typed_into_a_line_fire_no_key(store_path: Path) -> None:
+    app = Explorer(store_path, AT["classes"])
+    async with app.run_test(size=(80, 24)) as pilot:
+        await drawn(app)
+        screen = app.screen
+        letters = "qQsreicdpvnNGghjklyR?:f&/Fow[]{}"
+        for purpose in ("f", "slash"):
+            await press(pilot, purpose)
+            screen.query_one(Input).value = ""
+            await press(pilot, *letters)
+            assert screen.query_one(Input).value == letters
+            assert app.screen is screen
+            await press(pilot, "escape")
+        assert arrangement_of(app).filter == ""
+
+
+async def test_letters_sent_in_one_piece_with_the_key_that_opens_the_line_go_into_it(store_path: Path) -> None:
+    """As over a slow link: `/concept 3` and Enter arrive together, before the typing line has the focus."""
+    app = Explorer(store_path, AT["concepts"])
+    async with app.run_test(size=(80, 24)):
+        await drawn(app)
+        burst("f", *"concept ~ 30", "enter", app=app)
+        await drawn(app)
+        assert arrangement_of(app).filter == "concept ~ 30"
+        assert app.screen.table.lines == 1
+        burst("F", "slash", *"concept 17", "enter", app=app)
+        await drawn(app)
+        assert (app.page.session.here.looked_for, app.screen.identity) == ("concept 17", 17)

@@ -1,0 +1,21 @@
+"""Datasets put in the place of others, and the line that refuses one."""
+
+from pathlib import Path
+
+import pytest
+
+from sing_compute.errors import StoreError
+from sing_compute.store import Store
+from sing_compute.store.verify import verify
+
+
+def refused(path: Path, name: str) -> str:
+    """The line that reading a dataset ends in; `verify` must say the same."""
+    with Store(path) as store:
+        with pytest.raises(StoreError) as caught:
+            store.array(name)
+        problems = verify(store).problems
+    line = str(caught.value)
+    assert "\n" not in line
+    assert any(line.endswith(problem) for problem in problems), problems
+    return line
