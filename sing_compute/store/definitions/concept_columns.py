@@ -18,7 +18,7 @@ COLUMNS = (
         "text",
         explanation=Explanation(
             meaning="The concept, by its name in the vocabulary.",
-            source="concepts/name; its prompt stands in the details (d).",
+            source="concepts/name; its prompt is in the details (d).",
         ),
         role="label",
     ),

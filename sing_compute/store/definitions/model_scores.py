@@ -18,7 +18,7 @@ SCORES = (
         "text",
         explanation=Explanation(
             meaning="The name of the model in this file.",
-            source="`sing-compute --model`; its tag, weights and settings stand in the details (d).",
+            source="`sing-compute --model`; its tag, weights and settings are in the details (d).",
         ),
         role="label",
         description="model of this file",
