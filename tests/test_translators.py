@@ -1,19 +1,22 @@
 """Null space rules and translators from elsewhere, as users ask for them."""
 
-import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from ended_commands import Ended
 from small_run import make_inputs
 
+from sing_compute.cli import main
 from sing_compute.store import Store
 from sing_compute.translator.ridge import AffineTranslator
 from sing_compute.translator.translator_file import save_translator
 
 CLIP = "ViT-B-32/openai"
+Compute = Callable[..., Ended]
 
 
 @pytest.fixture(scope="module")
@@ -22,15 +25,23 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     return folder, make_inputs(folder, images=120)
 
 
-def compute(inputs: tuple[Path, list[str]], *options: str, output: str) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "sing_compute", *inputs[1], *options, "-o", output]
-    return subprocess.run(line, cwd=inputs[0], capture_output=True, text=True, check=False)
+@pytest.fixture
+def compute(
+    inputs: tuple[Path, list[str]], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Iterator[Compute]:
+    """The command, run in the folder of the inputs and in this process."""
+    monkeypatch.chdir(inputs[0])
+    monkeypatch.syspath_prepend(inputs[0])
 
+    def run(*words: str) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["sing-compute", *words])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return Ended(int(ended.value.code or 0), *capfd.readouterr())
 
-def error(ended: subprocess.CompletedProcess[str], folder: Path, output: str) -> str:
-    assert ended.returncode == 2, ended.stderr
-    assert not (folder / output).exists()
-    return ended.stderr.splitlines()[-1].removeprefix("sing-compute: error: ")
+    yield lambda *options, output: run(*inputs[1], *options, "-o", output) if output else run(*options)
+    sys.modules.pop("slow_net", None)
 
 
 def translator() -> AffineTranslator:
@@ -38,9 +49,11 @@ def translator() -> AffineTranslator:
     return AffineTranslator(torch.from_numpy(rng.normal(size=(16, 32))), torch.from_numpy(rng.normal(size=16)))
 
 
-def test_an_approximate_null_space_is_larger_and_its_cost_is_shown(inputs: tuple[Path, list[str]]) -> None:
-    ended = compute(inputs, "--null-space", "tol=0.6", output="tol.h5")
-    assert ended.returncode == 0, ended.stderr
+def test_an_approximate_null_space_is_larger_and_its_cost_is_shown(
+    inputs: tuple[Path, list[str]], compute: Compute
+) -> None:
+    ended = compute("--null-space", "tol=0.6", output="tol.h5")
+    assert ended.code == 0, ended.err
     with Store(inputs[0] / "tol.h5") as store:
         summary = store.summary("slow")
         assert summary["nullity"] > 28
@@ -54,17 +67,18 @@ def test_an_approximate_null_space_is_larger_and_its_cost_is_shown(inputs: tuple
     assert (changes < 1e-5)[[0, names.index("softmax")]].all()
 
 
-def test_a_rule_that_is_none_is_refused(inputs: tuple[Path, list[str]]) -> None:
-    message = error(compute(inputs, "--null-space", "some", output="no.h5"), inputs[0], "no.h5")
+def test_a_rule_that_is_none_is_refused(inputs: tuple[Path, list[str]], compute: Compute) -> None:
+    message = compute("--null-space", "some", output="no.h5").error
+    assert not (inputs[0] / "no.h5").exists()
     assert message == "--null-space 'some' is no null space: numerical, tol=1e-2 or energy=0.99 (between 0 and 1)"
 
 
-def test_a_translator_from_elsewhere_scores_every_image(inputs: tuple[Path, list[str]]) -> None:
+def test_a_translator_from_elsewhere_scores_every_image(inputs: tuple[Path, list[str]], compute: Compute) -> None:
     given = translator()
     save_translator(inputs[0] / "mine.safetensors", given, model="slow", clip=CLIP, images=9)
-    ended = compute(inputs, "--translator", "mine.safetensors", output="given.h5")
-    assert ended.returncode == 0, ended.stderr
-    assert f"slow: translator from mine.safetensors, into {CLIP}" in ended.stderr
+    ended = compute("--translator", "mine.safetensors", output="given.h5")
+    assert ended.code == 0, ended.err
+    assert f"slow: translator from mine.safetensors, into {CLIP}" in ended.err
     with Store(inputs[0] / "given.h5") as store:
         base = "models/slow/"
         np.testing.assert_array_equal(store.array(base + "translator/weight"), given.weight.numpy())
@@ -80,10 +94,8 @@ def test_a_translator_from_elsewhere_scores_every_image(inputs: tuple[Path, list
         assert np.isnan(store.array(base + "bootstrap/value")[[0, 2]]).all()
         assert np.isfinite(store.array(base + "bootstrap/images_interval")[1, 0]).all()
         assert store.attributes("models/slow")["translator_file"] == "mine.safetensors"
-    checked = subprocess.run(
-        [sys.executable, "-m", "sing_compute", "verify", "given.h5"], cwd=inputs[0], capture_output=True, text=True
-    )
-    assert checked.returncode == 0, checked.stdout
+    checked = compute("verify", "given.h5", output="")
+    assert checked.code == 0, checked.out
 
 
 @pytest.mark.parametrize(
@@ -101,15 +113,18 @@ def test_a_translator_from_elsewhere_scores_every_image(inputs: tuple[Path, list
     ],
 )  # fmt: skip
 def test_translators_of_another_space_or_place_are_refused(
-    inputs: tuple[Path, list[str]], clip: str, options: list[str], message: str
+    inputs: tuple[Path, list[str]], compute: Compute, clip: str, options: list[str], message: str
 ) -> None:
     save_translator(inputs[0] / "t.safetensors", translator(), model="slow", clip=clip, images=9)
-    assert error(compute(inputs, *options, output="no.h5"), inputs[0], "no.h5") == message
+    assert compute(*options, output="no.h5").error == message
+    assert not (inputs[0] / "no.h5").exists()
 
 
-def test_translators_are_compared_on_one_fold_that_none_of_them_saw(inputs: tuple[Path, list[str]]) -> None:
-    ended = compute(inputs, "--compare-translators", output="table2.h5")
-    assert ended.returncode == 0, ended.stderr
+def test_translators_are_compared_on_one_fold_that_none_of_them_saw(
+    inputs: tuple[Path, list[str]], compute: Compute
+) -> None:
+    ended = compute("--compare-translators", output="table2.h5")
+    assert ended.code == 0, ended.err
     with Store(inputs[0] / "table2.h5") as store:
         kinds = list(store.array("models/slow/translators/kind"))
         images, parameters = (store.array(f"models/slow/translators/{name}") for name in ("images", "parameters"))
