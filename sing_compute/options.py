@@ -62,6 +62,12 @@ _OPTIONS = (
         "--labels", metavar="FILE", help="Label file of a flat --images folder, such as ImageNet's validation set."
     ),
     click.option(
+        "--labels-from",
+        type=click.IntRange(0, 1),
+        metavar="0|1",
+        help="Number of the first class, where labels are numbers that may count from 0 or from 1.",
+    ),
+    click.option(
         "--class-names",
         metavar="FILE",
         help="Class names in logit order, one per line, if the model does not name them.",

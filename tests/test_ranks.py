@@ -13,6 +13,12 @@ from forked import Runs, contents, wait_for
 from small_run import IMAGES, make_inputs, mapped_inputs
 
 
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
 class Launched:
     """Up to three processes, which take part in one run after the other as a launcher starts them."""
 
@@ -23,9 +29,7 @@ class Launched:
         self, output: str, size: int, *more: str, hold: Mapping[int, int] | None = None, slurm: bool = False
     ) -> None:
         """Begin a run of so many; the network of rank r waits after `hold[r]` batches until it may go on."""
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         for rank, run in enumerate(self.runs[:size]):
             run.folder = self.folder
             if slurm:
@@ -138,6 +142,17 @@ def test_a_mistake_of_all_is_said_once(launched: Launched) -> None:
     assert told[-1].startswith("sing-compute: error: --class-names images.npz: not a readable")
     assert silent == []
     assert not list(launched.folder.glob("never.h5*"))
+
+
+def test_variables_left_over_in_a_shell_are_named_while_the_run_waits(launched: Launched) -> None:
+    run = launched.runs[0]
+    run.folder = launched.folder
+    place = {"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    run.start([*launched.options, "-o", "left.h5"], place=place)
+    wait_for(lambda: "if this is the only one, stop it and type: unset RANK WORLD_SIZE" in run.said())
+    assert "(RANK=0, WORLD_SIZE=2) at 127.0.0.1" in run.said()
+    run.kill()
+    run.end()
 
 
 def test_srun_on_several_machines_needs_to_know_where_to_meet(launched: Launched) -> None:

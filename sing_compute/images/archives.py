@@ -5,6 +5,7 @@ import os
 import re
 import tarfile
 from array import array
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from jaxtyping import Int64
 
 from sing_compute.errors import ImagesError
 from sing_compute.images.compact_text import Categorical, CategoricalBuilder, Texts
-from sing_compute.images.folders import OnVisit, compact_keys, folder_entries, is_class, is_image
+from sing_compute.images.folders import LeftOut, OnVisit, compact_keys, folder_entries, is_class, is_image, is_junk
 from sing_compute.images.listing import ArchiveMembers, ImageList, file_stamp
 
 READERS = 16
@@ -52,6 +53,8 @@ class _Index:
     offset: Int64[np.ndarray, " image"]
     size: Int64[np.ndarray, " image"]
     labels: Categorical
+    junk: int
+    """Members that are hidden or from other programs, and so left out."""
 
 
 def find_archives(source: Path) -> list[Path]:
@@ -129,7 +132,8 @@ def list_archives(root: Path, names: Sequence[str], on_visit: OnVisit = str) -> 
         np.concatenate([index.offset for index in found]),
         np.concatenate([index.size for index in found]),
     )
-    return ImageList(root, texts, labels.build(), members=members)
+    left_out = LeftOut(Counter({"members of archives": sum(index.junk for index in found)}))
+    return ImageList(root, texts, labels.build(), members=members, notes=left_out.notes)
 
 
 def _index(root: Path, name: str) -> _Index:
@@ -152,7 +156,7 @@ def _index(root: Path, name: str) -> _Index:
 def _images_of(archive: tarfile.TarFile, stream: BinaryIO, path: Path) -> _Index:
     """Find the images of an open archive, and the class of each."""
     before = file_stamp(os.fstat(stream.fileno()))
-    offset, size, codes, known = array("q"), array("q"), array("i"), {"": 0}
+    offset, size, codes, known, junk = array("q"), array("q"), array("i"), {"": 0}, 0
     incomplete: dict[str, _Sample] = {}
 
     def add_label(stem: str, sample: _Sample) -> None:
@@ -164,9 +168,13 @@ def _images_of(archive: tarfile.TarFile, stream: BinaryIO, path: Path) -> _Index
             incomplete[stem] = sample
 
     def images() -> Iterator[str]:
+        nonlocal junk
         current, sample = "", _Sample()
         for member in _members(archive, stream):
             name = os.path.normpath(member.name)
+            if any(map(is_junk, name.split("/"))) and not member.isdir():
+                junk += 1
+                continue
             stem, ending = os.path.splitext(name)
             if stem != current:
                 add_label(current, sample)
@@ -190,7 +198,7 @@ def _images_of(archive: tarfile.TarFile, stream: BinaryIO, path: Path) -> _Index
 
     names = compact_keys(path, images())
     labels = Categorical(np.array(codes, dtype=np.int32), tuple(known))
-    return _Index(before, names, np.array(offset, dtype=np.int64), np.array(size, dtype=np.int64), labels)
+    return _Index(before, names, np.array(offset, dtype=np.int64), np.array(size, dtype=np.int64), labels, junk)
 
 
 def _members(archive: tarfile.TarFile, stream: BinaryIO) -> Iterator[tarfile.TarInfo]:

@@ -1,13 +1,15 @@
 """List a folder of images whose classes are in a label file, like ImageNet's validation set."""
 
 import csv
+import re
+import unicodedata
 from pathlib import Path
 
 import numpy as np
 
 from sing_compute.errors import ImagesError
 from sing_compute.images.compact_text import Categorical
-from sing_compute.images.folders import compact_keys, image_keys
+from sing_compute.images.folders import LeftOut, compact_keys, image_keys
 from sing_compute.images.listing import EXTENSIONS, ImageList
 
 DEVKIT_START = ("490", "361", "171", "822", "297")
@@ -30,16 +32,18 @@ def list_with_labels(folder: Path, file: Path) -> ImageList:
     """
     if not folder.is_dir():
         raise ImagesError(f"--images {folder}: with --labels this must be a folder of images, and there is none")
-    found = compact_keys(folder, image_keys(folder, ""))
+    left_out = LeftOut()
+    found = compact_keys(folder, image_keys(folder, "", left_out=left_out))
     keys = found.take(np.array(sorted(range(len(found)), key=found.raw), dtype=np.int64))
     if not keys:
         raise ImagesError(f"--images {folder}: no images in it")
     try:
-        lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+        lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").split("\n") if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ImagesError(f"--labels {file}: not a readable label file ({reason})") from error
-    named = _by_name(lines)
+    named = _by_name(lines, file)
+    notes = list(left_out.notes)
     if named is None:
         if len(lines) != len(keys):
             raise ImagesError(
@@ -51,19 +55,39 @@ def list_with_labels(folder: Path, file: Path) -> ImageList:
                 f"--labels {file}: these are the devkit's ILSVRC ids, which have another order than every model's logits; "
                 "take a list of WordNet ids, or LOC_val_solution.csv"
             )
+        _check_one_order(list(keys), file)
         labels = lines
     else:
-        missing = [key for key in keys if _find(named, key) is None]
+        found_labels = [_find(named, key) for key in keys]
+        missing = [key for key, label in zip(keys, found_labels, strict=True) if label is None]
         if missing:
             raise ImagesError(
                 f"--labels {file}: {len(missing):,} of {len(keys):,} images have no label, the first is {missing[0]}"
             )
-        labels = [str(_find(named, key)) for key in keys]
-    known = Categorical.of(labels)
-    return ImageList(folder, keys, known, numbered=all(label.isdecimal() for label in known.names))
+        labels = [str(label) for label in found_labels]
+        known_names = {form for key in keys for form in _forms(key)}
+        absent = [name for name in named if name not in known_names]
+        if absent:
+            notes.append(
+                f"{len(absent):,} lines of {file.name} name no image of the folder, the first names {absent[0]}"
+            )
+    return ImageList(folder, keys, Categorical.of(labels), notes=tuple(notes))
 
 
-def _by_name(lines: list[str]) -> dict[str, str] | None:
+def _check_one_order(keys: list[str], file: Path) -> None:
+    """Refuse a list without names whose order could be by characters or by numbers: 10.png comes before or after 2.png."""
+    by_number = sorted(
+        keys, key=lambda key: [int(part) if part.isdecimal() else part for part in re.split(r"([0-9]+)", key)]
+    )
+    pair = next(((one, other) for one, other in zip(keys, by_number, strict=True) if one != other), None)
+    if pair:
+        raise ImagesError(
+            f"--labels {file}: one label per line, but the order of the images is not certain: by characters {pair[0]} comes "
+            f"first, by numbers {pair[1]}; give lines of NAME LABEL"
+        )
+
+
+def _by_name(lines: list[str], file: Path) -> dict[str, str] | None:
     """Return labels by image name; None if the file names no images."""
     separator = next((mark for mark in ("\t", ",") if mark in lines[0]), None) if lines else None
     rows = list(csv.reader(lines, delimiter=separator)) if separator else [line.split(maxsplit=1) for line in lines]
@@ -75,12 +99,36 @@ def _by_name(lines: list[str]) -> dict[str, str] | None:
             pairs = [(row[image_column].strip(), row[label_column].strip()) for row in complete]
             if name == "ImageId":
                 pairs = [(image, text.partition(" ")[0]) for image, text in pairs]
-            return {image: text for image, text in pairs if text}
+            return _without_contradictions(pairs, file)
     if len(columns) < 2 or Path(columns[0]).suffix.lower() not in EXTENSIONS:
         return None
-    return {row[0].strip(): row[1].strip() for row in rows if len(row) > 1 and row[1].strip()}
+    return _without_contradictions([(row[0].strip(), row[1].strip()) for row in rows if len(row) > 1], file)
+
+
+def _without_contradictions(pairs: list[tuple[str, str]], file: Path) -> dict[str, str]:
+    """Return labels by image name, in one way to write each letter; an image with two different labels is refused."""
+    named: dict[str, str] = {}
+    contradicted: list[str] = []
+    for image, label in pairs:
+        if not label:
+            continue
+        name = unicodedata.normalize("NFC", image)
+        if named.setdefault(name, label) != label:
+            contradicted.append(f"{image} ({named[name]}, {label})")
+    if contradicted:
+        raise ImagesError(
+            f"--labels {file}: {len(contradicted):,} images have two different labels, the first is {contradicted[0]}; "
+            "give each image one label"
+        )
+    return named
 
 
 def _find(named: dict[str, str], key: str) -> str | None:
     """Return the label of an image by its key, with or without the ending; None if there is none."""
-    return named.get(key, named.get(Path(key).with_suffix("").as_posix()))
+    return next((named[form] for form in _forms(key) if form in named), None)
+
+
+def _forms(key: str) -> tuple[str, str]:
+    """Return the names that a label file may have for an image."""
+    name = unicodedata.normalize("NFC", key)
+    return name, Path(name).with_suffix("").as_posix()

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,9 +12,15 @@ from jaxtyping import Int, Int32, Int64
 from sing_compute.errors import ImagesError
 from sing_compute.images.compact_text import Categorical, Texts
 
-EXTENSIONS = frozenset([".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp", ".gif"])
-LISTED = 8
-"""Labels named in an error; the rest is counted."""
+EXTENSIONS = frozenset(
+    f".{ending}"
+    for line in (
+        "jpg jpeg jpe jfif jif png apng webp gif bmp dib tif tiff avif avifs",
+        "jp2 j2k jpx jpf jpc j2c ppm pgm pbm pnm pfm tga qoi pcx sgi",
+    )
+    for ending in line.split()
+)
+"""Endings of the image files that Pillow reads. Of documents, films and data that it knows too, none is taken for an image."""
 GONE = frozenset((errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENOTCONN, errno.ETIMEDOUT, errno.ENXIO, errno.EHOSTDOWN))
 """Error numbers of a disk that is not connected any more."""
 
@@ -54,8 +59,8 @@ class ImageList:
     """The class of each image by the user's data: a folder name, or the label in a list."""
     groups: Categorical | None = None
     """The user's group of each image, an empty text for none; None if there are no groups."""
-    numbered: bool = False
-    """True if the labels are numbers from a label file, which may count from 0 or from 1."""
+    notes: tuple[str, ...] = ()
+    """What was left out or merged while the list was made, a line for each kind."""
     members: ArchiveMembers | None = None
     """Positions of the images in tar archives; None if each image is a file."""
 
@@ -143,27 +148,6 @@ class ImageList:
             part[:] = sorted(part.tolist(), key=self.keys.raw)
         return rows
 
-    def class_labels(self, classes: int) -> Categorical:
-        """Return the labels; numbers from a label file are changed to count from 0.
-
-        Args:
-            classes: Number of classes of the model.
-
-        Raises:
-            ImagesError: The numbers exceed the classes, or may count from 0 as well as from 1.
-        """
-        if not self.numbered:
-            return self.labels
-        numbers = [int(label) for label in self.labels.names]
-        low, high = min(numbers), max(numbers)
-        first = 0 if low == 0 else 1
-        if high - first >= classes or (first == 1 and high < classes):
-            problem = f"the labels run from {low} to {high} for {classes} classes"
-            if high - first < classes:
-                problem += ", so they may count from 0 or from 1"
-            raise ImagesError(f"--labels: {problem}; give WordNet ids or class names instead")
-        return replace(self.labels, names=tuple(str(number - first) for number in numbers))
-
     def _holder(self, row: int) -> Path:
         """Return the archive or the folder that contains an image."""
         if self.members is None:
@@ -186,51 +170,6 @@ def file_stamp(state: os.stat_result) -> str:
     return f"{state.st_size} {state.st_mtime_ns}"
 
 
-def match_classes(
-    labels: Sequence[str], names: Sequence[str], wnids: Sequence[str] | None
-) -> Int32[np.ndarray, " image"]:
-    """Find the class of each label: by WordNet id, by name without regard to case, `_` and `-`, or by index.
-
-    Args:
-        labels: Label of each image.
-        names: Class names in logit order.
-        wnids: WordNet ids in logit order, where known.
-
-    Returns:
-        Class index of each image.
-
-    Raises:
-        ImagesError: Some labels match no class or several; the message lists them.
-    """
-    known: dict[str, set[int]] = {}
-    for texts in (names, wnids or ()):
-        for index, text in enumerate(texts):
-            known.setdefault(_folded(text), set()).add(index)
-    given = labels if isinstance(labels, Categorical) else Categorical.of(labels)
-    meaning: dict[str, int] = {}
-    unmatched: list[str] = []
-    ambiguous: list[str] = []
-    used = given.used_names
-    for label in used:
-        hits = known.get(_folded(label), set())
-        if not hits and label.isdecimal() and int(label) < len(names):
-            hits = {int(label)}
-        if len(hits) == 1:
-            meaning[label] = next(iter(hits))
-        else:
-            (ambiguous if hits else unmatched).append(label)
-    if unmatched:
-        raise ImagesError(
-            f"{len(unmatched)} of {len(used)} labels match none of the {len(names)} classes: {_listed(unmatched)}. "
-            "Name folders by class name or WordNet id, or give the names in logit order with --class-names"
-        )
-    if ambiguous:
-        raise ImagesError(f"labels that name several classes: {_listed(ambiguous)}; use WordNet ids or indices instead")
-    class_of_name = np.array([meaning.get(name, -1) for name in given.names], dtype=np.int32)
-    classes: Int32[np.ndarray, " image"] = class_of_name[given.codes]
-    return classes
-
-
 def folds_of(keys: Iterable[str], count: int) -> Int[np.ndarray, " image"]:
     """Assign each image to a fold by a hash of its key: the same fold on every machine and in every run.
 
@@ -244,12 +183,3 @@ def folds_of(keys: Iterable[str], count: int) -> Int[np.ndarray, " image"]:
     hashes = (keys if isinstance(keys, Texts) else Texts(keys)).hashes()
     folds: Int[np.ndarray, " image"] = (hashes % np.uint64(count)).astype(np.int8 if count < 128 else np.int64)
     return folds
-
-
-def _folded(text: str) -> str:
-    """Return a name without case, and with single spaces for white space, `_` and `-`."""
-    return re.sub(r"[\s_-]+", " ", text).strip().casefold()
-
-
-def _listed(items: Sequence[str]) -> str:
-    return ", ".join(items[:LISTED]) + (f" and {len(items) - LISTED} more" if len(items) > LISTED else "")

@@ -17,7 +17,7 @@ from sing_compute.images.folders import OnVisit
 from sing_compute.images.imagenette import cache_folder
 from sing_compute.images.listing import ArchiveMembers, ImageList
 
-VERSION = 1
+VERSION = 2
 """Version of the lists and of their files."""
 LARGE = 50_000
 """Lists of more images than this are stored."""
@@ -78,13 +78,16 @@ def _read(file: Path, root: Path) -> ImageList | None:
                 archives, stamps = (tuple(_texts(arrays, name)) for name in ("archives", "stamps"))
                 members = ArchiveMembers(archives, stamps, *(arrays[name] for name in _PER_IMAGE))
             labels = Categorical(arrays["codes"], tuple(_texts(arrays, "names")))
-            return ImageList(root, _texts(arrays, "keys"), labels, members=members)
+            return ImageList(
+                root, _texts(arrays, "keys"), labels, members=members, notes=tuple(_texts(arrays, "notes"))
+            )
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return None
 
 
 def _write(file: Path, images: ImageList, places: list[str], states: list[str]) -> None:
     texts: dict[str, Sequence[str]] = {"names": images.labels.names, "places": places, "states": states}
+    texts["notes"] = images.notes
     arrays: dict[str, NDArray[np.generic]] = {"codes": images.labels.codes}
     arrays["keys_content"], arrays["keys_bounds"] = images.keys.arrays
     if images.members is not None:

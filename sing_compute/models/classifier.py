@@ -17,11 +17,10 @@ from sing_compute.hubs import first_line
 from sing_compute.linalg.null_space import stored_precision
 from sing_compute.models.backbone import HeadedBackbone, read_head
 from sing_compute.models.head import FeatureTap, check_logits, find_head, head_parameters
-from sing_compute.models.imagenet import timm_labels
 from sing_compute.models.map_search import find_map
 from sing_compute.models.spatial_map import MapTap, even_positions
 from sing_compute.models.spec import ModelSpec
-from sing_compute.models.timm_source import create_timm
+from sing_compute.models.timm_source import create_timm, timm_labels
 from sing_compute.models.weights import load_strictly, read_state
 from sing_compute.precision import FLOAT32, computing_in
 

@@ -1,11 +1,13 @@
 """Build a network by its timm name: from the hub, from the hub's cache, or from a folder in the hub's format."""
 
 import difflib
+from typing import Any
 
 from torch import nn
 
 from sing_compute.errors import SingError, WeightsError
 from sing_compute.hubs import connection_problem, first_line, hub_access
+from sing_compute.imagenet import imagenet_names, is_wnid, wnid_wordings
 from sing_compute.models.spec import ModelSpec
 
 
@@ -58,3 +60,32 @@ def _explain(spec: ModelSpec, error: Exception) -> SingError:
         f"cannot get the weights of {spec.spec} ({first_line(error)[:160]}). "
         "Without a connection: --weights FILE, or local-dir:FOLDER"
     )
+
+
+def timm_labels(network: nn.Module, config: dict[str, Any]) -> tuple[list[str], list[str] | None] | None:
+    """Return the class names of a timm checkpoint: its own, or those of the ImageNet that its number of classes points to.
+
+    Args:
+        network: The network that timm built.
+        config: Its pretrained configuration.
+
+    Returns:
+        Names, and WordNet ids where known, in logit order; None if nothing names the classes.
+    """
+    from timm.data import ImageNetInfo, infer_imagenet_subset
+
+    own = config.get("label_names")
+    if own:
+        own = [str(name) for name in own]
+        described = config.get("label_descriptions")
+        words = described if isinstance(described, dict) else {}
+        wnids = own if all(map(is_wnid, own)) else None
+        return [str(words.get(name) or (wnid_wordings(name)[:1] or (name,))[0]) for name in own], wnids
+    subset = infer_imagenet_subset(network)
+    if subset is None:
+        return None
+    info = ImageNetInfo(subset)
+    wnids = [info.index_to_label_name(index) for index in range(info.num_classes())]
+    if subset == "imagenet-1k":
+        return imagenet_names(), wnids
+    return [info.index_to_description(index).split(",")[0] for index in range(info.num_classes())], wnids

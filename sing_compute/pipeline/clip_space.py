@@ -10,8 +10,8 @@ from sing_compute.concepts.open_clip_space import OpenClipSpace
 from sing_compute.concepts.stored_embeddings import StoredEmbeddings
 from sing_compute.concepts.vocabulary import Vocabulary, merge_vocabularies, read_vocabulary
 from sing_compute.errors import ConceptsError
+from sing_compute.imagenet import IMAGENET_CLASSES, ids_of_names, imagenet_names, imagenet_wnids, is_wnid, wnid_wordings
 from sing_compute.models.classifier import Classifier
-from sing_compute.models.imagenet import IMAGENET_CLASSES, imagenet_names, imagenet_wnids
 from sing_compute.pipeline.plan import Plan
 from sing_compute.process.progress import Progress
 
@@ -79,7 +79,8 @@ class ClipSpace:
             ConceptsError: The file of stored embeddings lacks a class.
         """
         if self.network:
-            prompts = [[template.replace("{}", name) for template in plan.templates] for name in names]
+            spaced = [name.replace("_", " ") for name in names]
+            prompts = [[template.replace("{}", name) for template in plan.templates] for name in spaced]
             return [" | ".join(texts) for texts in prompts], self.network.texts(prompts, device=device)
         assert self.class_embeddings
         return list(names), self.class_embeddings.lookup(names, "classes")
@@ -145,7 +146,7 @@ def class_table(classifiers: list[Classifier], file: Path | None) -> ClassTable:
             raise ConceptsError(
                 f"--class-names {file}: {len(names)} names for {size} classes; one per line, in logit order"
             )
-        return ClassTable(names, imagenet_wnids() if size == IMAGENET_CLASSES and names == imagenet_names() else None)
+        return _in_words(names, None, f"--class-names {file}")
     named = [(c.name, c.labels) for c in classifiers if c.labels and len(c.labels[0]) == size]
     if named:
         first, own = named[0]
@@ -156,9 +157,28 @@ def class_table(classifiers: list[Classifier], file: Path | None) -> ClassTable:
                     f"{first} and {other} name their classes differently ({pair[0]}, {pair[1]}): give each its own -o, "
                     "or --class-names FILE if their logits mean the same"
                 )
-        return ClassTable(*own)
+        return _in_words(*own, first)
     if size == IMAGENET_CLASSES:
         return ClassTable(imagenet_names(), imagenet_wnids())
     raise ConceptsError(
         f"the names of the {size} classes are not known: give --class-names FILE, one per line, in logit order"
     )
+
+
+def _in_words(names: list[str], wnids: list[str] | None, source: str) -> ClassTable:
+    """Return classes whose names are words: a prompt of a WordNet id would be a prompt of nothing.
+
+    Raises:
+        ConceptsError: A name is a WordNet id that is none of ImageNet's.
+    """
+    ids = [name for name in names if is_wnid(name)]
+    unknown = [name for name in ids if not wnid_wordings(name)]
+    if unknown:
+        raise ConceptsError(
+            f"{source}: {len(unknown)} class names are WordNet ids without known words ({', '.join(unknown[:5])}); give "
+            "the names with --class-names FILE, one per line, in logit order"
+        )
+    if len(ids) == len(names):
+        wnids = [name.strip().lower() for name in names]
+    words = [wnid_wordings(name)[0] if is_wnid(name) else name for name in names]
+    return ClassTable(words, wnids or ids_of_names(words))

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from sing_compute.errors import ImagesError
+from sing_compute.imagenet import IMAGENET_CLASSES, imagenet_wnids
 from sing_compute.images.image_sources import list_images
 from sing_compute.images.imagenette import imagenette
 from sing_compute.images.label_files import list_with_labels
 from sing_compute.images.listing import ImageList
 from sing_compute.models.backbone import HeadedBackbone
 from sing_compute.models.classifier import Classifier
-from sing_compute.models.imagenet import IMAGENET_CLASSES, imagenet_wnids
 from sing_compute.pipeline.plan import Plan
 from sing_compute.process.progress import Progress
 

@@ -32,6 +32,8 @@ class Plan:
     """Folder, table or archives; None for Imagenette, which needs models of ImageNet."""
     labels: Path | None
     """Label file of the images; None if folders or a table name their classes."""
+    labels_from: int | None
+    """Number of the first class where labels are numbers; None to decide by evidence."""
     output: Path
     clip: str | None
     """open_clip's `ARCH/PRETRAINED`; None if embeddings are stored, or if there is no analysis."""
@@ -76,6 +78,7 @@ def make_plan(
     probe: bool = False,
     images: str | None,
     labels: str | None = None,
+    labels_from: int | None = None,
     output: str,
     clip: str | None,
     image_embeddings: str | None,
@@ -157,6 +160,7 @@ def make_plan(
         models=tuple(specs),
         images=_path(images),
         labels=_path(labels),
+        labels_from=labels_from,
         output=target,
         clip=None if any(stored) or only is not None else clip or DEFAULT_CLIP,
         image_embeddings=_path(image_embeddings),

@@ -14,7 +14,8 @@ from sing_compute.extraction.networks import Networks
 from sing_compute.extraction.settings import Settings
 from sing_compute.extraction.shards import WorkFolder
 from sing_compute.extraction.trial import choose
-from sing_compute.images.listing import ImageList, match_classes
+from sing_compute.images.class_labels import match_labels
+from sing_compute.images.listing import ImageList
 from sing_compute.linalg.null_space import HeadSplit, split_head
 from sing_compute.models.classifier import Classifier, load_classifier
 from sing_compute.pipeline.clip_space import ClassTable, ClipSpace, class_table
@@ -76,6 +77,8 @@ def prepare(plan: Plan, work: WorkFolder, progress: Progress, ranks: Ranks) -> P
         space = ClipSpace.load(plan) if plan.only is None else None
     source = "a list on standard input" if str(plan.images) == "-" else plan.images or images.root
     progress.say(f"images: {len(images):,} in {source}")
+    for note in images.notes:
+        progress.say(f"images: {note}")
     for turn in (True, False):  # rank 0 fits, the others find the heads in the work folder
         with ranks.agreeing():
             if ranks.first is turn:
@@ -83,7 +86,9 @@ def prepare(plan: Plan, work: WorkFolder, progress: Progress, ranks: Ranks) -> P
     with ranks.agreeing():
         attach_heads(classifiers, images, map_side=plan.maps.side if plan.maps else None)
         table = class_table(classifiers, plan.class_names)
-        labels = match_classes(images.class_labels(len(table.names)), table.names, table.wnids)
+        matched = match_labels(images, table.names, table.wnids, first=plan.labels_from)
+        labels = matched.classes
+    progress.say(f"labels: {matched.reading}")
     for classifier in classifiers:
         classes, dim = classifier.head[0].shape
         facts = classifier.provenance

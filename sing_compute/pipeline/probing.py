@@ -19,12 +19,13 @@ from sing_compute.errors import ImagesError, SingError
 from sing_compute.extraction.networks import default_batch_size
 from sing_compute.extraction.shards import WorkFolder
 from sing_compute.fingerprints import state_sha256
+from sing_compute.imagenet import ids_of_names, wnid_wordings
+from sing_compute.images.class_labels import is_number, match_labels
 from sing_compute.images.decoding import decode_batches, transform_settings
-from sing_compute.images.listing import ImageList, folds_of, match_classes
+from sing_compute.images.listing import ImageList, folds_of
 from sing_compute.measuring.fitting import FOLDS
 from sing_compute.models.backbone import HeadedBackbone
 from sing_compute.models.classifier import Classifier
-from sing_compute.models.imagenet import imagenet_names, imagenet_wnids
 from sing_compute.models.probe import fit_probe, out_of_fold_accuracy
 from sing_compute.pipeline.clip_space import read_class_names
 from sing_compute.pipeline.plan import Plan
@@ -53,7 +54,7 @@ def fit_probes(
     if not headless:
         return
     names, wnids = _classes(classifiers, images, plan.class_names)
-    labels = match_classes(images.class_labels(len(names)), names, wnids)
+    labels = match_labels(images, names, wnids, first=plan.labels_from).classes
     absent = np.flatnonzero(np.bincount(labels, minlength=len(names)) == 0)
     if len(absent) or len(names) < 2:
         problem = (
@@ -89,17 +90,15 @@ def _classes(
     """Return names and WordNet ids of a probe's classes: the user's, else the other models', else the images' labels."""
     if file is not None:
         names = read_class_names(file)
-        return names, imagenet_wnids() if names == imagenet_names() else None
+        return names, ids_of_names(names)
     labels = next((classifier.labels for classifier in classifiers if classifier.labels), None)
     if labels:
         return labels
-    if images.numbered:
-        raise ImagesError("--probe with numbers as --labels: give --class-names FILE, one per line, in their order")
     found = images.labels.used_names
-    wnids = imagenet_wnids()
-    if set(found) <= set(wnids):
-        known = dict(zip(wnids, imagenet_names(), strict=True))
-        return [known[wnid] for wnid in found], found
+    if all(map(is_number, found)):
+        raise ImagesError("--probe with numbers as labels: give --class-names FILE, one per line, in their order")
+    if all(wnid_wordings(label) for label in found):
+        return [wnid_wordings(label)[0] for label in found], found
     return found, None
 
 

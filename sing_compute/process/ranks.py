@@ -5,6 +5,8 @@ send each other little, so gloo serves on CPU and GPU machines alike, and it not
 """
 
 import os
+import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -18,6 +20,8 @@ LONGEST_WAIT = timedelta(days=7)
 """Longest wait for slower processes. A process that ended is noticed by its closed connection, not by this."""
 LONGEST_START = timedelta(minutes=10)
 """Longest wait until all processes have started."""
+PATIENCE = 10.0
+"""Seconds after which a process that waits for the others says so: it may be alone, with variables left over in its shell."""
 
 
 class Ranks:
@@ -173,6 +177,9 @@ class Ranks:
                 f"{missing[0]} is not set: the {self.size} processes of this run cannot find each other; start them with "
                 "torchrun, or export it as in docs/scale.md"
             )
+        reminder = threading.Timer(PATIENCE, self._say_what_is_missing)
+        reminder.daemon = True
+        reminder.start()
         try:
             # Where torchrun's agent keeps the store that the processes meet in, that one is used.
             store, _, _ = next(rendezvous("env://", self.rank, self.size, timeout=LONGEST_START))
@@ -180,8 +187,27 @@ class Ranks:
         except (RuntimeError, ValueError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise SingError(
-                f"the {self.size} processes of this run did not find each other at {os.environ['MASTER_ADDR']}: {reason}"
+                f"the {self.size} processes of this run did not find each other at {os.environ['MASTER_ADDR']}: {reason}; "
+                f"if this is the only one, start it again after: unset {' '.join(self._variables)}"
             ) from error
+        finally:
+            reminder.cancel()
+
+    @property
+    def _variables(self) -> list[str]:
+        """Variables of the environment that make this process one of several."""
+        if "RANK" in os.environ and "WORLD_SIZE" in os.environ:
+            return ["RANK", "WORLD_SIZE"]
+        return ["SLURM_STEP_NUM_TASKS"]
+
+    def _say_what_is_missing(self) -> None:
+        variables = ", ".join(f"{name}={os.environ[name]}" for name in self._variables)
+        print(
+            f"sing-compute: waiting for the other processes of this run ({variables}) at {os.environ['MASTER_ADDR']}; if this is "
+            f"the only one, stop it and type: unset {' '.join(self._variables)}",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 @contextmanager

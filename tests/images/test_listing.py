@@ -1,16 +1,16 @@
 import os
 import re
+import tarfile
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from sing_compute.errors import ImagesError
 from sing_compute.images.image_sources import list_images
-from sing_compute.images.listing import folds_of, match_classes
-
-NAMES = ["tabby cat", "Golden Retriever", "T-shirt", "crane", "crane", "7", "jack-o'-lantern"]
-WNIDS = [f"n0000000{index}" for index in range(len(NAMES))]
+from sing_compute.images.listing import folds_of
 
 
 def touch(root: Path, *keys: str) -> Path:
@@ -39,6 +39,42 @@ def test_a_tree_is_labelled_by_its_first_folders_and_sorted_on_every_machine(tmp
     assert images.groups is None
     assert len(images) == 4
     assert images.path(3) == tmp_path / "dog" / "b.png"
+
+
+def test_what_tools_put_among_images_is_left_out_and_counted(tmp_path: Path) -> None:
+    touch(tmp_path, "cat/1.png", "cat/.ipynb_checkpoints/1-checkpoint.png", "cat/@eaDir/1.png/SYNO@.jpg", "cat/._1.png")
+    touch(
+        tmp_path, "dog/2.png", "dog/.thumbnails/2.png", "dog/Thumbs.db", "__MACOSX/cat/1.png", "dog/2.txt", "dog/3.heic"
+    )
+    images = list_images(tmp_path)
+    assert list(images.keys) == ["cat/1.png", "dog/2.png"]
+    junk, others = images.notes
+    assert junk.startswith("6 hidden entries and folders of other programs left out: 2 files, ")
+    assert others == "2 files that are no images by their ending left out: 1 .heic, 1 .txt"
+
+
+def test_the_same_is_left_out_of_an_archive(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        for name in ("cat/1.png", "__MACOSX/cat/._1.png", "cat/.ipynb_checkpoints/1.png"):
+            tar.addfile(tarfile.TarInfo(name))
+    images = list_images(tmp_path / "a.tar")
+    assert list(images.keys) == ["a.tar/cat/1.png"]
+    assert images.notes == ("2 hidden entries and folders of other programs left out: 2 members of archives",)
+
+
+@pytest.mark.parametrize("ending", ["jfif", "jpe", "avif", "jp2", "ppm", "JFIF", ""])
+def test_whatever_pillow_reads_is_an_image(ending: str, tmp_path: Path) -> None:
+    (tmp_path / "cat").mkdir()
+    kind = {"jfif": "JPEG", "jpe": "JPEG", "avif": "AVIF", "jp2": "JPEG2000", "ppm": "PPM"}.get(ending.lower(), "PNG")
+    path = tmp_path / "cat" / (f"1.{ending}" if ending else "1")
+    with path.open("wb") as stream:
+        Image.new("RGB", (32, 32), "red").save(stream, kind)
+    (tmp_path / "cat" / "README").write_text("no image")
+    images = list_images(tmp_path)
+    assert list(images.keys) == [f"cat/{path.name}"]
+    assert images.notes == ("1 files that are no images by their ending left out: 1 without ending",)
+    with Image.open(BytesIO(images.read(0))) as image:
+        assert max(abs(a - b) for a, b in zip(image.convert("RGB").getpixel((16, 16)), (255, 0, 0), strict=True)) < 6
 
 
 def test_a_list_keeps_its_order_labels_and_groups(tmp_path: Path) -> None:
@@ -142,47 +178,6 @@ def test_a_file_name_that_is_not_utf8_is_named_with_escapes(tmp_path: Path) -> N
         pytest.skip("this file system has UTF-8 names only")
     with refused(re.escape(r"the name 'cat/\udce4.png' is not UTF-8; rename it")):
         list_images(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("label", "index"),
-    [
-        *(("n00000003", 3), ("N00000004", 4)),
-        *(("tabby cat", 0), ("tabby_cat", 0), ("TABBY-Cat", 0), (" tabby __ cat ", 0), ("golden retriever", 1)),
-        *(("t shirt", 2), ("T_Shirt", 2), ("Jack_o'_Lantern", 6)),
-        *(("0", 0), ("3", 3), ("006", 6)),
-        ("7", 5),  # a class named 7 wins over an index, which here would be out of range anyway
-    ],
-)
-def test_a_label_means_a_class_by_wordnet_id_name_or_index(label: str, index: int) -> None:
-    assert match_classes([label], NAMES, WNIDS).tolist() == [index]
-
-
-def test_a_name_that_is_a_number_wins_over_the_index() -> None:
-    assert match_classes(["1", "2", "0"], ["2", "1", "x"], None).tolist() == [1, 0, 0]
-
-
-def test_labels_are_matched_one_by_one_in_their_order() -> None:
-    found = match_classes(["t-shirt", "0", "t-shirt", "n00000001"], NAMES, WNIDS)
-    assert found.tolist() == [2, 0, 2, 1]
-    assert found.dtype == np.int32
-
-
-def test_unmatched_labels_are_counted_and_listed_with_the_way_out() -> None:
-    labels = ["tabby cat", "fox", "fox", "owl", "99"]
-    with refused(r"^3 of 4 labels match none of the 7 classes: 99, fox, owl\. Name folders by .* --class-names$"):
-        match_classes(labels, NAMES, WNIDS)
-
-
-def test_of_many_unmatched_labels_eight_are_named() -> None:
-    with refused(r"^20 of 20 labels .*: x00, x01, x02, x03, x04, x05, x06, x07 and 12 more\. "):
-        match_classes([f"x{number:02d}" for number in range(20)], NAMES, None)
-
-
-def test_a_name_that_two_classes_share_is_refused_until_said_by_id() -> None:
-    with refused("^labels that name several classes: Crane; use WordNet ids or indices instead$"):
-        match_classes(["Crane", "tabby cat"], NAMES, WNIDS)
-    assert match_classes(["n00000003", "4"], NAMES, WNIDS).tolist() == [3, 4]
 
 
 def test_folds_are_the_same_on_every_machine() -> None:

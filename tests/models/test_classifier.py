@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from sing_compute.errors import SingError, WeightsError
 from sing_compute.fingerprints import file_sha256
+from sing_compute.imagenet import imagenet_names, imagenet_wnids
 from sing_compute.models.classifier import load_classifier
-from sing_compute.models.imagenet import imagenet_names, imagenet_wnids
 from sing_compute.models.spec import ModelSpec
 
 LABELS = ["ant", "bee", "cat", "dog", "elk"]

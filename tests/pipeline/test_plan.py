@@ -201,6 +201,19 @@ def test_class_names_come_from_the_user_then_the_checkpoint_then_imagenet(tmp_pa
         class_table([unknown], None)
 
 
+def test_class_names_that_are_wordnet_ids_become_words_so_that_prompts_say_something(tmp_path: Path) -> None:
+    ids = ["n01440764", "N02510455", "n02123045"]
+    words = ["tench", "giant panda", "tabby cat"]
+    from_file = class_table([classifier("p", 3, None)], names_file(tmp_path, "\n".join(ids).encode()))
+    from_checkpoint = class_table([classifier("p", 3, ids)], None)
+    for table in (from_file, from_checkpoint):
+        assert (table.names, table.wnids) == (words, [name.lower() for name in ids])
+    with pytest.raises(
+        ConceptsError, match=r"^p: 1 class names are WordNet ids without known words \(n99999999\); give the"
+    ):
+        class_table([classifier("p", 3, [*ids[:2], "n99999999"])], None)
+
+
 def test_models_whose_logits_mean_different_classes_do_not_share_a_file() -> None:
     with pytest.raises(
         ConceptsError, match=r"^the models have different classes \(p 3, q 4\); give each kind its own -o$"
@@ -232,8 +245,11 @@ def test_a_template_is_filled_at_its_braces_and_nowhere_else() -> None:
     made = plan(templates=("a {}, {} {0} {x}", "100% {}"))
     space = object.__new__(ClipSpace)
     object.__setattr__(space, "network", Tower())
-    prompts, _ = ClipSpace.classes(space, ["{cat}", "dog"], made, torch.device("cpu"))
-    assert prompts == ["a {cat}, {cat} {0} {x} | 100% {cat}", "a dog, dog {0} {x} | 100% dog"]
+    prompts, _ = ClipSpace.classes(space, ["{cat}", "golden_retriever"], made, torch.device("cpu"))
+    assert prompts == [
+        "a {cat}, {cat} {0} {x} | 100% {cat}",
+        "a golden retriever, golden retriever {0} {x} | 100% golden retriever",
+    ]
 
 
 def test_a_precision_that_the_device_does_not_have_is_refused() -> None:

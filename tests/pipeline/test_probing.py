@@ -15,9 +15,9 @@ from roads import save_embeddings
 from safetensors.torch import save_file
 
 from sing_compute.errors import ImagesError, SingError, StoppedError
+from sing_compute.imagenet import imagenet_names, imagenet_wnids
 from sing_compute.models.backbone import HeadedBackbone
 from sing_compute.models.classifier import Classifier
-from sing_compute.models.imagenet import imagenet_names, imagenet_wnids
 from sing_compute.pipeline import probing
 from sing_compute.pipeline.image_sources import imagenette_images
 from sing_compute.pipeline.plan import make_plan
