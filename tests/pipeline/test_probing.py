@@ -162,7 +162,7 @@ def test_a_probe_needs_images_of_every_class(measure: Callable[..., Path], place
 
 def test_a_probe_on_numbers_asks_for_names(measure: Callable[..., Path], place: Path) -> None:
     flat = {"images": str(place / "flat"), "labels": str(place / "labels.txt"), "probe": True}
-    with pytest.raises(ImagesError, match=r"^--probe with numbers as --labels: give --class-names FILE"):
+    with pytest.raises(ImagesError, match=r"^--probe with numbers as labels: give --class-names FILE"):
         measure(**flat)
     with Store(measure(**flat, class_names=str(place / "names.txt"))) as store:
         assert store.summary("vit")["accuracy"] == 1.0
