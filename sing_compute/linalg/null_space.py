@@ -117,25 +117,59 @@ def split_head(
     Raises:
         HeadError: The weight is all zero or not finite.
     """
-    if not torch.isfinite(weight).all() or not weight.any():
-        raise HeadError(f"head weight {tuple(weight.shape)} is all zero or not finite; was its checkpoint loaded?")
-    matrix = weight.double()
-    if invariance == "softmax":
-        matrix = matrix - matrix.mean(dim=0)
-    classes, dim = matrix.shape
-    _, spectrum, right = torch.linalg.svd(matrix, full_matrices=classes < dim)
-    cutoff = rank_cutoff(weight.double(), stored_dtype)
-    if rule.kind == "tol":
-        cutoff = max(cutoff, rule.value * float(spectrum[0]))
-    elif rule.kind == "energy":
-        lost = 1 - spectrum.square().cumsum(0) / spectrum.square().sum()
-        counted = int((lost > 1 - rule.value).sum()) + 1
-        cutoff = max(cutoff, float(spectrum[counted])) if counted < len(spectrum) else cutoff
-    rank = int((spectrum > cutoff).sum())
-    return HeadSplit(row_basis=right[:rank], null_basis=right[rank:], singular_values=spectrum, cutoff=cutoff)
+    return HeadSplits(weight, stored_dtype).split(invariance, rule)
 
 
-def rank_cutoff(weight: Float[Tensor, "classes dim"], stored_dtype: torch.dtype) -> float:
+class HeadSplits:
+    """The splits of one head by any rules: one SVD for the logits and one for the softmax, each computed when first asked for."""
+
+    def __init__(self, weight: Float[Tensor, "classes dim"], stored_dtype: torch.dtype) -> None:
+        """Check the weight.
+
+        Args:
+            weight: As in `split_head`.
+            stored_dtype: As in `split_head`.
+
+        Raises:
+            HeadError: The weight is all zero or not finite.
+        """
+        if not torch.isfinite(weight).all() or not weight.any():
+            raise HeadError(f"head weight {tuple(weight.shape)} is all zero or not finite; was its checkpoint loaded?")
+        self._weight, self._stored = weight.double(), stored_dtype
+        self._decomposed: dict[str, tuple[Float[Tensor, " singular_value"], Float[Tensor, "row dim"]]] = {}
+
+    def split(self, invariance: str = "logits", rule: NullSpaceRule = NUMERICAL) -> HeadSplit:
+        """Split feature space by a rule.
+
+        Args:
+            invariance: As in `split_head`.
+            rule: As in `split_head`.
+        """
+        spectrum, right = self._decompose(invariance)
+        largest = float(self._decompose("logits")[0][0])
+        cutoff = rank_cutoff(self._weight, self._stored, largest=largest)
+        if rule.kind == "tol":
+            cutoff = max(cutoff, rule.value * float(spectrum[0]))
+        elif rule.kind == "energy":
+            lost = 1 - spectrum.square().cumsum(0) / spectrum.square().sum()
+            counted = int((lost > 1 - rule.value).sum()) + 1
+            cutoff = max(cutoff, float(spectrum[counted])) if counted < len(spectrum) else cutoff
+        rank = int((spectrum > cutoff).sum())
+        return HeadSplit(row_basis=right[:rank], null_basis=right[rank:], singular_values=spectrum, cutoff=cutoff)
+
+    def _decompose(self, invariance: str) -> tuple[Float[Tensor, " singular_value"], Float[Tensor, "row dim"]]:
+        """Return singular values and right singular vectors, those of the null space among them."""
+        if invariance not in self._decomposed:
+            matrix = self._weight - self._weight.mean(dim=0) if invariance == "softmax" else self._weight
+            classes, dim = matrix.shape
+            _, spectrum, right = torch.linalg.svd(matrix, full_matrices=classes < dim)
+            self._decomposed[invariance] = spectrum, right
+        return self._decomposed[invariance]
+
+
+def rank_cutoff(
+    weight: Float[Tensor, "classes dim"], stored_dtype: torch.dtype, *, largest: float | None = None
+) -> float:
     """Return the largest singular value that rounding alone can produce, in the weight's own unit.
 
     float32 and float64: max(classes, dim) eps sigma_max, as in numpy.linalg.matrix_rank, with the eps of the stored
@@ -146,13 +180,16 @@ def rank_cutoff(weight: Float[Tensor, "classes dim"], stored_dtype: torch.dtype)
     Args:
         weight: The head's weight.
         stored_dtype: Precision that the checkpoint was stored in.
+        largest: The weight's largest singular value, where it is known already.
     """
     classes, dim = weight.shape
     eps = torch.finfo(stored_dtype).eps
     if stored_dtype in HALF_PRECISIONS:
         rms = float(weight.square().mean().sqrt())
         return eps / (2 * math.sqrt(3)) * rms * (math.sqrt(classes) + math.sqrt(dim))
-    return max(classes, dim) * eps * float(torch.linalg.matrix_norm(weight, ord=2))
+    if largest is None:
+        largest = float(torch.linalg.matrix_norm(weight, ord=2))
+    return max(classes, dim) * eps * largest
 
 
 def stored_precision(weight: Float[Tensor, "classes dim"], declared: torch.dtype | None = None) -> torch.dtype:

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from sing_compute.linalg.null_space import NUMERICAL, NullSpaceRule, split_head
+from sing_compute.linalg.null_space import NUMERICAL, HeadSplits, NullSpaceRule
 from sing_compute.measuring.bootstrap import bootstrap
 from sing_compute.measuring.comparison import ModelFigures
 from sing_compute.measuring.concept_rows import ConceptRows
@@ -114,8 +114,9 @@ class SingMeasurement:
         self._softmax, self._ridge, self._seed = invariance == "softmax", ridge, seed
         self._translator, self._compare = translator, compare
         weight, bias = (part.to(reader.device) for part in classifier.head)
-        self._weight, self._bias, self._stored = weight, bias, classifier.stored_dtype
-        self.split = split_head(weight, stored_dtype=self._stored, invariance=invariance, rule=rule)
+        self._weight, self._bias = weight, bias
+        self._splits = HeadSplits(weight, classifier.stored_dtype)
+        self.split = self._splits.split(invariance, rule)
         self.doubt = ""
         """Reason not to rely on z and q of this run; empty if there is none. Known after `run`."""
 
@@ -137,18 +138,17 @@ class SingMeasurement:
                 null_space_rules(
                     weight=self._weight,
                     bias=self._bias,
-                    stored=self._stored,
+                    splits=self._splits,
                     images=images,
                     batches=self._batches(advance),
                 )
             )
-        softmax = split_head(self._weight, stored_dtype=self._stored, invariance="softmax")
         sink.take(
             Summary(
                 {
                     "rank": split.rank,
                     "nullity": split.nullity,
-                    "nullity_softmax": softmax.nullity,
+                    "nullity_softmax": self._splits.split("softmax").nullity,
                     "cutoff": split.cutoff,
                     "gap": split.gap,
                     "tail_ratio": split.tail_ratio,

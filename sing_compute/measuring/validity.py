@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from sing_compute.linalg.null_space import NUMERICAL, HeadSplit, NullSpaceRule, split_head
+from sing_compute.linalg.null_space import NUMERICAL, HeadSplit, HeadSplits, NullSpaceRule
 from sing_compute.measuring.fitting import FOLDS, FittedTranslator
 from sing_compute.measuring.model_results import Controls, NullDirections, NullSpaceRules, TranslatorComparison
 from sing_compute.measuring.reader import FeatureBatch, PairedBatch, spread
@@ -33,7 +33,7 @@ def null_space_rules(
     *,
     weight: Float[Tensor, "class dim"],
     bias: Float[Tensor, " class"],
-    stored: torch.dtype,
+    splits: HeadSplits,
     images: int,
     batches: Iterable[FeatureBatch],
 ) -> NullSpaceRules:
@@ -42,22 +42,21 @@ def null_space_rules(
     Args:
         weight: Weight of the head.
         bias: Bias of the head.
-        stored: Precision that the weight was stored in.
+        splits: Splits of the head by any rule.
         images: Number of images in the batches.
         batches: One pass over all images.
     """
     rules = (NUMERICAL, *map(NullSpaceRule.parse, APPROXIMATE))
-    splits = {str(rule): split_head(weight, stored_dtype=stored, rule=rule) for rule in rules}
-    splits["softmax"] = split_head(weight, stored_dtype=stored, invariance="softmax")
-    checks = {name: EquivalenceCheck(weight, bias, centred=name == "softmax") for name in splits}
+    by_rule = {str(rule): splits.split(rule=rule) for rule in rules} | {"softmax": splits.split("softmax")}
+    checks = {name: EquivalenceCheck(weight, bias, centred=name == "softmax") for name in by_rule}
     for batch in spread(batches, -(-images // CONTROL_IMAGES)):
         for name, check in checks.items():
-            check.add(batch.features, splits[name].null_part(batch.features.double()))
+            check.add(batch.features, by_rule[name].null_part(batch.features.double()))
     found = [check.finish() for check in checks.values()]
     return NullSpaceRules(
-        list(splits),
-        [split.rank for split in splits.values()],
-        [split.nullity for split in splits.values()],
+        list(by_rule),
+        [split.rank for split in by_rule.values()],
+        [split.nullity for split in by_rule.values()],
         [each["flips"] / check.count for each, check in zip(found, checks.values(), strict=True)],
         [each["logit_change_max"] for each in found],
         [each["logit_change_mean"] for each in found],

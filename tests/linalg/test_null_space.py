@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from sing_compute.errors import HeadError
-from sing_compute.linalg.null_space import NullSpaceRule, rank_cutoff, split_head, stored_precision
+from sing_compute.linalg.null_space import HeadSplits, NullSpaceRule, rank_cutoff, split_head, stored_precision
 
 
 def make_head(classes: int, dim: int, rank: int, *, seed: int = 0) -> Tensor:
@@ -128,3 +128,39 @@ def test_approximate_rules_count_small_singular_values_as_zero(rule: str, rank: 
 def test_a_rule_that_is_none_says_what_there_is(text: str) -> None:
     with pytest.raises(HeadError, match=r"is no null space: numerical, tol=1e-2 or energy=0.99"):
         NullSpaceRule.parse(text)
+
+
+def test_all_rules_of_a_head_take_one_decomposition_each_for_logits_and_softmax(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls: list[tuple[int, ...]] = []
+    whole = torch.linalg.svd
+
+    def counted(matrix: torch.Tensor, **options: bool) -> object:
+        calls.append(tuple(matrix.shape))
+        return whole(matrix, **options)
+
+    monkeypatch.setattr(torch.linalg, "svd", counted)
+    monkeypatch.setattr(torch.linalg, "matrix_norm", lambda *_, **__: pytest.fail("a norm is one more decomposition"))
+    weight = make_head(30, 50, 20)
+    splits = HeadSplits(weight, torch.float32)
+    for rule in ("numerical", "tol=1e-3", "tol=0.2", "energy=0.99"):
+        for invariance in ("logits", "softmax"):
+            matrix = weight.double().numpy()
+            matrix = matrix - matrix.mean(0) if invariance == "softmax" else matrix
+            values = np.linalg.svd(matrix, compute_uv=False)
+            share = np.cumsum(values**2) / np.sum(values**2)
+            wanted = {
+                "numerical": int(
+                    (values > 50 * torch.finfo(torch.float32).eps * np.linalg.norm(weight.numpy(), 2)).sum()
+                ),
+                "tol=1e-3": int((values > 1e-3 * values[0]).sum()),
+                "tol=0.2": int((values > 0.2 * values[0]).sum()),
+                "energy=0.99": int((share < 0.99).sum()) + 1,
+            }
+            found = splits.split(invariance, NullSpaceRule.parse(rule))
+            assert found.rank == wanted[rule], (rule, invariance)
+            lost = np.linalg.norm(matrix @ found.null_basis.numpy().T, 2)
+            largest_dropped = values[found.rank] if found.rank < len(values) else 0
+            assert lost == pytest.approx(largest_dropped, abs=1e-12 * values[0])
+    assert calls == [(30, 50), (30, 50)]
