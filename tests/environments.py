@@ -2,6 +2,7 @@
 
 python tests/environments.py                                     every environment, all tests
 python tests/environments.py short long user -- tests/store      some environments, some tests: after -- come pytest's arguments
+python tests/environments.py short+locale+busy                   several environments at once, in one run of the tests
 python tests/environments.py delays --times 30 -- tests/sing_tui the explorer's tests 30 times, each time with other delays
 
 Two processes share the tests; `-n 0` after -- runs them in one. An environment that this machine cannot give (another user
@@ -19,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -145,10 +146,23 @@ ENVIRONMENTS: dict[str, tuple[str, Callable[[int], AbstractContextManager[Call]]
 }
 
 
+@contextmanager
+def together(names: Sequence[str], seed: int) -> Iterator[Call]:
+    """Several environments at once; of a variable or folder that two of them set, the last one's counts."""
+    with ExitStack() as stack:
+        calls = [stack.enter_context(ENVIRONMENTS[name][1](seed)) for name in names]
+        yield Call(
+            before=[word for call in calls for word in call.before],
+            options=[word for call in calls for word in call.options],
+            variables={name: value for call in calls for name, value in call.variables.items()},
+            folder=next((call.folder for call in reversed(calls) if call.folder != PROJECT), PROJECT),
+        )
+
+
 def outcome(name: str, seed: int, arguments: Sequence[str]) -> str:
     """Run pytest in an environment; return "passed", "failed", or why this machine cannot give the environment."""
     try:
-        with ENVIRONMENTS[name][1](seed) as call:
+        with together(name.split("+"), seed) as call:
             paths = (str(call.folder), str(call.folder / "tests"), os.environ.get("PYTHONPATH", ""))
             variables = {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, paths))} | call.variables
             side_by_side = [] if "-n" in arguments else ["-n", "2", "--dist", "loadfile"]
@@ -170,16 +184,16 @@ def main() -> None:
     )
     parser.add_argument("--seed", type=int, help="first seed of random order and delays; without it, a new one")
     given = parser.parse_args(sys.argv[1:cut])
-    if unknown := [name for name in given.names if name not in ENVIRONMENTS]:
+    if unknown := [name for names in given.names for name in names.split("+") if name not in ENVIRONMENTS]:
         parser.error(f"no environment {unknown[0]!r}; there are {', '.join(ENVIRONMENTS)}")
     first = random.randrange(10**6) if given.seed is None else given.seed
     lines = []
     for name in given.names or ENVIRONMENTS:
         for seed in range(first, first + given.times):
-            print(f"=== {name}: {ENVIRONMENTS[name][0]}; seed {seed}", flush=True)
+            print(f"=== {', '.join(ENVIRONMENTS[part][0] for part in name.split('+'))}; seed {seed}", flush=True)
             begun = time.monotonic()
             found = outcome(name, seed, sys.argv[cut + 1 :])
-            lines.append(f"{name:8} seed {seed:<7} {time.monotonic() - begun:6.0f} s  {found}")
+            lines.append(f"{name:24} seed {seed:<7} {time.monotonic() - begun:6.0f} s  {found}")
     print("\n".join(["", *lines]))
     sys.exit(not all(line.endswith("  passed") for line in lines))
 

@@ -99,3 +99,11 @@ def test_the_command_refuses_an_environment_that_it_does_not_know() -> None:
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 2
     assert "no environment 'moon'; there are short, medium" in ended.stderr
+
+
+def test_environments_can_be_had_at_once() -> None:
+    with environments.together(["medium", "locale", "order"], 7) as call:
+        assert len(call.variables.pop("TMPDIR")) == 40
+        assert call.variables == {"LC_ALL": "C"}
+        assert call.options == ["-p", "shuffling", "--order-seed=7"]
+        assert call.folder == PROJECT
