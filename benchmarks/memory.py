@@ -99,6 +99,7 @@ def measure(world: World, folder: Path) -> float:
         torch.randn(world.classes + world.concepts, world.clip, generator=generator), dim=1
     )
     edges, classes = offsets.numpy(), labels.numpy()
+    names = [f"class {index}" for index in range(world.classes)]
     shared = SharedInputs(edges, classes, {}, texts[: world.classes], texts[world.classes :])
     start = memory("self")["RssAnon"]
     with replace_store(folder / "results.h5", scratch=folder) as writer:
@@ -111,7 +112,7 @@ def measure(world: World, folder: Path) -> float:
             work = Simulated(world, labels, head, seed)
             reader = ShardReader(work, world.images, None, labels, folds, torch.device("cpu"))
             sink = StoreSink(writer).model(classifier.name, images=world.images, classes=world.classes)
-            correct = keep_outputs(classifier, reader, classes, edges, [], sink, Quiet())
+            correct, _ = keep_outputs(classifier, reader, classes, edges, [], sink, Quiet(), names=names)
             measurement = SingMeasurement(classifier, reader, shared, invariance="logits", ridge=None, seed=0)
             measurement.run(correct, sink, Quiet())
     return start

@@ -109,7 +109,7 @@ def measure(worlds: dict[str, PlantedWorld], path: Path) -> Path:
                 torch.device("cpu"),
             )
             sink = whole.model(name, images=len(keys), classes=s.classes)
-            correct = keep_outputs(classifier, reader, labels, offsets, [], sink, Quiet())
+            correct, _ = keep_outputs(classifier, reader, labels, offsets, [], sink, Quiet(), names=names)
             SingMeasurement(classifier, reader, shared, invariance="logits", ridge=None, seed=world.seed).run(
                 correct, sink, Quiet()
             )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from sing_compute.errors import SingError
 from sing_compute.store import Store
+from sing_compute.store.text import clean
 from sing_tui.filters import check
 from sing_tui.link import arrangement_of, as_dict, from_dict, start_of
 from sing_tui.session import Session
@@ -53,7 +54,7 @@ def open_first(path: Path, start: Start, memory: Path | None) -> Opened:
     """
     state = read_state(memory) if memory is not None else State(hint_seen=True)
     catalog = open_again(path)
-    hint = "" if state.hint_seen else HINT
+    hint = warned(catalog) or ("" if state.hint_seen else HINT)
     kept = from_dict(state.place(path)) if start.anywhere else None
     if kept is not None:
         try:
@@ -61,6 +62,16 @@ def open_first(path: Path, start: Start, memory: Path | None) -> Opened:
         except SingError:
             pass  # the file has changed since
     return Opened(catalog, session_of(catalog, start), hint)
+
+
+def warned(catalog: StoreCatalog) -> str:
+    """Say which models of a file have warnings; empty if none has."""
+    store = catalog.store
+    names = [name for name in store.models if store.attributes(f"models/{name}").get("warnings")]
+    if not names:
+        return ""
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return f"warnings for {clean(names[0])}{more}: d on the models shows them"
 
 
 def session_of(catalog: StoreCatalog, start: Start) -> Session:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from torch import Tensor
 
 from sing_compute.measuring.model_results import (
     ClassFigures,
@@ -16,6 +17,7 @@ from sing_compute.measuring.model_results import (
     Summary,
 )
 from sing_compute.measuring.reader import FeatureBatch, ShardReader, spread
+from sing_compute.measuring.reliability import prediction_warnings
 from sing_compute.models.classifier import Classifier
 from sing_compute.process.progress import Progress
 from sing_compute.scores.statistics import class_statistics
@@ -34,8 +36,9 @@ def keep_outputs(
     sink: Sink,
     progress: Progress,
     *,
+    names: Sequence[str],
     map_stride: int | None = None,
-) -> Bool[np.ndarray, " image"]:
+) -> tuple[Bool[np.ndarray, " image"], list[str]]:
     """Hand over head, predictions, accuracy, features and spatial maps of one model.
 
     Args:
@@ -46,33 +49,56 @@ def keep_outputs(
         groups: A mask of images for each group of the user.
         sink: Takes the results.
         progress: Shows how far the pass is.
+        names: Class names in logit order.
         map_stride: Number k: every k-th listed image has its map in the shards; None if no image has one.
 
     Returns:
-        True for each image that is predicted correctly.
+        True for each image that is predicted correctly, and a line for each sign that something is wrong.
     """
     weight, bias = classifier.head
     sink.take(Head(weight.double().cpu().numpy(), bias.double().cpu().numpy()))
-    correct = np.empty(len(labels), np.bool_)
+    predicted = np.empty(len(labels), np.int32)
     for rows, (prediction, confidence) in reader.columns(
         f"{classifier.name}/prediction", f"{classifier.name}/confidence"
     ):
         sink.take(Predictions(rows, prediction, confidence))
-        correct[rows] = prediction == labels[rows]
+        predicted[rows] = prediction
+    correct = predicted == labels
+    warnings = prediction_warnings(labels, predicted, names)
     masks = subset_masks(correct, groups)
     sink.take(ClassFigures(class_statistics(offsets, correct, {}, masks)))
     sink.take(Summary({"images": len(correct), "correct": int(correct.sum()), "accuracy": float(correct.mean())}))
+    differ = _Differences()
     with progress.task(f"{classifier.name}: features kept", len(labels)) as advance:
 
         def with_progress() -> Iterator[FeatureBatch]:
             for batch in reader.features(classifier.name):
+                differ.add(batch.features)
                 yield batch
                 advance(len(batch.features))
 
         _keep_features(with_progress(), len(labels), weight.shape[1], sink)
+    if len(labels) > 1 and not differ.found:
+        warnings.append("all images have the same features: the network does not look at its images")
     if map_stride is not None:
         _keep_maps(classifier, reader, map_stride, sink, progress)
-    return correct
+    return correct, warnings
+
+
+class _Differences:
+    """Find out whether any two images have different features; after the first difference this costs nothing."""
+
+    def __init__(self) -> None:
+        self.found = False
+        self._first: Tensor | None = None
+
+    def add(self, features: Float[Tensor, "image dim"]) -> None:
+        """Look at the next images."""
+        if self.found or not len(features):
+            return
+        if self._first is None:
+            self._first = features[0].clone()
+        self.found = bool((features != self._first).any())
 
 
 def subset_masks(

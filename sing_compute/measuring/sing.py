@@ -26,7 +26,7 @@ from sing_compute.measuring.model_results import (
 )
 from sing_compute.measuring.network_outputs import subset_masks
 from sing_compute.measuring.reader import PairedBatch, ShardReader, join_batches
-from sing_compute.measuring.reliability import doubt_of
+from sing_compute.measuring.reliability import doubt_of, translator_warning
 from sing_compute.measuring.validity import (
     curves,
     measure_controls,
@@ -119,6 +119,8 @@ class SingMeasurement:
         self.split = self._splits.split(invariance, rule)
         self.doubt = ""
         """Reason not to rely on z and q of this run; empty if there is none. Known after `run`."""
+        self.warnings: list[str] = []
+        """A line for each sign that the scores say nothing. Known after `run`."""
 
     def run(self, correct: Bool[np.ndarray, " image"], sink: Sink, progress: Progress) -> ModelFigures | None:
         """Measure the model and give all results to a sink.
@@ -168,6 +170,7 @@ class SingMeasurement:
             _rank(name, columns, sink)
         images_a_dimension = images / self._weight.shape[1]
         self.doubt = doubt_of(images_a_dimension, quality["cosine"], quality["cosine_baseline"])
+        self.warnings += filter(None, [translator_warning(quality["cosine"], quality["cosine_baseline"])])
         sink.take(_translator(fitted))
         masks = subset_masks(correct, list(self._shared.groups.values()))
         statistics = class_statistics(offsets, correct, columns, masks)

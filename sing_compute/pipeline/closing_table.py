@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Callable, Sequence
 
 from sing_compute.store import Store
+from sing_compute.store.text import clean
 
 Summary = dict[str, float | int]
 
@@ -69,7 +70,8 @@ def closing_table(store: Store, models: Sequence[str], *, width: int | None = No
         summary = store.summary(model)
         rows.append([model, *(cell(summary) for _, cell in COLUMNS)])
     width = width or shutil.get_terminal_size((100, 24)).columns
-    return "\n".join(["", *fit_width(rows, width), "", *(textwrap.fill(note, width) for note in NOTES)])
+    notes = [textwrap.fill(note, width) for note in (*_warnings(store, models), *NOTES)]
+    return "\n".join(["", *fit_width(rows, width), "", *notes])
 
 
 def outputs_table(store: Store, models: Sequence[str]) -> str:
@@ -89,7 +91,14 @@ def outputs_table(store: Store, models: Sequence[str]) -> str:
             maps = (*(len(store.dataset(f"{base}maps/{axis}")) for axis in ("image", "position")), channels)
         sizes = [" x ".join(f"{length:,}" for length in shape) or "-" for shape in (features, maps)]
         rows.append([model, _share(store.summary(model)), *sizes])
-    return "\n".join(["", *align(rows), "", "features: images x dimensions; maps: images x positions x channels."])
+    notes = [*_warnings(store, models), "features: images x dimensions; maps: images x positions x channels."]
+    return "\n".join(["", *align(rows), "", *notes])
+
+
+def _warnings(store: Store, models: Sequence[str]) -> list[str]:
+    """Return one line for each model that has warnings."""
+    found = ((model, store.attributes(f"models/{model}").get("warnings")) for model in models)
+    return [f"WARNING, {clean(model)}: {clean(str(text))}" for model, text in found if text]
 
 
 def align(rows: list[list[str]]) -> list[str]:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -35,6 +36,7 @@ from sing_compute.process.progress import Progress
 from sing_compute.process.ranks import Ranks
 from sing_compute.store import Store, Writer, replace_store
 from sing_compute.store.copying import comparison_paths, dependent_paths, dependents
+from sing_compute.store.text import clean
 from sing_compute.translator.translator_file import ImportedTranslator
 
 
@@ -147,7 +149,7 @@ class Results:
         offsets, groups = images.offsets(classes), images.group_masks
         whole = StoreSink(writer, map_folder(plan.output))
         sink = whole.model(classifier.name, images=len(images.labels), classes=classes)
-        correct = keep_outputs(
+        correct, warnings = keep_outputs(
             classifier,
             self._reader,
             images.labels,
@@ -155,11 +157,12 @@ class Results:
             list(groups.values()),
             sink,
             self.progress,
+            names=self._classes.names,
             map_stride=self._prepared.map_strides(plan).get(classifier.name),
         )
         facts = self._provenance(classifier, order) | self._settings.facts(classifier.name)
         if self._texts is None:
-            writer.annotate(f"models/{classifier.name}", facts)
+            self._finish(writer, classifier.name, facts, warnings)
             return None
         class_vectors, concept_vectors = self._texts.class_vectors, self._texts.concept_vectors
         imported = self._translators.get(classifier.name)
@@ -182,9 +185,15 @@ class Results:
         facts |= self._analysis(classifier)
         if measurement.doubt:
             facts["significance_note"] = measurement.doubt
-        writer.annotate(f"models/{classifier.name}", facts)
-        self._report_doubt(classifier.name, measurement.doubt)
+        self._finish(writer, classifier.name, facts, [*warnings, *measurement.warnings])
         return figures
+
+    def _finish(self, writer: Writer, name: str, facts: dict[str, str | int | float], warnings: list[str]) -> None:
+        """Write the attributes of a model, warnings among them, and report what makes its figures doubtful."""
+        if warnings:
+            facts["warnings"] = clean("; ".join(warnings))
+        writer.annotate(f"models/{name}", facts)
+        self._report_doubts(name, facts)
 
     def _take_over(self, writer: Writer, place: int, *, order: int) -> None:
         """Copy a model that another process has measured."""
@@ -194,11 +203,12 @@ class Results:
             writer.copy_item(part, f"models/{name}")
             facts = part.attributes(f"models/{name}")
         writer.annotate(f"models/{name}", {"order": order})
-        self._report_doubt(name, str(facts.get("significance_note", "")))
+        self._report_doubts(name, facts)
 
-    def _report_doubt(self, name: str, doubt: str) -> None:
-        if doubt:
-            self.progress.say(f"{name}: {doubt}")
+    def _report_doubts(self, name: str, facts: Mapping[str, object]) -> None:
+        for kind in ("warnings", "significance_note"):
+            if kind in facts:
+                self.progress.say(f"{name}: {facts[kind]}")
 
     def _part(self, place: int) -> Path:
         """Return the file into which another process writes the model that it measures."""

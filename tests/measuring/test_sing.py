@@ -87,7 +87,10 @@ class Measured:
     def into(self, sink: object) -> ModelFigures | None:
         shared, progress = self.shared, Progress(rank=1)
         masks = list(shared.groups.values())
-        correct = keep_outputs(self.classifier, self.reader, shared.labels, shared.offsets, masks, sink, progress)
+        names = [f"class {index}" for index in range(len(shared.class_vectors))]
+        correct, _ = keep_outputs(
+            self.classifier, self.reader, shared.labels, shared.offsets, masks, sink, progress, names=names
+        )
         measurement = SingMeasurement(self.classifier, self.reader, shared, invariance="logits", ridge=None, seed=0)
         return measurement.run(correct, sink, progress)
 

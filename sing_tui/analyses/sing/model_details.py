@@ -10,7 +10,7 @@ from sing_tui.formats import named_format
 
 _SAMPLE = 2000
 """Images drawn at most."""
-_FIRST = ("note", "significance_note", "tag")
+_FIRST = ("warnings", "note", "significance_note", "tag")
 """Attributes that say what the model is; they come before any number."""
 _ORIGIN = (
     "weights_file",
