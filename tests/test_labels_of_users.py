@@ -153,3 +153,24 @@ def test_copies_that_tools_keep_among_the_images_are_not_measured(here: Path) ->
 
 def test_the_run_says_how_it_understood_the_labels(here: Path) -> None:
     assert "labels: 6 numbers, counted from 1" in run(here, folders(here, lambda index: str(index + 1))).output
+
+
+def test_labels_in_another_order_than_the_logits_are_told_by_the_accuracy(here: Path) -> None:
+    images = folders(here, lambda index: CLASSES[index])
+    (here / "classes.txt").write_text("\n".join([*CLASSES[1:], CLASSES[0]]), encoding="utf-8")
+    ended = run(here, images)
+    line = (
+        "accuracy 0.0% is no better than guessing among 6 classes: are labels, preprocessing and weights those of this "
+        "network?"
+    )
+    assert f"WARNING, net: {line}" in ended.output
+    with Store(here / "out.h5") as store:
+        assert store.attributes("models/net")["warnings"] == line
+
+
+def test_a_network_that_does_not_look_at_its_images_is_found_out(here: Path) -> None:
+    module = here / f"network_{here.name}.py"
+    module.write_text(module.read_text().replace("images.mean((2, 3))", "0 * images.mean((2, 3))"))
+    ended = run(here, folders(here, str))
+    assert "all images have the same features: the network does not look at its images" in ended.output
+    assert "every image is predicted as panda" in ended.output

@@ -8,10 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 from catalogs import place
 from click.testing import CliRunner
 from driving import wish
+from stores import write_store
 
 from sing_compute.store import Store
 from sing_tui.cli import main
@@ -172,3 +175,16 @@ def test_a_remembered_place_that_the_file_does_not_hold_is_passed_over(
     opened = open_first(store_path, Start(), tmp_path / "state.json")
     with opened.catalog.store:
         assert opened.session.place == place("models")
+
+
+def test_the_first_screen_names_models_with_warnings(tmp_path: Path) -> None:
+    path = write_store(tmp_path / "warned.h5", models=("alpha", "beta", "gamma"))
+    opened = open_first(path, Start(), None)
+    assert opened.hint == ""
+    opened.catalog.store.close()
+    with h5py.File(path, "r+") as file:
+        for name in ("beta", "gamma"):
+            file[f"models/{name}"].attrs["warnings"] = np.bytes_("accuracy 0.0%\x1b[2J")
+    opened = open_first(path, Start(), None)
+    assert opened.hint == "warnings for beta and 1 more: d on the models shows them"
+    opened.catalog.store.close()
