@@ -14,6 +14,8 @@ from torch import Tensor
 from sing_compute.errors import ConceptsError
 from sing_compute.fingerprints import file_sha256
 
+UNIT = 1e-2
+"""Largest distance of a length from 1 that counts as unit length: embeddings stored in half precision have 1e-3."""
 LISTED = 5
 """Keys named in an error; the rest is left out."""
 
@@ -30,6 +32,8 @@ class StoredEmbeddings:
     """Name of the CLIP that made them; empty where the file does not say."""
     sha256: str
     """SHA-256 of the file."""
+    warning: str = ""
+    """Reason to doubt that all rows come from one network; empty if there is none."""
 
     @classmethod
     def read(cls, path: Path) -> "StoredEmbeddings":
@@ -64,7 +68,7 @@ class StoredEmbeddings:
         if bad:
             raise ConceptsError(f"{path}: {len(bad)} rows are zero or not finite: {', '.join(bad[:LISTED])}")
         rows = torch.from_numpy(vectors / lengths[:, None]).float()
-        return cls(path, keys, rows, tag, file_sha256(path))
+        return cls(path, keys, rows, tag, file_sha256(path), _two_scales(path, lengths))
 
     def lookup(self, wanted: Sequence[str], what: str) -> Float[Tensor, "wanted clip"]:
         """Return the rows of these keys, in the order of the keys.
@@ -84,3 +88,15 @@ class StoredEmbeddings:
                 f"its keys look like {', '.join(self.keys[:2])}"
             )
         return self.vectors[torch.tensor([position[key] for key in wanted])]
+
+
+def _two_scales(path: Path, lengths: Float[np.ndarray, " key"]) -> str:
+    """Say that some rows have unit length and others do not; empty if all do, or none does."""
+    unit = np.abs(lengths - 1) < UNIT
+    if unit.all() or not unit.any():
+        return ""
+    others = lengths[~unit]
+    return (
+        f"{path.name}: {int(unit.sum()):,} of {len(lengths):,} rows have unit length, the others {others.min():.3g} to "
+        f"{others.max():.3g}: do all of them come from one network?"
+    )

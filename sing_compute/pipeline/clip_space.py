@@ -62,6 +62,9 @@ class ClipSpace:
                 )
         record = {"tag": images.tag or concepts.tag or "stored embeddings", "source": "stored embeddings"}
         record |= {"images_sha256": images.sha256, "concepts_sha256": concepts.sha256, "classes_sha256": classes.sha256}
+        warnings = dict.fromkeys(filter(None, (each.warning for each in (images, concepts, classes))))
+        if warnings:
+            record["warnings"] = "; ".join(warnings)
         return cls(None, images, concepts, classes, record)
 
     def classes(self, names: list[str], plan: Plan, device: torch.device) -> tuple[list[str], Tensor]:

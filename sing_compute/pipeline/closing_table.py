@@ -97,8 +97,9 @@ def outputs_table(store: Store, models: Sequence[str]) -> str:
 
 def _warnings(store: Store, models: Sequence[str]) -> list[str]:
     """Return one line for each model that has warnings."""
-    found = ((model, store.attributes(f"models/{model}").get("warnings")) for model in models)
-    return [f"WARNING, {clean(model)}: {clean(str(text))}" for model, text in found if text]
+    found = [("stored embeddings", store.attributes("clip").get("warnings"))]
+    found += [(model, store.attributes(f"models/{model}").get("warnings")) for model in models]
+    return [f"WARNING, {clean(name)}: {clean(str(text))}" for name, text in found if text]
 
 
 def align(rows: list[list[str]]) -> list[str]:

@@ -109,3 +109,12 @@ def test_of_many_missing_keys_five_are_named(tmp_path: Path) -> None:
     stored = StoredEmbeddings.read(written(tmp_path))
     with pytest.raises(ConceptsError, match="no embedding for 9 of 9 concepts: 0, 1, 2, 3, 4; its keys"):
         stored.lookup([str(number) for number in range(9)], "concepts")
+
+
+def test_rows_of_two_scales_are_said_and_rows_of_one_are_not(tmp_path: Path) -> None:
+    assert StoredEmbeddings.read(written(tmp_path)).warning == (
+        "e.npz: 1 of 3 rows have unit length, the others 2 to 5: do all of them come from one network?"
+    )
+    unit = VECTORS / np.linalg.norm(VECTORS, axis=1, keepdims=True)
+    for sound in (unit, unit.astype(np.float16), 7 * unit, 2 * VECTORS):
+        assert StoredEmbeddings.read(written(tmp_path, embeddings=sound)).warning == ""
