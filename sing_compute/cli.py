@@ -48,7 +48,7 @@ def cli(context: click.Context, /, demo: bool, debug: bool, **options: Any) -> N
         _demo(context, options)
         return
     dry_run = options.pop("dry_run")
-    if not options["models"] and not options["preset"]:
+    if not options["models"] and not options["preset"] and not options["features"]:
         if len(sys.argv) > 1:
             raise SingError(
                 "--model is missing: a timm name such as resnet50, or module:factory; --help lists all options"

@@ -50,6 +50,13 @@ _OPTIONS = (
     ),
     click.option("--maps-limit", metavar="SIZE", help="Most bytes of the maps of one model.  [default: 500MB]"),
     click.option(
+        "--features",
+        multiple=True,
+        metavar="[NAME=]FILE",
+        help="Features at a head's input, computed elsewhere (.npz or .safetensors of keys and features), in place of --model "
+        "and its images; needs --head and stored embeddings. Repeatable.",
+    ),
+    click.option(
         "--probe", is_flag=True, help="Fit a linear head on the images' labels for each backbone without one."
     ),
     click.option(

@@ -104,7 +104,8 @@ class Networks:
 
     def put(self, tensor: Tensor) -> Tensor:
         """Return a batch on the device, in the memory format "channels last"."""
-        return tensor.to(self.device, non_blocking=True).contiguous(memory_format=torch.channels_last)
+        moved = tensor.to(self.device, non_blocking=True)
+        return moved.contiguous(memory_format=torch.channels_last) if moved.ndim == 4 else moved
 
     @torch.inference_mode()
     def run(self, network: Network, batch: Tensor, precision: str) -> dict[str, Tensor]:

@@ -64,6 +64,8 @@ class DecodedImages(Dataset[Item]):
         ]
 
     def _read(self, row: int) -> bytes | Exception:
+        if self._images.stored:
+            return b""
         try:
             return self._images.read(row)
         except Exception as error:  # it is raised again where this image is decoded
@@ -73,6 +75,8 @@ class DecodedImages(Dataset[Item]):
         try:
             if isinstance(content, Exception):
                 raise content
+            if self._images.stored:
+                return row, self._steps(self._images.keys[row])
             with Image.open(io.BytesIO(content)) as opened:
                 image = opened.convert("RGB")
             return row, self._steps(image)
@@ -188,8 +192,12 @@ class SharedSteps:
                 step.slot = len(set(self.slots))
             self.slots.append(step.slot)
 
-    def __call__(self, image: Image.Image) -> list[Tensor]:
-        """Return the tensor of every distinct transform, each as if it had run alone."""
+    def __call__(self, image: Image.Image | str) -> list[Tensor]:
+        """Return the tensor of every distinct transform, each as if it had run alone.
+
+        Args:
+            image: The image, or the key of a stored feature.
+        """
         results: dict[int, Tensor] = {}
         _run_steps(self._first, image, results, reused=False)
         return [results[slot] for slot in range(len(results))]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from sing_compute.errors import ImagesError
-from sing_compute.images.compact_text import Categorical
+from sing_compute.images.compact_text import Categorical, Texts
 from sing_compute.images.folders import LeftOut, compact_keys, image_keys
 from sing_compute.images.listing import EXTENSIONS, ImageList
 
@@ -37,13 +37,29 @@ def list_with_labels(folder: Path, file: Path) -> ImageList:
     keys = found.take(np.array(sorted(range(len(found)), key=found.raw), dtype=np.int64))
     if not keys:
         raise ImagesError(f"--images {folder}: no images in it")
+    labels, notes = labels_of(keys, file)
+    return ImageList(folder, keys, labels, notes=(*left_out.notes, *notes))
+
+
+def labels_of(keys: Texts, file: Path) -> tuple[Categorical, list[str]]:
+    """Read the label of each key from a label file.
+
+    Args:
+        keys: Keys of the images, sorted.
+        file: As in `list_with_labels`.
+
+    Returns:
+        The labels, and a line for each kind of entry that was left out.
+
+    Raises:
+        ImagesError: The file cannot be read, images have no label or two, or labels are in another order or number.
+    """
     try:
         lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").split("\n") if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ImagesError(f"--labels {file}: not a readable label file ({reason})") from error
     named = _by_name(lines, file)
-    notes = list(left_out.notes)
     if named is None:
         if len(lines) != len(keys):
             raise ImagesError(
@@ -56,22 +72,21 @@ def list_with_labels(folder: Path, file: Path) -> ImageList:
                 "take a list of WordNet ids, or LOC_val_solution.csv"
             )
         _check_one_order(list(keys), file)
-        labels = lines
-    else:
-        found_labels = [_find(named, key) for key in keys]
-        missing = [key for key, label in zip(keys, found_labels, strict=True) if label is None]
-        if missing:
-            raise ImagesError(
-                f"--labels {file}: {len(missing):,} of {len(keys):,} images have no label, the first is {missing[0]}"
-            )
-        labels = [str(label) for label in found_labels]
-        known_names = {form for key in keys for form in _forms(key)}
-        absent = [name for name in named if name not in known_names]
-        if absent:
-            notes.append(
-                f"{len(absent):,} lines of {file.name} name no image of the folder, the first names {absent[0]}"
-            )
-    return ImageList(folder, keys, Categorical.of(labels), notes=tuple(notes))
+        return Categorical.of(lines), []
+    found = [_find(named, key) for key in keys]
+    missing = [key for key, label in zip(keys, found, strict=True) if label is None]
+    if missing:
+        raise ImagesError(
+            f"--labels {file}: {len(missing):,} of {len(keys):,} images have no label, the first is {missing[0]}"
+        )
+    known_names = {form for key in keys for form in _forms(key)}
+    absent = [name for name in named if name not in known_names]
+    notes = (
+        [f"{len(absent):,} lines of {file.name} name no image of the folder, the first names {absent[0]}"]
+        if absent
+        else []
+    )
+    return Categorical.of([str(label) for label in found]), notes
 
 
 def _check_one_order(keys: list[str], file: Path) -> None:

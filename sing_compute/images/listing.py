@@ -63,6 +63,8 @@ class ImageList:
     """What was left out or merged while the list was made, a line for each kind."""
     members: ArchiveMembers | None = None
     """Positions of the images in tar archives; None if each image is a file."""
+    stored: bool = False
+    """True if the features of the keys were computed elsewhere, so that no image is ever read."""
 
     @classmethod
     def of_files(cls, root: Path, keys: Iterable[str]) -> "ImageList":
@@ -112,6 +114,8 @@ class ImageList:
         Raises:
             ImagesError: As for `read`.
         """
+        if self.stored:
+            return -1
         if self.members is not None:
             return int(self.members.size[row])
         try:

@@ -132,6 +132,10 @@ def load_classifier(spec: ModelSpec, *, probe: bool = False) -> Classifier:
         SingError: Unknown model, function or checkpoint; a backbone without a head; or a head for a network that has
             one. The message says which, and what to do.
     """
+    if spec.features is not None:
+        from sing_compute.models.stored_features import load_stored
+
+        return load_stored(spec)[0]
     return _from_factory(spec) if spec.is_factory else _from_timm(spec, probe=probe)
 
 

@@ -24,6 +24,8 @@ class ModelSpec:
     """Remark that is shown with the model's figures."""
     image_size: int | None = None
     """Side of the input images in pixels, for a backbone of free input size; None for its own size."""
+    features: Path | None = None
+    """File of features that were computed elsewhere; the classifier is then its head alone."""
     tokens: bool = False
     """True if a head that will be fitted reads class token and mean patch token."""
 
@@ -49,16 +51,39 @@ class ModelSpec:
             raise SingError(f"--model {text!r}: write NAME=SPEC or SPEC; SPEC is a timm name or module:factory")
         return cls(name, spec, weights, head)
 
+    @classmethod
+    def of_features(cls, text: str, head: Path) -> "ModelSpec":
+        """Read `[NAME=]FILE`; without a name, the file's own becomes the name.
+
+        Args:
+            text: Argument of `--features`.
+            head: File of `--head` for it.
+        """
+        name, separator, file = text.partition("=")
+        path = Path(file if separator else text)
+        return cls(
+            (name if separator else path.stem).strip().replace("/", "_"),
+            f"features:{path.name}",
+            None,
+            head,
+            features=path,
+        )
+
     @property
     def is_factory(self) -> bool:
         """True for a user's own `module:factory`."""
         source, separator, _ = self.spec.partition(":")
-        return bool(separator) and source not in TIMM_SOURCES
+        return bool(separator) and source not in TIMM_SOURCES and self.features is None
 
     @property
     def is_local(self) -> bool:
         """True if the model can be loaded without a model hub."""
-        return self.is_factory or self.weights is not None or self.spec.startswith("local-dir:")
+        return (
+            self.is_factory
+            or self.features is not None
+            or self.weights is not None
+            or self.spec.startswith("local-dir:")
+        )
 
 
 DINOV2 = ModelSpec(

@@ -98,6 +98,8 @@ class MeasuredImages:
         Raises:
             ImagesError: Their disk does not exist any more, so that their sizes cannot be read.
         """
+        if images.stored:
+            return cls(images.keys, labels, images.groups, failed, str(images.root.resolve()))
 
         def lines(rows: range) -> list[str]:
             return [f"{images.keys[row]}\t{labels[row]}\t{images.size(row)}\n" for row in rows]

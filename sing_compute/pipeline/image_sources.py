@@ -1,15 +1,18 @@
 """Choose the images of a run: those that the plan names, or Imagenette for models of ImageNet."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from sing_compute.errors import ImagesError
 from sing_compute.imagenet import IMAGENET_CLASSES, imagenet_wnids
+from sing_compute.images.compact_text import Categorical, Texts
 from sing_compute.images.image_sources import list_images
 from sing_compute.images.imagenette import imagenette
-from sing_compute.images.label_files import list_with_labels
+from sing_compute.images.label_files import labels_of, list_with_labels
 from sing_compute.images.listing import ImageList
 from sing_compute.models.backbone import HeadedBackbone
 from sing_compute.models.classifier import Classifier
+from sing_compute.models.stored_features import read_keys
 from sing_compute.pipeline.plan import Plan
 from sing_compute.process.progress import Progress
 
@@ -20,9 +23,39 @@ def planned_images(plan: Plan) -> ImageList | None:
     Raises:
         ImagesError: They cannot be used.
     """
+    if plan.models[0].features is not None:
+        return stored_images(plan)
     if plan.images is None:
         return None
     return list_with_labels(plan.images, plan.labels) if plan.labels else list_images(plan.images)
+
+
+def stored_images(plan: Plan) -> ImageList:
+    """List what the features of the plan belong to, by key; none of it is read.
+
+    Raises:
+        SingError: A file of features cannot be read, the files have different keys, or nothing says the labels.
+    """
+    first, *others = [spec.features for spec in plan.models if spec.features is not None]
+    keys, labels = read_keys(first)
+    for path in others:
+        known = set(read_keys(path)[0])
+        missing = [key for key in keys if key not in known]
+        if missing or len(known) > len(keys):
+            named = f", the first that is missing is {missing[0]}" if missing else ""
+            raise ImagesError(
+                f"--features {path}: has other keys than {first}{named}; all files of a run need the same"
+            )
+    order = sorted(range(len(keys)), key=lambda row: keys[row].encode())
+    texts = Texts(keys[row] for row in order)
+    root, notes = plan.images or Path(), list[str]()
+    if plan.labels is not None:
+        known_labels, notes = labels_of(texts, plan.labels)
+    elif labels is not None:
+        known_labels = Categorical.of([labels[row] for row in order])
+    else:
+        raise ImagesError(f"--features {first}: it has no labels; give --labels FILE, lines of KEY LABEL")
+    return ImageList(root, texts, known_labels, notes=tuple(notes), stored=True)
 
 
 def imagenette_images(classifiers: Sequence[Classifier], progress: Progress) -> ImageList:

@@ -75,6 +75,7 @@ def make_plan(
     preset: str | None = None,
     weights: Sequence[str],
     heads: Sequence[str] = (),
+    features: Sequence[str] = (),
     probe: bool = False,
     images: str | None,
     labels: str | None = None,
@@ -140,8 +141,25 @@ def make_plan(
     for template in templates:
         if "{}" not in template:
             raise SingError(f"--template {template!r} has no {{}} for the class name")
-    specs, remarks = _specs(models, weights, heads, preset, probe=probe)
-    _check_images(images, labels, specs, stored=any(stored))
+    if features:
+        _check_features(
+            {
+                "--model": models,
+                "--preset": preset,
+                "--weights": weights,
+                "--probe": probe,
+                "--clip": clip,
+                "--maps": maps,
+            }
+        )
+        specs, remarks = _feature_specs(features, heads)
+        if not any(stored) and only is None:
+            raise SingError(
+                "--features come without images, so CLIP's vectors must come from files: --image-embeddings and others"
+            )
+    else:
+        specs, remarks = _specs(models, weights, heads, preset, probe=probe)
+        _check_images(images, labels, specs, stored=any(stored))
     names = [spec.name for spec in specs]
     for name in names:
         if names.count(name) > 1:
@@ -176,7 +194,7 @@ def make_plan(
         device=(place := usable_device(device, local_rank)),
         precision=usable_precision(precision, place),
         batch_size=batch_size,
-        workers=workers if workers is not None else default_workers(place),
+        workers=0 if features else workers if workers is not None else default_workers(place),
         fresh=fresh,
         command=command,
         translators=imported,
@@ -245,6 +263,20 @@ def _specs(
         "(Meta's dinov2_vitl14_linear_head.pth) or --probe"
     )
     return [spec for spec in PRESETS[preset] if spec is not DINOV2] + own, (remark,)
+
+
+def _check_features(others: Mapping[str, object]) -> None:
+    """Refuse options that need a network or images, in a run on features."""
+    surplus = [name for name, value in others.items() if value]
+    if surplus:
+        raise SingError(f"--features need no network and no images: leave {', '.join(surplus)} out")
+
+
+def _feature_specs(features: Sequence[str], heads: Sequence[str]) -> tuple[list[ModelSpec], tuple[str, ...]]:
+    """Return the model of each file of features, with its head; there are no remarks about them."""
+    if len(heads) != len(features) or "-" in heads:
+        raise SingError(f"{len(features)} --features but {len(heads)} --head: give the head of each, in order")
+    return [ModelSpec.of_features(text, Path(head)) for text, head in zip(features, heads, strict=True)], ()
 
 
 def _translators(texts: Sequence[str], names: Sequence[str]) -> tuple[tuple[str, Path] | None, ...]:

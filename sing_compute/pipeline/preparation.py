@@ -75,8 +75,11 @@ def prepare(plan: Plan, work: WorkFolder, progress: Progress, ranks: Ranks) -> P
         images = ranks.share(lambda: imagenette_images(classifiers, progress))
     with ranks.agreeing():
         space = ClipSpace.load(plan) if plan.only is None else None
-    source = "a list on standard input" if str(plan.images) == "-" else plan.images or images.root
-    progress.say(f"images: {len(images):,} in {source}")
+    source: object = "a list on standard input" if str(plan.images) == "-" else plan.images or images.root
+    if images.stored:
+        progress.say(f"features: of {len(images):,} keys in {plan.models[0].features}")
+    else:
+        progress.say(f"images: {len(images):,} in {source}")
     for note in images.notes:
         progress.say(f"images: {note}")
     for turn in (True, False):  # rank 0 fits, the others find the heads in the work folder
