@@ -1,6 +1,5 @@
 """Make the plan of a run from the user's options, and check it before anything is loaded."""
 
-import dataclasses
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -12,8 +11,9 @@ import torch
 from sing_compute.errors import SingError
 from sing_compute.extraction.map_sampling import MapSampling
 from sing_compute.linalg.null_space import NullSpaceRule
-from sing_compute.models.spec import DINOV2, PRESETS, ModelSpec
+from sing_compute.models.spec import ModelSpec
 from sing_compute.pipeline.devices import default_workers, usable_device, usable_precision
+from sing_compute.pipeline.model_options import chosen_models, feature_models, refuse_with_features, translator_files
 from sing_compute.precision import AUTO
 
 CLASS_TEMPLATE = "an image of a {}"
@@ -142,7 +142,7 @@ def make_plan(
         if "{}" not in template:
             raise SingError(f"--template {template!r} has no {{}} for the class name")
     if features:
-        _check_features(
+        refuse_with_features(
             {
                 "--model": models,
                 "--preset": preset,
@@ -152,13 +152,13 @@ def make_plan(
                 "--maps": maps,
             }
         )
-        specs, remarks = _feature_specs(features, heads)
+        specs, remarks = feature_models(features, heads)
         if not any(stored) and only is None:
             raise SingError(
                 "--features come without images, so CLIP's vectors must come from files: --image-embeddings and others"
             )
     else:
-        specs, remarks = _specs(models, weights, heads, preset, probe=probe)
+        specs, remarks = chosen_models(models, weights, heads, preset, probe=probe)
         _check_images(images, labels, specs, stored=any(stored))
     names = [spec.name for spec in specs]
     for name in names:
@@ -166,7 +166,7 @@ def make_plan(
             raise SingError(f"two models are named {name!r}: name one of them with --model NAME={name}")
     if ridge is not None and not 0 < ridge < math.inf:
         raise SingError(f"--lambda {ridge}: the penalty must be above 0 and finite")
-    imported = _translators(translators, names)
+    imported = translator_files(translators, names)
     if any(imported) and (ridge is not None or compare_translators):
         raise SingError(
             "--translator brings a translator that is fitted already: leave --lambda and --compare-translators out"
@@ -233,62 +233,6 @@ def _bytes(text: str) -> int:
     return size
 
 
-def _specs(
-    models: Sequence[str], weights: Sequence[str], heads: Sequence[str], preset: str | None, *, probe: bool
-) -> tuple[list[ModelSpec], tuple[str, ...]]:
-    """Return the models of a preset and the user's own, with their files; and remarks for the user about them."""
-    if weights and len(weights) != len(models):
-        raise SingError(
-            f"{len(models)} --model but {len(weights)} --weights: give one for each, in order, '-' for its own weights"
-        )
-    first: list[str] = []
-    if preset and len(heads) == len(models) + 1:
-        first, heads = [heads[0]], heads[1:]
-    if heads and len(heads) != len(models):
-        more = f", or {len(models) + 1} with that of {DINOV2.name} first" if preset else ""
-        raise SingError(
-            f"{len(models)} --model but {len(heads)} --head: give one for each, in order, '-' for a head of its own{more}"
-        )
-    own = [
-        ModelSpec.parse(model, _file_path(file), _file_path(head))
-        for model, file, head in zip(models, weights or ["-"] * len(models), heads or ["-"] * len(models), strict=True)
-    ]
-    if preset is None:
-        return own, ()
-    head = _file_path(first[0]) if first else None
-    if head is not None or probe:
-        return [dataclasses.replace(spec, head=head) if spec is DINOV2 else spec for spec in PRESETS[preset]] + own, ()
-    remark = (
-        f"--preset {preset}: {DINOV2.name} is left out, timm has its backbone without a head; add --head FILE "
-        "(Meta's dinov2_vitl14_linear_head.pth) or --probe"
-    )
-    return [spec for spec in PRESETS[preset] if spec is not DINOV2] + own, (remark,)
-
-
-def _check_features(others: Mapping[str, object]) -> None:
-    """Refuse options that need a network or images, in a run on features."""
-    surplus = [name for name, value in others.items() if value]
-    if surplus:
-        raise SingError(f"--features need no network and no images: leave {', '.join(surplus)} out")
-
-
-def _feature_specs(features: Sequence[str], heads: Sequence[str]) -> tuple[list[ModelSpec], tuple[str, ...]]:
-    """Return the model of each file of features, with its head; there are no remarks about them."""
-    if len(heads) != len(features) or "-" in heads:
-        raise SingError(f"{len(features)} --features but {len(heads)} --head: give the head of each, in order")
-    return [ModelSpec.of_features(text, Path(head)) for text, head in zip(features, heads, strict=True)], ()
-
-
-def _translators(texts: Sequence[str], names: Sequence[str]) -> tuple[tuple[str, Path] | None, ...]:
-    """Read `[CLIP=]FILE` for each model; '-' to fit one."""
-    if texts and len(texts) != len(names):
-        raise SingError(
-            f"{len(names)} models but {len(texts)} --translator: give one for each, in order, '-' to have it fitted"
-        )
-    parts = [None if text == "-" else text.rpartition("=")[::2] for text in texts or ["-"] * len(names)]
-    return tuple(None if part is None else (part[0], Path(part[1])) for part in parts)
-
-
 def _check_images(images: str | None, labels: str | None, specs: Sequence[ModelSpec], *, stored: bool) -> None:
     """Refuse a run without images that Imagenette cannot replace, as far as this is known before models are loaded."""
     if images:
@@ -316,7 +260,3 @@ def _null_space(text: str) -> NullSpaceRule:
 
 def _path(text: str | None) -> Path | None:
     return Path(text) if text else None
-
-
-def _file_path(text: str) -> Path | None:
-    return None if text == "-" else Path(text)

@@ -1,0 +1,68 @@
+"""Read the options that say which models a run has, and from which files."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from sing_compute.errors import SingError
+from sing_compute.models.spec import DINOV2, PRESETS, ModelSpec
+
+
+def chosen_models(
+    models: Sequence[str], weights: Sequence[str], heads: Sequence[str], preset: str | None, *, probe: bool
+) -> tuple[list[ModelSpec], tuple[str, ...]]:
+    """Return the models of a preset and the user's own, with their files; and remarks for the user about them."""
+    if weights and len(weights) != len(models):
+        raise SingError(
+            f"{len(models)} --model but {len(weights)} --weights: give one for each, in order, '-' for its own weights"
+        )
+    first: list[str] = []
+    if preset and len(heads) == len(models) + 1:
+        first, heads = [heads[0]], heads[1:]
+    if heads and len(heads) != len(models):
+        more = f", or {len(models) + 1} with that of {DINOV2.name} first" if preset else ""
+        raise SingError(
+            f"{len(models)} --model but {len(heads)} --head: give one for each, in order, '-' for a head of its own{more}"
+        )
+    own = [
+        ModelSpec.parse(model, _file_path(file), _file_path(head))
+        for model, file, head in zip(models, weights or ["-"] * len(models), heads or ["-"] * len(models), strict=True)
+    ]
+    if preset is None:
+        return own, ()
+    head = _file_path(first[0]) if first else None
+    if head is not None or probe:
+        return [dataclasses.replace(spec, head=head) if spec is DINOV2 else spec for spec in PRESETS[preset]] + own, ()
+    remark = (
+        f"--preset {preset}: {DINOV2.name} is left out, timm has its backbone without a head; add --head FILE "
+        "(Meta's dinov2_vitl14_linear_head.pth) or --probe"
+    )
+    return [spec for spec in PRESETS[preset] if spec is not DINOV2] + own, (remark,)
+
+
+def refuse_with_features(others: Mapping[str, object]) -> None:
+    """Refuse options that need a network or images, in a run on features."""
+    surplus = [name for name, value in others.items() if value]
+    if surplus:
+        raise SingError(f"--features need no network and no images: leave {', '.join(surplus)} out")
+
+
+def feature_models(features: Sequence[str], heads: Sequence[str]) -> tuple[list[ModelSpec], tuple[str, ...]]:
+    """Return the model of each file of features, with its head; there are no remarks about them."""
+    if len(heads) != len(features) or "-" in heads:
+        raise SingError(f"{len(features)} --features but {len(heads)} --head: give the head of each, in order")
+    return [ModelSpec.of_features(text, Path(head)) for text, head in zip(features, heads, strict=True)], ()
+
+
+def translator_files(texts: Sequence[str], names: Sequence[str]) -> tuple[tuple[str, Path] | None, ...]:
+    """Read `[CLIP=]FILE` for each model; '-' to fit one."""
+    if texts and len(texts) != len(names):
+        raise SingError(
+            f"{len(names)} models but {len(texts)} --translator: give one for each, in order, '-' to have it fitted"
+        )
+    parts = [None if text == "-" else text.rpartition("=")[::2] for text in texts or ["-"] * len(names)]
+    return tuple(None if part is None else (part[0], Path(part[1])) for part in parts)
+
+
+def _file_path(text: str) -> Path | None:
+    return None if text == "-" else Path(text)
