@@ -26,6 +26,8 @@ class ModelSpec:
     """Side of the input images in pixels, for a backbone of free input size; None for its own size."""
     tokens: bool = False
     """True if a head that will be fitted reads class token and mean patch token."""
+    ema: bool | None = None
+    """True for the averaged weights (EMA) of the checkpoint file, False for the others; None for averaged ones if it has both."""
 
     @classmethod
     def parse(cls, text: str, weights: Path | None = None, head: Path | None = None) -> "ModelSpec":

@@ -72,6 +72,7 @@ def make_plan(
     models: Sequence[str],
     preset: str | None = None,
     weights: Sequence[str],
+    ema: bool | None = None,
     heads: Sequence[str] = (),
     probe: bool = False,
     images: str | None,
@@ -138,6 +139,11 @@ def make_plan(
         if "{}" not in template:
             raise SingError(f"--template {template!r} has no {{}} for the class name")
     specs, remarks = _specs(models, weights, heads, preset, probe=probe)
+    if ema is not None and all(spec.weights is None for spec in specs):
+        raise SingError(
+            f"--{'' if ema else 'no-'}ema chooses among the weights of a checkpoint: give it with --weights FILE"
+        )
+    specs = [dataclasses.replace(spec, ema=ema) if spec.weights else spec for spec in specs]
     _check_images(images, labels, specs, stored=any(stored))
     names = [spec.name for spec in specs]
     for name in names:
