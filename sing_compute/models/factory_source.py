@@ -56,6 +56,7 @@ def create_from_factory(spec: ModelSpec) -> nn.Module:
 
 
 def _checked(network: object, spec: ModelSpec, attribute: str) -> nn.Module:
+    transform = getattr(network, "transform", None)
     if isinstance(network, WRAPPERS):
         network = network.module
     network = getattr(network, "_orig_mod", network)  # of torch.compile: hooks are not called in compiled layers
@@ -73,6 +74,8 @@ def _checked(network: object, spec: ModelSpec, attribute: str) -> nn.Module:
         raise SingError(
             f"--model {spec.spec}: {attribute}() returned a {type(network).__name__}, not a torch.nn.Module"
         )
+    if transform is not None and not hasattr(network, "transform"):
+        network.transform = transform  # it was set on the wrapper
     tensors = itertools.chain(network.parameters(), network.buffers())
     if any(tensor.is_floating_point() and tensor.dtype != torch.float32 for tensor in tensors):
         network = network.float()

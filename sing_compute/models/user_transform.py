@@ -48,10 +48,10 @@ def own_transform(network: nn.Module) -> UserTransform | None:
         return None
     if type(transform).__module__.startswith(_KNOWN):
         return cast(UserTransform, transform)
-    tried = _try(transform)
-    if has_layer_transform(network) and (_has_parameters(transform) or tried is None):
+    takes_images = _gives_a_result(transform)
+    if has_layer_transform(network) and (_has_parameters(transform) or not takes_images):
         return None
-    if tried is None and _try(by_name := ArrayByName(transform)) is not None:
+    if takes_images is None and _gives_a_result(by_name := ArrayByName(transform)):
         return by_name
     return cast(UserTransform, transform)
 
@@ -65,10 +65,10 @@ def _has_parameters(transform: object) -> bool:
     return isinstance(transform, nn.Module) and any(True for _ in transform.parameters())
 
 
-def _try(transform: Callable[[Any], Any]) -> object | None:
-    """Return what a transform makes of a grey image; None if it fails or gives the image back."""
+def _gives_a_result(transform: UserTransform) -> bool | None:
+    """Return True if a transform makes something of a grey image, False if it gives an image back; None if it fails."""
     try:
-        result: object = transform(grey_image())
+        result = transform(grey_image())
     except Exception:  # a user's code may raise anything; on the images of the run its error is reported
         return None
-    return None if isinstance(result, Image.Image) else result
+    return not isinstance(result, Image.Image)
