@@ -155,10 +155,15 @@ def _from_timm(spec: ModelSpec, *, probe: bool) -> Classifier:
     source = weights_source(spec)
     checkpoint = None if source is None else read_checkpoint(source, ema=spec.ema)
     network = create_timm(spec, with_weights=source is None)
-    if checkpoint is not None and (classes := classes_of(checkpoint.state, network)) is not None:
-        network = create_timm(spec, with_weights=False, classes=classes)
+    usual = getattr(network, "num_classes", 0)
+    own = classes_of(checkpoint.state, network) if checkpoint else None
+    if own is not None:
+        network = create_timm(spec, with_weights=False, classes=own)
     config = dict(network.pretrained_cfg)  # type: ignore[arg-type]
     loaded = _load_weights(network, checkpoint, spec, source)
+    if own is not None and source is not None:
+        loaded.facts["classes_from"] = source.name
+        loaded.remarks.append(f"{own} classes, as the head in {source}; {spec.spec} has {usual}")
     transform = create_transform(**resolve_data_config(model=network), is_training=False)
     labels = timm_labels(network, config)
     classes = getattr(network, "num_classes", 0)
