@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 from torchvision import transforms
+from torchvision.transforms import v2
 
 SIDE, CLASSES = 24, 6
 TO_TENSOR = transforms.Compose([transforms.ToTensor(), transforms.Normalize([0.5] * 3, [0.25] * 3)])
@@ -159,6 +160,17 @@ class WithTransformer(Small):
         return super().forward(self.transform(x))
 
 
+class NormalisingItself(Small):
+    """Its layer `transform` is a step of torchvision's for tensors, which takes no image."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.transform = v2.Normalize([0.5] * 3, [0.25] * 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(self.transform(x))
+
+
 class Lazy(Small):
     def __init__(self) -> None:
         super().__init__()
@@ -240,7 +252,10 @@ dropping, normalising, centring, squeezing = _made(Dropping), _made(Normalising)
 drifting, counting, staying = _made(Drifting), _made(Counting), _made(StayingInTraining)
 in_training, lazy, grey, raising = _made(InTraining), _made(Lazy), _made(Grey), _made(Raising)
 object_output, dict_output = _made(ObjectOutput), _made(DictOutput)
-transformer = _made(WithTransformer, None)
+transformer, normalising_itself = _made(WithTransformer, None), _made(NormalisingItself, None)
+compiled = _made(lambda: torch.compile(Small()))
+steps = (v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize([0.5] * 3, [0.25] * 3))
+preset, stepwise = _made(Small, v2.Compose(steps)), _made(Small, nn.Sequential(*steps))
 half, brain_half, double = (
     _made(lambda: Small().half()),
     _made(lambda: Small().bfloat16()),

@@ -251,13 +251,10 @@ def _load_weights(network: nn.Module, checkpoint: Checkpoint | None, spec: Model
     loaded = _Loaded({name: tensor.dtype for name, tensor in state.items()})
     if checkpoint.key:
         loaded.facts["weights_key"] = checkpoint.key
-    if checkpoint.other:
-        way = "--no-ema takes the other" if checkpoint.averaged else "--ema takes the averaged ones"
-        loaded.remarks.append(
-            f"weights `{checkpoint.key}` of {source}, which also holds `{checkpoint.other}` ({way})"
-            if spec.ema is None
-            else f"weights `{checkpoint.key}` of {source}, as asked for"
-        )
+    if checkpoint.others:
+        others = ", ".join(f"`{key}`" for key in checkpoint.others)
+        way = "; --no-ema takes weights that are not averaged" if checkpoint.averaged and spec.ema is None else ""
+        loaded.remarks.append(f"weights `{checkpoint.key}` of {source}, which also holds {others}{way}")
     return loaded
 
 

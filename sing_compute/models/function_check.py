@@ -113,7 +113,7 @@ def _check_alone(network: nn.Module, batch: Tensor, memory_format: str, logits: 
 
 
 def _run(network: nn.Module, batch: Tensor, memory_format: str) -> Tensor | Exception:
-    """Return the logits, or the network's own error. An output of the wrong kind, or no memory, is raised."""
+    """Return the logits, or the network's own error. An output of the wrong kind, or want of memory, is raised."""
     try:
         convert(network, memory_format)
         output = network(lay_out(batch, memory_format))
@@ -121,7 +121,7 @@ def _run(network: nn.Module, batch: Tensor, memory_format: str) -> Tensor | Exce
         raise
     except Exception as error:  # the user's own code may raise anything
         if is_out_of_memory(error):
-            raise
+            raise HeadError(f"there is no memory for the first {len(batch)} images; take a smaller model") from error
         return error
     return logits_of(output).clone()
 

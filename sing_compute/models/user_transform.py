@@ -46,10 +46,11 @@ def own_transform(network: nn.Module) -> UserTransform | None:
     transform: Any = getattr(network, "transform", None)
     if not callable(transform):
         return None
-    if type(transform).__module__.startswith(_KNOWN):
+    is_layer = has_layer_transform(network)
+    if not is_layer and type(transform).__module__.startswith(_KNOWN):
         return cast(UserTransform, transform)
     takes_images = _gives_a_result(transform)
-    if has_layer_transform(network) and (_has_parameters(transform) or not takes_images):
+    if is_layer and (_has_parameters(transform) or not takes_images):
         return None
     if takes_images is None and _gives_a_result(by_name := ArrayByName(transform)):
         return by_name

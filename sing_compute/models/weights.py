@@ -33,8 +33,8 @@ class Checkpoint:
     """Tensors by name, on the CPU."""
     key: str = ""
     """Keys that lead to the weights, joined by `/`; empty if the file holds nothing else."""
-    other: str = ""
-    """The same for the other set of weights, if there is an averaged one and one that is not."""
+    others: tuple[str, ...] = ()
+    """The same for each other set of weights in the file."""
     averaged: bool = False
     """True if these are averaged weights (EMA)."""
 
@@ -64,8 +64,9 @@ def read_checkpoint(path: Path, *, ema: bool | None = None, option: str = "--wei
         has = ", ".join(each.key for each in found if each.key) or "one state dict"
         wanted, way_out = ("averaged", "--ema") if ema else ("other than averaged", "--no-ema")
         raise WeightsError(f"{option} {path}: holds no {wanted} weights; it has {has}: leave {way_out} out")
-    taken, others = (averaged, plain) if averaged and ema is not False else (plain, averaged)
-    return Checkpoint(taken[0].state, taken[0].key, others[0].key if others else "", taken[0].averaged)
+    taken = (averaged if averaged and ema is not False else plain)[0]
+    others = tuple(each.key for each in found if each is not taken)
+    return Checkpoint(taken.state, taken.key, others, taken.averaged)
 
 
 def read_state(path: Path, *, option: str = "--weights") -> dict[str, Tensor]:

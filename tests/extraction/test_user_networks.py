@@ -52,9 +52,11 @@ WORKING = {
     "small": "channels_last", "viewing": "contiguous", "viewing_last": "channels_last", "reordering": "contiguous",
     "counting": "channels_last", "in_training": "channels_last", "half": "channels_last", "brain_half": "channels_last",
     "double": "channels_last", "object_output": "channels_last", "dict_output": "channels_last", "instance": "channels_last",
-    "wrapped": "channels_last",
+    "wrapped": "channels_last", "compiled": "channels_last",
 }  # fmt: skip
 """Networks, with the memory format in which they run."""
+WRAPPED = {"wrapped": "module", "compiled": "_orig_mod"}
+"""Networks in a wrapper, and where in it they are."""
 
 
 @pytest.mark.parametrize("name", WORKING)
@@ -67,8 +69,8 @@ def test_a_network_gives_the_numbers_of_the_plain_network(name: str, images: Ima
     pixels = pixels_of(images)
     if name == "viewing_last":
         pixels = pixels.contiguous(memory_format=torch.channels_last)
-    if name == "wrapped":
-        plain = plain.module
+    if name in WRAPPED:
+        plain = getattr(plain, WRAPPED[name])
     expected = plain.to(memory_format=torch.contiguous_format)(pixels)
     expected = getattr(expected, "logits", expected["logits"] if isinstance(expected, dict) else expected)
     found = outputs(classifier, images)
@@ -92,6 +94,8 @@ def test_a_network_gives_the_numbers_of_the_plain_network(name: str, images: Ima
         "with_gradient",
         "albumentations",
         "bytes_read",
+        "preset",
+        "stepwise",
     ],
 )
 @torch.inference_mode()
@@ -104,15 +108,16 @@ def test_a_transform_may_give_one_image_in_any_plain_form(name: str, images: Ima
     assert classifier.provenance["input_size"] == "3x24x24"
 
 
+@pytest.mark.parametrize("name", ["transformer", "normalising_itself"])
 @torch.inference_mode()
-def test_a_layer_named_transform_is_no_preprocessing(images: ImageList) -> None:
-    classifier = loaded("transformer")
+def test_a_layer_named_transform_is_no_preprocessing(name: str, images: ImageList) -> None:
+    classifier = loaded(name)
     attach_heads([classifier], images)
     usual = timm.data.create_transform((3, 224, 224), is_training=False, interpolation="bicubic", crop_pct=0.875)
     pixels = torch.stack([usual(Image.open(images.path(row)).convert("RGB")) for row in range(IMAGES)])
-    expected = user_networks.transformer()(pixels)
+    expected = getattr(user_networks, name)()(pixels)
     weight, bias = classifier.head
-    found = outputs(classifier, images)["transformer/features"] @ weight.T + bias
+    found = outputs(classifier, images)[f"{name}/features"] @ weight.T + bias
     assert torch.allclose(found, expected, atol=1e-5)
     said = "its layer `transform` is no preprocessing, so timm's is used: 3x224x224, bicubic, crop 0.875"
     assert classifier.remarks == [said]

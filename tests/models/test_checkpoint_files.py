@@ -171,10 +171,18 @@ def test_which_of_two_sets_of_weights_is_taken_is_chosen_said_and_recorded(
     assert torch.equal(classifier.network.conv1[0].weight, sets[taken]["conv1.0.weight"])
     assert not torch.equal(sets[0]["conv1.0.weight"], sets[1]["conv1.0.weight"])
     assert classifier.provenance["weights_key"] == keys[taken]
-    said = "as asked for" if ema is not None else f"which also holds `{keys[PLAIN]}` (--no-ema takes the other)"
-    (remark,) = classifier.remarks
-    assert remark.startswith(f"weights `{keys[taken]}` of {tmp_path}")
-    assert remark.endswith(said)
+    way = "; --no-ema takes weights that are not averaged" if ema is None else ""
+    other = keys[1 - taken]
+    said = f"weights `{keys[taken]}` of {tmp_path / 'net.pth'}, which also holds `{other}`{way}"
+    assert classifier.remarks == [said]
+
+
+def test_two_sets_of_weights_that_are_not_averaged_are_spoken_of(tmp_path: Path) -> None:
+    sets = weights(seed=1), weights(seed=2)
+    torch.save({"net": sets[0], "model": sets[1]}, tmp_path / "net.pth")
+    classifier = loaded(tmp_path / "net.pth")
+    assert torch.equal(classifier.network.conv1[0].weight, sets[1]["conv1.0.weight"])
+    assert classifier.remarks == [f"weights `model` of {tmp_path / 'net.pth'}, which also holds `net`"]
 
 
 @pytest.mark.parametrize(
