@@ -20,6 +20,12 @@ _OPTIONS = (
         help="Checkpoint for each --model, in order; '-' for its own weights.",
     ),
     click.option(
+        "--ema/--no-ema",
+        "ema",
+        default=None,
+        help="Which weights of a --weights file that has both: averaged (EMA) or not.  [default: averaged, as timm]",
+    ),
+    click.option(
         "--preset",
         type=click.Choice(["paper"]),
         help="The classifiers of the SING paper, by timm's tags; in addition to --model.",

@@ -25,7 +25,7 @@ class Slow(nn.Module):
 
     def forward(self, x):
         self.calls += 1
-        if self.calls - 2 >= int(os.environ.get("HOLD", "1000000")):  # the first call looks for the head
+        if self.calls - 5 >= int(os.environ.get("HOLD", "1000000")):  # the first four calls check it and look for the head
             open(f"held-{os.getpid()}", "w").close()
             while not os.path.exists(f"go-{os.getpid()}"):
                 time.sleep(0.01)

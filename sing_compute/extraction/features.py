@@ -15,7 +15,7 @@ from sing_compute.extraction.networks import CLIP, Networks
 from sing_compute.extraction.settings import Settings
 from sing_compute.extraction.shards import Shard, WorkFolder, shard_rows
 from sing_compute.extraction.streams import Streams
-from sing_compute.images.decoding import Batch, decode_batches
+from sing_compute.images.decoding import TRANSFORM, Batch, decode_batches
 from sing_compute.images.listing import ImageList
 from sing_compute.models.classifier import Classifier
 from sing_compute.precision import keeping_weights
@@ -23,6 +23,8 @@ from sing_compute.process.progress import Progress
 
 PROBE_IMAGES = 4
 """Images of the first batch, on which heads are found and checked."""
+TRANSFORM_TRIALS = 32
+"""Images that can be read but have no tensor, without one that has, after which no further image is tried."""
 DECODED = 64
 """Smallest number of images that a decoding process returns at once."""
 
@@ -37,8 +39,8 @@ def attach_heads(classifiers: Sequence[Classifier], images: ImageList, *, map_si
         map_side: Rows and columns of the stored positions of a map; None to store no maps.
 
     Raises:
-        ImagesError: Not one image can be read.
-        HeadError: A network has no head that explains its logits, or no spatial map before it.
+        ImagesError: Not one image can be read, or a transform fails for all images that were tried.
+        HeadError: A network is no function of one image, has no head that explains its logits, or no spatial map before it.
     """
     count = len(images)
     spread = range(0, count, max(1, count // PROBE_IMAGES))[:PROBE_IMAGES]
@@ -46,13 +48,30 @@ def attach_heads(classifiers: Sequence[Classifier], images: ImageList, *, map_si
         [spread], (range(start, min(start + PROBE_IMAGES, count)) for start in range(0, count, PROBE_IMAGES))
     )
     reason = ""
+    untransformed: dict[int, str] = {}
     for batch in decode_batches(images, [classifier.transform for classifier in classifiers], batches, workers=0):
         reason = reason or batch.failed[0][1] if batch.failed else reason
+        untransformed |= {row: why for row, why in batch.failed if why.startswith(TRANSFORM)}
         if batch.rows:
             for classifier, tensor in zip(classifiers, batch.tensors, strict=True):
                 classifier.attach(tensor, map_side=map_side)
             return
+        if len(untransformed) >= TRANSFORM_TRIALS:
+            break
+    if untransformed:
+        raise ImagesError(_transform_failure(classifiers, images, untransformed))
     raise ImagesError(f"none of the {count} images can be read; the first is {images.path(0)}: {reason}")
+
+
+def _transform_failure(classifiers: Sequence[Classifier], images: ImageList, untransformed: Mapping[int, str]) -> str:
+    """Name the network whose transform fails for these images, and the transform's own error."""
+    row, why = next(iter(untransformed.items()))
+    for classifier in classifiers:
+        (batch,) = decode_batches(images, [classifier.transform], [[row]], workers=0)
+        if batch.failed:
+            of_network = batch.failed[0][1].replace(TRANSFORM, f"{TRANSFORM} of {classifier.name}", 1)
+            return f"{of_network}; so it was for all {len(untransformed)} images that were tried"
+    return f"{why}; so it was for all {len(untransformed)} images that were tried"
 
 
 def decode_for(images: ImageList, networks: Networks, batches: Iterable[range], workers: int) -> Iterator[Batch]:

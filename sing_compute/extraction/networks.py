@@ -13,7 +13,9 @@ from torch import Tensor
 from sing_compute.concepts.open_clip_space import OpenClipSpace
 from sing_compute.errors import SingError
 from sing_compute.extraction.streams import MOST_STREAMS, Streams
+from sing_compute.foreign_code import is_out_of_memory
 from sing_compute.models.classifier import Classifier
+from sing_compute.models.function_check import CHANNELS_LAST, convert, lay_out
 
 CLIP = "clip"
 """Name of CLIP's image tower in shards and messages."""
@@ -21,8 +23,6 @@ BATCH_SIZE = {"cpu": 16}
 """Images that go through a network at once if no trial has chosen the number: 16 fit into a core's cache."""
 OTHER_BATCH_SIZE = 64
 """The same number for any other device."""
-_REFUSALS = ("can't allocate memory", "out of memory", "not enough memory")
-"""Parts of torch's messages about a failed allocation, for errors without a type of their own."""
 
 
 def default_batch_size(device: torch.device) -> int:
@@ -78,7 +78,7 @@ class Networks:
             say: Is called with one line if a batch size is halved.
         """
         for classifier in classifiers:
-            classifier.network.to(device).to(memory_format=torch.channels_last)
+            convert(classifier.network.to(device), classifier.memory_format)
         self.device, self._say, self._saying = device, say, Lock()
         self.batch_size = default_batch_size(device)
         self.streams = 1
@@ -103,9 +103,8 @@ class Networks:
             torch.cuda.empty_cache()
 
     def put(self, tensor: Tensor) -> Tensor:
-        """Return a batch on the device, in the memory format "channels last"."""
-        moved = tensor.to(self.device, non_blocking=True)
-        return moved.contiguous(memory_format=torch.channels_last) if moved.ndim == 4 else moved
+        """Return a batch on the device, in the memory format "channels last"; a classifier may choose another one."""
+        return lay_out(tensor.to(self.device, non_blocking=True), CHANNELS_LAST)
 
     @torch.inference_mode()
     def run(self, network: Network, batch: Tensor, precision: str) -> dict[str, Tensor]:
@@ -173,9 +172,7 @@ class Networks:
         """Return the network's tensors of the images; None if they do not fit into memory."""
         try:
             return network.forward(piece, precision)
-        except (torch.cuda.OutOfMemoryError, MemoryError):
-            return None
-        except RuntimeError as error:
-            if any(refusal in str(error).lower() for refusal in _REFUSALS):
+        except (RuntimeError, MemoryError) as error:
+            if is_out_of_memory(error):
                 return None
             raise

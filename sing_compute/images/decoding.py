@@ -17,13 +17,17 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from sing_compute.errors import ImagesError, SingError
+from sing_compute.foreign_code import describe_error
 from sing_compute.images.listing import ImageList
+from sing_compute.transform_results import TransformResultError, image_tensor
 
 Transform = Callable[[Any], Tensor]
 Item = tuple[int, list[Tensor] | str] | ImagesError
 """Row and tensors of an image; or its row and the reason why it cannot be decoded; or the error that ends the run."""
 READERS = 16
 """Images of a batch that are read at once: a slow disk answers many requests in the time of one."""
+TRANSFORM = "the transform"
+"""Beginning of the reason why an image that can be read has no tensor."""
 DEAD_WORKER = ("DataLoader worker (pid", "Pin memory thread")
 """Beginnings of torch's messages when a worker process has died."""
 
@@ -79,13 +83,24 @@ class DecodedImages(Dataset[Item]):
                 return row, self._steps(self._images.keys[row])
             with Image.open(io.BytesIO(content)) as opened:
                 image = opened.convert("RGB")
-            return row, self._steps(image)
+            return row, self._transformed(image)
         except ImagesError as error:
             return error
         except UnidentifiedImageError:  # its text contains an address in memory
             return row, "cannot identify image file"
         except Exception as error:  # decoders raise many types; the image is skipped and the reason reported
             return row, (str(error).splitlines() or [type(error).__name__])[0]
+
+    def _transformed(self, image: Image.Image) -> list[Tensor] | str:
+        """Return the tensor of each transform; or the reason, which begins with `TRANSFORM`, why a transform fails."""
+        try:
+            return self._steps(image)
+        except (ImagesError, MemoryError):
+            raise
+        except TransformResultError as error:
+            return str(error)
+        except Exception as error:  # a user's transform may raise anything; the image is skipped
+            return f"{TRANSFORM} failed: {describe_error(error)}"
 
 
 def decode_batches(
@@ -216,7 +231,7 @@ def _run_steps(steps: dict[Hashable, _Step], value: Any, results: dict[int, Tens
     for left, step in zip(range(len(steps) - 1, -1, -1), steps.values(), strict=True):
         made = step.run(_copy(value) if left or reused else value)
         if step.slot is not None:
-            results[step.slot] = made
+            results[step.slot] = image_tensor(made)
         _run_steps(step.then, made, results, reused=step.slot is not None)
 
 

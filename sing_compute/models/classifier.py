@@ -1,30 +1,32 @@
 """Load classifiers. Whatever the source, the result is a network in evaluation mode with its head, transform and provenance."""
 
-import importlib
-import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sing_compute.errors import HeadError, SingError
+from sing_compute.errors import HeadError
 from sing_compute.fingerprints import file_sha256, state_sha256
-from sing_compute.hubs import first_line
+from sing_compute.foreign_code import guarding
 from sing_compute.linalg.null_space import stored_precision
 from sing_compute.models.backbone import HeadedBackbone, read_head
-from sing_compute.models.head import FeatureTap, check_logits, find_head, head_parameters
+from sing_compute.models.checkpoint_files import checkpoint_sha256
+from sing_compute.models.factory_source import create_from_factory, set_lazy_layers
+from sing_compute.models.function_check import CHANNELS_LAST, check_function, lay_out
+from sing_compute.models.head import FeatureTap, find_head, head_parameters, logits_of
 from sing_compute.models.map_search import find_map
 from sing_compute.models.spatial_map import MapTap, even_positions
 from sing_compute.models.spec import ModelSpec
-from sing_compute.models.timm_source import create_timm, timm_labels
-from sing_compute.models.weights import load_strictly, read_state
+from sing_compute.models.timm_source import classes_of, create_timm, timm_labels, weights_source
+from sing_compute.models.user_transform import has_layer_transform, own_transform
+from sing_compute.models.weights import Checkpoint, fit_names, load_strictly, read_checkpoint
 from sing_compute.precision import FLOAT32, computing_in
 
-Transform = Callable[[Any], Tensor]
+Transform = Callable[[Any], Any]
 
 
 @dataclass(slots=True)
@@ -34,7 +36,7 @@ class Classifier:
     name: str
     network: nn.Module
     transform: Transform
-    """Makes a tensor (channel, height, width) of a PIL image."""
+    """Makes a tensor (channel, height, width) of a PIL image; a user's own may return it in another form (`image_tensor`)."""
     provenance: dict[str, str | int | float]
     """Origin and fingerprints, as they are stored with the results."""
     labels: tuple[list[str], list[str] | None] | None = None
@@ -45,6 +47,10 @@ class Classifier:
     """True if several threads may call the network at once. A user's own network may keep values between its layers."""
     map_tap: MapTap | None = None
     """Hook that keeps the last spatial map of each forward pass; None where no maps are stored."""
+    memory_format: str = CHANNELS_LAST
+    """Order of an image's values in memory in which the network runs, a key of `MEMORY_FORMATS`; `attach` chooses it."""
+    remarks: list[str] = field(default_factory=list)
+    """Lines that are said at the start: choices that were made for the user."""
     _tap: FeatureTap | None = None
 
     @property
@@ -53,30 +59,37 @@ class Classifier:
         return isinstance(self.network, HeadedBackbone) and self.network.head is None
 
     def attach(self, batch: Tensor, *, map_side: int | None = None) -> None:
-        """Find the head by running a batch, and record it in the provenance; on request also the last spatial map before it.
+        """Check that the network is a function of one image, and find its head, on a batch; on request also its last map.
+
+        Head and memory format are recorded in the provenance.
 
         Args:
             batch: Transformed images (image, channel, height, width), on the network's device.
             map_side: Rows and columns of the stored positions of a map; None to store no maps.
 
         Raises:
-            HeadError: No linear head gives the network's logits, or it has no spatial map before its head.
+            HeadError: The network fails or is no function of one image, no linear head gives its logits, or it has no spatial
+                map before its head.
         """
         try:
-            name, module = find_head(self.network, batch)
+            self.memory_format, logits = check_function(self.network, batch)
+            batch = lay_out(batch, self.memory_format)
+            name, module = find_head(self.network, batch, expected=logits)
         except HeadError as error:
             raise HeadError(f"{self.name}: {error}") from error
         self._tap = FeatureTap(module)
         precision = stored_precision(module.weight.detach().flatten(1), self.declared.get(f"{name}.weight"))
         self.provenance |= {
             "head": name,
+            "memory_format": self.memory_format,
             "stored_precision": str(precision).removeprefix("torch."),
             "parameters": sum(parameter.numel() for parameter in self.network.parameters()),
             "input_size": "x".join(str(side) for side in batch.shape[1:]),
         }
         if map_side is not None:
             try:
-                place = find_map(self.network, module, name, batch)
+                with guarding("the network failed while its spatial map was searched", HeadError):
+                    place = find_map(self.network, module, name, batch)
             except HeadError as error:
                 raise HeadError(f"{self.name}: {error}") from error
             tapped = self.network.get_submodule(place.module)
@@ -107,13 +120,13 @@ class Classifier:
             precision: Arithmetic inside the network. In float32 the logits are the network's own, otherwise W f + b.
 
         Raises:
-            HeadError: `attach` has not been called, or the network returned something else than logits.
+            HeadError: `attach` has not been called, or the network failed or returned something else than logits.
         """
         if self._tap is None:
             raise HeadError(f"{self.name}: attach the head on a first batch before using it")
-        with computing_in(precision, batch.device):
-            logits = self.network(batch)
-        check_logits(logits)
+        with guarding(f"{self.name}: the network failed", HeadError), computing_in(precision, batch.device):
+            output = self.network(lay_out(batch, self.memory_format))
+        logits = logits_of(output)
         features = self._tap.take()
         if precision != FLOAT32:
             weight, bias = self.head
@@ -142,12 +155,23 @@ def load_classifier(spec: ModelSpec, *, probe: bool = False) -> Classifier:
 def _from_timm(spec: ModelSpec, *, probe: bool) -> Classifier:
     from timm.data import create_transform, resolve_data_config
 
-    network = create_timm(spec)
+    source = weights_source(spec)
+    checkpoint = None if source is None else read_checkpoint(source, ema=spec.ema)
+    network = create_timm(spec, with_weights=source is None)
+    usual = getattr(network, "num_classes", 0)
+    own = classes_of(checkpoint.state, network) if checkpoint else None
+    if own is not None:
+        network = create_timm(spec, with_weights=False, classes=own)
     config = dict(network.pretrained_cfg)  # type: ignore[arg-type]
-    declared = _load_weights(network, spec)
+    loaded = _load_weights(network, checkpoint, spec, source)
+    if own is not None and source is not None:
+        loaded.facts["classes_from"] = source.name
+        loaded.remarks.append(f"{own} classes, as the head in {source}; {spec.spec} has {usual}")
     transform = create_transform(**resolve_data_config(model=network), is_training=False)
     labels = timm_labels(network, config)
     classes = getattr(network, "num_classes", 0)
+    if labels is not None and len(labels[0]) != classes:
+        labels = None
     if spec.head is not None and classes:
         raise HeadError(
             f"{spec.name}: {spec.spec} has a head of its own ({classes} classes); --head is for backbones without"
@@ -159,48 +183,46 @@ def _from_timm(spec: ModelSpec, *, probe: bool) -> Classifier:
                 "or fit one on the labels with --probe"
             )
         network, labels = HeadedBackbone(network, tokens=spec.tokens), None
-    facts = _put_head(network, spec, declared)
+    facts = loaded.facts | _put_head(network, spec, loaded.declared)
     tag = config.get("tag")
     facts["tag"] = (
         f"{config.get('architecture', spec.spec)}{f'.{tag}' if tag else ''}" if spec.weights is None else "file"
     )
     facts["origin"] = str(config.get("hf_hub_id") or config.get("url") or "")
-    return Classifier(spec.name, network.eval(), transform, _provenance(spec, network) | facts, labels, declared, True)
+    provenance = _provenance(spec, network) | facts
+    return Classifier(
+        spec.name, network.eval(), transform, provenance, labels, loaded.declared, True, remarks=loaded.remarks
+    )
 
 
 def _from_factory(spec: ModelSpec) -> Classifier:
     from timm.data import create_transform, resolve_data_config
 
-    module_name, _, attribute = spec.spec.partition(":")
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    try:
-        module = importlib.import_module(module_name)
-    except Exception as error:  # the user's own code may raise anything
-        raise SingError(
-            f"--model {spec.spec}: cannot import {module_name} ({first_line(error)}); run from its folder or install it"
-        ) from error
-    factory = getattr(module, attribute, None)
-    if not callable(factory):
-        raise SingError(f"--model {spec.spec}: {module_name} has no function {attribute!r}")
-    try:
-        network = factory()
-    except Exception as error:
-        raise SingError(
-            f"--model {spec.spec}: {attribute}() failed ({first_line(error)}); --debug shows where"
-        ) from error
-    if not isinstance(network, nn.Module):
-        raise SingError(
-            f"--model {spec.spec}: {attribute}() returned a {type(network).__name__}, not a torch.nn.Module"
-        )
-    declared = _load_weights(network, spec)
-    transform = getattr(network, "transform", None)
-    if not callable(transform):
-        transform = create_transform(**resolve_data_config(model=network), is_training=False)
+    network = create_from_factory(spec)
+    transform = own_transform(network)
+    remarks: list[str] = []
+    if transform is None:
+        with guarding(f"--model {spec.spec}: timm cannot make a transform of its pretrained_cfg"):
+            settings = resolve_data_config(model=network)
+            transform = create_transform(**settings, is_training=False)
+        if has_layer_transform(network):
+            size = "x".join(str(side) for side in settings["input_size"])
+            remarks.append(
+                f"its layer `transform` is no preprocessing, so timm's is used: {size}, {settings['interpolation']}, crop "
+                f"{settings['crop_pct']}"
+            )
+    lazy = set_lazy_layers(network, transform, spec)
+    checkpoint = None if spec.weights is None else read_checkpoint(spec.weights, ema=spec.ema)
+    loaded = _load_weights(network, checkpoint, spec, spec.weights)
     if spec.head is not None:
         network = HeadedBackbone(network)
-    facts = _put_head(network, spec, declared) | {"tag": spec.spec}
-    return Classifier(spec.name, network.eval(), transform, _provenance(spec, network) | facts, declared=declared)
+    facts = loaded.facts | _put_head(network, spec, loaded.declared) | {"tag": spec.spec}
+    if lazy and checkpoint is None:
+        facts["note"] = "its lazy layers have random weights: no --weights were given that hold them"
+    provenance = _provenance(spec, network) | facts
+    return Classifier(
+        spec.name, network.eval(), transform, provenance, declared=loaded.declared, remarks=remarks + loaded.remarks
+    )
 
 
 def _put_head(network: nn.Module, spec: ModelSpec, declared: dict[str, torch.dtype]) -> dict[str, str | int | float]:
@@ -215,16 +237,32 @@ def _put_head(network: nn.Module, spec: ModelSpec, declared: dict[str, torch.dty
     return facts | ({"feature": "class token and mean patch token"} if network.uses_tokens else {})
 
 
-def _load_weights(network: nn.Module, spec: ModelSpec) -> dict[str, torch.dtype]:
-    if spec.weights is None:
-        return {}
-    state = read_state(spec.weights)
-    load_strictly(network, state, str(spec.weights))
-    return {name: tensor.dtype for name, tensor in state.items()}
+@dataclass(slots=True)
+class _Loaded:
+    """Description of the weights of a checkpoint file that a network has got."""
+
+    declared: dict[str, torch.dtype] = field(default_factory=dict)
+    facts: dict[str, str | int | float] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+
+
+def _load_weights(network: nn.Module, checkpoint: Checkpoint | None, spec: ModelSpec, source: Path | None) -> _Loaded:
+    if checkpoint is None:
+        return _Loaded()
+    state = fit_names(checkpoint.state, network)
+    load_strictly(network, state, str(source))
+    loaded = _Loaded({name: tensor.dtype for name, tensor in state.items()})
+    if checkpoint.key:
+        loaded.facts["weights_key"] = checkpoint.key
+    if checkpoint.others:
+        others = ", ".join(f"`{key}`" for key in checkpoint.others)
+        way = "; --no-ema takes weights that are not averaged" if checkpoint.averaged and spec.ema is None else ""
+        loaded.remarks.append(f"weights `{checkpoint.key}` of {source}, which also holds {others}{way}")
+    return loaded
 
 
 def _provenance(spec: ModelSpec, network: nn.Module) -> dict[str, str | int | float]:
     record: dict[str, str | int | float] = {"spec": spec.spec, "state_sha256": state_sha256(network)}
     if spec.weights is not None:
-        record |= {"weights_file": spec.weights.name, "weights_sha256": file_sha256(spec.weights)}
+        record |= {"weights_file": spec.weights.name, "weights_sha256": checkpoint_sha256(spec.weights)}
     return record | ({"note": spec.note} if spec.note else {})

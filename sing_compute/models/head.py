@@ -2,6 +2,7 @@
 
 import math
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -13,6 +14,10 @@ from sing_compute.errors import HeadError
 AGREEMENT = 1e-3
 """Largest accepted difference between W f + b and the logits, over the spread of the logits. Rounding in float32 is far below
 it, the error of any other layer is far above."""
+RANDOM = (
+    "it gives another result for the same image each time: is dropout active in evaluation? F.dropout needs "
+    "training=self.training"
+)
 
 
 @dataclass(slots=True)
@@ -43,7 +48,9 @@ class FeatureTap:
         return features
 
 
-def find_head(network: nn.Module, batch: Tensor) -> tuple[str, nn.Linear | nn.Conv2d]:
+def find_head(
+    network: nn.Module, batch: Tensor, *, expected: Tensor | None = None
+) -> tuple[str, nn.Linear | nn.Conv2d]:
     """Find the last executed Linear or 1x1 convolution whose output equals the network's logits on a batch.
 
     A head that is applied at every position and averaged afterwards is found too; the feature is then the mean input.
@@ -51,12 +58,13 @@ def find_head(network: nn.Module, batch: Tensor) -> tuple[str, nn.Linear | nn.Co
     Args:
         network: A classifier in evaluation mode.
         batch: Transformed images (image, channel, height, width), on the network's device.
+        expected: Logits of an earlier pass of the same batch; None if there was none.
 
     Returns:
         The layer's name in the network, and the layer.
 
     Raises:
-        HeadError: The network does not return one tensor (image, classes), or no layer gives it.
+        HeadError: The network does not return one tensor (image, classes), or not the expected one, or no layer gives it.
     """
     seen: dict[str, tuple[nn.Linear | nn.Conv2d, Tensor]] = {}
     hooks = []
@@ -73,15 +81,16 @@ def find_head(network: nn.Module, batch: Tensor) -> tuple[str, nn.Linear | nn.Co
             hooks.append(module.register_forward_pre_hook(keep, with_kwargs=True))
     try:
         with torch.inference_mode():
-            logits = network(batch)
+            logits = logits_of(network(batch))
     finally:
         for hook in hooks:
             hook.remove()
-    check_logits(logits)
     if not logits.isfinite().all():
         raise HeadError("the network's logits are not finite on the first images; are these the right weights?")
     if not (logits.amax(1) > logits.amin(1)).any():
         raise HeadError("the network gives all classes the same logit; was its checkpoint loaded?")
+    if expected is not None and relative_difference(logits, expected) > AGREEMENT:
+        raise HeadError(RANDOM)
     near: list[str] = []
     for name, (module, inputs) in reversed(seen.items()):
         weight, bias = head_parameters(module)
@@ -97,6 +106,24 @@ def find_head(network: nn.Module, batch: Tensor) -> tuple[str, nn.Linear | nn.Co
         f"no linear head gives {type(network).__name__}'s logits; {hint}. "
         "A network that averages two heads or ends in a softmax cannot be split: return the logits of one head"
     )
+
+
+def logits_of(output: object) -> Tensor:
+    """Return the logits in a network's output: one tensor, or an object or dict with `logits`, as of Hugging Face.
+
+    Args:
+        output: Whatever the network returned.
+
+    Raises:
+        HeadError: The output is something else; the message names it.
+    """
+    if isinstance(output, Mapping):
+        output = output.get("logits", output)
+    elif not isinstance(output, Tensor):
+        output = getattr(output, "logits", output)
+    check_logits(output)
+    assert isinstance(output, Tensor)
+    return output
 
 
 def check_logits(logits: object) -> None:

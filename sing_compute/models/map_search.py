@@ -12,7 +12,7 @@ from torch.utils.hooks import RemovableHandle
 
 from sing_compute.errors import HeadError
 from sing_compute.models.head import average_positions
-from sing_compute.models.spatial_map import SpatialMap
+from sing_compute.models.spatial_map import SpatialMap, noise_like
 
 NEAR = 1e-3
 """Largest difference of two sets of features that count as equal, over their largest value: far above float32 noise."""
@@ -51,8 +51,7 @@ def find_map(network: nn.Module, head: nn.Module, head_name: str, batch: Tensor)
         return place
     calls = run.calls(batch, feature.shape[1])
     recorded = run.outputs(batch, calls[-TRIED:])
-    generator = torch.Generator().manual_seed(0)
-    noise = torch.randn(batch.shape, generator=generator) * (float(batch.std()) or 1.0) + batch.mean()
+    noise = noise_like(batch)
     if _near(run.feature(noise)[0], feature):
         raise HeadError(
             "the feature before its head hardly depends on the image, so that no map can be found; was its checkpoint loaded?"

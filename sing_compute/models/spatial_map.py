@@ -3,6 +3,7 @@
 import threading
 from dataclasses import dataclass, field
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -88,6 +89,15 @@ class MapTap:
             if flat.shape[1:] == (self.place.positions, self.place.channels):
                 # Indexing copies the values, so that a layer that works in place does not change them.
                 self._last.values = flat[:, list(self.positions)].float()
+
+
+def noise_like(batch: Tensor) -> Tensor:
+    """Return noise of the mean and deviation of a batch, in its order in memory; for a batch of bytes other bytes."""
+    generator = torch.Generator().manual_seed(0)
+    if not batch.is_floating_point():
+        return torch.randint(0, 256, batch.shape, generator=generator).to(batch.dtype)
+    noise = torch.randn(batch.shape, generator=generator) * (float(batch.std()) or 1.0) + batch.mean()
+    return torch.empty_like(batch).copy_(noise)
 
 
 def even_positions(place: SpatialMap, side: int) -> tuple[int, ...]:

@@ -28,6 +28,8 @@ class ModelSpec:
     """File of features that were computed elsewhere; the classifier is then its head alone."""
     tokens: bool = False
     """True if a head that will be fitted reads class token and mean patch token."""
+    ema: bool | None = None
+    """True for the averaged weights (EMA) of the checkpoint file, False for the others; None for averaged ones if it has both."""
 
     @classmethod
     def parse(cls, text: str, weights: Path | None = None, head: Path | None = None) -> "ModelSpec":

@@ -1,38 +1,86 @@
 """Read checkpoints, and load them into networks strictly: no tensor may be missing or left over."""
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from sing_compute.errors import WeightsError
+from sing_compute.models.checkpoint_files import checkpoint_files
 
-WRAPPERS = ("state_dict", "model", "model_state_dict", "state_dict_ema", "net")
+AVERAGED = ("state_dict_ema", "model_ema", "ema_state_dict", "ema_model", "ema")
+"""Keys under which checkpoints nest averaged weights (exponential moving average, EMA), timm's first."""
+WRAPPERS = ("state_dict", "model", "model_state_dict", "net", "network", "module")
 """Keys under which checkpoints nest their state dict."""
+PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.")
+"""Beginnings of the names of all tensors, from DDP, torch.compile, and Lightning."""
+COMPILED = "_orig_mod."
+"""Part of the names inside a network that torch.compile has wrapped."""
+COUNTER = "n_averaged"
+"""Counter that torch's AveragedModel stores next to the weights."""
+_DEPTH = 4
+"""Most levels of nested dicts that are searched: a pickled dict can hold itself."""
 
 
-def read_state(path: Path, *, option: str = "--weights") -> dict[str, Tensor]:
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The weights of a checkpoint, and where in the file they are."""
+
+    state: dict[str, Tensor]
+    """Tensors by name, on the CPU."""
+    key: str = ""
+    """Keys that lead to the weights, joined by `/`; empty if the file holds nothing else."""
+    others: tuple[str, ...] = ()
+    """The same for each other set of weights in the file."""
+    averaged: bool = False
+    """True if these are averaged weights (EMA)."""
+
+
+def read_checkpoint(path: Path, *, ema: bool | None = None, option: str = "--weights") -> Checkpoint:
     """Read the tensors of a checkpoint: .safetensors, or a torch file of tensors and plain containers only.
 
     Args:
-        path: The file.
+        path: The file, or the index, folder or any shard of a checkpoint in several files.
+        ema: True for averaged weights, False for the others; None for averaged ones if the file has both, as timm does.
         option: Option that gave the file, for messages.
 
-    Returns:
-        Tensors by name, on the CPU.
-
     Raises:
-        WeightsError: No such file, not a checkpoint, or a torch file that would run code when loaded.
+        WeightsError: No such file, not a checkpoint, a torch file that would run code when loaded, or a checkpoint without
+            the weights that `ema` asks for.
     """
-    if not path.is_file():
-        raise WeightsError(f"{option} {path}: no such file")
+    files = checkpoint_files(path, option=option)
+    content = _content(files[0], option)
+    for file in files[1:]:
+        content = {**content, **_content(file, option)}
+    found = list(_state_dicts(content))
+    averaged = [each for each in found if each.averaged]
+    plain = [each for each in found if not each.averaged]
+    if not found:
+        raise WeightsError(f"{option} {path}: holds no state dict (names to tensors)")
+    if ema is not None and not (averaged if ema else plain):
+        has = ", ".join(each.key for each in found if each.key) or "one state dict"
+        wanted, way_out = ("averaged", "--ema") if ema else ("other than averaged", "--no-ema")
+        raise WeightsError(f"{option} {path}: holds no {wanted} weights; it has {has}: leave {way_out} out")
+    taken = (averaged if averaged and ema is not False else plain)[0]
+    others = tuple(each.key for each in found if each is not taken)
+    return Checkpoint(taken.state, taken.key, others, taken.averaged)
+
+
+def read_state(path: Path, *, option: str = "--weights") -> dict[str, Tensor]:
+    """Return the tensors of a checkpoint by name; arguments and errors as `read_checkpoint`."""
+    return read_checkpoint(path, option=option).state
+
+
+def _content(path: Path, option: str) -> Any:
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
 
-            state: dict[str, Tensor] = load_file(path)
-            return state
-        content = torch.load(path, map_location="cpu", weights_only=True)
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged pickle can raise anything, and torch's text advises to run it
         known = isinstance(error, OSError) or path.suffix == ".safetensors"
         reason = (
@@ -41,18 +89,44 @@ def read_state(path: Path, *, option: str = "--weights") -> dict[str, Tensor]:
         raise WeightsError(
             f"{option} {path}: not a readable checkpoint of tensors ({reason}); save it as .safetensors"
         ) from error
-    for _ in WRAPPERS:  # no further: a pickled dict can hold itself
-        if isinstance(content, dict):
-            content = next((content[key] for key in WRAPPERS if isinstance(content.get(key), dict)), content)
-    if not isinstance(content, dict) or not all(
-        isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()
-    ):
-        raise WeightsError(f"{option} {path}: holds no state dict (names to tensors)")
-    return {name.removeprefix("module."): value for name, value in content.items()}
 
 
-def load_strictly(network: nn.Module, state: dict[str, Tensor], source: str) -> None:
-    """Load a state dict into a network; names and shapes of all tensors must agree.
+def _state_dicts(content: object, keys: tuple[str, ...] = ()) -> Iterator[Checkpoint]:
+    """Yield every state dict that is nested in a checkpoint under a known key."""
+    if not isinstance(content, dict) or len(keys) > _DEPTH:
+        return
+    if content and all(isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()):
+        yield Checkpoint(content, "/".join(keys), averaged=any(key in AVERAGED for key in keys))
+        return
+    for key in (*AVERAGED, *WRAPPERS):
+        yield from _state_dicts(content.get(key), (*keys, key))
+
+
+def fit_names(state: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
+    """Remove what DDP, torch.compile and Lightning put before the names of tensors, as far as the network lacks it.
+
+    Args:
+        state: Tensors by name.
+        network: Its own names decide which prefixes are removed.
+
+    Returns:
+        The same tensors by the network's names; a name that remains unknown is left to `load_strictly`.
+    """
+    own = {name.replace(COMPILED, ""): name for name in network.state_dict()}
+    found = dict(state)
+    if COUNTER not in own:
+        found.pop(COUNTER, None)
+    found = {name.replace(COMPILED, ""): value for name, value in found.items()}
+    while found and not own.keys() & found.keys():
+        prefix = next((each for each in PREFIXES if all(name.startswith(each) for name in found)), None)
+        if prefix is None:
+            break
+        found = {name.removeprefix(prefix): value for name, value in found.items()}
+    return {own.get(name, name): value for name, value in found.items()}
+
+
+def load_strictly(network: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
+    """Load a state dict into a network; names and shapes of all tensors must agree, except for known prefixes.
 
     Args:
         network: Gets the tensors.
@@ -62,7 +136,7 @@ def load_strictly(network: nn.Module, state: dict[str, Tensor], source: str) -> 
     Raises:
         WeightsError: Missing, unexpected or differently shaped tensors; the message names the first of each.
     """
-    own = network.state_dict()
+    own, state = network.state_dict(), fit_names(state, network)
     missing = sorted(own.keys() - state.keys() - {key for key in own if key.endswith("num_batches_tracked")})
     unexpected = sorted(state.keys() - own.keys())
     shaped = sorted(key for key in own.keys() & state.keys() if own[key].shape != state[key].shape)

@@ -9,9 +9,19 @@ from sing_compute.models.spec import DINOV2, PRESETS, ModelSpec
 
 
 def chosen_models(
-    models: Sequence[str], weights: Sequence[str], heads: Sequence[str], preset: str | None, *, probe: bool
+    models: Sequence[str],
+    weights: Sequence[str],
+    heads: Sequence[str],
+    preset: str | None,
+    *,
+    probe: bool,
+    ema: bool | None,
 ) -> tuple[list[ModelSpec], tuple[str, ...]]:
     """Return the models of a preset and the user's own, with their files; and remarks for the user about them."""
+    if ema is not None and all(file == "-" for file in weights):
+        raise SingError(
+            f"--{'' if ema else 'no-'}ema chooses among the weights of a checkpoint: give it with --weights FILE"
+        )
     if weights and len(weights) != len(models):
         raise SingError(
             f"{len(models)} --model but {len(weights)} --weights: give one for each, in order, '-' for its own weights"
@@ -28,6 +38,7 @@ def chosen_models(
         ModelSpec.parse(model, _file_path(file), _file_path(head))
         for model, file, head in zip(models, weights or ["-"] * len(models), heads or ["-"] * len(models), strict=True)
     ]
+    own = [dataclasses.replace(spec, ema=ema) if spec.weights else spec for spec in own]
     if preset is None:
         return own, ()
     head = _file_path(first[0]) if first else None

@@ -74,6 +74,7 @@ def make_plan(
     models: Sequence[str],
     preset: str | None = None,
     weights: Sequence[str],
+    ema: bool | None = None,
     heads: Sequence[str] = (),
     features: Sequence[str] = (),
     probe: bool = False,
@@ -158,7 +159,7 @@ def make_plan(
                 "--features come without images, so CLIP's vectors must come from files: --image-embeddings and others"
             )
     else:
-        specs, remarks = chosen_models(models, weights, heads, preset, probe=probe)
+        specs, remarks = chosen_models(models, weights, heads, preset, probe=probe, ema=ema)
         _check_images(images, labels, specs, stored=any(stored))
     names = [spec.name for spec in specs]
     for name in names:

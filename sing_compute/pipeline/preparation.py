@@ -97,6 +97,8 @@ def prepare(plan: Plan, work: WorkFolder, progress: Progress, ranks: Ranks) -> P
         facts = classifier.provenance
         size = f"{classes} classes x {dim} features"
         progress.say(f"{classifier.name}: head {facts['head']}, {size}, stored in {facts['stored_precision']}")
+        for remark in classifier.remarks:
+            progress.say(f"{classifier.name}: {remark}")
         if classifier.map_tap is not None:
             progress.say(f"{classifier.name}: {classifier.map_tap.place}")
         if "note" in facts:

@@ -12,13 +12,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from sing_compute.errors import HeadError, ImagesError, SingError, WeightsError
-from sing_compute.fingerprints import file_sha256, state_sha256
+from sing_compute.fingerprints import state_sha256
 from sing_compute.images.decoding import decode_batches
 from sing_compute.images.listing import ImageList
 from sing_compute.linalg.angles import unit
 from sing_compute.models.backbone import HeadedBackbone
+from sing_compute.models.checkpoint_files import checkpoint_sha256
 from sing_compute.models.classifier import Classifier, load_classifier
 from sing_compute.models.spec import PRESETS, ModelSpec
+from sing_compute.models.weights import AVERAGED
 from sing_compute.questions.stored_model import StoredModel
 from sing_compute.scores.shifts import ConceptShifts, attribute_score, image_score
 from sing_compute.store import Store
@@ -193,7 +195,9 @@ def _load(store: Store, model: str, spec: str | None) -> Classifier:
     probed = facts.get("head_file") == "--probe"
     weights = _file(store, facts, "weights", clean(model))
     head = None if probed else _file(store, facts, "head", clean(model))
-    classifier = load_classifier(dataclasses.replace(wanted, weights=weights, head=head), probe=probed)
+    keys = str(facts.get("weights_key", "")).split("/")
+    ema = any(key in AVERAGED for key in keys) if weights else None
+    classifier = load_classifier(dataclasses.replace(wanted, weights=weights, head=head, ema=ema), probe=probed)
     if probed and isinstance(classifier.network, HeadedBackbone):
         weight, bias = (torch.from_numpy(store.array(f"models/{model}/head/{part}")) for part in ("weight", "bias"))
         classifier.network.put(weight, bias, "--probe")
@@ -217,9 +221,17 @@ def _file(store: Store, facts: Mapping[str, Any], part: str, model: str) -> Path
     ends = [Path(word.removeprefix(f"--{part}=")) for word in words]
     places = [path for path in ends if path.name == name] + [Path(name), store.path.parent / name]
     for path in places:
-        if path.is_file() and file_sha256(path) == facts.get(f"{part}_sha256"):
+        if path.exists() and _sha256(path) == facts.get(f"{part}_sha256"):
             return path
     raise WeightsError(
         f"{model}: its --{part} file {clean(name)} is not here (sha256 {str(facts.get(f'{part}_sha256'))[:12]}...); put it "
         f"next to {store.path}"
     )
+
+
+def _sha256(path: Path) -> str | None:
+    """Return the SHA-256 of a checkpoint; None if there is none at this path."""
+    try:
+        return checkpoint_sha256(path)
+    except (WeightsError, OSError):
+        return None

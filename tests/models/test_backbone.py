@@ -87,7 +87,8 @@ def test_a_head_file_makes_a_backbone_a_classifier(name: str, prefix: str, backb
     assert classifier.labels is None
     classifier.attach(images())
     features, logits = classifier(images())
-    assert torch.equal(features, timm.create_model(f"local-dir:{backbone}", pretrained=True).eval()(images()))
+    plain = timm.create_model(f"local-dir:{backbone}", pretrained=True).eval()(images())
+    assert torch.allclose(features, plain, atol=1e-5)  # the order of sums differs: the network runs channels last
     assert torch.allclose(logits, features @ weight.T + bias, atol=1e-4)
     assert torch.equal(classifier.head[0], weight)
     facts = classifier.provenance
@@ -206,7 +207,7 @@ def test_a_distilled_transformer_is_refused_and_its_two_heads_are_named(tmp_path
 
 def test_the_presets_size_changes_input_and_positions_of_a_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ModelSpec, "is_local", property(lambda self: True))
-    made = create_timm(ModelSpec("net", "test_vit", weights=Path("unused"), image_size=64))
+    made = create_timm(ModelSpec("net", "test_vit", weights=Path("unused"), image_size=64), with_weights=False)
     assert made.pretrained_cfg["input_size"] == (3, 64, 64)
     assert made.pretrained_cfg["crop_pct"] == 0.875
     assert made(torch.randn(1, 3, 64, 64)).shape == (1, 1000)

@@ -142,7 +142,7 @@ def half_of_two(net: Net, images: Tensor) -> Tensor:
 REFUSED: dict[str, tuple[Callable[[Net, Tensor], object], str]] = {
     "tuple": (lambda net, x: (net.head(net.features(x)), net.other(net.features(x))), r"returns a tuple of 2, not one"),
     "dict": (
-        lambda net, x: {"logits": net.head(net.features(x))},
+        lambda net, x: {"scores": net.head(net.features(x))},
         r"returns a dict of 1, not one tensor of logits; wrap",
     ),
     "None": (lambda net, x: None, r"returns a NoneType, not one tensor"),

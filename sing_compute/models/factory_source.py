@@ -1,0 +1,105 @@
+"""Build a network by a user's own function, `module:factory`, and guard what it raises or returns."""
+
+import importlib
+import inspect
+import itertools
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.parameter import is_lazy
+
+from sing_compute.errors import HeadError, SingError
+from sing_compute.foreign_code import describe_error, guarding
+from sing_compute.models.head import logits_of
+from sing_compute.models.spec import ModelSpec
+from sing_compute.models.user_transform import grey_image
+from sing_compute.transform_results import image_tensor
+
+WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel)
+
+
+def create_from_factory(spec: ModelSpec) -> nn.Module:
+    """Import a user's module and call its function.
+
+    Args:
+        spec: The classifier that the user asked for.
+
+    Returns:
+        The network in float32, whatever precision its parameters had, without the wrappers of DDP and torch.compile.
+
+    Raises:
+        SingError: The module cannot be imported, or the function fails or returns no usable network. One line names the
+            user's own error and its place.
+    """
+    module_name, _, attribute = spec.spec.partition(":")
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:  # the user's own code may raise anything
+        raise SingError(
+            f"--model {spec.spec}: cannot import {module_name} ({describe_error(error)}); run from its folder or install it"
+        ) from error
+    factory = getattr(module, attribute, None)
+    if not callable(factory):
+        raise SingError(f"--model {spec.spec}: {module_name} has no function {attribute!r}")
+    if isinstance(factory, nn.Module):
+        network: object = factory
+    else:
+        with guarding(f"--model {spec.spec}: {attribute}() failed"):
+            network = factory()
+    return _checked(network, spec, attribute)
+
+
+def _checked(network: object, spec: ModelSpec, attribute: str) -> nn.Module:
+    transform = getattr(network, "transform", None)
+    if isinstance(network, WRAPPERS):
+        network = network.module
+    network = getattr(network, "_orig_mod", network)  # of torch.compile: hooks are not called in compiled layers
+    if inspect.isclass(network):
+        raise SingError(
+            f"--model {spec.spec}: {attribute}() returned the class {network.__name__}, not a network of it: return "
+            f"{network.__name__}()"
+        )
+    if isinstance(network, torch.jit.ScriptModule):
+        raise SingError(
+            f"--model {spec.spec}: {attribute}() returned TorchScript, a program without layers in Python: return the "
+            "network before torch.jit.script or torch.jit.trace; or its Python class, loaded with the state_dict() of the script"
+        )
+    if not isinstance(network, nn.Module):
+        raise SingError(
+            f"--model {spec.spec}: {attribute}() returned a {type(network).__name__}, not a torch.nn.Module"
+        )
+    if transform is not None and not hasattr(network, "transform"):
+        network.transform = transform  # it was set on the wrapper
+    tensors = itertools.chain(network.parameters(), network.buffers())
+    if any(tensor.is_floating_point() and tensor.dtype != torch.float32 for tensor in tensors):
+        network = network.float()
+    return network
+
+
+def set_lazy_layers(network: nn.Module, transform: Callable[[Any], Any], spec: ModelSpec) -> bool:
+    """Give layers such as LazyLinear their size by one pass of a grey image; their weights are then the same in every run.
+
+    Args:
+        network: Is changed if it has such layers.
+        transform: Its preprocessing.
+        spec: Names the network in messages.
+
+    Returns:
+        True if the network had such layers.
+
+    Raises:
+        HeadError: The pass fails.
+    """
+    if not any(is_lazy(tensor) for tensor in itertools.chain(network.parameters(), network.buffers())):
+        return False
+    failed = f"--model {spec.spec}: the first pass, in which its lazy layers get their size, failed"
+    with guarding(failed, HeadError), torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        logits_of(network.eval()(image_tensor(transform(grey_image()))[None]))
+    return True
