@@ -6,7 +6,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,8 @@ class Shard:
     """Features and other results by name, image first."""
     failed: list[tuple[int, str]]
     """Row and reason of each image that could not be read."""
+    turned: list[int] = field(default_factory=list)
+    """Row of each image whose EXIF orientation says that it is not stored upright."""
 
 
 class WorkFolder:
@@ -157,7 +159,7 @@ class WorkFolder:
         Raises:
             SingError: It cannot be written; the message says how much space the disk has. Earlier shards remain.
         """
-        metadata = {"failed": json.dumps(shard.failed)}
+        metadata = {"failed": json.dumps(shard.failed), "turned": json.dumps(shard.turned)}
         content = save(
             {name: tensor.contiguous() for name, tensor in {"rows": shard.rows, **shard.tensors}.items()}, metadata
         )
@@ -192,13 +194,14 @@ class WorkFolder:
                 wanted = {"rows", *names}.intersection(file.keys())
                 tensors = {name: file.get_tensor(name).clone() for name in wanted}
                 failed = [(int(row), str(reason)) for row, reason in json.loads(file.metadata()["failed"])]
+                turned = [int(row) for row in json.loads(file.metadata().get("turned", "[]"))]
             rows = tensors.pop("rows")
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
             path.unlink(missing_ok=True)
             raise SingError(
                 f"{path} is damaged ({error}) and thrown away; the same command computes its images again"
             ) from error
-        return Shard(rows, tensors, failed)
+        return Shard(rows, tensors, failed, turned)
 
     def shards(self, count: int, *names: str) -> Iterator[Shard]:
         """Read all shards in order, with the tensors of these names; `count` is the number of shards."""
