@@ -6,6 +6,7 @@ orientation. Only pixels of more than 8 bits differ: `convert` cuts them off at 
 Imports torch nowhere.
 """
 
+import io
 import warnings
 from typing import Any
 
@@ -23,6 +24,24 @@ _RANGE_IS_KNOWN = ("PNG", "PPM")
 def silence_pillow() -> None:
     """Ignore Pillow's warnings about large, truncated and odd images: such images are skipped and listed, or have a value."""
     warnings.filterwarnings("ignore", module=r"PIL\.")
+
+
+def read_rgb(content: bytes) -> tuple[Image.Image, bool]:
+    """Decode an image file by the rule of `rgb`.
+
+    Args:
+        content: The bytes of the file.
+
+    Returns:
+        The image, and True if its EXIF orientation says that it is not stored upright.
+
+    Raises:
+        ValueError: As for `rgb`.
+        OSError: It is no image, or a truncated or damaged one.
+    """
+    silence_pillow()
+    with Image.open(io.BytesIO(content)) as opened:
+        return rgb(opened), is_turned(opened)
 
 
 def rgb(image: Image.Image) -> Image.Image:

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from sing_compute.atomic_write import write_bytes, write_failure
+from sing_compute.atomic_write import lock_failure, write_bytes, write_failure
 from sing_compute.errors import SingError
 
 SHARD_IMAGES = 256
@@ -81,12 +82,14 @@ class WorkFolder:
             raise SingError(f"cannot write next to {output}: {error.strerror}; choose another -o") from error
         owner = self.folder / "owner"
         try:
-            self._lock.acquire(timeout=0)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # without flock a file that names its owner is the lock
+                self._lock.acquire(timeout=0)
         except Timeout:
             who = (owner.read_text().strip() if owner.exists() else "") or "another run"
             raise SingError(f"{output} is being written by {who}; wait for it, or choose another -o") from None
         except OSError as error:
-            raise SingError(f"cannot write in {self.folder}: {error.strerror}; choose another -o") from error
+            raise SingError(lock_failure(self.folder, error)) from error
         with suppress(OSError):  # The disk may be full; only the message above needs this file.
             owner.write_text(f"process {os.getpid()} on {os.uname().nodename}")
         if fresh:

@@ -4,7 +4,6 @@ import copy
 import hashlib
 import io
 import pickle
-import signal
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -18,8 +17,9 @@ from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from sing_compute.errors import ImagesError, SingError
 from sing_compute.images.listing import ImageList
-from sing_compute.images.shared_memory import WAY_OUT, Sent, check_workers, stacked, stacked_to_send
-from sing_compute.pixel_values import is_turned, rgb, silence_pillow
+from sing_compute.images.shared_memory import WAY_OUT, Sent, stacked, stacked_to_send
+from sing_compute.images.workers import check_workers, ignore_interrupts, is_worker_death, started
+from sing_compute.pixel_values import read_rgb
 
 Transform = Callable[[Any], Tensor]
 Item = tuple[int, list[Tensor] | str, bool] | ImagesError
@@ -27,8 +27,6 @@ Item = tuple[int, list[Tensor] | str, bool] | ImagesError
 the error that ends the run."""
 READERS = 16
 """Images of a batch that are read at once: a slow disk answers many requests in the time of one."""
-DEAD_WORKER = ("DataLoader worker (pid", "Pin memory thread")
-"""Beginnings of torch's messages when a worker process has died."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +76,7 @@ class DecodedImages(Dataset[Item]):
         try:
             if isinstance(content, Exception):
                 raise content
-            image, turned = _open(content)
+            image, turned = read_rgb(content)
             return row, self._steps(image), turned
         except ImagesError as error:
             return error
@@ -86,13 +84,6 @@ class DecodedImages(Dataset[Item]):
             return row, "cannot identify image file", False
         except Exception as error:  # decoders raise many types; the image is skipped and the reason reported
             return row, (str(error).splitlines() or [type(error).__name__])[0], False
-
-
-def _open(content: bytes) -> tuple[Image.Image, bool]:
-    """Decode the bytes of an image file to RGB; also return True if EXIF says that it is not stored upright."""
-    silence_pillow()
-    with Image.open(io.BytesIO(content)) as opened:
-        return rgb(opened), is_turned(opened)
 
 
 def decode_batches(
@@ -128,25 +119,25 @@ def decode_batches(
             collate_fn=_collate,
             prefetch_factor=2 if workers else None,
             pin_memory=pin,
-            worker_init_fn=_ignore_interrupts,
+            worker_init_fn=ignore_interrupts,
         )
 
     try:
         check_workers(workers)
-        stream = _start(loader(workers))
+        stream = started(loader(workers))
     except OSError as error:  # /dev/shm is missing, full or read-only, or there may be no more processes
         if not workers:
             raise
         say(
             f"images are decoded in the process of the run, more slowly: no other can be started ({error.strerror}; /dev/shm?)"
         )
-        workers, stream = 0, _start(loader(0))
+        workers, stream = 0, started(loader(0))
     try:
         while True:
             try:
                 batch = next(stream, None)
             except (RuntimeError, ConnectionError, EOFError, FileNotFoundError) as error:
-                if not workers or not _is_worker_death(error):
+                if not workers or not is_worker_death(error):
                     raise error.with_traceback(None) from None  # frames and cause would keep the workers alive
                 batch = SingError(f"a process that decodes images was killed (out of memory?); {WAY_OUT}")
             if batch is None:
@@ -156,27 +147,6 @@ def decode_batches(
             yield replace(batch, tensors=[batch.tensors[slot] for slot in steps.slots] if batch.rows else [])
     finally:
         del stream  # this ends the workers
-
-
-def _start(loader: DataLoader[Item]) -> Iterator[Batch | SingError]:
-    """Start the workers. Torch's signal handler is removed: at the death of a worker it raises wherever the run happens to be."""
-    before = signal.getsignal(signal.SIGCHLD)
-    stream = iter(loader)
-    if signal.getsignal(signal.SIGCHLD) is not before:
-        signal.signal(signal.SIGCHLD, before)
-    return stream
-
-
-def _is_worker_death(error: Exception) -> bool:
-    """Return True if a worker has died, False if it raised an error. If it dies while it sends, the connection breaks."""
-    text = str(error)
-    return text.startswith(DEAD_WORKER) if isinstance(error, RuntimeError) else not text.startswith("Caught ")
-
-
-def _ignore_interrupts(worker: int) -> None:
-    """Ignore Ctrl-C and hang-up in a worker: they reach every process of the run, and the main process decides when to stop."""
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
 
 
 @dataclass(slots=True)

@@ -5,7 +5,6 @@ waits for ever. Memory of `memfd_create` is limited by the machine's memory alon
 """
 
 import mmap
-import multiprocessing
 import os
 import tempfile
 from collections.abc import Callable, Sequence
@@ -63,19 +62,6 @@ class Sent:
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         return self._make, self._parts
-
-
-def check_workers(workers: int) -> None:
-    """Check that the system has the semaphores of torch's loader: half made, the loader would print a traceback.
-
-    Args:
-        workers: Number of worker processes.
-
-    Raises:
-        OSError: It has not: /dev/shm is missing, full or read-only.
-    """
-    made = [multiprocessing.Event() for _ in range(2 * workers + 2 if workers else 0)]
-    del made
 
 
 def stacked(tensors: Sequence[Tensor]) -> Tensor:

@@ -7,6 +7,7 @@ from sing_compute.images.image_sources import list_images
 from sing_compute.images.imagenette import imagenette
 from sing_compute.images.label_files import list_with_labels
 from sing_compute.images.listing import ImageList
+from sing_compute.images.missing_images import check_folders
 from sing_compute.models.backbone import HeadedBackbone
 from sing_compute.models.classifier import Classifier
 from sing_compute.models.imagenet import IMAGENET_CLASSES, imagenet_wnids
@@ -22,7 +23,10 @@ def planned_images(plan: Plan) -> ImageList | None:
     """
     if plan.images is None:
         return None
-    return list_with_labels(plan.images, plan.labels) if plan.labels else list_images(plan.images)
+    images = list_with_labels(plan.images, plan.labels) if plan.labels else list_images(plan.images)
+    if images.members is None and not plan.images.is_dir():  # a table or standard input may name what does not exist
+        check_folders(images.root, images.keys)
+    return images
 
 
 def imagenette_images(classifiers: Sequence[Classifier], progress: Progress) -> ImageList:

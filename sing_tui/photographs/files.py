@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Stamp = tuple[int, int]
 """Time of the last change of a file in nanoseconds, and its size in bytes: a drawing is kept while both stay."""
 
-_FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP", "GIF", "JPEG2000", "AVIF")
+_FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP", "GIF", "JPEG2000", "AVIF", "DIB", "QOI", "PCX", "SGI", "TGA")
 """The formats that sing-compute reads; a stranger's file must not start Ghostscript."""
 
 
