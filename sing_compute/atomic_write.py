@@ -10,6 +10,8 @@ from typing import IO, Any, Literal
 
 _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP)
 """Errors of file systems that cannot fsync a folder; there the rename alone must suffice."""
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, 524)
+"""Errors of file systems without locks; 524 is that of Linux's NFS and Lustre, which has no name."""
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Error numbers of a full disk, a full quota or a too large file."""
 
@@ -133,3 +135,23 @@ def write_failure(path: Path, error: OSError) -> str:
     with suppress(OSError):
         reason += f" ({shutil.disk_usage(path.parent).free / 1e6:,.1f} MB free there)"
     return f"cannot write {path}: {reason}; finished work is kept: make room, and the same command goes on"
+
+
+def lock_failure(folder: Path, error: OSError) -> str:
+    """Explain in one line why a folder could not be locked, and what to do.
+
+    Args:
+        folder: The folder that holds the lock.
+        error: The answer of the operating system.
+
+    Returns:
+        The message for the user.
+    """
+    reason = error.strerror or str(error)
+    if error.errno not in _NO_LOCKS:
+        return f"cannot write in {folder}: {reason}; choose another -o"
+    return (
+        f"cannot lock {folder}: its file system has no file locks ({reason}); choose -o on a local disk and copy the "
+        "finished file, or have it mounted with locks (Lustre: -o flock; NFS: a running lock service). Reading a finished "
+        "file needs no locks; other programs read it there with HDF5_USE_FILE_LOCKING=FALSE"
+    )

@@ -17,6 +17,7 @@ from sing_compute.allocator import share_one_heap
 from sing_compute.errors import OtherRankError, SingError, StoppedError
 from sing_compute.options import with_options
 from sing_compute.process.interruption import outlive_terminal
+from sing_compute.user_folders import cache_remark, settle_caches
 from sing_compute.verbs import VERBS
 
 DEMO_OPTIONS = {
@@ -107,6 +108,8 @@ def _compute(options: dict[str, Any]) -> Path | None:
             command = shlex.join(["sing-compute", *sys.argv[1:]])
             plan = make_plan(**options, local_rank=ranks.local, command=command)
         progress = Progress(ranks.rank)
+        if remark := cache_remark():
+            progress.say(remark)
         measured = run(plan, progress, ranks)
         if not ranks.first:
             return None
@@ -136,6 +139,7 @@ def main() -> None:
     share_one_heap()
     debug = "--debug" in sys.argv
     try:
+        settle_caches()
         code = cli.main(standalone_mode=False)
     except (SingError, click.ClickException) as error:
         if debug:

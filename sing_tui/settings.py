@@ -10,6 +10,7 @@ from typing import Any
 from sing_compute.atomic_write import write_text
 from sing_compute.errors import SingError
 from sing_compute.store.text import one_line
+from sing_compute.user_folders import home_folder
 
 FILES = 200
 """Results files whose place is remembered, those used last."""
@@ -34,7 +35,7 @@ def _folder(environ: Mapping[str, str], name: str, default: str) -> Path:
     given = Path(environ.get(name, ""))
     if given.is_absolute():  # the XDG rule: anything else counts as not set
         return given
-    return Path(environ.get("HOME") or os.path.expanduser("~")) / default
+    return home_folder(environ) / default
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Run all images of a run through all its networks, and write the features into shards."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -74,7 +74,13 @@ def _transform_failure(classifiers: Sequence[Classifier], images: ImageList, unt
     return f"{why}; so it was for all {len(untransformed)} images that were tried"
 
 
-def decode_for(images: ImageList, networks: Networks, batches: Iterable[range], workers: int) -> Iterator[Batch]:
+def decode_for(
+    images: ImageList,
+    networks: Networks,
+    batches: Iterable[range],
+    workers: int,
+    say: Callable[[str], None] = lambda text: None,
+) -> Iterator[Batch]:
     """Decode images under the transforms of all networks, in other processes while this one computes.
 
     Args:
@@ -82,12 +88,13 @@ def decode_for(images: ImageList, networks: Networks, batches: Iterable[range], 
         networks: Their transforms are applied to each image.
         batches: Rows of the images of each batch.
         workers: Processes that decode; 0 decodes in this one.
+        say: Is called with one line if no such process can be started.
 
     Returns:
         Batches in the order of `batches`; each has one tensor (image, channel, row, column) per network.
     """
     transforms = [network.transform for network in networks.all]
-    return decode_batches(images, transforms, batches, workers=workers, pin=networks.device.type == "cuda")
+    return decode_batches(images, transforms, batches, workers=workers, pin=networks.device.type == "cuda", say=say)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +105,7 @@ class _Piece:
     rows: list[int]
     tensors: list[Tensor]
     failed: list[tuple[int, str]]
+    turned: list[int]
     last: bool
     """True if this is the last piece of its shard."""
     found: dict[str, Tensor] = field(default_factory=dict)
@@ -155,7 +163,7 @@ def extract(
         _Saver(work) as saver,
         Streams(networks.streams) as streams,
     ):
-        pieces = _pieces(work, networks, images, [(index, ranges[index]) for index in shards], workers)
+        pieces = _pieces(work, networks, images, [(index, ranges[index]) for index in shards], workers, progress.say)
         for piece in streams.map(partial(run_through, piece) for piece in pieces):
             done.append(piece)
             advance(len(piece.rows) + len(piece.failed))
@@ -165,7 +173,12 @@ def extract(
 
 
 def _pieces(
-    work: WorkFolder, networks: Networks, images: ImageList, shards: Sequence[tuple[int, range]], workers: int
+    work: WorkFolder,
+    networks: Networks,
+    images: ImageList,
+    shards: Sequence[tuple[int, range]],
+    workers: int,
+    say: Callable[[str], None],
 ) -> Iterator[_Piece]:
     """Yield the decoded images of the shards in order, in pieces of the batch size at the time each piece is made."""
     step = max(DECODED, networks.batch_size)
@@ -173,7 +186,7 @@ def _pieces(
     parts, ahead = tee(
         (index, rows[start : start + step], rows) for index, rows in shards for start in range(0, len(rows), step)
     )
-    stream = decode_for(images, networks, (rows for _, rows, _ in ahead), workers)
+    stream = decode_for(images, networks, (rows for _, rows, _ in ahead), workers, say)
     for index, rows, all_rows in parts:
         batch = _next(stream, work)
         size = networks.batch_size
@@ -183,7 +196,7 @@ def _pieces(
             tensors = [tensor[cut] for tensor in batch.tensors]
             ends = start == starts[-1]
             last = ends and rows[-1] == all_rows[-1]
-            yield _Piece(index, batch.rows[cut], tensors, batch.failed if ends else [], last)
+            yield _Piece(index, batch.rows[cut], tensors, *(batch.failed, batch.turned) if ends else ([], []), last)
 
 
 def _next(stream: Iterator[Batch], work: WorkFolder) -> Batch:
@@ -206,7 +219,8 @@ def _join(pieces: Sequence[_Piece], images: ImageList, map_strides: Mapping[str,
         _check_finite(name, values, images, [row for row in rows if row % stride == 0])
     tensors = {name: values.cpu() for name, values in joined.items()}
     failed = [failure for piece in pieces for failure in piece.failed]
-    return Shard(torch.tensor(rows, dtype=torch.int64), tensors, failed)
+    turned = [row for piece in pieces for row in piece.turned]
+    return Shard(torch.tensor(rows, dtype=torch.int64), tensors, failed, turned)
 
 
 class _Saver:

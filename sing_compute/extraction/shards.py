@@ -4,9 +4,10 @@ import json
 import os
 import shutil
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from sing_compute.atomic_write import write_bytes, write_failure
+from sing_compute.atomic_write import lock_failure, write_bytes, write_failure
 from sing_compute.errors import SingError
 
 SHARD_IMAGES = 256
@@ -34,6 +35,8 @@ class Shard:
     """Features and other results by name, image first."""
     failed: list[tuple[int, str]]
     """Row and reason of each image that could not be read."""
+    turned: list[int] = field(default_factory=list)
+    """Row of each image whose EXIF orientation says that it is not stored upright."""
 
 
 class WorkFolder:
@@ -79,12 +82,14 @@ class WorkFolder:
             raise SingError(f"cannot write next to {output}: {error.strerror}; choose another -o") from error
         owner = self.folder / "owner"
         try:
-            self._lock.acquire(timeout=0)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # without flock a file that names its owner is the lock
+                self._lock.acquire(timeout=0)
         except Timeout:
             who = (owner.read_text().strip() if owner.exists() else "") or "another run"
             raise SingError(f"{output} is being written by {who}; wait for it, or choose another -o") from None
         except OSError as error:
-            raise SingError(f"cannot write in {self.folder}: {error.strerror}; choose another -o") from error
+            raise SingError(lock_failure(self.folder, error)) from error
         with suppress(OSError):  # The disk may be full; only the message above needs this file.
             owner.write_text(f"process {os.getpid()} on {os.uname().nodename}")
         if fresh:
@@ -157,7 +162,7 @@ class WorkFolder:
         Raises:
             SingError: It cannot be written; the message says how much space the disk has. Earlier shards remain.
         """
-        metadata = {"failed": json.dumps(shard.failed)}
+        metadata = {"failed": json.dumps(shard.failed), "turned": json.dumps(shard.turned)}
         content = save(
             {name: tensor.contiguous() for name, tensor in {"rows": shard.rows, **shard.tensors}.items()}, metadata
         )
@@ -192,13 +197,14 @@ class WorkFolder:
                 wanted = {"rows", *names}.intersection(file.keys())
                 tensors = {name: file.get_tensor(name).clone() for name in wanted}
                 failed = [(int(row), str(reason)) for row, reason in json.loads(file.metadata()["failed"])]
+                turned = [int(row) for row in json.loads(file.metadata().get("turned", "[]"))]
             rows = tensors.pop("rows")
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
             path.unlink(missing_ok=True)
             raise SingError(
                 f"{path} is damaged ({error}) and thrown away; the same command computes its images again"
             ) from error
-        return Shard(rows, tensors, failed)
+        return Shard(rows, tensors, failed, turned)
 
     def shards(self, count: int, *names: str) -> Iterator[Shard]:
         """Read all shards in order, with the tensors of these names; `count` is the number of shards."""

@@ -4,32 +4,33 @@ import copy
 import hashlib
 import io
 import pickle
-import signal
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from jaxtyping import Shaped
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from sing_compute.errors import ImagesError, SingError
 from sing_compute.foreign_code import describe_error
 from sing_compute.images.listing import ImageList
+from sing_compute.images.shared_memory import WAY_OUT, Sent, stacked, stacked_to_send
+from sing_compute.images.workers import check_workers, ignore_interrupts, is_worker_death, started
+from sing_compute.pixel_values import read_rgb
 from sing_compute.transform_results import TransformResultError, image_tensor
 
 Transform = Callable[[Any], Tensor]
-Item = tuple[int, list[Tensor] | str] | ImagesError
-"""Row and tensors of an image; or its row and the reason why it cannot be decoded; or the error that ends the run."""
+Item = tuple[int, list[Tensor] | str, bool] | ImagesError
+"""Row of an image, its tensors or the reason why it cannot be decoded, and if EXIF says that it is not stored upright; or
+the error that ends the run."""
 READERS = 16
 """Images of a batch that are read at once: a slow disk answers many requests in the time of one."""
 TRANSFORM = "the transform"
 """Beginning of the reason why an image that can be read has no tensor."""
-DEAD_WORKER = ("DataLoader worker (pid", "Pin memory thread")
-"""Beginnings of torch's messages when a worker process has died."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +43,12 @@ class Batch:
     """Decoded images (image, channel, height, width) of each transform; empty if none was decoded."""
     failed: list[tuple[int, str]]
     """Row of each image that cannot be decoded, and the reason."""
+    turned: list[int] = field(default_factory=list)
+    """Row of each decoded image whose EXIF orientation says that it is not stored upright; it is decoded as stored."""
 
     def pin_memory(self) -> "Batch":
         """Return the batch in pinned memory, from which a GPU copies by itself; torch's loader calls this."""
-        return Batch(self.rows, [tensor.pin_memory() for tensor in self.tensors], self.failed)
+        return replace(self, tensors=[tensor.pin_memory() for tensor in self.tensors])
 
 
 class DecodedImages(Dataset[Item]):
@@ -80,16 +83,15 @@ class DecodedImages(Dataset[Item]):
             if isinstance(content, Exception):
                 raise content
             if self._images.stored:
-                return row, self._steps(self._images.keys[row])
-            with Image.open(io.BytesIO(content)) as opened:
-                image = opened.convert("RGB")
-            return row, self._transformed(image)
+                return row, self._steps(self._images.keys[row]), False
+            image, turned = read_rgb(content)
+            return row, self._transformed(image), turned
         except ImagesError as error:
             return error
         except UnidentifiedImageError:  # its text contains an address in memory
-            return row, "cannot identify image file"
+            return row, "cannot identify image file", False
         except Exception as error:  # decoders raise many types; the image is skipped and the reason reported
-            return row, (str(error).splitlines() or [type(error).__name__])[0]
+            return row, (str(error).splitlines() or [type(error).__name__])[0], False
 
     def _transformed(self, image: Image.Image) -> list[Tensor] | str:
         """Return the tensor of each transform; or the reason, which begins with `TRANSFORM`, why a transform fails."""
@@ -110,6 +112,7 @@ def decode_batches(
     *,
     workers: int,
     pin: bool = False,
+    say: Callable[[str], None] = lambda text: None,
 ) -> Iterator[Batch]:
     """Decode the images of each batch, ahead of use; steps that several transforms begin with run once.
 
@@ -119,61 +122,50 @@ def decode_batches(
         batches: Rows of the images of each batch; read when needed, a few batches ahead.
         workers: Processes that read and decode; 0 decodes in this process.
         pin: Give tensors in pinned memory, for copies to a GPU.
+        say: Is called with one line if the system allows no workers, so that this process decodes.
 
     Raises:
         ImagesError: The images' disk does not exist any more, or a transform gives tensors of different sizes.
         SingError: A worker process was killed.
     """
     steps = SharedSteps(transforms)
-    loader = DataLoader(
-        DecodedImages(images, steps),
-        batch_sampler=batches,  # type: ignore[arg-type]
-        num_workers=workers,
-        collate_fn=_collate,
-        prefetch_factor=2 if workers else None,
-        pin_memory=pin,
-        worker_init_fn=_ignore_interrupts,
-    )
-    stream = _start(loader)
+
+    def loader(workers: int) -> DataLoader[Item]:
+        return DataLoader(
+            DecodedImages(images, steps),
+            batch_sampler=batches,  # type: ignore[arg-type]
+            num_workers=workers,
+            collate_fn=_collate,
+            prefetch_factor=2 if workers else None,
+            pin_memory=pin,
+            worker_init_fn=ignore_interrupts,
+        )
+
+    try:
+        check_workers(workers)
+        stream = started(loader(workers))
+    except OSError as error:  # /dev/shm is missing, full or read-only, or there may be no more processes
+        if not workers:
+            raise
+        say(
+            f"images are decoded in the process of the run, more slowly: no other can be started ({error.strerror}; /dev/shm?)"
+        )
+        workers, stream = 0, started(loader(0))
     try:
         while True:
             try:
                 batch = next(stream, None)
             except (RuntimeError, ConnectionError, EOFError, FileNotFoundError) as error:
-                if not workers or not _is_worker_death(error):
+                if not workers or not is_worker_death(error):
                     raise error.with_traceback(None) from None  # frames and cause would keep the workers alive
-                batch = SingError(
-                    "a process that decodes images was killed (out of memory?); finished work is kept, the same command "
-                    "goes on, --workers 1 needs least memory"
-                )
+                batch = SingError(f"a process that decodes images was killed (out of memory?); {WAY_OUT}")
             if batch is None:
                 return
             if isinstance(batch, SingError):
                 raise batch
-            yield Batch(batch.rows, [batch.tensors[slot] for slot in steps.slots] if batch.rows else [], batch.failed)
+            yield replace(batch, tensors=[batch.tensors[slot] for slot in steps.slots] if batch.rows else [])
     finally:
         del stream  # this ends the workers
-
-
-def _start(loader: DataLoader[Item]) -> Iterator[Batch | SingError]:
-    """Start the workers. Torch's signal handler is removed: at the death of a worker it raises wherever the run happens to be."""
-    before = signal.getsignal(signal.SIGCHLD)
-    stream = iter(loader)
-    if signal.getsignal(signal.SIGCHLD) is not before:
-        signal.signal(signal.SIGCHLD, before)
-    return stream
-
-
-def _is_worker_death(error: Exception) -> bool:
-    """Return True if a worker has died, False if it raised an error. If it dies while it sends, the connection breaks."""
-    text = str(error)
-    return text.startswith(DEAD_WORKER) if isinstance(error, RuntimeError) else not text.startswith("Caught ")
-
-
-def _ignore_interrupts(worker: int) -> None:
-    """Ignore Ctrl-C and hang-up in a worker: they reach every process of the run, and the main process decides when to stop."""
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
 
 
 @dataclass(slots=True)
@@ -265,30 +257,35 @@ def transform_settings(transform: Callable[[Any], Any]) -> str | None:
     return hashlib.sha256(stream.getvalue()).hexdigest()
 
 
-def _collate(items: list[Item]) -> Batch | ImagesError:
-    """Make a batch of items. An error is returned, not raised: torch would add a worker's traceback to its one line."""
+def _collate(items: list[Item]) -> Batch | Sent | SingError:
+    """Make a batch of items, which a worker sends through shared memory.
+
+    An error is returned, not raised: torch would add a worker's traceback to its one line.
+    """
     good: list[tuple[int, list[Tensor]]] = []
     failed: list[tuple[int, str]] = []
+    turned: list[int] = []
     for item in items:
         if isinstance(item, ImagesError):
             return item
-        row, tensors = item
+        row, tensors, is_stored_turned = item
         if isinstance(tensors, str):
             failed.append((row, tensors))
         else:
             good.append((row, tensors))
+            if is_stored_turned:
+                turned.append(row)
     for column in zip(*(tensors for _, tensors in good), strict=True):
         sizes = sorted({tuple(tensor.shape) for tensor in column})
         if len(sizes) > 1:
             return ImagesError(
                 f"a transform gives tensors of several sizes ({sizes[0]}, {sizes[1]}); it must resize to one"
             )
-    stacked = [_stack(column) for column in zip(*(tensors for _, tensors in good), strict=True)]
-    return Batch([row for row, _ in good], stacked, failed)
-
-
-def _stack(tensors: Sequence[Tensor]) -> Tensor:
-    """Join tensors to one, images with channels last, the memory format that the networks use."""
-    first, shape = tensors[0], (len(tensors), *tensors[0].shape)
-    memory_format = torch.channels_last if first.ndim == 3 else torch.contiguous_format
-    return torch.stack(tuple(tensors), out=torch.empty(shape, dtype=first.dtype, memory_format=memory_format))
+    columns = list(zip(*(tensors for _, tensors in good), strict=True))
+    rows = [row for row, _ in good]
+    if get_worker_info() is None:
+        return Batch(rows, [stacked(column) for column in columns], failed, turned)
+    try:
+        return Sent(Batch, rows, [stacked_to_send(column) for column in columns], failed, turned)
+    except SingError as error:
+        return error

@@ -1,7 +1,6 @@
 """Download Imagenette, ten classes of ImageNet, for a run without `--images`; it is stored in the user's cache."""
 
 import io
-import os
 import socket
 import sys
 from contextlib import nullcontext, redirect_stderr
@@ -11,16 +10,12 @@ from shutil import rmtree
 from filelock import FileLock
 
 from sing_compute.errors import ImagesError
+from sing_compute.user_folders import cache_folder
 
 ARCHIVE = "https://s3.amazonaws.com/fast-ai-imageclas/imagenette2-320.tgz"
 NAME = "imagenette2-320"
 SECONDS = 10.0
 """Longest wait for the server."""
-
-
-def cache_folder() -> Path:
-    """Return the user's cache: `$XDG_CACHE_HOME/sing-explorer`, or `~/.cache/sing-explorer`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sing-explorer"
 
 
 def imagenette() -> Path:

@@ -11,6 +11,7 @@ from jaxtyping import Int, Int32, Int64
 
 from sing_compute.errors import ImagesError
 from sing_compute.images.compact_text import Categorical, Texts
+from sing_compute.images.missing_images import missing_images
 
 EXTENSIONS = frozenset(
     f".{ending}"
@@ -161,12 +162,15 @@ class ImageList:
     def _raise_if_disk_is_gone(self, row: int, error: OSError) -> None:
         """Raise an error for all images if the disk, folder or archive has gone, not only for the image that was read."""
         holder = self._holder(row)
-        if error.errno in GONE or not holder.exists():
-            reason = error.strerror if error.errno in GONE else f"{holder} is not there"
-            raise ImagesError(
-                f"{self.path(row)} cannot be read, the images' disk is gone ({reason}); finished work is kept, the same "
-                "command goes on"
-            ) from error
+        if error.errno not in GONE and holder.exists():
+            return
+        if error.errno not in GONE and self.members is None and self.root.exists():
+            raise ImagesError(missing_images(self.root, self.keys)) from error
+        reason = error.strerror if error.errno in GONE else f"{holder} is not there"
+        raise ImagesError(
+            f"{self.path(row)} cannot be read, the images' disk is gone ({reason}); finished work is kept, the same "
+            "command goes on"
+        ) from error
 
 
 def file_stamp(state: os.stat_result) -> str:

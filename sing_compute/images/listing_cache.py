@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from sing_compute.atomic_write import binary_file
 from sing_compute.images.compact_text import Categorical, Texts
 from sing_compute.images.folders import OnVisit
-from sing_compute.images.imagenette import cache_folder
 from sing_compute.images.listing import ArchiveMembers, ImageList
+from sing_compute.user_folders import cache_folder
 
 VERSION = 2
 """Version of the lists and of their files."""

@@ -112,19 +112,22 @@ class ShardReader:
     folds: Int[Tensor, " image"]
     device: torch.device
 
-    def readable_rows(self) -> tuple[NDArray[np.int32], list[tuple[int, str]]]:
+    def readable_rows(self) -> tuple[NDArray[np.int32], list[tuple[int, str]], list[int]]:
         """Separate the listed images into readable and unreadable ones.
 
         Returns:
-            The rows of the images that were read, ascending, among all listed images; and row and reason of each other one.
+            The rows of the images that were read, ascending, among all listed images; row and reason of each other one; and the
+            rows of the images whose EXIF orientation says that they are not stored upright.
         """
         rows, count = np.empty(self.images, np.int32), 0
         failed: list[tuple[int, str]] = []
+        turned: list[int] = []
         for shard in self._shards():
             rows[count : count + len(shard.rows)] = shard.rows
             count += len(shard.rows)
             failed += shard.failed
-        return rows[:count], failed
+            turned += shard.turned
+        return rows[:count], failed, turned
 
     def columns(self, *names: str) -> Iterator[tuple[slice, list[NDArray[np.generic]]]]:
         """Read tensors that have one value per image.

@@ -85,15 +85,20 @@ class MeasuredImages:
     """Folder of the keys."""
     fingerprint: str = ""
     """SHA-256 of each image's key, class and size in bytes; empty if it is not known."""
+    turned: int = 0
+    """Number of images whose EXIF orientation says that they are not stored upright."""
 
     @classmethod
-    def of(cls, images: ImageList, labels: NDArray[np.int32], failed: list[tuple[str, str]]) -> "MeasuredImages":
+    def of(
+        cls, images: ImageList, labels: NDArray[np.int32], failed: list[tuple[str, str]], *, turned: int = 0
+    ) -> "MeasuredImages":
         """Compute the fingerprint of images.
 
         Args:
             images: The images that were read, in store order.
             labels: True class of each.
             failed: Key and reason of each image that could not be read.
+            turned: Number of images that EXIF says are not stored upright.
 
         Raises:
             ImagesError: Their disk does not exist any more, so that their sizes cannot be read.
@@ -110,7 +115,7 @@ class MeasuredImages:
                 rows = everything[start : start + CHUNK]
                 for part in pool.map(lines, (rows[at : at + PART] for at in range(0, len(rows), PART))):
                     digest.update("".join(part).encode())
-        return cls(images.keys, labels, images.groups, failed, str(images.root.resolve()), digest.hexdigest())
+        return cls(images.keys, labels, images.groups, failed, str(images.root.resolve()), digest.hexdigest(), turned)
 
     def offsets(self, classes: int) -> Int[np.ndarray, " class_edge"]:
         """Return where each class begins: images of class c are rows offsets[c] to offsets[c + 1]."""

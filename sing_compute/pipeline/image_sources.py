@@ -10,6 +10,7 @@ from sing_compute.images.image_sources import list_images
 from sing_compute.images.imagenette import imagenette
 from sing_compute.images.label_files import labels_of, list_with_labels
 from sing_compute.images.listing import ImageList
+from sing_compute.images.missing_images import check_folders
 from sing_compute.models.backbone import HeadedBackbone
 from sing_compute.models.classifier import Classifier
 from sing_compute.models.stored_features import read_keys
@@ -27,7 +28,10 @@ def planned_images(plan: Plan) -> ImageList | None:
         return stored_images(plan)
     if plan.images is None:
         return None
-    return list_with_labels(plan.images, plan.labels) if plan.labels else list_images(plan.images)
+    images = list_with_labels(plan.images, plan.labels) if plan.labels else list_images(plan.images)
+    if images.members is None and not plan.images.is_dir():  # a table or standard input may name what does not exist
+        check_folders(images.root, images.keys)
+    return images
 
 
 def stored_images(plan: Plan) -> ImageList:

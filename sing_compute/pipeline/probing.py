@@ -122,7 +122,7 @@ def _fit(
         classifier.network.to(plan.device)
     with progress.task("features for --probe", len(images)) as advance:
         transforms = [classifier.transform for classifier in classifiers]
-        for batch in decode_batches(images, transforms, batches, workers=plan.workers):
+        for batch in decode_batches(images, transforms, batches, workers=plan.workers, say=progress.say):
             work.leave_if_asked()
             readable += batch.rows
             for classifier, tensor, part in zip(classifiers, batch.tensors, parts, strict=bool(batch.rows)):

@@ -71,8 +71,9 @@ class Results:
         self._classifiers, self._classes = prepared.classifiers, prepared.classes
         images, device = prepared.images, plan.device
         nothing = torch.empty(0, dtype=torch.int32)
-        readable, broken = ShardReader(work, len(images), None, nothing, nothing, device).readable_rows()
+        readable, broken, turned = ShardReader(work, len(images), None, nothing, nothing, device).readable_rows()
         self._failed = [(images.keys[row], reason) for row, reason in broken]
+        self._turned = [images.keys[row] for row in turned]
         self._images, labels = images.take(readable), prepared.labels[readable]
         stored = prepared.space.image_embeddings if prepared.space else None
         targets = stored.lookup(self._images.keys, "images") if stored else None
@@ -100,7 +101,12 @@ class Results:
         if self._failed:
             key, reason = self._failed[0]
             self.progress.say(f"skipped {len(self._failed)} images that cannot be read, first {key}: {reason}")
-        images = MeasuredImages.of(self._images, self._labels, self._failed)
+        if self._turned:
+            self.progress.say(
+                f"EXIF orientation: {len(self._turned):,} of {len(self._images):,} images are not stored upright, first "
+                f"{self._turned[0]}; networks and explorer see them as stored"
+            )
+        images = MeasuredImages.of(self._images, self._labels, self._failed, turned=len(self._turned))
         with existing(self.plan) as old, replace_store(self.plan.output, scratch=self.work.folder) as writer:
             sink, classes = StoreSink(writer), self._classes
             compared: dict[str, ModelFigures | None] = {}

@@ -100,7 +100,12 @@ class StoreSink:
         put("images/offsets", images.offsets(classes))
         put("images/skipped_key", [key for key, _ in images.failed])
         put("images/skipped_reason", [reason for _, reason in images.failed])
-        self._writer.annotate("images", {"root": images.root, "fingerprint": images.fingerprint})
+        facts: dict[str, str | int | float | bool] = {
+            "root": images.root,
+            "fingerprint": images.fingerprint,
+            "exif_orientations": images.turned,
+        }
+        self._writer.annotate("images", facts)
         if images.group_names:
             put("images/group", images.group)
             put("groups/name", images.group_names)

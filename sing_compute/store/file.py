@@ -17,6 +17,24 @@ from sing_compute.store.gate import Stored
 from sing_compute.store.place import Key
 from sing_compute.store.text import one_line, store_error
 
+_NO_LOCK = "unable to lock file"
+"""In HDF5's message about a file that it could open but not lock."""
+
+
+def _opened(path: Path) -> h5py.File:
+    """Open a file for reading: with a lock, or without where the file system has no locks (NFS, Lustre, some containers).
+
+    Raises:
+        BlockingIOError: Another program has opened it for writing.
+        Exception: It is not a readable HDF5 file; the types differ.
+    """
+    try:
+        return h5py.File(path, "r", locking="best-effort")
+    except OSError as error:
+        if isinstance(error, BlockingIOError) or _NO_LOCK not in str(error):
+            raise
+    return h5py.File(path, "r", locking=False)
+
 
 class UnknownLengthError(StoreError):
     """A dataset cannot be checked because the dataset that defines its length is missing or damaged."""
@@ -37,7 +55,12 @@ class StoreFile:
         if not self.path.is_file():
             raise store_error(f"{self.path} does not exist; sing-compute writes such a file (-o {self.path.name})")
         try:
-            self.file = h5py.File(self.path, "r", locking="best-effort")
+            self.file = _opened(self.path)
+        except BlockingIOError as error:
+            raise store_error(
+                f"{self.path} is open for writing in another program; close it there, or set HDF5_USE_FILE_LOCKING=FALSE to "
+                "read it all the same"
+            ) from error
         except Exception as error:  # for a damaged file the library raises nearly any type of error
             text = one_line(error) or type(error).__name__
             raise store_error(f"{self.path} is not a readable HDF5 file (is it complete?): {text}") from error

@@ -19,11 +19,8 @@ if TYPE_CHECKING:
 Stamp = tuple[int, int]
 """Time of the last change of a file in nanoseconds, and its size in bytes: a drawing is kept while both stay."""
 
-_FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP", "GIF")
+_FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP", "GIF", "JPEG2000", "AVIF", "DIB", "QOI", "PCX", "SGI", "TGA")
 """The formats that sing-compute reads; a stranger's file must not start Ghostscript."""
-_GREY = (128, 128, 128)
-_UPRIGHT = (None, None, 0, 3, 1, 5, 4, 6, 2)
-"""Pillow's transposition that turns an image upright, by EXIF orientation."""
 
 
 def locate(store: "Store", key: str, folder: Path | None) -> Path:
@@ -81,7 +78,7 @@ def fitted(size: tuple[int, int], width: int, height: int) -> tuple[int, int]:
 
 
 def decoded(path: Path, width: int, height: int, *, enlarge: bool) -> "Image":
-    """Read an image upright, opaque and in RGB.
+    """Read an image in RGB by the rule of the networks (`sing_compute.pixel_values`): not turned, transparency dropped.
 
     Args:
         path: The image file.
@@ -93,54 +90,23 @@ def decoded(path: Path, width: int, height: int, *, enlarge: bool) -> "Image":
         The image with its shape kept, as large as fits.
 
     Raises:
-        SingError: The file cannot be read as an image.
+        SingError: The file cannot be read as an image, or its pixels have no known range.
     """
     from PIL import Image, UnidentifiedImageError
 
+    from sing_compute.pixel_values import rgb, silence_pillow
+
+    silence_pillow()
     warnings.simplefilter("error", Image.DecompressionBombWarning)
     try:
         with Image.open(path, formats=_FORMATS) as image:
             image.draft(None, (2 * max(width, height),) * 2)
-            image.load()
-            orientation = _orientation(image)
-            box = (width, height) if orientation < 5 else (height, width)
-            plain = _plain(image)
-            if enlarge or plain.width > box[0] or plain.height > box[1]:
-                size = fitted(plain.size, *box)
+            plain = rgb(image)
+            if enlarge or plain.width > width or plain.height > height:
+                size = fitted(plain.size, width, height)
                 plain = plain.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
     except UnidentifiedImageError as error:
         raise SingError(one_line(f"{path} is not an image that can be drawn")) from error
     except Exception as error:  # too many pixels; a broken file leads to nearly every exception there is
         raise SingError(one_line(f"{path} cannot be drawn: {error}")) from error
-    if plain.mode == "RGBA":
-        ground = Image.new("RGBA", plain.size, (*_GREY, 255))
-        ground.alpha_composite(plain)
-        plain = ground.convert("RGB")
-    turn = _UPRIGHT[orientation]
-    return plain if turn is None else plain.transpose(Image.Transpose(turn))
-
-
-def _orientation(image: "Image") -> int:
-    """Return how the camera was held (EXIF): 1 upright, 5 and more on its side; 1 where the note is missing or damaged."""
-    try:
-        found = image.getexif().get(0x0112, 1)
-    except Exception:  # any kind: a damaged note about an image does not make the image unreadable
-        return 1
-    return found if isinstance(found, int) and 1 <= found <= 8 else 1
-
-
-def _plain(image: "Image") -> "Image":
-    """Convert an image to eight bits a channel: RGBA where it is transparent, else RGB. Deeper greys are scaled down."""
-    if image.mode[0] in "IF":
-        import numpy as np
-        from PIL import Image
-
-        values = np.asarray(image, dtype=np.float32)
-        inside = values[np.isfinite(values)]
-        low, high = (float(inside.min()), float(inside.max())) if inside.size else (0.0, 0.0)
-        if image.mode[0] == "I" and low >= 0 and high <= 65_535:
-            low, high = 0.0, 65_535.0
-        scaled = (np.nan_to_num(values, nan=low, posinf=high, neginf=low) - low) * (255 / max(high - low, 1e-9))
-        return Image.fromarray(scaled.clip(0, 255).astype(np.uint8)).convert("RGB")
-    wanted = "RGBA" if image.has_transparency_data else "RGB"
-    return image if image.mode == wanted else image.convert(wanted)
+    return plain

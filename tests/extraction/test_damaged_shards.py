@@ -1,6 +1,7 @@
 """Disks that are full or do not answer, damaged shards and plans, places that cannot be written."""
 
 import errno
+import fcntl
 import os
 from pathlib import Path
 
@@ -150,6 +151,35 @@ def test_a_work_folder_that_cannot_be_locked_is_named(output: Path, monkeypatch:
     monkeypatch.setattr(shards.FileLock, "acquire", denied)
     with pytest.raises(SingError, match=r"^cannot write in .*results.h5.work: Permission denied; choose another -o$"):
         WorkFolder(output, fresh=False)
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, 524])
+def test_a_file_system_without_locks_is_named_with_the_ways_out(
+    number: int, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(SingError) as caught:
+        WorkFolder(output, fresh=False)
+    assert str(caught.value) == (
+        f"cannot lock {output}.work: its file system has no file locks (No locks available); choose -o on a local disk and "
+        "copy the finished file, or have it mounted with locks (Lustre: -o flock; NFS: a running lock service). Reading a "
+        "finished file needs no locks; other programs read it there with HDF5_USE_FILE_LOCKING=FALSE"
+    )
+
+
+def test_without_flock_a_file_is_the_lock_and_nothing_is_said(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    work = WorkFolder(output, fresh=False)
+    with pytest.raises(SingError, match="is being written by process"):
+        WorkFolder(output, fresh=False)
+    work.release(finished=True)
+    WorkFolder(output, fresh=False).release(finished=True)
 
 
 @pytest.mark.parametrize("ask", [lambda work: work.has(0), lambda work: work.read(0), lambda work: work.settings()])

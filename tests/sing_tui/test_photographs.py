@@ -14,13 +14,15 @@ from drawings import BLUE, GREEN, RED, WHITE, gradient, save
 from PIL import Image
 from rich.color import Color
 from rich.style import Style
+from small_images import decoded, to_tensor
 from textual.strip import Strip
 
+from sing_compute import pixel_values
 from sing_compute.errors import SingError
 from sing_compute.store import Store
 from sing_tui import photographs
 from sing_tui.formats import ASCII
-from sing_tui.photographs import drawing, files
+from sing_tui.photographs import drawing
 
 
 def seen(strips: list[Strip], *, odd: bool = False) -> np.ndarray:
@@ -120,22 +122,27 @@ class TestCells:
             assert all(style in (None, Style.null()) for _, style, _ in strip)
 
     @pytest.mark.parametrize("orientation", range(1, 9))
-    def test_the_camera_may_have_lain_on_its_side(self, tmp_path: Path, orientation: int) -> None:
-        # where TIFF 6.0 says that the first row and the first column of the file are, seen upright
-        sides = {1: "TL", 2: "TR", 3: "BR", 4: "BL", 5: "LT", 6: "RT", 7: "RB", 8: "LB"}[orientation]
-        upright = np.arange(6)[:, None].repeat(3, axis=1).reshape(2, 3, 3) * 50
-        stored = upright.transpose(1, 0, 2) if sides[0] in "LR" else upright
-        stored = stored[::-1] if sides[0] in "BR" else stored
-        stored = stored[:, ::-1] if sides[1] in "BR" else stored
+    @pytest.mark.parametrize("name", ["a.png", "a.tif"])
+    def test_the_screen_shows_an_image_that_was_turned_as_the_network_saw_it(
+        self, tmp_path: Path, orientation: int, name: str
+    ) -> None:
+        stored = np.arange(6)[:, None].repeat(3, axis=1).reshape(2, 3, 3) * 50
         exif = Image.Exif()
         exif[0x0112] = orientation
-        shown = seen(draw(save(tmp_path / "a.png", stored, exif=exif), 3, 1))
-        assert np.abs(shown - upright).max() <= 5
+        path = save(tmp_path / name, stored, exif=exif)
+        (batch,) = decoded([path], to_tensor, [[0]])
+        network = batch.tensors[0][0].permute(1, 2, 0).numpy()
+        height, width = network.shape[:2]
+        shown = seen(draw(path, width, -(-height // 2)), odd=height % 2 == 1)
+        assert np.abs(shown - network).max() <= 5
+        if name == "a.png":
+            assert np.abs(shown - stored).max() <= 5
+        assert batch.turned == ([0] if name == "a.png" and orientation > 1 else [])
 
-    def test_what_shines_through_lies_on_grey(self, tmp_path: Path) -> None:
+    def test_colours_below_transparency_are_shown_as_the_network_saw_them(self, tmp_path: Path) -> None:
         path = save(tmp_path / "a.png", [[(255, 0, 0, 255), (255, 0, 0, 0)], [(255, 255, 255, 128), (0, 0, 0, 0)]])
         shown = seen(draw(path, 2, 1))
-        assert np.abs(shown - [[RED, (128,) * 3], [(192,) * 3, (128,) * 3]]).max() <= 5
+        assert np.abs(shown - [[RED, RED], [(255,) * 3, (0,) * 3]]).max() <= 5
 
     def test_every_kind_of_pixel_is_drawn(self, tmp_path: Path) -> None:
         ramp = np.tile(np.linspace(0, 1, 64), (32, 1))
@@ -143,7 +150,8 @@ class TestCells:
         kinds = {
             "16 bits.png": Image.fromarray((ramp * 65_535).astype(np.uint16)),
             "float.tif": Image.fromarray(ramp.astype(np.float32)),
-            "wide.tif": Image.fromarray((ramp * 1e6).astype(np.int32)),
+            "16 bits.jp2": Image.fromarray((ramp * 65_535).astype(np.uint16)),
+            "plain.avif": grey.convert("RGB"),
             "cmyk.jpg": grey.convert("CMYK"),
             "palette.png": grey.convert("P"),
             "palette.gif": grey.convert("P"),
@@ -157,6 +165,13 @@ class TestCells:
             image.save(tmp_path / name)
             shown = seen(draw(tmp_path / name, 32, 8)).mean(axis=(0, 2))
             assert np.abs(shown - ramp[0].reshape(32, 2).mean(axis=1) * 255).max() < 12, name
+
+    def test_pixels_of_unknown_range_are_not_drawn(self, tmp_path: Path) -> None:
+        Image.fromarray(np.full((4, 4), 7e5, np.float32)).save(tmp_path / "a.tif")
+        with pytest.raises(
+            SingError, match=r"a\.tif cannot be drawn: floats from 700000 to 700000: their range is not known"
+        ):
+            draw(tmp_path / "a.tif")
 
     def test_of_an_animation_the_first_picture_is_drawn(self, tmp_path: Path) -> None:
         first, second = (Image.new("RGB", (4, 4), color) for color in (RED, BLUE))
@@ -236,8 +251,8 @@ class TestBroken:
     def test_a_large_jpeg_is_decoded_small(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         path = save(tmp_path / "a.jpg", gradient(1000, 800))
         sizes = []
-        plain = files._plain
-        monkeypatch.setattr(files, "_plain", lambda image: sizes.append(image.size) or plain(image))
+        rgb = pixel_values.rgb
+        monkeypatch.setattr(pixel_values, "rgb", lambda image: sizes.append(image.size) or rgb(image))
         shown = seen(draw(path, 40, 16))
         assert sizes == [(125, 100)]
         assert np.abs(shown - gradient(1000, 800).reshape(32, 25, 40, 25, 3).mean(axis=(1, 3))).max() < 8

@@ -1,0 +1,132 @@
+"""Turn any image that Pillow can read into 8-bit RGB: one rule for the networks and for the explorer's photographs.
+
+The rule is that of the pipelines which the networks were trained with: torchvision's and timm's loaders call
+`convert("RGB")`. So transparency is dropped, colour profiles are not applied and an image is not turned by its EXIF
+orientation. Only pixels of more than 8 bits differ: `convert` cuts them off at 255, here they are scaled (docs/inputs.md).
+Imports torch nowhere.
+"""
+
+import io
+import warnings
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+_ORIENTATION = 0x0112
+"""EXIF tag: how the camera was held."""
+_BITS, _PHOTOMETRIC = 258, 262
+"""TIFF tags: bits of a sample, and whether 0 is white (0) or black (1)."""
+_RANGE_IS_KNOWN = ("PNG", "PPM")
+"""Formats whose 32-bit integers are from 0 to 65,535: Pillow reads deep PNG and PGM files in this way."""
+
+
+def silence_pillow() -> None:
+    """Ignore Pillow's warnings about large, truncated and odd images: such images are skipped and listed, or have a value."""
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+
+
+def read_rgb(content: bytes) -> tuple[Image.Image, bool]:
+    """Decode an image file by the rule of `rgb`.
+
+    Args:
+        content: The bytes of the file.
+
+    Returns:
+        The image, and True if its EXIF orientation says that it is not stored upright.
+
+    Raises:
+        ValueError: As for `rgb`.
+        OSError: It is no image, or a truncated or damaged one.
+    """
+    silence_pillow()
+    with Image.open(io.BytesIO(content)) as opened:
+        return rgb(opened), is_turned(opened)
+
+
+def rgb(image: Image.Image) -> Image.Image:
+    """Return an image in 8-bit RGB.
+
+    Args:
+        image: An image of any mode, at its first frame, as `Image.open` returns it. It is loaded.
+
+    Returns:
+        An image of mode RGB, as it is stored: it is not turned by its EXIF orientation. 16-bit greys v are
+        round(v * 255 / 65535), floats v from 0 to 1 are round(255 * v).
+
+    Raises:
+        ValueError: Its pixels are floats or 32-bit integers of unknown range; the message says which.
+        OSError: The file is truncated or damaged.
+    """
+    image.load()
+    mode = image.mode
+    if mode == "RGB":
+        return image.convert("RGB")
+    if mode.startswith("I;16"):
+        return _scaled(_sixteen_bits(image))
+    if mode == "I":
+        return _scaled(_integers(image))
+    if mode == "F":
+        return _scaled(_floats(image))
+    if mode == "LAB":
+        return _from_lab(image)
+    if mode == "P" and isinstance(image.info.get("transparency"), bytes):
+        return image.convert("RGBA").convert("RGB")  # the same colours; in one step Pillow warns
+    return image.convert("RGB")
+
+
+def is_turned(image: Image.Image) -> bool:
+    """Return True if the EXIF orientation of a loaded image says that it is not stored upright.
+
+    Args:
+        image: The image. A TIFF file was turned by Pillow when it was loaded, so it is upright.
+    """
+    try:
+        found = image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # any kind: a damaged note about an image does not make the image unreadable
+        return False
+    return isinstance(found, int) and 2 <= found <= 8
+
+
+def _scaled(shares: np.ndarray) -> Image.Image:
+    """Make an image of greys from 0 to 1."""
+    return Image.fromarray(np.rint(shares * 255).astype(np.uint8)).convert("RGB")
+
+
+def _sixteen_bits(image: Image.Image) -> np.ndarray:
+    """Return 16-bit greys as shares of white."""
+    tags: dict[int, Any] = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
+    bits = int(tags.get(_BITS, (16,))[0])
+    shares: np.ndarray = np.asarray(image).astype(np.float64) / (2**bits - 1)
+    return np.subtract(1, shares) if tags.get(_PHOTOMETRIC) == 0 else shares
+
+
+def _integers(image: Image.Image) -> np.ndarray:
+    """Return 32-bit integers of a known range as shares of white."""
+    values = np.asarray(image)
+    low, high = int(values.min()), int(values.max())
+    if image.format not in _RANGE_IS_KNOWN or low < 0 or high > 65_535:
+        raise ValueError(f"integers of 32 bits from {low:,} to {high:,}: their range is not known; save 8 or 16 bits")
+    shares: np.ndarray = values / 65_535
+    return shares
+
+
+def _floats(image: Image.Image) -> np.ndarray:
+    """Return floats as shares of white if all are."""
+    values = np.asarray(image, dtype=np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError("floats that are not finite; save 8 or 16 bits, or floats from 0 to 1")
+    low, high = float(values.min()), float(values.max())
+    if low < 0 or high > 1:
+        raise ValueError(f"floats from {low:g} to {high:g}: their range is not known; save floats from 0 to 1")
+    return values
+
+
+def _from_lab(image: Image.Image) -> Image.Image:
+    """Convert CIE Lab to sRGB, which `convert` cannot."""
+    from PIL import ImageCms
+
+    profiles = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+    converted = ImageCms.profileToProfile(image, *profiles, outputMode="RGB")
+    assert converted is not None  # None only for a conversion in place
+    return converted
