@@ -1,6 +1,6 @@
 """Make one float tensor of whatever a user's transform returns, where its meaning is plain."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -84,3 +84,20 @@ def _is_array(value: object) -> bool:
 def _holds_array(value: object) -> bool:
     """Return True for an array, and for a list of one, as the processors of Hugging Face return it."""
     return _is_array(value) or (isinstance(value, list | tuple) and len(value) == 1 and _is_array(value[0]))
+
+
+def preprocessing_text(
+    size: int | Sequence[int], interpolation: str, crop: float | str, mean: Sequence[float], std: Sequence[float]
+) -> str:
+    """Return how images become tensors, in one line that is said and stored.
+
+    Args:
+        size: Side of the input in pixels, or channels, rows and columns.
+        interpolation: Filter of the resize.
+        crop: Part of the resized image that the network sees, or open_clip's way to make it square.
+        mean: Subtracted from each channel, after pixels were scaled to 0..1.
+        std: Divisor of each channel.
+    """
+    sides = "x".join(str(side) for side in size) if isinstance(size, Sequence) else str(size)
+    means, deviations = (" ".join(f"{value:.4g}" for value in values) for values in (mean, std))
+    return f"{sides}, {interpolation}, crop {crop}, mean {means}, std {deviations}"

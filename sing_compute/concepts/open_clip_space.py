@@ -1,7 +1,8 @@
 """Embed images and texts in one CLIP space with a network of open_clip."""
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from sing_compute.fingerprints import state_sha256
 from sing_compute.hubs import connection_problem, first_line, hub_access
 from sing_compute.linalg.angles import unit
 from sing_compute.precision import FLOAT32, computing_in
+from sing_compute.transform_results import preprocessing_text
 
 SCHEMAS = ("local-dir:", "hf-hub:")
 """Beginnings of names that are no ARCH/PRETRAINED."""
@@ -28,38 +30,38 @@ class OpenClipSpace:
         """Load the network with its weights, on the CPU; it is never left with random weights.
 
         Args:
-            name: `ARCH/PRETRAINED` as `open_clip.list_pretrained()` names them, `ARCH/FILE`, `hf-hub:ORG/REPO`, or
-                `local-dir:FOLDER` in the hub's format.
+            name: `ARCH/PRETRAINED` as `open_clip.list_pretrained()` names them, `ARCH/FILE`, `ARCH/FILE@TAG` for a file whose
+                weights were trained as those of the tag, `hf-hub:ORG/REPO`, or `local-dir:FOLDER` in the hub's format.
 
         Raises:
-            ConceptsError: Unknown architecture or tag, or weights that cannot be loaded.
+            ConceptsError: Unknown architecture or tag, weights that cannot be loaded, or a file of an architecture whose tags
+                were trained with different settings.
         """
         import open_clip
         from open_clip.transform import PreprocessCfg, image_transform_v2
 
-        architecture, pretrained = name, None
+        architecture, pretrained, known_as = name, None, ""
         if not name.startswith(SCHEMAS):
             architecture, _, pretrained = name.partition("/")
             if architecture not in open_clip.list_models():
                 near = difflib.get_close_matches(architecture, open_clip.list_models(), n=5)
                 hint = f"near: {', '.join(near)}" if near else "open_clip.list_models() names them, e.g. ViT-L-14"
                 raise ConceptsError(f"--clip {name}: unknown architecture {architecture!r}; {hint}")
+            if not Path(pretrained).is_file() and "@" in pretrained:
+                pretrained, _, known_as = pretrained.rpartition("@")
             if not open_clip.get_pretrained_cfg(architecture, pretrained) and not Path(pretrained).is_file():
                 problem = f"no tag or file {pretrained!r}" if pretrained else "write ARCH/PRETRAINED"
                 tags = ", ".join(open_clip.list_pretrained_tags_by_model(architecture)) or "none, give a file"
                 raise ConceptsError(f"--clip {name}: {problem}; {architecture} has the tags: {tags}")
-        wants_quick = (
-            bool((open_clip.get_pretrained_cfg(architecture, pretrained) or {}).get("quick_gelu"))
-            if pretrained
-            else False
-        )
+        settings, reason_for_settings = _settings(name, architecture, pretrained, known_as)
         try:
             # The activation must be the one that the weights were trained with; open_clip only warns where they differ.
             with hub_access(wanted=_may_need_hub(name, pretrained)):
                 model = open_clip.create_model(
                     architecture,
                     pretrained,
-                    force_quick_gelu=wants_quick,
+                    force_quick_gelu=settings.quick_gelu,
+                    force_preprocess_cfg=settings.pixels,
                     require_pretrained=True,
                     pretrained_text=False,
                 )
@@ -82,7 +84,22 @@ class OpenClipSpace:
         tag = f"local-dir:{Path(name.partition(':')[2]).resolve().name}" if name.startswith("local-dir:") else name
         if pretrained and not open_clip.get_pretrained_cfg(architecture, pretrained):
             tag = f"{architecture}/{Path(pretrained).name}"
-        self.provenance: dict[str, str] = {"tag": tag, "source": "open_clip", "state_sha256": state_sha256(model)}
+            tag += f"@{known_as}" if known_as else ""
+        quick = any(type(module).__name__ == "QuickGELU" for module in model.modules())
+        self.provenance: dict[str, str] = {
+            "tag": tag,
+            "source": "open_clip",
+            "state_sha256": state_sha256(model),
+            "preprocessing": preprocessing_text(
+                preprocess["size"],
+                preprocess["interpolation"],
+                preprocess["resize_mode"],
+                preprocess["mean"],
+                preprocess["std"],
+            ),
+            "activation": "QuickGELU" if quick else "the architecture's own",
+            "preprocessing_from": reason_for_settings,
+        }
 
     def to(self, device: torch.device) -> "OpenClipSpace":
         """Move the network to a device, and return this space."""
@@ -118,6 +135,75 @@ class OpenClipSpace:
         embedded = torch.cat(parts)
         sums = torch.zeros(len(texts), embedded.shape[1]).index_add_(0, owner, embedded)
         return unit(sums)
+
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """Settings that weights were trained with; None where the architecture's or the folder's own are used."""
+
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    interpolation: str | None = None
+    resize_mode: str | None = None
+    quick_gelu: bool = False
+
+    @property
+    def pixels(self) -> dict[str, Any]:
+        """Those of the preprocessing that are known, by open_clip's names."""
+        found = asdict(self)
+        return {name: value for name, value in found.items() if name != "quick_gelu" and value is not None}
+
+
+def _settings(name: str, architecture: str, pretrained: str | None, known_as: str) -> tuple[_Settings, str]:
+    """Return the settings for weights, and where they come from.
+
+    Args:
+        name: The whole name, for messages.
+        architecture: open_clip's name of the architecture.
+        pretrained: Tag or file; None for a folder or hub name, which has its own settings.
+        known_as: The tag whose settings a file's weights were trained with; empty if the user does not say it.
+
+    Raises:
+        ConceptsError: The tags of a file's architecture differ in their settings, or there is no such tag.
+    """
+    import open_clip
+
+    if pretrained is None:
+        return _Settings(), "the folder's or repository's own configuration"
+    config = open_clip.get_pretrained_cfg(architecture, pretrained)
+    if config:
+        return _settings_of(config), f"the tag {pretrained}"
+    tags = open_clip.list_pretrained_tags_by_model(architecture)
+    if known_as:
+        if known_as not in tags:
+            raise ConceptsError(
+                f"--clip {name}: {architecture} has no tag {known_as!r}; it has: {', '.join(tags) or 'none'}"
+            )
+        return _settings_of(
+            open_clip.get_pretrained_cfg(architecture, known_as)
+        ), f"the tag {known_as}, as the user says"
+    by_settings: dict[_Settings, str] = {}
+    for tag in tags:
+        by_settings.setdefault(_settings_of(open_clip.get_pretrained_cfg(architecture, tag)), tag)
+    if len(by_settings) > 1:
+        choices = " or ".join(f"{architecture}/{pretrained}@{tag}" for tag in by_settings.values())
+        raise ConceptsError(
+            f"--clip {name}: weights of {architecture} were trained with different activations or pixels; say those of which tag "
+            f"the file has: {choices}"
+        )
+    if by_settings:
+        return next(iter(by_settings)), f"all {len(tags)} tags of {architecture}"
+    return _Settings(), "open_clip's default, because the architecture has no tags"
+
+
+def _settings_of(config: Mapping[str, Any]) -> _Settings:
+    return _Settings(
+        tuple(config["mean"]) if config.get("mean") else None,
+        tuple(config["std"]) if config.get("std") else None,
+        config.get("interpolation"),
+        config.get("resize_mode"),
+        bool(config.get("quick_gelu")),
+    )
 
 
 def _may_need_hub(name: str, pretrained: str | None) -> bool:

@@ -1,6 +1,6 @@
 """Load classifiers. Whatever the source, the result is a network in evaluation mode with its head, transform and provenance."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from sing_compute.models.timm_source import classes_of, create_timm, timm_labels
 from sing_compute.models.user_transform import has_layer_transform, own_transform
 from sing_compute.models.weights import Checkpoint, fit_names, load_strictly, read_checkpoint
 from sing_compute.precision import FLOAT32, computing_in
+from sing_compute.transform_results import preprocessing_text
 
 Transform = Callable[[Any], Any]
 
@@ -167,7 +168,8 @@ def _from_timm(spec: ModelSpec, *, probe: bool) -> Classifier:
     if own is not None and source is not None:
         loaded.facts["classes_from"] = source.name
         loaded.remarks.append(f"{own} classes, as the head in {source}; {spec.spec} has {usual}")
-    transform = create_transform(**resolve_data_config(model=network), is_training=False)
+    settings = resolve_data_config(model=network)
+    transform = create_transform(**settings, is_training=False)
     labels = timm_labels(network, config)
     classes = getattr(network, "num_classes", 0)
     if labels is not None and len(labels[0]) != classes:
@@ -188,6 +190,9 @@ def _from_timm(spec: ModelSpec, *, probe: bool) -> Classifier:
     facts["tag"] = (
         f"{config.get('architecture', spec.spec)}{f'.{tag}' if tag else ''}" if spec.weights is None else "file"
     )
+    named = f"{config.get('architecture', spec.spec)}{f'.{tag}' if tag else ''}"
+    doubt = "" if source is None else ", because a file of weights does not say its own"
+    facts |= _preprocessing(settings, f"timm's configuration of {named}{doubt}")
     facts["origin"] = str(config.get("hf_hub_id") or config.get("url") or "")
     provenance = _provenance(spec, network) | facts
     return Classifier(
@@ -201,6 +206,7 @@ def _from_factory(spec: ModelSpec) -> Classifier:
     network = create_from_factory(spec)
     transform = own_transform(network)
     remarks: list[str] = []
+    settings: dict[str, Any] = {}
     if transform is None:
         with guarding(f"--model {spec.spec}: timm cannot make a transform of its pretrained_cfg"):
             settings = resolve_data_config(model=network)
@@ -217,12 +223,37 @@ def _from_factory(spec: ModelSpec) -> Classifier:
     if spec.head is not None:
         network = HeadedBackbone(network)
     facts = loaded.facts | _put_head(network, spec, loaded.declared) | {"tag": spec.spec}
+    if settings:
+        facts |= _preprocessing(
+            settings, "timm's default, or the network's pretrained_cfg: it has no `transform` of its own"
+        )
+    else:
+        shown = " ".join(repr(transform).split())
+        facts["preprocessing"] = shown if len(shown) <= _SHOWN else shown[: _SHOWN - 3] + "..."
+        facts["preprocessing_from"] = "the network's own `transform`"
     if lazy and checkpoint is None:
         facts["note"] = "its lazy layers have random weights: no --weights were given that hold them"
     provenance = _provenance(spec, network) | facts
     return Classifier(
         spec.name, network.eval(), transform, provenance, declared=loaded.declared, remarks=remarks + loaded.remarks
     )
+
+
+_SHOWN = 300
+"""Most characters of a transform's own description that are stored."""
+
+
+def _preprocessing(settings: Mapping[str, Any], source: str) -> dict[str, str | int | float]:
+    """Return how images become tensors, and where that is from, as they are stored.
+
+    Args:
+        settings: timm's, by its names.
+        source: Where they are from.
+    """
+    text = preprocessing_text(
+        settings["input_size"], settings["interpolation"], settings["crop_pct"], settings["mean"], settings["std"]
+    )
+    return {"preprocessing": text, "preprocessing_from": source}
 
 
 def _put_head(network: nn.Module, spec: ModelSpec, declared: dict[str, torch.dtype]) -> dict[str, str | int | float]:

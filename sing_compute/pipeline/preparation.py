@@ -80,6 +80,10 @@ def prepare(plan: Plan, work: WorkFolder, progress: Progress, ranks: Ranks) -> P
         progress.say(f"features: of {len(images):,} keys in {plan.models[0].features}")
     else:
         progress.say(f"images: {len(images):,} in {source}")
+    if space is not None and space.network is not None:
+        clip = space.provenance
+        activation = f"activation {clip['activation']}"
+        progress.say(f"CLIP: images become {clip['preprocessing']}; {activation}; by {clip['preprocessing_from']}")
     for note in images.notes:
         progress.say(f"images: {note}")
     for turn in (True, False):  # rank 0 fits, the others find the heads in the work folder
@@ -97,6 +101,8 @@ def prepare(plan: Plan, work: WorkFolder, progress: Progress, ranks: Ranks) -> P
         facts = classifier.provenance
         size = f"{classes} classes x {dim} features"
         progress.say(f"{classifier.name}: head {facts['head']}, {size}, stored in {facts['stored_precision']}")
+        if "preprocessing" in facts:
+            progress.say(f"{classifier.name}: images become {facts['preprocessing']}; by {facts['preprocessing_from']}")
         for remark in classifier.remarks:
             progress.say(f"{classifier.name}: {remark}")
         if classifier.map_tap is not None:

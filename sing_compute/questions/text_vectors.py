@@ -53,6 +53,11 @@ def text_vectors(
     network = OpenClipSpace(name)
     if network.provenance["state_sha256"] != facts.get("state_sha256"):
         raise ConceptsError(f"{name} has other weights than the CLIP of {store.path} ({facts.get('tag', 'not named')})")
+    activation = network.provenance["activation"]
+    if facts.get("activation", activation) != activation:
+        raise ConceptsError(
+            f"{name} has the activation {activation}, the CLIP of {store.path} {facts['activation']}; name it as its run did"
+        )
     return network.texts([[prompt] for prompt in prompts], device=torch.device("cpu"))
 
 
@@ -107,7 +112,10 @@ def _tag(name: str) -> str:
 
 def _exists(name: str) -> bool:
     kind, _, place = name.partition(":")
-    return Path(place).is_dir() if kind == "local-dir" else Path(name.partition("/")[2]).is_file()
+    if kind == "local-dir":
+        return Path(place).is_dir()
+    file = name.partition("/")[2]
+    return Path(file).is_file() or Path(file.rpartition("@")[0]).is_file()
 
 
 def _listed(texts: Sequence[str]) -> str:

@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import open_clip
 import pytest
@@ -153,9 +154,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
         ("hf-hub:laion/CLIP-ViT-B-32-laion2B-s34B-b79K", False),
     ],
 )
-def test_the_activation_is_the_one_the_weights_were_trained_with(
-    name: str, quick: bool, asked: dict[str, object]
-) -> None:
+def test_the_activation_is_the_one_the_weights_were_trained_with(name: str, quick: bool, asked: dict[str, Any]) -> None:
     with pytest.raises(
         ConceptsError, match=r"no download in tests. Without a connection: local-dir:FOLDER or ARCH/FILE"
     ):
@@ -163,6 +162,57 @@ def test_the_activation_is_the_one_the_weights_were_trained_with(
     assert asked["force_quick_gelu"] is quick
     assert asked["require_pretrained"] is True
     assert asked.get("load_weights", True) is True
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    (tmp_path / "weights.pt").write_bytes(b"weights")
+    return tmp_path / "weights.pt"
+
+
+def test_a_file_is_refused_where_the_tags_of_its_architecture_disagree(file: Path, asked: dict[str, Any]) -> None:
+    with pytest.raises(ConceptsError, match="trained with different activations or pixels") as caught:
+        OpenClipSpace(f"ViT-B-32/{file}")
+    assert f"ViT-B-32/{file}@openai or ViT-B-32/{file}@laion" in str(caught.value)
+    assert asked == {}
+    with pytest.raises(ConceptsError, match="ViT-B-32 has no tag 'nonsense'; it has: openai, "):
+        OpenClipSpace(f"ViT-B-32/{file}@nonsense")
+
+
+@pytest.mark.parametrize(("tag", "quick"), [("openai", True), ("laion2b_s34b_b79k", False)])
+def test_a_file_has_the_settings_of_the_tag_that_the_user_names(
+    tag: str, quick: bool, file: Path, asked: dict[str, Any]
+) -> None:
+    with pytest.raises(ConceptsError, match="no download in tests"):
+        OpenClipSpace(f"ViT-B-32/{file}@{tag}")
+    assert asked["force_quick_gelu"] is quick
+    assert asked["force_preprocess_cfg"]["interpolation"] == "bicubic"
+
+
+@pytest.mark.parametrize(
+    ("architecture", "mean", "interpolation"),
+    [
+        ("MobileCLIP-S1", (0.0, 0.0, 0.0), "bilinear"),
+        ("ViT-B-16-SigLIP", (0.5, 0.5, 0.5), "bicubic"),
+        ("RN50", (0.48145466, 0.4578275, 0.40821073), "bicubic"),
+    ],
+)
+def test_a_file_has_the_pixels_that_all_tags_of_its_architecture_share(
+    architecture: str, mean: tuple[float, ...], interpolation: str, file: Path, asked: dict[str, Any]
+) -> None:
+    with pytest.raises(ConceptsError, match="no download in tests"):
+        OpenClipSpace(f"{architecture}/{file}")
+    pixels = asked["force_preprocess_cfg"]
+    assert (pixels["mean"], pixels["interpolation"]) == (mean, interpolation)
+
+
+def test_how_images_become_tensors_is_stored(folder: Path) -> None:
+    config = json.loads((folder / "open_clip_config.json").read_text())
+    facts = OpenClipSpace(f"local-dir:{folder}").provenance
+    mean = " ".join(f"{value:.4g}" for value in config["preprocess_cfg"]["mean"])
+    assert f"mean {mean}" in facts["preprocessing"]
+    assert facts["preprocessing_from"] == "the folder's or repository's own configuration"
+    assert facts["activation"] == "the architecture's own"
 
 
 def test_a_checkpoint_file_is_loaded_and_named_without_its_folder(

@@ -91,6 +91,16 @@ def test_a_local_folder_gives_its_own_weights_transform_and_labels(tmp_path: Pat
     assert torch.allclose(grey[:, 0, 0], torch.tensor([0.1 / 0.4, 0.0, -0.1 / 0.6]), atol=1e-6)
 
 
+def test_how_images_become_tensors_is_kept_with_its_source(tmp_path: Path) -> None:
+    folder = local_folder(tmp_path / "net", random_weights())
+    own = load_classifier(ModelSpec.parse(f"local-dir:{folder}")).provenance
+    assert own["preprocessing"] == "3x32x32, bicubic, crop 1.0, mean 0.1 0.2 0.3, std 0.4 0.5 0.6"
+    assert own["preprocessing_from"] == "timm's configuration of test_resnet"
+    elsewhere = load_classifier(ModelSpec.parse(f"local-dir:{folder}", weights=folder / "model.safetensors")).provenance
+    assert elsewhere["preprocessing"] == own["preprocessing"]
+    assert str(elsewhere["preprocessing_from"]).endswith(", because a file of weights does not say its own")
+
+
 def test_described_labels_are_shown_by_their_description_and_wordnet_ids_are_kept(tmp_path: Path) -> None:
     wnids = [f"n0000000{index}" for index in range(5)]
     described = dict(zip(wnids, LABELS, strict=True)) | {wnids[4]: "elk, Cervus"}
