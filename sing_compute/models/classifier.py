@@ -191,7 +191,7 @@ def _from_timm(spec: ModelSpec, *, probe: bool) -> Classifier:
         f"{config.get('architecture', spec.spec)}{f'.{tag}' if tag else ''}" if spec.weights is None else "file"
     )
     named = f"{config.get('architecture', spec.spec)}{f'.{tag}' if tag else ''}"
-    doubt = "" if source is None else ", because a file of weights does not say its own"
+    doubt = "" if spec.weights is None else ", because a file of weights does not say its own"
     facts |= _preprocessing(settings, f"timm's configuration of {named}{doubt}")
     facts["origin"] = str(config.get("hf_hub_id") or config.get("url") or "")
     provenance = _provenance(spec, network) | facts
