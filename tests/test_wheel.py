@@ -1,5 +1,6 @@
 """The wheel, installed into another environment, computes and explores far from any checkout."""
 
+import os
 import site
 import subprocess
 import sys
@@ -32,7 +33,8 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
     program, *arguments = command
     path = folder / "env" / "bin" / program
-    return subprocess.run([str(path), *arguments], cwd=folder, capture_output=True, text=True, check=False)
+    outside = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}  # it may lead to a checkout
+    return subprocess.run([str(path), *arguments], cwd=folder, env=outside, capture_output=True, text=True, check=False)
 
 
 def test_the_wheel_is_what_runs_there(elsewhere: Path) -> None:

@@ -71,7 +71,8 @@ def is_drawn(app: Explorer) -> bool:
 
 
 async def drawn(app: Explorer) -> None:
-    """Wait until the screen shows what was asked for, and is painted."""
+    """Wait until the screen shows what was asked for, keys that were sent just before included, and is painted."""
+    await Pilot(app).pause()  # before it the app may not know of the keys yet
     await until(lambda: is_drawn(app), app)
     await Pilot(app).pause()
 
