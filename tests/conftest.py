@@ -1,4 +1,4 @@
-"""What every test starts from, on every machine and in every order: the same environment and the same random numbers."""
+"""Every test starts from the same environment and the same random numbers, on every machine and in every order."""
 
 import itertools
 import logging

@@ -56,7 +56,7 @@ PRIVATE = ("unshare", "--user", "--map-root-user", "--mount")
 
 
 def may_mount() -> bool:
-    """Whether disks of any size can be had here."""
+    """Return True if disks of any size can be mounted here."""
     try:
         command = [*PRIVATE, "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
@@ -73,7 +73,7 @@ class Runs:
 
     def __init__(self) -> None:
         self.mounts = may_mount()
-        """Whether the runs have mounts of their own."""
+        """True if the runs have mounts of their own."""
         self._told = f"told-{id(self)}.txt"
         self.folder = Path()
         """Where the next run works."""

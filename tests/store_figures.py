@@ -1,4 +1,4 @@
-"""What follows from the drawn datasets of a made-up model: tables, figures, replicates; medians by the pipeline's functions."""
+"""Compute tables, figures and replicates of a made-up model from its drawn datasets; medians by the pipeline's functions."""
 
 from itertools import pairwise
 

@@ -43,7 +43,7 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What all models of a file have in common."""
+    """Tables that all models of a file have in common."""
 
     keys: Sequence[str]
     offsets: NDArray[np.int64]
@@ -69,7 +69,7 @@ class Shared:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """What is made up of one model; without `images/attribute_score` its head has no null space."""
+    """Made-up tables of one model; without `images/attribute_score` its head has no null space."""
 
     datasets: Datasets
     figures: dict[str, float] = field(default_factory=dict)
@@ -83,7 +83,7 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True)
 class _Compared:
-    """What a model with scores is compared by."""
+    """Figures by which models with scores are compared."""
 
     class_scores: Array
     """Median |AS| of each class."""

@@ -32,13 +32,13 @@ KEYS = {
     "left_square_bracket": "[", "right_square_bracket": "]", "left_curly_bracket": "{", "right_curly_bracket": "}",
     "left_parenthesis": "(", "right_parenthesis": ")", "exclamation_mark": "!", "tilde": "~", "at": "@",
 }  # fmt: skip
-"""What a terminal sends for Textual's names of keys; single characters and ctrl+letter need no entry. Escape is sent as the
+"""Bytes that a terminal sends for Textual's names of keys; single characters and ctrl+letter need no entry. Escape is sent as the
 kitty protocol has it, which Textual asks for: a bare ESC byte is held back for ESCDELAY (100 ms), as it may begin a key."""
 BARE_ESCAPE = b"\x1b"
 
 
 def sent(key: str) -> bytes:
-    """What a terminal sends for a key by its Textual name."""
+    """Return the bytes that a terminal sends for a key of Textual."""
     if key.startswith("ctrl+") and len(key) == 6:
         return bytes([ord(key[-1].upper()) - 64])
     if key not in KEYS and len(key) > 1:
@@ -48,7 +48,7 @@ def sent(key: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the program wrote between a key and the next pause. Seconds are counted from the key."""
+    """Output of the program between a key and the next pause. Seconds are counted from the key."""
 
     first: float
     """Until the first frame (without synchronised updates: the first piece) had arrived; NaN where nothing was written."""

@@ -1,4 +1,4 @@
-"""What a terminal makes of bytes: text without escape sequences, and the cells that text is written to."""
+"""Read the output of a terminal: text without escape sequences, and the cells that text is written to."""
 
 import re
 import unicodedata
@@ -14,7 +14,7 @@ _WRITTEN = re.compile(rb"\x1b\[(\d+);(\d+)H|(?:" + _SEQUENCE.pattern + rb")|\r|(
 
 
 def visible(data: bytes) -> bytes:
-    """What is left of output without its escape sequences; a newline stands where the cursor was placed anew."""
+    """Return output without its escape sequences, with a newline wherever the cursor was moved."""
     return _SEQUENCE.sub(b"\n", _COLOUR.sub(b"", data))
 
 

@@ -1,4 +1,4 @@
-"""What goes wrong in long runs: each ends in one line, keeps what is done, and the same command ends in the same file."""
+"""Faults in long runs: each ends in one line, keeps what is done, and the same command ends in the same file."""
 
 import fcntl
 import os

@@ -1,4 +1,4 @@
-"""What importing and the headless paths may load, checked in a fresh interpreter."""
+"""Imports and the headless paths load no heavy module, checked in a fresh interpreter."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What the networks give is kept in every run: features of every head, maps on request, also where nothing is analysed."""
+"""Every run stores the networks' outputs: features of every head, maps on request, also where nothing is analysed."""
 
 import hashlib
 import shutil

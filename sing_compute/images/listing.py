@@ -61,7 +61,7 @@ class ImageList:
     groups: Categorical | None = None
     """The user's group of each image, an empty text for none; None if there are no groups."""
     notes: tuple[str, ...] = ()
-    """What was left out or merged while the list was made, a line for each kind."""
+    """A line for each kind of entry that was left out or merged while the list was made."""
     members: ArchiveMembers | None = None
     """Positions of the images in tar archives; None if each image is a file."""
     stored: bool = False

@@ -45,7 +45,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
 
 
 def simulated(name: str) -> torch.Tensor:
-    """What the shards say of all images."""
+    """Return one tensor of all images in the shards."""
     labels = (torch.arange(WORLD.images) * WORLD.classes // WORLD.images).int()
     work = Simulated(WORLD, labels, torch.nn.Linear(WORLD.dim, WORLD.classes), 0)
     return torch.cat([shard.tensors[name] for shard in work.shards(5, name)])

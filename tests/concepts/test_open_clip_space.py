@@ -131,7 +131,7 @@ class Asked(Exception):
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
-    """What open_clip.create_model was called with."""
+    """Arguments that open_clip.create_model was called with."""
     seen: dict[str, object] = {}
 
     def create_model(name: str, pretrained: str | None = None, **options: object) -> None:

@@ -1,4 +1,4 @@
-"""What the demo's networks are trained on and how they are written; the trained ones are another matter."""
+"""The demo's training images and the way its networks are written; test_demo.py tests the trained networks."""
 
 from dataclasses import replace
 from pathlib import Path

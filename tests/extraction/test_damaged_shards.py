@@ -82,7 +82,7 @@ def test_a_disk_that_is_full_from_the_start_is_one_line_too(output: Path, monkey
 
 
 def damage(path: Path, kind: str) -> None:
-    """What a crash of a disk or machine leaves of a file."""
+    """Damage a file as a crash of its disk or machine may damage it."""
     content = path.read_bytes()
     path.write_bytes({"cut": content[:-5], "empty": b"", "zeros": bytes(len(content)), "headless": content[:40]}[kind])
 

@@ -37,7 +37,7 @@ def loaded(name: str) -> Classifier:
 
 
 def outputs(classifier: Classifier, images: ImageList) -> dict[str, Tensor]:
-    """What extraction keeps of all images, computed in a batch of four and one of the rest."""
+    """Return the stored outputs of all images, computed in a batch of four and one of the rest."""
     networks = Networks([classifier], None, torch.device("cpu"), print)
     (batch,) = decode_for(images, networks, [range(len(images))], 0)
     networks.batch_size = 4

@@ -20,7 +20,7 @@ def log(tmp_path: Path) -> Path:
 
 
 def lines(path: Path) -> list[str]:
-    """What the log says, its moments checked: ISO 8601 with an offset, none before the one above it."""
+    """Return the lines of the log; their times are ISO 8601 with an offset, in ascending order."""
     stamped = [line.split(" ", 1) for line in path.read_text().splitlines()]
     moments = [datetime.fromisoformat(moment) for moment, _ in stamped]
     assert all(moment.tzinfo is not None for moment in moments)

@@ -31,7 +31,7 @@ FIELDS = {
 
 
 def is_whole(state: dict[str, Any]) -> bool:
-    """Whether this has every field and each of its kind."""
+    """Return True if every field is there and has its type."""
     return state.keys() == FIELDS.keys() and all(isinstance(state[name], kind) for name, kind in FIELDS.items())
 
 

@@ -25,7 +25,7 @@ CHANGED = (
     "spectrum/toward",
     "spectrum/away",
 )
-"""What may change when the vocabulary grows."""
+"""Datasets that may change when the vocabulary grows."""
 
 
 @pytest.fixture(scope="module")

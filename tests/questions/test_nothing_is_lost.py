@@ -1,4 +1,4 @@
-"""What this program does not know survives `concepts`, `merge` and a second run bit for bit, and `verify` names it."""
+"""Data that this program does not know survives `concepts`, `merge` and a second run bit for bit, and `verify` names it."""
 
 import shutil
 from collections.abc import Callable, Iterator

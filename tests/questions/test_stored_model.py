@@ -1,4 +1,4 @@
-"""What a results file keeps of a model says the same as the run that measured it."""
+"""A model that is read back from a results file gives the results of the run that measured it."""
 
 import shutil
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What makes it a home: the finder, the palette, the user's keys, photographs, names in two-cell characters, keys typed ahead."""
+"""Conveniences: the finder, the palette, the user's keys, photographs, names in two-cell characters, keys typed ahead."""
 
 import re
 from pathlib import Path

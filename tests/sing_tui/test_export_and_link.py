@@ -44,7 +44,7 @@ async def file_written(app: Explorer) -> Path:
 
 
 async def exported(app: Explorer, pilot) -> bytes:
-    """What `e` and Enter write."""
+    """Export the table by `e` and Enter; return the bytes of the file."""
     await press(pilot, "e")
     assert isinstance(app.screen, ExportScreen)
     await press(pilot, "enter")

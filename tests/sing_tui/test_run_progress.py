@@ -1,4 +1,4 @@
-"""What the explorer makes of the state of a run: told right, silent on what is not one, never harmed by it."""
+"""The explorer shows the progress of a run, and says nothing of a file that is no progress of a run."""
 
 import json
 import os

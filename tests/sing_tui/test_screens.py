@@ -1,4 +1,4 @@
-"""What the screens show: details and charts at every size, help, palette, awkward text, a model without scores."""
+"""Contents of the screens: details and charts at every size, help, palette, awkward text, a model without scores."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What changes on the spot, without a screen: sort, filter, columns, marks, details and charts, and what is typed."""
+"""Sort, filter, columns, marks, details, charts and typed text change the session in place, without a screen."""
 
 from dataclasses import FrozenInstanceError, replace
 

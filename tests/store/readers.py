@@ -93,7 +93,7 @@ def rows_of(rng: random.Random, length: int):
 
 
 def attempt(act):
-    """What an action gives; None where it ends in an error with one harmless line."""
+    """Return the result of an action; None where it ends in an error with one harmless line."""
     from sing_compute.errors import SingError
 
     try:

@@ -1,4 +1,4 @@
-"""What `verify` finds wrong beside the scores: each check meets a file that breaks it."""
+"""Every check of `verify` that is not about scores finds the fault in a file that has it."""
 
 from collections.abc import Callable
 from pathlib import Path

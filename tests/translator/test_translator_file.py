@@ -41,7 +41,7 @@ def read(path: Path, *, clip: str | None = SPACE, dim: int = DIM, clip_dim: int 
 
 
 def refusal(path: Path, **options: object) -> str:
-    """What is said of a file, without its path: one printable line."""
+    """Return the message about a file, without its path: one printable line."""
     with pytest.raises(TranslatorError) as caught:
         read(path, **options)
     message = str(caught.value)
