@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from roads import save_embeddings
 
 CLASSES = ("ant", "bee", "cat")
 CONCEPTS = (*CLASSES, "red", "green", "blue", "striped")
@@ -77,3 +78,14 @@ class Place:
 
     def files(self) -> set[str]:
         return {path.name for path in self.folder.iterdir()}
+
+
+def make_inputs(folder: Path) -> None:
+    """Save images, embeddings of them in another order, embeddings of the words, and the names of the classes."""
+    keys = make_images(folder / "images")
+    rng = np.random.default_rng(1)
+    words = rng.normal(size=(len(CONCEPTS), 6)) + 1
+    save_embeddings(folder / "words.npz", CONCEPTS, words)
+    near = [words[CLASSES.index(key.partition("/")[0])] + 0.3 * rng.normal(size=6) for key in keys]
+    save_embeddings(folder / "images.npz", keys[::-1], np.array(near[::-1]))
+    (folder / "classes.txt").write_text("\n".join(CLASSES))

@@ -9,8 +9,7 @@ import pytest
 import torch
 from ended_commands import Ended
 from PIL import Image
-from roads import save_embeddings
-from user_folder import BROKEN, CLASSES, CONCEPTS, Place, make_images
+from user_folder import BROKEN, Place, make_inputs
 
 from sing_compute.store import Store
 
@@ -48,13 +47,7 @@ def broken_transform():
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
-    keys = make_images(tmp_path / "images")
-    rng = np.random.default_rng(1)
-    words = rng.normal(size=(len(CONCEPTS), 6)) + 1
-    save_embeddings(tmp_path / "words.npz", CONCEPTS, words)
-    near = [words[CLASSES.index(key.partition("/")[0])] + 0.3 * rng.normal(size=6) for key in keys]
-    save_embeddings(tmp_path / "images.npz", keys, np.array(near))
-    (tmp_path / "classes.txt").write_text("\n".join(CLASSES))
+    make_inputs(tmp_path)
     (tmp_path / "brought_nets.py").write_text(NETS)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "brought_nets", raising=False)

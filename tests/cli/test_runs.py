@@ -10,20 +10,14 @@ import pytest
 from ended_commands import Ended
 from PIL import Image
 from roads import save_embeddings
-from user_folder import BROKEN, CLASSES, CONCEPTS, FACTORIES, PER_CLASS, Place, make_images
+from user_folder import BROKEN, CLASSES, CONCEPTS, FACTORIES, PER_CLASS, Place, make_images, make_inputs
 
 from sing_compute.store import Store
 
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
-    keys = make_images(tmp_path / "images")
-    rng = np.random.default_rng(1)
-    words = rng.normal(size=(len(CONCEPTS), 6)) + 1
-    save_embeddings(tmp_path / "words.npz", CONCEPTS, words)
-    near = [words[CLASSES.index(key.partition("/")[0])] + 0.3 * rng.normal(size=6) for key in keys]
-    save_embeddings(tmp_path / "images.npz", keys[::-1], np.array(near[::-1]))
-    (tmp_path / "classes.txt").write_text("\n".join(CLASSES))
+    make_inputs(tmp_path)
     (tmp_path / "cli_factories.py").write_text(FACTORIES)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "cli_factories", raising=False)
