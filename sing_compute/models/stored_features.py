@@ -131,7 +131,8 @@ def _read(path: Path, *names: str) -> tuple[tuple[str, ...], tuple[str, ...] | N
         read = _read_safetensors if path.suffix.lower() == ".safetensors" else _read_npz
         found, there = read(path, names)
     except (OSError, ValueError, TypeError, EOFError, BadZipFile, zlib.error, SafetensorError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = error.strerror if isinstance(error, OSError) else None
+        reason = reason or (str(error).splitlines() or [type(error).__name__])[0]
         raise WeightsError(f"--features {path}: not a readable .npz or .safetensors file ({reason})") from error
     if not {"keys", "features"} <= set(there):
         raise WeightsError(f"--features {path}: needs keys and features, has {', '.join(there) or 'nothing'}")

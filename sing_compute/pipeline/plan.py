@@ -156,7 +156,8 @@ def make_plan(
         specs, remarks = feature_models(features, heads)
         if not any(stored) and only is None:
             raise SingError(
-                "--features come without images, so CLIP's vectors must come from files: --image-embeddings and others"
+                "--features come without images, so CLIP's vectors must come from files: give --image-embeddings and "
+                "--concept-embeddings"
             )
     else:
         specs, remarks = chosen_models(models, weights, heads, preset, probe=probe, ema=ema)
