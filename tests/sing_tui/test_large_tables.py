@@ -198,9 +198,10 @@ async def test_a_sort_that_is_asked_for_while_another_table_is_read_is_kept(thre
 async def test_a_search_that_was_given_up_moves_nothing(
     three_path: Path, large: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gate, over, real = Event(), Event(), View.matches
+    begun, gate, over, real = Event(), Event(), Event(), View.matches
 
     def slow(view: View, words: str, stop=None) -> object:
+        begun.set()
         gate.wait(30)
         try:
             return real(view, words)  # superseded, it answers all the same
@@ -214,6 +215,7 @@ async def test_a_search_that_was_given_up_moves_nothing(
         await press(pilot, "down")
         burst("slash", *"owl/00020", app=app)
         await until(lambda: app.page.session.here.looked_for == "owl/00020", app)
+        await until(begun.is_set, app)  # given up before it began, it would never be over
         burst("escape", app=app)
         await until(lambda: app.page.session.typing is None, app)
         gate.set()
