@@ -10,6 +10,7 @@ from sing_compute.store.columns import Values, text_column
 from sing_compute.store.definition import Axis, TableSpec
 from sing_compute.store.place import Key, Place
 from sing_compute.store.read import located
+from sing_compute.store.table_building import row_positions
 from sing_tui.session.catalog import CONTENTS_AXIS, CONTENTS_SPEC
 from sing_tui.session.state import CONTENTS
 from sing_tui.view import column_named
@@ -60,8 +61,7 @@ class StoreCatalog:
 
     def rows(self, place: Place) -> Sequence[int]:
         """Positions of the rows of a table on their axis."""
-        table = self.open(place)
-        return range(table.length) if table.ids is None else [int(row) for row in table.ids]
+        return range(len(self._roots)) if place.table == CONTENTS else row_positions(self.store, place)
 
     def measures(self, place: Place) -> Sequence[str]:
         """Names of the columns of a table that can be compared."""

@@ -1,6 +1,6 @@
 """Build the table of a place, without comparison, from its declaration. Values are read when they are used."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -47,6 +47,22 @@ def plain_table(store: Store, place: Place, *, only: Collection[str] | None = No
         not place.along and rows.ids is None and (rows.members is not None or (parent and place.key(parent) is None))
     )
     return Table(spec, columns, len(rows), None if whole else rows.positions, rankings, rows.axis)
+
+
+def row_positions(store: Store, place: Place) -> Sequence[int]:
+    """Return the positions of a table's rows on their axis, in the order of the file; no column is read.
+
+    Args:
+        store: The results file.
+        place: The table and its items; a comparison in it is ignored.
+
+    Raises:
+        StoreError: The place lacks an item or names one that the file does not hold, or the file has no such table.
+    """
+    spec = catalogue.table(place.table)
+    _check_items(store, spec, place)
+    rows = _rows(store, spec, place, every_row=False)
+    return range(len(rows)) if rows.members is not None else list(map(int, rows.positions))
 
 
 def _check_items(store: Store, spec: TableSpec, place: Place) -> None:
