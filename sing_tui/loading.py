@@ -3,6 +3,7 @@
 Every function may be called in a thread. `stop` returns True once a newer request has superseded this one.
 """
 
+import gc
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -141,6 +142,15 @@ def read_chart(store: Store, place: Place, name: str, identity: int | None, glyp
     return chart(store, place, name, identity=identity, glyphs=glyphs)
 
 
-def import_charts(stop: Stop) -> None:
-    """Import what draws charts before the first one is asked for."""
-    import textual_plotext.plot  # noqa: F401
+def warm_up(stop: Stop, *, charts: bool, collector: bool) -> None:
+    """Do what would keep a later key waiting.
+
+    Args:
+        stop: Not asked: this takes a moment.
+        charts: Import what draws charts.
+        collector: Exempt all objects of the start from garbage collection. With them, a full collection takes 60 ms.
+    """
+    if charts:
+        import textual_plotext.plot  # noqa: F401
+    if collector:
+        gc.freeze()

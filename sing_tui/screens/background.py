@@ -1,12 +1,14 @@
 """Work of a screen in threads: a thread reads, a message carries the result to the screen, a function there draws it."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from textual.screen import Screen
 from textual.worker import get_current_worker
 
 from sing_tui.error_reporting import in_one_line
+from sing_tui.loading import warm_up
 from sing_tui.search import Stop
 
 T = TypeVar("T")
@@ -51,6 +53,15 @@ class Background:
                 self._screen.call_later(draw, result)
 
         self._screen.run_worker(job, thread=True, exclusive=exclusive, group=group, exit_on_error=False)
+
+    def warm_up(self, *, charts: bool) -> None:
+        """Do what would keep a later key waiting, once nothing else is likely to be done.
+
+        Args:
+            charts: True where charts will be drawn.
+        """
+        work = partial(warm_up, charts=charts, collector=not self._screen.app.is_headless)
+        self._screen.set_timer(IDLE, partial(self.run, "warm up", work, lambda _: None))
 
     def cancel(self, group: str) -> None:
         """Supersede the functions of a group."""

@@ -1,7 +1,6 @@
 """The table screen: it asks the session, has its tables read, and draws."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import ClassVar
 
 from textual import on
@@ -14,8 +13,7 @@ from sing_compute.store.place import Place
 from sing_tui.actions import BINDINGS, applies, footer
 from sing_tui.error_reporting import in_one_line
 from sing_tui.formats import Glyphs
-from sing_tui.loading import import_charts
-from sing_tui.screens.background import IDLE, Background
+from sing_tui.screens.background import Background
 from sing_tui.screens.dialogs import Dialogs
 from sing_tui.screens.export_runner import ExportRunner
 from sing_tui.screens.host import Host
@@ -68,8 +66,7 @@ class TableScreen(Screen[None]):
         self.draw_place()
         self.show_keys()
         self.reading.read()
-        if self.frame.wide:  # charts will be drawn next to the table
-            self.set_timer(IDLE, partial(self.background.run, "warm up", import_charts, lambda _: None))
+        self.background.warm_up(charts=self.frame.wide)  # they are drawn next to the table
 
     def on_resize(self) -> None:
         """Fit what is painted to the new size."""

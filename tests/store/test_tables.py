@@ -9,7 +9,8 @@ import pytest
 from stores import write_store
 
 import sing_compute
-from sing_compute.store import Store, Table, class_table, concept_table, model_table
+from sing_compute.store import Place, Store, Table, class_table, concept_table, model_table, open_table, table_building
+from sing_compute.store.table_building import row_positions
 
 FIGURES = ["attribute_score_abs", "image_score", "ratio_images"]
 
@@ -172,3 +173,28 @@ def test_frames_carry_every_column_with_its_unit(path: Path) -> None:
                 assert frame.attrs[column.name] == f"{column.unit}: {column.description}"
                 if not column.is_text and column.name in frame:
                     assert np.array_equal(frame[column.name], column.values.all(), equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        Place("models"),
+        Place("classes").at(model="alpha"),
+        Place("classes").at(model="alpha", subset=1),
+        Place("concepts").at(model="alpha", **{"class": 1}),
+        Place("images").at(model="alpha"),
+        Place("images").at(model="alpha", **{"class": 1}),
+    ],
+    ids=str,
+)
+def test_positions_of_rows_are_those_of_the_table_and_no_column_is_read(
+    path: Path, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with h5py.File(path, "r+") as file:
+        file["models/alpha/classes/count"][0, 0] = 0  # a class without images has no row
+    with Store(path) as store:
+        table = open_table(store, place)
+        monkeypatch.setattr(table_building, "_values", lambda *_, **__: pytest.fail("a column was read"))
+        assert list(row_positions(store, place)) == (
+            list(range(table.length)) if table.ids is None else table.ids.tolist()
+        )
