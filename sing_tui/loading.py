@@ -5,6 +5,7 @@ Every function may be called in a thread. `stop` returns True once a newer reque
 
 import gc
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -142,15 +143,21 @@ def read_chart(store: Store, place: Place, name: str, identity: int | None, glyp
     return chart(store, place, name, identity=identity, glyphs=glyphs)
 
 
-def warm_up(stop: Stop, *, charts: bool, collector: bool) -> None:
+def warm_up(catalog: StoreCatalog, stop: Stop, *, charts: bool, collector: bool) -> None:
     """Do what would keep a later key waiting.
 
     Args:
-        stop: Not asked: this takes a moment.
+        catalog: The open file. Tables with one row for each item of a group, such as that of all models, are built from many
+            small datasets: they are read once, because Backspace leads to them.
+        stop: Returns True once the screen is gone.
         charts: Import what draws charts.
         collector: Exempt all objects of the start from garbage collection. With them, a full collection takes 60 ms.
     """
     if charts:
         import textual_plotext.plot  # noqa: F401
+    for spec in catalog.tables():
+        if catalog.axis(spec.rows).group and not spec.within and not stop():
+            with suppress(SingError):  # it is said where the table is wanted
+                catalog.open(Place(spec.name))
     if collector:
         gc.freeze()

@@ -10,6 +10,7 @@ from textual.worker import get_current_worker
 from sing_tui.error_reporting import in_one_line
 from sing_tui.loading import warm_up
 from sing_tui.search import Stop
+from sing_tui.store_catalog import StoreCatalog
 
 T = TypeVar("T")
 IDLE = 0.5
@@ -54,13 +55,14 @@ class Background:
 
         self._screen.run_worker(job, thread=True, exclusive=exclusive, group=group, exit_on_error=False)
 
-    def warm_up(self, *, charts: bool) -> None:
+    def warm_up(self, catalog: StoreCatalog, *, charts: bool) -> None:
         """Do what would keep a later key waiting, once nothing else is likely to be done.
 
         Args:
+            catalog: The open file.
             charts: True where charts will be drawn.
         """
-        work = partial(warm_up, charts=charts, collector=not self._screen.app.is_headless)
+        work = partial(warm_up, catalog, charts=charts, collector=not self._screen.app.is_headless)
         self._screen.set_timer(IDLE, partial(self.run, "warm up", work, lambda _: None))
 
     def cancel(self, group: str) -> None:

@@ -66,7 +66,7 @@ class TableScreen(Screen[None]):
         self.draw_place()
         self.show_keys()
         self.reading.read()
-        self.background.warm_up(charts=self.frame.wide)  # they are drawn next to the table
+        self.background.warm_up(self.catalog, charts=self.frame.wide)  # they are drawn next to the table
 
     def on_resize(self) -> None:
         """Fit what is painted to the new size."""

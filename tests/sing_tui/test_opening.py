@@ -3,14 +3,18 @@
 import shutil
 from pathlib import Path
 
+import h5py
 import pytest
 from catalogs import place
 from driving import arrangement_of, drawn, first_cells, lines, on_screen, press, status, wish
 from stores import write_store
 
-from sing_compute.store import Store
+from sing_compute.errors import StoreError
+from sing_compute.store import Place, Store
 from sing_tui.app import Explorer, choose_theme
+from sing_tui.loading import warm_up
 from sing_tui.start import Start
+from sing_tui.store_catalog import StoreCatalog
 
 
 async def test_the_first_frame_is_painted_before_the_file_is_opened(
@@ -90,3 +94,26 @@ async def test_a_new_file_is_taken_up_and_the_place_is_kept(tmp_path: Path) -> N
         await drawn(app)
         assert "does not exist" in status(app)
         assert first_cells(app) == ["alpha", "beta", "gamma"]
+
+
+def test_warming_up_reads_the_numbers_of_all_models_once(three_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frozen: list[bool] = []
+    monkeypatch.setattr("sing_tui.loading.gc.freeze", lambda: frozen.append(True))
+    with Store(three_path) as store:
+        catalog = StoreCatalog(store)
+        warm_up(catalog, lambda: False, charts=False, collector=True)
+        monkeypatch.setattr(Store, "_figure", lambda *_: pytest.fail("a number was read again"))
+        assert catalog.open(Place("models")).length == 3
+    assert frozen == [True]
+
+
+def test_warming_up_leaves_a_damaged_table_to_whoever_opens_it(three_path: Path, tmp_path: Path) -> None:
+    path = shutil.copy(three_path, tmp_path / "damaged.h5")
+    with h5py.File(path, "r+") as file:
+        del file["models/beta/summary/nullity"]
+        file["models/beta/summary/nullity"] = "text"
+    with Store(path) as store:
+        catalog = StoreCatalog(store)
+        warm_up(catalog, lambda: False, charts=False, collector=False)
+        with pytest.raises(StoreError, match="nullity"):
+            catalog.open(Place("models"))
