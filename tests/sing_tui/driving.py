@@ -18,6 +18,7 @@ from textual.pilot import Pilot
 from textual.widget import Widget
 
 from sing_tui.app import Explorer
+from sing_tui.screens.finder import FinderScreen
 from sing_tui.session.arranging import arrangement
 from sing_tui.session.state import Arrangement
 from sing_tui.start import Start, Wish
@@ -67,7 +68,16 @@ def is_drawn(app: Explorer) -> bool:
     view, pane = app.page.view, app.page.frame.pane
     details = not pane.display or view is None or not len(view) or (pane.wanted and pane.shown.wanted == pane.wanted)
     photographs = all(photograph.rendering.name for photograph in app.screen.query(Photograph))
-    return bool(table_is_drawn(app) and details and photographs)
+    opening = any(worker.group in ("look", "open") and not worker.is_finished for worker in app.workers)
+    return bool(table_is_drawn(app) and details and photographs and not opening)
+
+
+def is_answered(app: Explorer) -> bool:
+    """Return True if the screen in front shows what the last key asked for, be it the table, the finder or another one."""
+    screen = app.screen
+    if isinstance(screen, FinderScreen):
+        return screen.answered == screen.generation
+    return screen is not app.page or table_is_drawn(app)
 
 
 async def drawn(app: Explorer) -> None:
@@ -78,14 +88,14 @@ async def drawn(app: Explorer) -> None:
 
 
 async def press(pilot: Pilot, *keys: str) -> None:
-    """Press keys, waiting after each until the screen shows what it asks for; details follow later (`drawn`)."""
+    """Press keys, waiting after each until the screen in front shows what it asks for; details follow later (`drawn`)."""
     app = pilot.app
     for key in keys:
         name = _character_to_key(key) if len(key) == 1 else key
         app.post_message(Key(name, key if len(key) == 1 else None))
         await pilot.pause()
         if isinstance(app, Explorer) and app.is_running:
-            await until(lambda: app.page is None or app.screen is not app.page or table_is_drawn(app), app)
+            await until(lambda: app.page is None or is_answered(app), app)
 
 
 def burst(*keys: str, app: Explorer) -> None:

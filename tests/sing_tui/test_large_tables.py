@@ -60,8 +60,7 @@ async def test_places_are_worked_out_beside_the_screen_which_shows_dots_meanwhil
         await press_only(pilot, "down")
         assert app.screen.table.cursor == 1  # it goes on answering
         gate.set()
-        await drawn(app)
-        assert not any("…" in line for line in lines(app)[3:-2])
+        await until(lambda: not any("…" in line for line in lines(app)[3:-2]), app)
         values = [shown(app, f"image_score.{model}")[0] for model in MODELS]
         line = app.screen.view.order[1]
         expected = [places(values[0])[line] - places(other)[line] for other in values[1:]]
