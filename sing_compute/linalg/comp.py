@@ -74,7 +74,7 @@ def comp(
     _check(vectors, atoms, sizes, usable)
     parts = [
         _comp(rows.double(), atoms, sizes, coherence, nonnegative=nonnegative, usable=usable, screen=screen)
-        for rows in vectors.split(ROWS)
+        for rows in torch.split(vectors, ROWS)
         if len(rows)
     ]
     return _joined(parts, sizes, vectors)
@@ -103,7 +103,7 @@ def top_k(
     sizes = sorted(set(sizes))
     _check(vectors, atoms, sizes, usable)
     parts = []
-    for rows in vectors.split(ROWS):
+    for rows in torch.split(vectors, ROWS):
         if not len(rows):
             break
         picks = torch.zeros(len(rows), 0, dtype=torch.long, device=rows.device)
@@ -133,12 +133,12 @@ def distinct(atoms: Tensor, *, cosine: float = 1 - 1e-6) -> Int64[Tensor, " atom
     count, dim = atoms.shape
     generator = torch.Generator().manual_seed(0)
     basis = torch.linalg.qr(torch.randn(dim, min(dim, _DIRECTIONS), generator=generator, dtype=torch.float64))[0]
-    shadows = torch.cat([part.to("cpu", torch.float64) @ basis for part in atoms.split(8192)]).numpy()
+    shadows = torch.cat([part.to("cpu", torch.float64) @ basis for part in torch.split(atoms, 8192)]).numpy()
     reach = float(np.sqrt(2 - 2 * cosine)) * (1 + 1e-6) + 1e-6  # a projection makes no distance larger
     pairs = torch.from_numpy(KDTree(shadows).query_pairs(reach, output_type="ndarray"))
     near = [
         pair
-        for pair in pairs.split(65536)
+        for pair in torch.split(pairs, 65536)
         for pair in [pair[(atoms[pair[:, 0]].double() * atoms[pair[:, 1]].double()).sum(1).cpu() >= cosine]]
     ]
     same = torch.cat(near).numpy() if near else np.empty((0, 2), np.int64)
@@ -244,7 +244,7 @@ def _check(vectors: Tensor, atoms: Tensor, sizes: Sequence[int], usable: Tensor 
         raise ValueError(f"{sizes[-1] if sizes else 'no'} atoms for each vector: the dictionary has {count:,}")
     if not vectors.isfinite().all():
         raise ValueError("a vector has a number that is not finite")
-    for start, part in zip(range(0, len(atoms), 8192), atoms.split(8192), strict=True):
+    for start, part in zip(range(0, len(atoms), 8192), torch.split(atoms, 8192), strict=True):
         length = torch.linalg.vector_norm(part.float(), dim=1)
         wrong = (~((length - 1).abs() < 1e-2)).nonzero()
         if len(wrong):

@@ -53,7 +53,7 @@ def best_atoms(
         in_question = (values[:, column] + within >= best).nonzero()[:, 0]
         if not len(in_question):
             break
-        for rows in in_question.split(256):
+        for rows in torch.split(in_question, 256):
             scores, numbers = _exact(
                 queries[rows], atoms, blocks[rows, column], barred[rows], usable, both_signs=both_signs
             )
@@ -100,7 +100,7 @@ def _search(
     values = torch.empty(len(queries), 0, dtype=torch.float64, device=device)
     blocks = torch.empty(len(queries), 0, dtype=torch.long, device=device)
     with _sums_in_float32():
-        for start, part in zip(range(0, len(atoms), size), atoms.split(size), strict=True):
+        for start, part in zip(range(0, len(atoms), size), torch.split(atoms, size), strict=True):
             scores = low @ part.to(device, screen).T
             if both_signs:
                 scores.abs_()
@@ -138,7 +138,7 @@ def _error(queries: Tensor, best: Tensor, screen: torch.dtype) -> Tensor:
     products by at most d v |q| |g|, rounding the sum by u times the sum.
     """
     rounding, adding = _ROUNDING[screen], queries.shape[1] * min(_ROUNDING[screen], 2.0**-24)
-    length = torch.linalg.vector_norm(queries, dim=1) * _LONGEST
+    length: Tensor = torch.linalg.vector_norm(queries, dim=1) * _LONGEST
     return 1.05 * ((2 * rounding + adding) * length + rounding * best.abs().nan_to_num(posinf=0.0)) + 1e-300
 
 
