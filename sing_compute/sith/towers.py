@@ -184,7 +184,8 @@ def _timm_end(visual: Any) -> tuple[nn.Module, list[tuple[Tensor, Tensor | None]
         raise TowerError(
             "its pooling attends to the tokens and has an MLP (attn_pool): no linear map leads to the joint space"
         )
-    norms: list[nn.Module] = [norm for norm in (trunk.norm, getattr(trunk, "fc_norm", None)) if not _is_identity(norm)]
+    candidates = (trunk.norm, getattr(trunk, "fc_norm", None))
+    norms = [norm for norm in candidates if isinstance(norm, nn.Module) and not _is_identity(norm)]
     if len(norms) != 1:
         raise TowerError(f"{len(norms)} norms stand before the joint space, wanted one")
     behind = [getattr(trunk, "head", None), *getattr(visual.head, "children", list)()]
