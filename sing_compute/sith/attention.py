@@ -1,6 +1,6 @@
 """The linear part of an attention layer: what its heads read, write, and which singular vectors their product has."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float64, Int64
@@ -24,6 +24,8 @@ class AttentionLayer:
     """Scale of the norm before the layer."""
     beta: Float64[Tensor, " dim"]
     """Shift of that norm."""
+    layer_scale: Float64[Tensor, " dim"]
+    """Factor of each channel behind the output weights, which `write` and `write_bias` include."""
 
     @property
     def heads(self) -> int:
@@ -50,6 +52,7 @@ class AttentionLayer:
             self.write_bias - self.write_bias.mean(),
             torch.ones_like(self.gamma),
             torch.zeros_like(self.beta),
+            self.layer_scale,
         )
 
 
@@ -85,17 +88,3 @@ def decompose(layer: AttentionLayer, *, stored_dtype: torch.dtype = torch.float3
     dim = layer.read.shape[1]
     cutoff = dim * torch.finfo(stored_dtype).eps * values[:, :1]
     return HeadVectors(values, left * sign, right * sign, (values > cutoff).sum(1))
-
-
-def scaled(layer: AttentionLayer, vectors: HeadVectors, factors: Float64[Tensor, "head rank"]) -> AttentionLayer:
-    """Return the layer with each singular value multiplied by a factor; the constant stays.
-
-    Args:
-        layer: The layer that was decomposed, folded or not.
-        vectors: Its decomposition.
-        factors: Factor of each singular value; 1 changes nothing.
-    """
-    change = (layer.write @ vectors.right.mT * (factors - 1)[:, None]) @ vectors.right
-    write = layer.write + change
-    bias = layer.write_bias - (layer.read_bias[:, None] @ change)[:, 0].sum(0)
-    return replace(layer, write=write, write_bias=bias)

@@ -82,11 +82,11 @@ def attention_layers(visual: nn.Module) -> list[AttentionLayer]:
     Raises:
         TowerError: The tower has no attention heads, or they are not linear; the message names the reason.
     """
-    blocks = _blocks(visual)
+    blocks = attention_blocks(visual)
     layers = []
     for number, block in enumerate(blocks):
         try:
-            native = hasattr(block, "ln_1")
+            native = is_native(block)
             layer = _native_layer(block) if native else _timm_layer(block)
             _check(layer, block, native=native)
         except TowerError as error:
@@ -95,7 +95,15 @@ def attention_layers(visual: nn.Module) -> list[AttentionLayer]:
     return layers
 
 
-def _blocks(visual: nn.Module) -> Sequence[nn.Module]:
+def attention_blocks(visual: nn.Module) -> Sequence[nn.Module]:
+    """Return the blocks of an image tower whose `attn` is an attention layer, from the first to the last.
+
+    Args:
+        visual: `visual` of a CLIP of open_clip.
+
+    Raises:
+        TowerError: It has none.
+    """
     blocks = getattr(getattr(visual, "transformer", None), "resblocks", None)
     if blocks is None:
         blocks = getattr(getattr(visual, "trunk", None), "blocks", None)
@@ -105,6 +113,11 @@ def _blocks(visual: nn.Module) -> Sequence[nn.Module]:
             f"its image tower ({name}) has no attention heads in every layer: SITH reads vision transformers"
         )
     return list(blocks)
+
+
+def is_native(block: nn.Module) -> bool:
+    """Return True for a block of open_clip's own transformer, False for one of timm's."""
+    return hasattr(block, "ln_1")
 
 
 def _native_layer(block: Any) -> AttentionLayer:
@@ -169,12 +182,11 @@ def _layer(
         read, read_bias = read * _double(head_scale)[:, None, None], read_bias * _double(head_scale)[:, None]
     write = _double(out.weight).reshape(dim, heads, rank).permute(1, 2, 0)
     bias = torch.zeros(dim, dtype=torch.float64) if out.bias is None else _double(out.bias)
-    scale = getattr(layer_scale, "gamma", layer_scale)
-    if isinstance(scale, Tensor):
-        write, bias = write * _double(scale), bias * _double(scale)
-    elif not _is_identity(layer_scale):
+    after = getattr(layer_scale, "gamma", layer_scale)
+    if not isinstance(after, Tensor) and not _is_identity(layer_scale):
         raise TowerError(f"{type(layer_scale).__name__} follows the attention: its effect is not known")
-    return AttentionLayer(read.contiguous(), read_bias, write.contiguous(), bias, gamma, beta)
+    scale = _double(after) if isinstance(after, Tensor) else torch.ones(dim, dtype=torch.float64)
+    return AttentionLayer(read.contiguous(), read_bias, (write * scale).contiguous(), bias * scale, gamma, beta, scale)
 
 
 def _timm_end(visual: Any) -> tuple[nn.Module, list[tuple[Tensor, Tensor | None]]]:

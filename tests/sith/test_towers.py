@@ -12,7 +12,8 @@ from torch.nn.functional import layer_norm
 from towers_of_clip import LINEAR, POOLED, REFUSED, native
 
 from sing_compute.errors import TowerError
-from sing_compute.sith.attention import AttentionLayer, decompose, scaled
+from sing_compute.sith.attention import AttentionLayer, decompose
+from sing_compute.sith.editing import scale_vectors
 from sing_compute.sith.towers import attention_layers, read_tower
 
 BOUNDS = {torch.float32: 1e-5, torch.float64: 1e-12}
@@ -71,7 +72,12 @@ def random_layer(heads: int = 3, dim: int = 40, rank: int = 8) -> AttentionLayer
         "write_bias": (dim,),
     }
     parts = {name: torch.randn(shape, dtype=torch.float64) for name, shape in numbers.items()}
-    return AttentionLayer(**parts, gamma=torch.rand(dim).double() + 0.5, beta=torch.randn(dim).double())
+    return AttentionLayer(
+        **parts,
+        gamma=torch.rand(dim).double() + 0.5,
+        beta=torch.randn(dim).double(),
+        layer_scale=torch.ones(dim).double(),
+    )
 
 
 def test_singular_vectors_are_those_of_the_dense_product() -> None:
@@ -100,20 +106,20 @@ def test_vectors_of_rounding_are_not_counted() -> None:
     assert found.ranks.tolist() == [8, 5, 0]
 
 
+@pytest.mark.parametrize("family", [name for name in LINEAR if name != "vit gap"])
 @torch.inference_mode()
-def test_factors_of_one_change_no_bit_and_others_scale_what_a_vector_writes() -> None:
-    layer = random_layer()
-    vectors = decompose(layer)
-    same = scaled(layer, vectors, torch.ones(3, 8).double())
-    assert torch.equal(same.write, layer.write)
-    assert torch.equal(same.write_bias, layer.write_bias)
-    factors = torch.ones(3, 8).double()
+def test_an_edited_layer_adds_the_scaled_vectors_and_the_same_constant(family: str) -> None:
+    tower = LINEAR[family]().double()
+    before = attention_layers(tower)[0]
+    factors = torch.ones(before.read_bias.shape).double()
     factors[1, 2], factors[2, 0] = 0.0, -1.5
-    edited = scaled(layer, vectors, factors)
-    for head in range(3):
+    vectors = decompose(before.folded())
+    scale_vectors(tower, {0: factors})
+    after = attention_layers(tower)[0].folded()
+    for head in range(before.heads):
         expected = vectors.left[head].T * (factors * vectors.values)[head] @ vectors.right[head]
-        assert torch.allclose(edited.read[head] @ edited.write[head], expected, atol=1e-12)
-    assert torch.allclose(edited.constant, layer.constant, atol=1e-12)
+        assert torch.allclose(after.read[head] @ after.write[head], expected, atol=1e-12)
+    assert torch.allclose(after.constant, before.folded().constant, atol=1e-12)
 
 
 @pytest.mark.parametrize("family", LINEAR)
