@@ -29,6 +29,10 @@ class TranslatorError(SingError):
     """A translator cannot be fitted on these images, or its file cannot be used."""
 
 
+class TowerError(SingError):
+    """The heads of a CLIP image tower cannot be read as linear maps."""
+
+
 class StoppedError(Exception):
     """A signal has stopped the run, and its finished work is stored. This is no mistake of the user."""
 
