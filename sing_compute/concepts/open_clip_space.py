@@ -212,8 +212,10 @@ def _may_need_transformers(name: str, architecture: str) -> bool:
     """Return True if the text tower may be one of transformers."""
     if name.startswith("local-dir:"):
         return _names_hub(Path(name.partition(":")[2]))
+    if name.startswith("hf-hub:"):
+        return True
     config: dict[str, Any] = import_open_clip().get_model_config(architecture) or {}
-    return name.startswith("hf-hub:") or "hf_model_name" in config.get("text_cfg", {})
+    return "hf_model_name" in config.get("text_cfg", {})
 
 
 def _names_hub(folder: Path) -> bool:

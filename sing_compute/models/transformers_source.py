@@ -130,17 +130,18 @@ def _network(spec: ModelSpec, repository: Repository) -> tuple[nn.Module, Loaded
 
     options: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
     config = AutoConfig.from_pretrained(repository.folder, **options)
-    kind, place, loaded = AutoModelForImageClassification, repository.folder, LoadedWeights()
+    kind, loaded = AutoModelForImageClassification, LoadedWeights()
+    place: Path | None = repository.folder
     if spec.weights is not None:
         checkpoint = read_checkpoint(spec.weights, ema=spec.ema)
         empty: nn.Module = kind.from_config(config, trust_remote_code=False)
         state = fit_names(checkpoint.state, empty)
         loaded = describe_weights(checkpoint, state, spec, spec.weights)
         kind, place, options = type(empty), None, {"state_dict": state}
-    elif not any((place / name).is_file() for name in WEIGHTS):
+    elif not any((repository.folder / name).is_file() for name in WEIGHTS):
         raise WeightsError(f"--model {spec.spec}: there are no weights ({' or '.join(WEIGHTS[::2])}) in the folder")
     else:
-        loaded.declared = _declared(place)
+        loaded.declared = _declared(repository.folder)
     # transformers loads, because it knows names that tensors had in its earlier versions; what it leaves out is refused here.
     network: nn.Module
     network, found = kind.from_pretrained(
