@@ -39,7 +39,13 @@ def test_importing_stays_light(code: str, banned: tuple[str, ...]) -> None:
 
 
 def test_open_clip_loads_transformers_only_for_its_towers_and_these_work(tmp_path: Path) -> None:
-    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8, "vocab_size": 20}
+    sizes = {
+        "hidden_size": 8,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 8,
+        "vocab_size": 20,
+    }
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "roberta", **sizes}))
     code = f"""
 import sys

@@ -99,7 +99,8 @@ def create_from_factory(spec: ModelSpec) -> nn.Module:
         ) from error
     factory = getattr(module, attribute, None)
     if not callable(factory):
-        raise SingError(f"--model {spec.spec}: {module_name} has no function {attribute!r}")
+        hint = f"; a model on the hub is hf-hub:{attribute}" if "/" in attribute else ""
+        raise SingError(f"--model {spec.spec}: {module_name} has no function {attribute!r}{hint}")
     if isinstance(factory, nn.Module):
         network: object = factory
     else:

@@ -90,10 +90,13 @@ def _explain(spec: ModelSpec, error: Exception) -> SingError:
     import timm
 
     architecture, _, tag = spec.spec.partition(".")
+    if "/" in spec.spec and ":" not in spec.spec:
+        return SingError(
+            f"unknown model {spec.spec!r}: on the hub it is hf-hub:{spec.spec}, in a folder local-dir:{spec.spec}"
+        )
     if "Unknown model" in str(error):
         near = difflib.get_close_matches(architecture, timm.list_models(), n=5, cutoff=0.6)
         hint = f"; near: {', '.join(near)}" if near else ""
-        hint = f"; on the hub: hf-hub:{spec.spec}" if "/" in spec.spec else hint
         return SingError(f"unknown model {spec.spec!r}{hint}. Your own network: --model module:factory")
     if "Invalid pretrained tag" in str(error):
         tags = [name.partition(".")[2] for name in timm.list_pretrained(f"{architecture}.*")]
