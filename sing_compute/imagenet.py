@@ -5,15 +5,15 @@ import unicodedata
 from collections.abc import Sequence
 from functools import cache
 
+from sing_compute.open_clip_import import import_open_clip
+
 IMAGENET_CLASSES = 1000
 _WNID = re.compile(r"n\d{8}", re.IGNORECASE)
 
 
 def imagenet_names() -> list[str]:
     """Return the 1,000 ImageNet class names that CLIP prompts use, in the order of the sorted WordNet ids."""
-    from open_clip import IMAGENET_CLASSNAMES
-
-    return [str(name) for name in IMAGENET_CLASSNAMES]
+    return [str(name) for name in import_open_clip().IMAGENET_CLASSNAMES]
 
 
 @cache

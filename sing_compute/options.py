@@ -11,7 +11,7 @@ _OPTIONS = (
         "models",
         multiple=True,
         metavar="[NAME=]SPEC",
-        help="Classifier: a timm name, local-dir:FOLDER, or module:factory. Repeatable.",
+        help="Classifier: a timm name, local-dir:FOLDER or hf-hub:ORG/REPO (timm, transformers), or module:factory. Repeatable.",
     ),
     click.option(
         "--weights",
@@ -37,6 +37,21 @@ _OPTIONS = (
         metavar="FILE",
         help="Linear head (weight, bias) for each --model that is a backbone, in order; '-' for none. With --preset one more: "
         "the head of DINOv2-L first.",
+    ),
+    click.option(
+        "--head-of",
+        "heads_of",
+        multiple=True,
+        metavar="NAME",
+        help="Layer that is the head of a network with several heads, for each --model, in order; '-' for none.",
+    ),
+    click.option(
+        "--transform",
+        "transforms",
+        multiple=True,
+        metavar="SETTINGS",
+        help="Preprocessing by timm's names, size=224,crop=0.875,interpolation=bilinear,mean=0.5,std=0.5 or a part of it: one "
+        "for all --model, or one for each in order; '-' for its own.",
     ),
     click.option(
         "--only",

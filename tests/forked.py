@@ -18,7 +18,9 @@ import fcntl, json, os, sys, termios
 import torch
 torch.set_num_threads(1)  # no thread pool before the forks
 import sing_compute.cli, sing_compute.pipeline.plan, sing_compute.pipeline.closing_table, sing_compute.pipeline.run
-import timm.data, open_clip, safetensors.torch
+import timm.data, safetensors.torch
+from sing_compute.open_clip_import import import_open_clip
+import_open_clip()
 
 def compute(order):
     os.setsid()

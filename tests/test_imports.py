@@ -1,5 +1,6 @@
 """Imports and the headless paths load no heavy module, checked in a fresh interpreter."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +36,31 @@ def loaded_after(code: str) -> set[str]:
 )
 def test_importing_stays_light(code: str, banned: tuple[str, ...]) -> None:
     assert loaded_after(code).isdisjoint(banned)
+
+
+def test_open_clip_loads_transformers_only_for_its_towers_and_these_work(tmp_path: Path) -> None:
+    sizes = {
+        "hidden_size": 8,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 8,
+        "vocab_size": 20,
+    }
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "roberta", **sizes}))
+    code = f"""
+import sys
+from sing_compute.open_clip_import import add_transformers, import_open_clip
+open_clip = import_open_clip()
+assert "transformers" not in sys.modules
+kind = open_clip.model.HFTextEncoder
+add_transformers()
+import torch
+tower = kind({str(tmp_path)!r}, output_dim=4, pooler_type="mean_pooler", proj_type="linear", pretrained=False).eval()
+tokens = torch.tensor([[5, 6, 7]])
+states = tower.transformer(input_ids=tokens, attention_mask=torch.ones(1, 3)).last_hidden_state
+assert torch.allclose(tower(tokens), tower.proj(states.mean(dim=1)), atol=1e-6)
+"""
+    assert "transformers" in loaded_after(code)
 
 
 def test_headless_export_loads_neither_torch_nor_the_screen(tmp_path: Path) -> None:

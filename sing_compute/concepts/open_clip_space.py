@@ -14,6 +14,7 @@ from sing_compute.errors import ConceptsError
 from sing_compute.fingerprints import state_sha256
 from sing_compute.hubs import connection_problem, first_line, hub_access
 from sing_compute.linalg.angles import unit
+from sing_compute.open_clip_import import add_transformers, import_open_clip
 from sing_compute.precision import FLOAT32, computing_in
 from sing_compute.transform_results import preprocessing_text
 
@@ -37,7 +38,7 @@ class OpenClipSpace:
             ConceptsError: Unknown architecture or tag, weights that cannot be loaded, or a file of an architecture whose tags
                 were trained with different settings.
         """
-        import open_clip
+        open_clip = import_open_clip()
         from open_clip.transform import PreprocessCfg, image_transform_v2
 
         architecture, pretrained, known_as = name, None, ""
@@ -53,6 +54,8 @@ class OpenClipSpace:
                 problem = f"no tag or file {pretrained!r}" if pretrained else "write ARCH/PRETRAINED"
                 tags = ", ".join(open_clip.list_pretrained_tags_by_model(architecture)) or "none, give a file"
                 raise ConceptsError(f"--clip {name}: {problem}; {architecture} has the tags: {tags}")
+        if _may_need_transformers(name, architecture):
+            add_transformers()
         settings, reason_for_settings = _settings(name, architecture, pretrained, known_as)
         try:
             # The activation must be the one that the weights were trained with; open_clip only warns where they differ.
@@ -166,8 +169,7 @@ def _settings(name: str, architecture: str, pretrained: str | None, known_as: st
     Raises:
         ConceptsError: The tags of a file's architecture differ in their settings, or there is no such tag.
     """
-    import open_clip
-
+    open_clip = import_open_clip()
     if pretrained is None:
         return _Settings(), "the folder's or repository's own configuration"
     config = open_clip.get_pretrained_cfg(architecture, pretrained)
@@ -206,11 +208,26 @@ def _settings_of(config: Mapping[str, Any]) -> _Settings:
     )
 
 
+def _may_need_transformers(name: str, architecture: str) -> bool:
+    """Return True if the text tower may be one of transformers."""
+    if name.startswith("local-dir:"):
+        return _names_hub(Path(name.partition(":")[2]))
+    if name.startswith("hf-hub:"):
+        return True
+    config: dict[str, Any] = import_open_clip().get_model_config(architecture) or {}
+    return "hf_model_name" in config.get("text_cfg", {})
+
+
+def _names_hub(folder: Path) -> bool:
+    """Return True if a folder names something of transformers, which may be on the hub."""
+    try:
+        return "hf_" in (folder / "open_clip_config.json").read_text()
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
 def _may_need_hub(name: str, pretrained: str | None) -> bool:
     """Return True if weights or tokenizer may come from a hub: False for a file, and for a folder that names nothing there."""
     if name.startswith("local-dir:"):
-        try:
-            return "hf_" in (Path(name.partition(":")[2]) / "open_clip_config.json").read_text()
-        except (OSError, UnicodeDecodeError):
-            return False
+        return _names_hub(Path(name.partition(":")[2]))
     return not (pretrained and Path(pretrained).is_file())

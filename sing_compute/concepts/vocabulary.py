@@ -9,6 +9,7 @@ from unicodedata import normalize
 
 from sing_compute.datafiles import data_path
 from sing_compute.errors import ConceptsError
+from sing_compute.open_clip_import import import_open_clip
 
 BUILT_IN = {"attributes": "vocabularies/attributes.tsv", "words": "vocabularies/tokenizer_words.txt"}
 """Vocabularies that come with the package, by name, and their files below `data/`."""
@@ -80,10 +81,9 @@ def tokenizer_words() -> list[str]:
     a quarter as many. This rule also removes some real words (`city`, `king`), and fragments, names and hashtags
     remain. It loads torch, because open_clip does; it is called only to make the file and to test it.
     """
-    from open_clip.tokenizer import SimpleTokenizer  # type: ignore[import-untyped, unused-ignore]
-
+    tokenizer = import_open_clip().SimpleTokenizer()
     ending = re.compile("[a-z]{3,}</w>")
-    tokens = [token.removesuffix("</w>") for token in SimpleTokenizer().encoder if ending.fullmatch(token)]
+    tokens = [token.removesuffix("</w>") for token in tokenizer.encoder if ending.fullmatch(token)]
     known = set(tokens)
     begins = Counter(token[:cut] for token in tokens for cut in range(3, len(token)))
     ends = Counter(token[cut:] for token in tokens for cut in range(1, len(token) - 2) if token[:cut] not in known)

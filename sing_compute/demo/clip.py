@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, log_softmax
 
 from sing_compute.demo.scenes import ATTRIBUTES, PIXELS, Scene, draw, random_scenes
+from sing_compute.open_clip_import import import_open_clip
 
 MODEL_CONFIG: dict[str, Any] = {
     "embed_dim": 64,
@@ -92,7 +93,7 @@ def train_clip(*, steps: int, batch: int, drawings: int, seed: int, say: Callabl
         seed: Seed of scenes, drawings, weights, captions and order.
         say: Is called with a line every 100 steps.
     """
-    import open_clip
+    open_clip = import_open_clip()
 
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
@@ -147,7 +148,7 @@ def zero_shot(model: nn.Module, scenes: Sequence[Scene], images: Tensor) -> dict
     Returns:
         Accuracy of each attribute, from 0 to 1.
     """
-    import open_clip
+    open_clip = import_open_clip()
 
     tokenizer = open_clip.SimpleTokenizer(context_length=MODEL_CONFIG["text_cfg"]["context_length"])
     image_vectors = torch.cat([model.encode_image(part, normalize=True) for part in images.split(256)])  # type: ignore[operator]

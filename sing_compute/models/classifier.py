@@ -1,33 +1,24 @@
 """Load classifiers. Whatever the source, the result is a network in evaluation mode with its head, transform and provenance."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from sing_compute.errors import HeadError
-from sing_compute.fingerprints import file_sha256, state_sha256
 from sing_compute.foreign_code import guarding
 from sing_compute.linalg.null_space import stored_precision
-from sing_compute.models.backbone import HeadedBackbone, read_head
-from sing_compute.models.checkpoint_files import checkpoint_sha256
-from sing_compute.models.factory_source import create_from_factory, set_lazy_layers
+from sing_compute.models.backbone import HeadedBackbone
+from sing_compute.models.checkpoint_loading import Facts
+from sing_compute.models.chosen_head import ChosenHead
 from sing_compute.models.function_check import CHANNELS_LAST, check_function, lay_out
 from sing_compute.models.head import FeatureTap, find_head, head_parameters, logits_of
 from sing_compute.models.map_search import find_map
+from sing_compute.models.preprocessing import Transform
 from sing_compute.models.spatial_map import MapTap, even_positions
 from sing_compute.models.spec import ModelSpec
-from sing_compute.models.timm_source import classes_of, create_timm, timm_labels, weights_source
-from sing_compute.models.user_transform import has_layer_transform, own_transform
-from sing_compute.models.weights import Checkpoint, fit_names, load_strictly, read_checkpoint
 from sing_compute.precision import FLOAT32, computing_in
-from sing_compute.transform_results import preprocessing_text
-
-Transform = Callable[[Any], Any]
 
 
 @dataclass(slots=True)
@@ -38,7 +29,7 @@ class Classifier:
     network: nn.Module
     transform: Transform
     """Makes a tensor (channel, height, width) of a PIL image; a user's own may return it in another form (`image_tensor`)."""
-    provenance: dict[str, str | int | float]
+    provenance: Facts
     """Origin and fingerprints, as they are stored with the results."""
     labels: tuple[list[str], list[str] | None] | None = None
     """Class names and, where known, WordNet ids in logit order, from the checkpoint's own configuration."""
@@ -52,6 +43,10 @@ class Classifier:
     """Order of an image's values in memory in which the network runs, a key of `MEMORY_FORMATS`; `attach` chooses it."""
     remarks: list[str] = field(default_factory=list)
     """Lines that are said at the start: choices that were made for the user."""
+    warnings: list[str] = field(default_factory=list)
+    """Lines that are said, stored and repeated with the figures of the model."""
+    chosen_head: ChosenHead | None = None
+    """Hooks that make one head of several the network's answer; None where its own answer counts."""
     _tap: FeatureTap | None = None
 
     @property
@@ -76,6 +71,9 @@ class Classifier:
             self.memory_format, logits = check_function(self.network, batch)
             batch = lay_out(batch, self.memory_format)
             name, module = find_head(self.network, batch, expected=logits)
+            if self.chosen_head is not None:
+                self.chosen_head.check_found(name)
+                self.warnings = self.chosen_head.warnings()
         except HeadError as error:
             raise HeadError(f"{self.name}: {error}") from error
         self._tap = FeatureTap(module)
@@ -150,150 +148,15 @@ def load_classifier(spec: ModelSpec, *, probe: bool = False) -> Classifier:
         from sing_compute.models.stored_features import load_stored
 
         return load_stored(spec)[0]
-    return _from_factory(spec) if spec.is_factory else _from_timm(spec, probe=probe)
+    if spec.is_factory:
+        from sing_compute.models.factory_source import load_own
 
+        return load_own(spec)
+    from sing_compute.models.timm_source import load_timm
+    from sing_compute.models.transformers_source import load_transformers, transformers_repository
 
-def _from_timm(spec: ModelSpec, *, probe: bool) -> Classifier:
-    from timm.data import create_transform, resolve_data_config
+    repository = transformers_repository(spec)
+    if repository is not None:
+        return load_transformers(spec, repository)
 
-    source = weights_source(spec)
-    checkpoint = None if source is None else read_checkpoint(source, ema=spec.ema)
-    network = create_timm(spec, with_weights=source is None)
-    usual = getattr(network, "num_classes", 0)
-    own = classes_of(checkpoint.state, network) if checkpoint else None
-    if own is not None:
-        network = create_timm(spec, with_weights=False, classes=own)
-    config = dict(network.pretrained_cfg)  # type: ignore[arg-type]
-    loaded = _load_weights(network, checkpoint, spec, source)
-    if own is not None and source is not None:
-        loaded.facts["classes_from"] = source.name
-        loaded.remarks.append(f"{own} classes, as the head in {source}; {spec.spec} has {usual}")
-    settings = resolve_data_config(model=network)
-    transform = create_transform(**settings, is_training=False)
-    labels = timm_labels(network, config)
-    classes = getattr(network, "num_classes", 0)
-    if labels is not None and len(labels[0]) != classes:
-        labels = None
-    if spec.head is not None and classes:
-        raise HeadError(
-            f"{spec.name}: {spec.spec} has a head of its own ({classes} classes); --head is for backbones without"
-        )
-    if not classes:
-        if spec.head is None and not probe:
-            raise HeadError(
-                f"{spec.name}: {spec.spec} is a backbone without a head; give --head FILE (weight and bias), "
-                "or fit one on the labels with --probe"
-            )
-        network, labels = HeadedBackbone(network, tokens=spec.tokens), None
-    facts = loaded.facts | _put_head(network, spec, loaded.declared)
-    tag = config.get("tag")
-    facts["tag"] = (
-        f"{config.get('architecture', spec.spec)}{f'.{tag}' if tag else ''}" if spec.weights is None else "file"
-    )
-    named = f"{config.get('architecture', spec.spec)}{f'.{tag}' if tag else ''}"
-    doubt = "" if spec.weights is None else ", because a file of weights does not say its own"
-    facts |= _preprocessing(settings, f"timm's configuration of {named}{doubt}")
-    facts["origin"] = str(config.get("hf_hub_id") or config.get("url") or "")
-    provenance = _provenance(spec, network) | facts
-    return Classifier(
-        spec.name, network.eval(), transform, provenance, labels, loaded.declared, True, remarks=loaded.remarks
-    )
-
-
-def _from_factory(spec: ModelSpec) -> Classifier:
-    from timm.data import create_transform, resolve_data_config
-
-    network = create_from_factory(spec)
-    transform = own_transform(network)
-    remarks: list[str] = []
-    settings: dict[str, Any] = {}
-    if transform is None:
-        with guarding(f"--model {spec.spec}: timm cannot make a transform of its pretrained_cfg"):
-            settings = resolve_data_config(model=network)
-            transform = create_transform(**settings, is_training=False)
-        if has_layer_transform(network):
-            size = "x".join(str(side) for side in settings["input_size"])
-            remarks.append(
-                f"its layer `transform` is no preprocessing, so timm's is used: {size}, {settings['interpolation']}, crop "
-                f"{settings['crop_pct']}"
-            )
-    lazy = set_lazy_layers(network, transform, spec)
-    checkpoint = None if spec.weights is None else read_checkpoint(spec.weights, ema=spec.ema)
-    loaded = _load_weights(network, checkpoint, spec, spec.weights)
-    if spec.head is not None:
-        network = HeadedBackbone(network)
-    facts = loaded.facts | _put_head(network, spec, loaded.declared) | {"tag": spec.spec}
-    if settings:
-        facts |= _preprocessing(
-            settings, "timm's default, or the network's pretrained_cfg: it has no `transform` of its own"
-        )
-    else:
-        shown = " ".join(repr(transform).split())
-        facts["preprocessing"] = shown if len(shown) <= _SHOWN else shown[: _SHOWN - 3] + "..."
-        facts["preprocessing_from"] = "the network's own `transform`"
-    if lazy and checkpoint is None:
-        facts["note"] = "its lazy layers have random weights: no --weights were given that hold them"
-    provenance = _provenance(spec, network) | facts
-    return Classifier(
-        spec.name, network.eval(), transform, provenance, declared=loaded.declared, remarks=remarks + loaded.remarks
-    )
-
-
-_SHOWN = 300
-"""Most characters of a transform's own description that are stored."""
-
-
-def _preprocessing(settings: Mapping[str, Any], source: str) -> dict[str, str | int | float]:
-    """Return how images become tensors, and where that is from, as they are stored.
-
-    Args:
-        settings: timm's, by its names.
-        source: Where they are from.
-    """
-    text = preprocessing_text(
-        settings["input_size"], settings["interpolation"], settings["crop_pct"], settings["mean"], settings["std"]
-    )
-    return {"preprocessing": text, "preprocessing_from": source}
-
-
-def _put_head(network: nn.Module, spec: ModelSpec, declared: dict[str, torch.dtype]) -> dict[str, str | int | float]:
-    """Put the head from the user's file on the network, if there is one, and return its part of the provenance."""
-    if spec.head is None:
-        return {}
-    assert isinstance(network, HeadedBackbone)
-    weight, bias = read_head(spec.head)
-    network.put(weight, bias, str(spec.head))
-    declared["head.weight"] = weight.dtype
-    facts: dict[str, str | int | float] = {"head_file": spec.head.name, "head_sha256": file_sha256(spec.head)}
-    return facts | ({"feature": "class token and mean patch token"} if network.uses_tokens else {})
-
-
-@dataclass(slots=True)
-class _Loaded:
-    """Description of the weights of a checkpoint file that a network has got."""
-
-    declared: dict[str, torch.dtype] = field(default_factory=dict)
-    facts: dict[str, str | int | float] = field(default_factory=dict)
-    remarks: list[str] = field(default_factory=list)
-
-
-def _load_weights(network: nn.Module, checkpoint: Checkpoint | None, spec: ModelSpec, source: Path | None) -> _Loaded:
-    if checkpoint is None:
-        return _Loaded()
-    state = fit_names(checkpoint.state, network)
-    load_strictly(network, state, str(source))
-    loaded = _Loaded({name: tensor.dtype for name, tensor in state.items()})
-    if checkpoint.key:
-        loaded.facts["weights_key"] = checkpoint.key
-    if checkpoint.others:
-        others = ", ".join(f"`{key}`" for key in checkpoint.others)
-        way = "; --no-ema takes weights that are not averaged" if checkpoint.averaged and spec.ema is None else ""
-        loaded.remarks.append(f"weights `{checkpoint.key}` of {source}, which also holds {others}{way}")
-    return loaded
-
-
-def _provenance(spec: ModelSpec, network: nn.Module) -> dict[str, str | int | float]:
-    record: dict[str, str | int | float] = {"spec": spec.spec, "state_sha256": state_sha256(network)}
-    if spec.weights is not None:
-        record |= {"weights_file": spec.weights.name, "weights_sha256": checkpoint_sha256(spec.weights)}
-    return record | ({"note": spec.note} if spec.note else {})
+    return load_timm(spec, probe=probe)

@@ -14,12 +14,65 @@ from torch.nn.parameter import is_lazy
 
 from sing_compute.errors import HeadError, SingError
 from sing_compute.foreign_code import describe_error, guarding
+from sing_compute.models.backbone import HeadedBackbone
+from sing_compute.models.checkpoint_loading import load_weights, provenance, put_head
+from sing_compute.models.chosen_head import choose_head
+from sing_compute.models.classifier import Classifier
 from sing_compute.models.head import logits_of
+from sing_compute.models.preprocessing import check_replaces, own_preprocessing, timm_preprocessing
 from sing_compute.models.spec import ModelSpec
-from sing_compute.models.user_transform import grey_image
+from sing_compute.models.user_transform import grey_image, has_layer_transform, own_transform
+from sing_compute.models.weights import read_checkpoint
 from sing_compute.transform_results import image_tensor
 
 WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel)
+
+
+def load_own(spec: ModelSpec) -> Classifier:
+    """Build a classifier by a user's own function.
+
+    Args:
+        spec: The classifier that the user asked for.
+
+    Raises:
+        SingError: As `create_from_factory`; weights, head or preprocessing that do not fit the network.
+    """
+    network = create_from_factory(spec)
+    own = own_transform(network)
+    if own is not None and check_replaces(spec, "a `transform` of its own"):
+        own = None
+    remarks: list[str] = []
+    if own is not None:
+        transform, preprocessing = own, own_preprocessing(own, "the network's own `transform`")
+    else:
+        with guarding(f"--model {spec.spec}: timm cannot make a transform of its pretrained_cfg"):
+            transform, preprocessing = timm_preprocessing(
+                network,
+                spec.transform,
+                "timm's default, or the network's pretrained_cfg: it has no `transform` of its own",
+            )
+        if has_layer_transform(network) and spec.transform is None:
+            shown = str(preprocessing["preprocessing"]).partition(", mean")[0]
+            remarks.append(f"its layer `transform` is no preprocessing, so timm's is used: {shown}")
+    lazy = set_lazy_layers(network, transform, spec)
+    checkpoint = None
+    if spec.weights is not None:
+        checkpoint = read_checkpoint(spec.weights, ema=spec.ema, own=network.state_dict())
+    loaded = load_weights(network, checkpoint, spec, spec.weights)
+    if spec.head is not None:
+        network = HeadedBackbone(network)
+    facts = loaded.facts | put_head(network, spec, loaded.declared) | {"tag": spec.spec} | preprocessing
+    if lazy and checkpoint is None:
+        facts["note"] = "its lazy layers have random weights: no --weights were given that hold them"
+    return Classifier(
+        spec.name,
+        network.eval(),
+        transform,
+        provenance(spec, network) | facts,
+        declared=loaded.declared,
+        remarks=remarks + loaded.remarks,
+        chosen_head=choose_head(network, spec, None),
+    )
 
 
 def create_from_factory(spec: ModelSpec) -> nn.Module:
@@ -46,7 +99,8 @@ def create_from_factory(spec: ModelSpec) -> nn.Module:
         ) from error
     factory = getattr(module, attribute, None)
     if not callable(factory):
-        raise SingError(f"--model {spec.spec}: {module_name} has no function {attribute!r}")
+        hint = f"; a model on the hub is hf-hub:{attribute}" if "/" in attribute else ""
+        raise SingError(f"--model {spec.spec}: {module_name} has no function {attribute!r}{hint}")
     if isinstance(factory, nn.Module):
         network: object = factory
     else:

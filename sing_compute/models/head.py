@@ -104,7 +104,8 @@ def find_head(
     hint = f"nearest: {', '.join(near[:3])}" if near else f"no Linear or 1x1 convolution has {logits.shape[1]} outputs"
     raise HeadError(
         f"no linear head gives {type(network).__name__}'s logits; {hint}. "
-        "A network that averages two heads or ends in a softmax cannot be split: return the logits of one head"
+        "A network that averages two heads or ends in a softmax cannot be split: choose a head with --head-of NAME, or return "
+        "the logits of one head"
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sing_compute.errors import SingError
+from sing_compute.models.transform_option import TransformOption
 
 TIMM_SOURCES = ("local-dir", "hf-hub")
 
@@ -30,6 +31,10 @@ class ModelSpec:
     """True if a head that will be fitted reads class token and mean patch token."""
     ema: bool | None = None
     """True for the averaged weights (EMA) of the checkpoint file, False for the others; None for averaged ones if it has both."""
+    transform: TransformOption | None = None
+    """Settings of the preprocessing that the user names; None to leave it as it is."""
+    head_of: str = ""
+    """Name of the head that counts in a network with several heads; empty for the network's own answer."""
 
     @classmethod
     def parse(cls, text: str, weights: Path | None = None, head: Path | None = None) -> "ModelSpec":

@@ -7,13 +7,18 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from sing_compute.errors import SingError, WeightsError
+from sing_compute.errors import HeadError, SingError, WeightsError
 from sing_compute.foreign_code import error_text
 from sing_compute.hubs import connection_problem, first_line, hub_access
 from sing_compute.imagenet import imagenet_names, is_wnid, wnid_wordings
+from sing_compute.models.backbone import HeadedBackbone
 from sing_compute.models.checkpoint_files import checkpoint_files, shards_of_folder
+from sing_compute.models.checkpoint_loading import load_weights, provenance, put_head
+from sing_compute.models.chosen_head import choose_head
+from sing_compute.models.classifier import Classifier
+from sing_compute.models.preprocessing import timm_preprocessing
 from sing_compute.models.spec import ModelSpec
-from sing_compute.models.weights import fit_names
+from sing_compute.models.weights import fit_names, read_checkpoint
 
 _FILES = (".onnx", ".pt", ".pth", ".ts", ".torchscript", ".bin", ".safetensors", ".pt2", ".ckpt")
 """Endings of files that somebody may give as a model."""
@@ -85,6 +90,10 @@ def _explain(spec: ModelSpec, error: Exception) -> SingError:
     import timm
 
     architecture, _, tag = spec.spec.partition(".")
+    if "/" in spec.spec and ":" not in spec.spec:
+        return SingError(
+            f"unknown model {spec.spec!r}: on the hub it is hf-hub:{spec.spec}, in a folder local-dir:{spec.spec}"
+        )
     if "Unknown model" in str(error):
         near = difflib.get_close_matches(architecture, timm.list_models(), n=5, cutoff=0.6)
         hint = f"; near: {', '.join(near)}" if near else ""
@@ -95,15 +104,25 @@ def _explain(spec: ModelSpec, error: Exception) -> SingError:
         return SingError(f"--model {spec.spec}: no tag {tag!r}; {architecture} {has}")
     reason = connection_problem(error)
     if reason:
-        return WeightsError(
-            f"cannot get the weights of {spec.spec} ({reason}). Ways out: --weights FILE, --model local-dir:FOLDER, "
-            "a cache filled elsewhere (HF_HOME=FOLDER HF_HUB_OFFLINE=1), a mirror (HF_ENDPOINT=URL)"
-        )
+        return unavailable(spec, reason)
     if isinstance(error, RuntimeError):
         return WeightsError(f"{spec.spec}: {error_text(error)}")
     return WeightsError(
         f"cannot get the weights of {spec.spec} ({first_line(error)[:160]}). "
         "Without a connection: --weights FILE, or local-dir:FOLDER"
+    )
+
+
+def unavailable(spec: ModelSpec, reason: str) -> WeightsError:
+    """Return the error of a model that is not in the cache of a hub that cannot be reached, with the ways out.
+
+    Args:
+        spec: The classifier that the user asked for.
+        reason: Why it cannot be had.
+    """
+    return WeightsError(
+        f"cannot get the weights of {spec.spec} ({reason}). Ways out: --weights FILE, --model local-dir:FOLDER, "
+        "a cache filled elsewhere (HF_HOME=FOLDER HF_HUB_OFFLINE=1), a mirror (HF_ENDPOINT=URL)"
     )
 
 
@@ -134,3 +153,60 @@ def timm_labels(network: nn.Module, config: dict[str, Any]) -> tuple[list[str], 
     if subset == "imagenet-1k":
         return imagenet_names(), wnids
     return [info.index_to_description(index).split(",")[0] for index in range(info.num_classes())], wnids
+
+
+def load_timm(spec: ModelSpec, *, probe: bool) -> Classifier:
+    """Build a classifier of timm with its weights.
+
+    Args:
+        spec: The classifier that the user asked for.
+        probe: Accept a backbone without a head.
+
+    Raises:
+        SingError: As `create_timm`; a checkpoint that does not fit; a backbone without a head, or a head too many.
+    """
+    source = weights_source(spec)
+    checkpoint = None if source is None else read_checkpoint(source, ema=spec.ema)
+    network = create_timm(spec, with_weights=source is None)
+    usual = getattr(network, "num_classes", 0)
+    own = classes_of(checkpoint.state, network) if checkpoint else None
+    if own is not None:
+        network = create_timm(spec, with_weights=False, classes=own)
+    config = dict(network.pretrained_cfg)  # type: ignore[arg-type]
+    loaded = load_weights(network, checkpoint, spec, source)
+    if own is not None and source is not None:
+        loaded.facts["classes_from"] = source.name
+        loaded.remarks.append(f"{own} classes, as the head in {source}; {spec.spec} has {usual}")
+    tag = config.get("tag")
+    named = f"{config.get('architecture', spec.spec)}{f'.{tag}' if tag else ''}"
+    doubt = "" if spec.weights is None else ", because a file of weights does not say its own"
+    transform, preprocessing = timm_preprocessing(network, spec.transform, f"timm's configuration of {named}{doubt}")
+    labels = timm_labels(network, config)
+    classes = getattr(network, "num_classes", 0)
+    if labels is not None and len(labels[0]) != classes:
+        labels = None
+    if spec.head is not None and classes:
+        raise HeadError(
+            f"{spec.name}: {spec.spec} has a head of its own ({classes} classes); --head is for backbones without"
+        )
+    if not classes:
+        if spec.head is None and not probe:
+            raise HeadError(
+                f"{spec.name}: {spec.spec} is a backbone without a head; give --head FILE (weight and bias), "
+                "or fit one on the labels with --probe"
+            )
+        network, labels = HeadedBackbone(network, tokens=spec.tokens), None
+    facts = loaded.facts | put_head(network, spec, loaded.declared) | preprocessing
+    facts["tag"] = named if spec.weights is None else "file"
+    facts["origin"] = str(config.get("hf_hub_id") or config.get("url") or "")
+    return Classifier(
+        spec.name,
+        network.eval(),
+        transform,
+        provenance(spec, network) | facts,
+        labels,
+        loaded.declared,
+        True,
+        remarks=loaded.remarks,
+        chosen_head=choose_head(network, spec, classes),
+    )

@@ -1,6 +1,6 @@
 """Read checkpoints, and load them into networks strictly: no tensor may be missing or left over."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,16 +11,19 @@ from torch import Tensor, nn
 from sing_compute.errors import WeightsError
 from sing_compute.models.checkpoint_files import checkpoint_files
 
-AVERAGED = ("state_dict_ema", "model_ema", "ema_state_dict", "ema_model", "ema")
-"""Keys under which checkpoints nest averaged weights (exponential moving average, EMA), timm's first."""
+AVERAGED = ("state_dict_ema", "model_ema", "ema_state_dict", "ema_model", "ema_network", "ema_net", "ema")
+"""Keys under which checkpoints nest averaged weights (exponential moving average, EMA), timm's first; Lightning puts them
+before the names of tensors."""
 WRAPPERS = ("state_dict", "model", "model_state_dict", "net", "network", "module")
 """Keys under which checkpoints nest their state dict."""
-PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.")
+PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.", "online_model.")
 """Beginnings of the names of all tensors, from DDP, torch.compile, and Lightning."""
 COMPILED = "_orig_mod."
 """Part of the names inside a network that torch.compile has wrapped."""
-COUNTER = "n_averaged"
-"""Counter that torch's AveragedModel stores next to the weights."""
+COUNTERS = ("n_averaged", "initted", "step")
+"""Counters that torch's AveragedModel and others store next to averaged weights."""
+UNNAMED = "(names without a prefix)"
+"""Key of weights whose names have no prefix, beside averaged ones that have one."""
 _DEPTH = 4
 """Most levels of nested dicts that are searched: a pickled dict can hold itself."""
 
@@ -39,13 +42,16 @@ class Checkpoint:
     """True if these are averaged weights (EMA)."""
 
 
-def read_checkpoint(path: Path, *, ema: bool | None = None, option: str = "--weights") -> Checkpoint:
+def read_checkpoint(
+    path: Path, *, ema: bool | None = None, option: str = "--weights", own: Collection[str] = ()
+) -> Checkpoint:
     """Read the tensors of a checkpoint: .safetensors, or a torch file of tensors and plain containers only.
 
     Args:
         path: The file, or the index, folder or any shard of a checkpoint in several files.
         ema: True for averaged weights, False for the others; None for averaged ones if the file has both, as timm does.
         option: Option that gave the file, for messages.
+        own: Names of the network's tensors, where they are known: a part of the network may be called `ema`.
 
     Raises:
         WeightsError: No such file, not a checkpoint, a torch file that would run code when loaded, or a checkpoint without
@@ -55,7 +61,7 @@ def read_checkpoint(path: Path, *, ema: bool | None = None, option: str = "--wei
     content = _content(files[0], option)
     for file in files[1:]:
         content = {**content, **_content(file, option)}
-    found = list(_state_dicts(content))
+    found = [part for each in _state_dicts(content) for part in _by_prefix(each, own)]
     averaged = [each for each in found if each.averaged]
     plain = [each for each in found if not each.averaged]
     if not found:
@@ -102,6 +108,39 @@ def _state_dicts(content: object, keys: tuple[str, ...] = ()) -> Iterator[Checkp
         yield from _state_dicts(content.get(key), (*keys, key))
 
 
+def _by_prefix(found: Checkpoint, own: Collection[str]) -> list[Checkpoint]:
+    """Separate two sets of weights that are side by side in one state dict, as Lightning modules with averaged weights have.
+
+    Names such as `model.fc.weight` and `ema_model.fc.weight` are two sets if each averaged tensor has a counterpart, and the
+    network itself has no part of that name.
+    """
+    if found.averaged:
+        return [found]
+    for part in AVERAGED:
+        averaged = {name.removeprefix(f"{part}."): v for name, v in found.state.items() if name.startswith(f"{part}.")}
+        averaged = _without_prefix({name: v for name, v in averaged.items() if name not in COUNTERS})
+        if not averaged or any(name.startswith(f"{part}.") for name in own):
+            continue
+        others = {
+            name: v for name, v in found.state.items() if not name.startswith(f"{part}.") and name not in COUNTERS
+        }
+        key = "/".join(filter(None, (found.key, part)))
+        if not others:
+            return [Checkpoint(averaged, key, averaged=True)]
+        for prefix in ("", *PREFIXES):
+            if all(prefix + name in others for name in averaged):
+                plain = Checkpoint(others, "/".join(filter(None, (found.key, prefix[:-1]))) or UNNAMED)
+                return [Checkpoint(averaged, key, averaged=True), plain]
+    return [found]
+
+
+def _without_prefix(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Remove the prefixes that all names have."""
+    while prefix := next((each for each in PREFIXES if state and all(name.startswith(each) for name in state)), None):
+        state = {name.removeprefix(prefix): value for name, value in state.items()}
+    return dict(state)
+
+
 def fit_names(state: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
     """Remove what DDP, torch.compile and Lightning put before the names of tensors, as far as the network lacks it.
 
@@ -114,8 +153,8 @@ def fit_names(state: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tens
     """
     own = {name.replace(COMPILED, ""): name for name in network.state_dict()}
     found = dict(state)
-    if COUNTER not in own:
-        found.pop(COUNTER, None)
+    if COUNTERS[0] not in own:
+        found.pop(COUNTERS[0], None)
     found = {name.replace(COMPILED, ""): value for name, value in found.items()}
     while found and not own.keys() & found.keys():
         prefix = next((each for each in PREFIXES if all(name.startswith(each) for name in found)), None)

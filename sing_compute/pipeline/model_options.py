@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sing_compute.errors import SingError
 from sing_compute.models.spec import DINOV2, PRESETS, ModelSpec
+from sing_compute.models.transform_option import TransformOption
 
 
 def chosen_models(
@@ -16,6 +17,8 @@ def chosen_models(
     *,
     probe: bool,
     ema: bool | None,
+    transforms: Sequence[str] = (),
+    heads_of: Sequence[str] = (),
 ) -> tuple[list[ModelSpec], tuple[str, ...]]:
     """Return the models of a preset and the user's own, with their files; and remarks for the user about them."""
     if ema is not None and all(file == "-" for file in weights):
@@ -38,7 +41,12 @@ def chosen_models(
         ModelSpec.parse(model, _file_path(file), _file_path(head))
         for model, file, head in zip(models, weights or ["-"] * len(models), heads or ["-"] * len(models), strict=True)
     ]
-    own = [dataclasses.replace(spec, ema=ema) if spec.weights else spec for spec in own]
+    own = [
+        dataclasses.replace(spec, ema=ema if spec.weights else None, transform=transform, head_of=head_of)
+        for spec, transform, head_of in zip(
+            own, _transforms(transforms, len(models)), _heads_of(heads_of, len(models)), strict=True
+        )
+    ]
     if preset is None:
         return own, ()
     head = _file_path(first[0]) if first else None
@@ -73,6 +81,28 @@ def translator_files(texts: Sequence[str], names: Sequence[str]) -> tuple[tuple[
         )
     parts = [None if text == "-" else text.rpartition("=")[::2] for text in texts or ["-"] * len(names)]
     return tuple(None if part is None else (part[0], Path(part[1])) for part in parts)
+
+
+def _transforms(texts: Sequence[str], models: int) -> list[TransformOption | None]:
+    """Return the settings of `--transform` for each `--model`: one for all, or one for each."""
+    if texts and not models:
+        raise SingError("--transform is for --model: the classifiers of --preset bring their own preprocessing")
+    if len(texts) == 1:
+        texts = list(texts) * models
+    if texts and len(texts) != models:
+        raise SingError(
+            f"{models} --model but {len(texts)} --transform: give one for all, or one for each, in order, '-' for its own"
+        )
+    return [None if text == "-" else TransformOption.parse(text) for text in texts or ["-"] * models]
+
+
+def _heads_of(names: Sequence[str], models: int) -> list[str]:
+    """Return the chosen head of each `--model`; empty for the network's own answer."""
+    if names and len(names) != models:
+        raise SingError(
+            f"{models} --model but {len(names)} --head-of: give one for each, in order, '-' for a network of one head"
+        )
+    return ["" if name == "-" else name for name in names or ["-"] * models]
 
 
 def _file_path(text: str) -> Path | None:

@@ -76,6 +76,8 @@ def make_plan(
     weights: Sequence[str],
     ema: bool | None = None,
     heads: Sequence[str] = (),
+    heads_of: Sequence[str] = (),
+    transforms: Sequence[str] = (),
     features: Sequence[str] = (),
     probe: bool = False,
     images: str | None,
@@ -148,6 +150,8 @@ def make_plan(
                 "--model": models,
                 "--preset": preset,
                 "--weights": weights,
+                "--head-of": heads_of,
+                "--transform": transforms,
                 "--probe": probe,
                 "--clip": clip,
                 "--maps": maps,
@@ -160,7 +164,9 @@ def make_plan(
                 "--concept-embeddings"
             )
     else:
-        specs, remarks = chosen_models(models, weights, heads, preset, probe=probe, ema=ema)
+        specs, remarks = chosen_models(
+            models, weights, heads, preset, probe=probe, ema=ema, transforms=transforms, heads_of=heads_of
+        )
         _check_images(images, labels, specs, stored=any(stored))
     names = [spec.name for spec in specs]
     for name in names:

@@ -103,7 +103,7 @@ def prepare(plan: Plan, work: WorkFolder, progress: Progress, ranks: Ranks) -> P
         progress.say(f"{classifier.name}: head {facts['head']}, {size}, stored in {facts['stored_precision']}")
         if "preprocessing" in facts:
             progress.say(f"{classifier.name}: images become {facts['preprocessing']}; by {facts['preprocessing_from']}")
-        for remark in classifier.remarks:
+        for remark in (*classifier.remarks, *classifier.warnings):
             progress.say(f"{classifier.name}: {remark}")
         if classifier.map_tap is not None:
             progress.say(f"{classifier.name}: {classifier.map_tap.place}")

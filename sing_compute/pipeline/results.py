@@ -166,6 +166,7 @@ class Results:
             names=self._classes.names,
             map_stride=self._prepared.map_strides(plan).get(classifier.name),
         )
+        warnings = [*classifier.warnings, *warnings]
         facts = self._provenance(classifier, order) | self._settings.facts(classifier.name)
         if self._texts is None:
             self._finish(writer, classifier.name, facts, warnings)

@@ -109,7 +109,11 @@ class _Run:
             | {
                 "version": __version__,
                 "models": {
-                    c.name: [c.provenance["state_sha256"], transform_settings(c.transform)]
+                    c.name: [
+                        c.provenance["state_sha256"],
+                        transform_settings(c.transform),
+                        *([c.chosen_head.name] if c.chosen_head else []),
+                    ]
                     for c in prepared.classifiers
                 },
                 "clip": prepared.space.provenance if prepared.space else None,

@@ -20,6 +20,7 @@ from sing_compute.models.backbone import HeadedBackbone
 from sing_compute.models.checkpoint_files import checkpoint_sha256
 from sing_compute.models.classifier import Classifier, load_classifier
 from sing_compute.models.spec import PRESETS, ModelSpec
+from sing_compute.models.transform_option import TransformOption
 from sing_compute.models.weights import AVERAGED
 from sing_compute.questions.stored_model import StoredModel
 from sing_compute.scores.shifts import ConceptShifts, attribute_score, image_score
@@ -197,7 +198,12 @@ def _load(store: Store, model: str, spec: str | None) -> Classifier:
     head = None if probed else _file(store, facts, "head", clean(model))
     keys = str(facts.get("weights_key", "")).split("/")
     ema = any(key in AVERAGED for key in keys) if weights else None
-    classifier = load_classifier(dataclasses.replace(wanted, weights=weights, head=head, ema=ema), probe=probed)
+    wanted = dataclasses.replace(
+        wanted, weights=weights, head=head, ema=ema, head_of=clean(str(facts.get("head_of", "")))
+    )
+    if "transform" in facts:
+        wanted = dataclasses.replace(wanted, transform=TransformOption.parse(str(facts["transform"])))
+    classifier = load_classifier(wanted, probe=probed)
     if probed and isinstance(classifier.network, HeadedBackbone):
         weight, bias = (torch.from_numpy(store.array(f"models/{model}/head/{part}")) for part in ("weight", "bias"))
         classifier.network.put(weight, bias, "--probe")

@@ -12,6 +12,7 @@ from sing_compute.concepts.open_clip_space import OpenClipSpace
 from sing_compute.concepts.stored_embeddings import StoredEmbeddings
 from sing_compute.datafiles import data_path
 from sing_compute.errors import ConceptsError, SingError
+from sing_compute.open_clip_import import import_open_clip
 from sing_compute.process.progress import Progress
 from sing_compute.store import Store
 from sing_compute.store.text import clean
@@ -75,7 +76,7 @@ def _stored(store: Store, keys: Sequence[str], path: Path, tag: str) -> Tensor:
 
 def _place(store: Store, tag: str) -> str:
     """Return the name by which this CLIP can be loaded here; folders and files are searched where a run of the file had them."""
-    import open_clip
+    open_clip = import_open_clip()
 
     architecture, _, pretrained = tag.partition("/")
     if tag.startswith("hf-hub:") or open_clip.get_pretrained_cfg(architecture, pretrained):

@@ -102,6 +102,30 @@ def palette(*, transparency: object = None) -> Plant:
     return plant
 
 
+def inverted_ycck(path: Path) -> None:
+    """A JPEG as Photoshop writes it: inks inverted, then three of them as luma and chroma.
+
+    Pillow cannot write this kind. A CMYK file of Pillow's has the same layout and holds its inks inverted; so the luma and
+    chroma are given to it as inks, and the note of Adobe in the file says afterwards that they are that.
+    """
+    inks = np.array([30, 200, 120, 40])  # cyan, magenta, yellow, black; 255 is full ink
+    stored = 255 - inks  # Adobe's files are inverted
+    red, green, blue = 255 - stored[:3]  # JPEG takes the complement of C, M and Y for red, green and blue
+    luma = 0.299 * red + 0.587 * green + 0.114 * blue
+    planes = np.rint([luma, (blue - luma) / 1.772 + 128, (red - luma) / 1.402 + 128, stored[3]]).astype(int)
+    stream = io.BytesIO()
+    Image.new("CMYK", (16, 16), tuple(255 - planes)).save(stream, "JPEG", quality=100)
+    content = bytearray(stream.getvalue())
+    transform = content.index(b"Adobe") + 11
+    assert content[transform] == 0  # no transform; 2 is YCCK
+    content[transform] = 2
+    path.write_bytes(content)
+
+
+YCCK = tuple((255 - ink) * (255 - 40) / 255 for ink in (30, 200, 120))
+"""Its inks on white paper: what each of the three leaves of the light, and of that what black leaves."""
+
+
 def animation(path: Path) -> None:
     first, second = (Image.new("RGB", (8, 8), color) for color in (RED, BLUE))
     first.save(path, save_all=True, append_images=[second], **({"lossless": True} if path.suffix == ".webp" else {}))
@@ -132,6 +156,7 @@ VALUES: dict[str, tuple[Plant, tuple[float, ...], float]] = {
     "colour and alpha.png": (flat("RGBA", (*RED, 0)), RED, 0),
     "colour and alpha.webp": (flat("RGBA", (*RED, 100), lossless=True), RED, 0),
     "red ink.jpg": (flat("CMYK", (0, 255, 255, 0), quality=100), (255, 0, 0), 1),
+    "inverted YCCK.jpg": (inverted_ycck, YCCK, 2),
     "red ink.tif": (flat("CMYK", (0, 255, 255, 0)), (255, 0, 0), 0),
     "luma.tif": (flat("YCbCr", (128, 128, 128)), (128,) * 3, 1),
     "lab.tif": (lab, BROWN, 2),

@@ -33,6 +33,11 @@ class Inner(nn.Module):
 def inner():
     torch.manual_seed(1)
     return Inner()
+
+def with_ema():
+    network = inner()
+    network.ema = nn.Sequential(nn.Flatten(), nn.Linear(12, 8), nn.ReLU())
+    return network
 """
 
 
@@ -84,6 +89,73 @@ def test_which_of_two_sets_of_weights_is_taken_is_chosen_said_and_recorded(
     other = keys[1 - taken]
     said = f"weights `{keys[taken]}` of {tmp_path / 'net.pth'}, which also holds `{other}`{way}"
     assert classifier.remarks == [said]
+
+
+SIDE_BY_SIDE: dict[str, tuple[str, str, dict[str, Tensor], str, str]] = {
+    "Lightning": ("model.", "ema_model.", {}, "state_dict/model", "state_dict/ema_model"),
+    "Lightning with AveragedModel": (
+        "model.",
+        "ema_model.module.",
+        {"ema_model.n_averaged": torch.tensor(3)},
+        "state_dict/model",
+        "state_dict/ema_model",
+    ),
+    "ema-pytorch": (
+        "online_model.",
+        "ema_model.",
+        {"initted": torch.tensor(True), "step": torch.tensor(9)},
+        "state_dict/online_model",
+        "state_dict/ema_model",
+    ),
+    "only the averaged ones have a prefix": ("", "ema.", {}, "state_dict", "state_dict/ema"),
+}
+"""Prefixes of both sets, other tensors, and the keys of both."""
+
+
+@pytest.mark.parametrize("layout", SIDE_BY_SIDE)
+@pytest.mark.parametrize(("ema", "taken"), [(None, AVERAGED), (True, AVERAGED), (False, PLAIN)])
+def test_two_sets_of_weights_side_by_side_in_one_state_dict_are_two_sets(
+    layout: str, ema: bool | None, taken: int, tmp_path: Path
+) -> None:
+    sets = weights(seed=1), weights(seed=2)
+    prefix, averaged, counters, *keys = SIDE_BY_SIDE[layout]
+    state = {f"{prefix}{name}": value for name, value in sets[0].items()}
+    state |= {f"{averaged}{name}": value for name, value in sets[1].items()} | counters
+    torch.save({"epoch": 3, "state_dict": state}, tmp_path / "net.ckpt")
+    classifier = loaded(tmp_path / "net.ckpt", ema)
+    network = classifier.network.state_dict()
+    assert all(torch.equal(network[name], value) for name, value in sets[taken].items())
+    assert classifier.provenance["weights_key"] == keys[taken]
+    way = "; --no-ema takes weights that are not averaged" if ema is None else ""
+    said = f"weights `{keys[taken]}` of {tmp_path / 'net.ckpt'}, which also holds `{keys[1 - taken]}`{way}"
+    assert classifier.remarks == [said]
+
+
+def test_averaged_weights_alone_lose_their_prefix_and_are_no_others(tmp_path: Path) -> None:
+    save_file({f"ema_model.{name}": value for name, value in weights().items()}, tmp_path / "net.safetensors")
+    classifier = loaded(tmp_path / "net.safetensors")
+    assert torch.equal(classifier.network.fc.weight, weights()["fc.weight"])
+    assert (classifier.provenance["weights_key"], classifier.remarks) == ("ema_model", [])
+    with pytest.raises(
+        WeightsError, match=r"holds no other than averaged weights; it has ema_model: leave --no-ema out$"
+    ):
+        loaded(tmp_path / "net.safetensors", False)
+
+
+def test_a_part_of_the_network_itself_that_is_called_ema_is_no_second_set(nets: str, tmp_path: Path) -> None:
+    target = load_classifier(ModelSpec("net", f"{nets.partition(':')[0]}:with_ema")).network
+    state = {name: torch.randn_like(value) for name, value in target.state_dict().items()}
+    assert {"model.1.weight", "ema.1.weight"} <= state.keys()
+    save_file(state, tmp_path / "net.safetensors")
+    network = loaded(tmp_path / "net.safetensors", spec=f"{nets.partition(':')[0]}:with_ema").network.state_dict()
+    assert all(torch.equal(network[name], value) for name, value in state.items())
+
+
+def test_a_second_set_that_lacks_a_counterpart_stays_where_it_is(tmp_path: Path) -> None:
+    state = {f"model.{name}": value for name, value in weights().items()}
+    save_file(state | {"ema_model.neck.weight": torch.zeros(1)}, tmp_path / "net.safetensors")
+    with pytest.raises(WeightsError, match=r"unexpected ema_model.neck.weight"):
+        loaded(tmp_path / "net.safetensors")
 
 
 def test_two_sets_of_weights_that_are_not_averaged_are_spoken_of(tmp_path: Path) -> None:

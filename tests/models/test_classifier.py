@@ -179,6 +179,12 @@ def test_an_unknown_model_offers_near_names(wrong: str, near: str) -> None:
         load_classifier(ModelSpec.parse(wrong))
 
 
+@pytest.mark.parametrize("spec", ["google/vit-base", "json:google/vit-base"])
+def test_a_name_of_the_hub_without_its_source_says_how_to_write_it(spec: str) -> None:
+    with pytest.raises(SingError, match=r"on the hub (it )?is hf-hub:google/vit-base"):
+        load_classifier(ModelSpec.parse(spec))
+
+
 def test_an_unknown_model_far_from_all_names_offers_none() -> None:
     with pytest.raises(SingError, match=r"^unknown model '@@@'. Your own network"):
         load_classifier(ModelSpec.parse("@@@"))

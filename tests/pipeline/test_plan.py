@@ -72,6 +72,25 @@ def test_heads_go_to_the_models_in_order_and_a_dash_means_their_own() -> None:
     assert [spec.head for spec in made.models] == [Path("h.pt"), None]
 
 
+def test_transforms_go_to_all_models_or_to_each_in_order() -> None:
+    models = ("a=x", "b=y")
+    one, each, none = (plan(models=models, transforms=texts).models for texts in (("crop=0.9",), ("-", "size=96"), ()))
+    assert [dict(spec.transform.settings) for spec in one if spec.transform] == [{"crop_pct": 0.9}] * 2
+    assert [spec.transform and spec.transform.text for spec in each] == [None, "size=96"]
+    assert [spec.transform for spec in none] == [None, None]
+    with_preset = plan(models=("a=x",), preset="paper", transforms=("crop=0.9",)).models
+    assert [spec.name for spec in with_preset if spec.transform] == ["a"]
+    with pytest.raises(SingError, match="--transform is for --model: the classifiers of --preset bring their own"):
+        plan(models=(), preset="paper", transforms=("crop=0.9",))
+
+
+def test_chosen_heads_go_to_the_models_in_order() -> None:
+    assert [spec.head_of for spec in plan(models=("a=x", "b=y"), heads_of=("head_dist", "-")).models] == [
+        "head_dist",
+        "",
+    ]
+
+
 def test_the_papers_classifiers_are_tags_that_timm_has_weights_for() -> None:
     made = plan(models=(), preset="paper", heads=("dino.pth",))
     assert len(made.models) == 13
