@@ -105,6 +105,8 @@ def timm_choice(name: str) -> Choice:
     head = config.classifier if config else None
     heads = (head,) if isinstance(head, str) else tuple(head or ())
     build = partial(timm.create_model, name)
+    if config and not config.num_classes:  # a backbone, which gets a head of this size
+        build = partial(timm.create_model, name, num_classes=1000)
     return Choice(name, timm_module(name), build, count_parameters(build), sides, heads)
 
 

@@ -28,6 +28,7 @@ import torch
 from architecture_choice import Choice, chosen
 from random_networks import fill_constants, settle_statistics
 from ratios import surroundings
+from refusals import confirm_refusal
 from torch import Tensor, nn
 
 from sing_compute.errors import HeadError
@@ -83,7 +84,9 @@ def check(choice: Choice) -> Outcome:
     try:
         classifier.attach(_images(side, 1))
     except HeadError as error:
-        reason = str(error).removeprefix(f"{choice.name}: ")
+        reason = str(error).removeprefix(f"{choice.name}: ").partition(". A network that averages")[0]
+        logits = _logits(network(_images(side, 1)))
+        reason += f"; {confirm_refusal(network, _images(side, 1), logits.shape[1], logits)}"
         return Outcome(choice.name, choice.source, REFUSED, size=f"{side} px", note="; ".join([reason, *notes]))
     return _compare(choice, classifier, side, notes)
 

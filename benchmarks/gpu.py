@@ -206,6 +206,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=SECONDS, help=f"time for all parts (default: {SECONDS:.0f})")
     parser.add_argument("--only", default="", help="names of parts, with commas; all by default")
     options = parser.parse_args(arguments)
+    if options.device != "cpu":
+        os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"  # a question for cards must not start CUDA before the forks
     from gpu_parts import PARTS, draw_images
 
     threads = torch.get_num_threads()

@@ -229,6 +229,7 @@ def out_of_memory(setting: Setting) -> Iterator[Row]:
         with redirect_stdout(io.StringIO()) as said:
             extract(work, networks, drawn.images, settings, [0], workers=0, progress=Progress(rank=1))
         name = networks.all[0].name
+        networks.release()
         found.append(
             (networks.batch_size, work.read(0, f"{name}/features").tensors[f"{name}/features"], said.getvalue())
         )

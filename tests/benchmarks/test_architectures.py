@@ -54,6 +54,7 @@ def test_two_heads_are_refused_and_a_head_of_zeros_is_drawn() -> None:
     refused = check(Choice("two", "here", TwoHeads, 0))
     assert (refused.result, refused.error) == ("refused", "")
     assert "no linear head gives TwoHeads's logits" in refused.note
+    assert "checked: its logits are 0.5 head + 0.5 head_dist" in refused.note
     found = check(Choice("zeros", "here", Zeros, 0))
     assert (found.result, found.head, found.size) == ("right", "head", "5 x 8, 64 px")
     assert "2 parameters were constant and are drawn" in found.note
