@@ -24,16 +24,17 @@ from ratios import surroundings
 
 RESULTS = Path(__file__).parent / "results"
 ROOT = Path(__file__).resolve().parents[1]
-IMAGES = 120
+IMAGES = 60
 PER_CORE = 3
 """Burning processes for each core."""
-LIMIT = 240.0
+LIMIT = 150.0
 """Seconds after which a run is ended; its time then counts as infinite."""
 REPETITIONS = {"idle": 3, "busy": 1}
 BEFORE = "as OpenMP has it"
 POLICIES: dict[str, dict[str, str]] = {
     BEFORE: {"GOMP_SPINCOUNT": "300000"},  # libgomp's own default
     "as sing-compute sets it": {},
+    "GOMP_SPINCOUNT=10000": {"GOMP_SPINCOUNT": "10000"},
     "GOMP_SPINCOUNT=1000": {"GOMP_SPINCOUNT": "1000"},
     "OMP_WAIT_POLICY=passive": {"OMP_WAIT_POLICY": "passive"},
     "one thread": {"OMP_NUM_THREADS": "1", "GOMP_SPINCOUNT": "300000"},
@@ -96,16 +97,15 @@ def burning(count: int) -> Iterator[None]:
 
 
 def measure(
-    condition: str, repetitions: int, run: Callable[[str], float], say: Callable[[str], None] = print
+    condition: str, burners: int, repetitions: int, run: Callable[[str], float], say: Callable[[str], None] = print
 ) -> dict[str, list[float]]:
     """Run every policy by turns under a condition, and return the seconds of each."""
     found: dict[str, list[float]] = {policy: [] for policy in POLICIES}
-    load = PER_CORE * len(os.sched_getaffinity(0)) if condition == "busy" else 0
-    with burning(load):
+    with burning(burners if condition == "busy" else 0):
         for _ in range(repetitions):
             for policy, times in found.items():
                 times.append(run(policy))
-                say(f"{condition}: {policy}: {times[-1]:.1f} s")
+                say(f"{condition}: {policy}: {times[-1]:.1f} s, load {os.getloadavg()[0]:.1f}")
     return found
 
 
@@ -118,6 +118,14 @@ def read(path: Path) -> Times:
                 if condition != "condition":
                     found.setdefault((condition, policy), []).append(float(seconds))
     return found
+
+
+def read_facts(path: Path) -> dict[str, str]:
+    """Return what stands above an earlier table."""
+    if not path.exists():
+        return {}
+    with open(path, newline="", encoding="utf-8") as source:
+        return {row[0].removeprefix("# "): row[1] for row in csv.reader(source) if row[0].startswith("# ")}
 
 
 def table(times: Times) -> list[tuple[str, ...]]:
@@ -160,9 +168,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--output", type=Path, default=RESULTS, help="folder of the tables (default: benchmarks/results)"
     )
+    cores = len(os.sched_getaffinity(0))
+    parser.add_argument(
+        "--burning",
+        type=int,
+        default=PER_CORE * cores,
+        help="burning processes (3 for each core), beside what runs already",
+    )
     options = parser.parse_args(arguments)
     path = options.output / "busy.csv"
-    times = read(path)
+    times, old = read(path), read_facts(path)
     load = os.getloadavg()[0]
     if options.only != "busy" and load > 0.5:
         print(f"the load of this machine is {load:.1f}: it is not idle", file=sys.stderr)
@@ -170,13 +185,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
         folder = Path(name)
         command = [sys.executable, "-m", "sing_compute", *make_inputs(folder, options.images), "--fresh"]
         command += ["-o", str(folder / "out.h5")]
+
+        def run(policy: str) -> float:
+            return run_once(command, environment(policy), folder)
+
         for condition in (options.only,) if options.only else CONDITIONS:
             repetitions = options.repetitions or REPETITIONS[condition]
-            found = measure(condition, repetitions, lambda policy: run_once(command, environment(policy), folder))
+            found = measure(condition, options.burning, repetitions, run)
             times |= {(condition, policy): values for policy, values in found.items()}
-    cores = len(os.sched_getaffinity(0))
     facts = surroundings() | {"run": f"{options.images} images, the demo's networks and CLIP, {cores} cores"}
-    facts |= {"busy": f"{PER_CORE * cores} burning processes"}
+    if options.only == "idle":
+        facts |= {key: value for key, value in old.items() if key == "busy"}
+    else:
+        facts["busy"] = f"{options.burning} burning processes, beside a load of {load:.1f} at the beginning"
     write(path, times, facts)
     rows = table(times)
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]

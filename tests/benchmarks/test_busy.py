@@ -7,7 +7,7 @@ from pathlib import Path
 
 import busy
 import pytest
-from busy import BEFORE, POLICIES, Times, environment, measure, read, run_once, table, write
+from busy import BEFORE, POLICIES, Times, environment, measure, read, read_facts, run_once, table, write
 
 PROGRAM = """
 import json, os, sys
@@ -16,25 +16,28 @@ open("said.txt", "a").write(json.dumps({name: os.environ[name] for name in names
 """
 
 
+def children() -> int:
+    return len(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
+
+
 def test_each_policy_runs_by_turns_with_its_own_variables_and_no_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KMP_BLOCKTIME", "5")
-    monkeypatch.setattr(busy, "PER_CORE", 1)
-    command, alive = [sys.executable, "-S", "-c", PROGRAM], []
+    command, alive, before = [sys.executable, "-S", "-c", PROGRAM], [], children()
 
     def run(policy: str) -> float:
-        children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-        alive.append(sum("while True" in Path(f"/proc/{pid}/cmdline").read_text() for pid in children))
+        alive.append(children() - before)
         return run_once(command, environment(policy), tmp_path)
 
-    found = measure("busy", 2, run, lambda line: None)
+    found = measure("busy", 3, 2, run, lambda line: None)
     assert found.keys() == POLICIES.keys()
     assert all(len(times) == 2 and all(0 < value < 60 for value in times) for times in found.values())
     said = [eval(line) for line in (tmp_path / "said.txt").read_text().splitlines()]
     assert said == [*POLICIES.values()] * 2
-    assert alive == [len(os.sched_getaffinity(0))] * 2 * len(POLICIES)
-    assert measure("idle", 1, lambda policy: 1.0, lambda line: None) == {policy: [1.0] for policy in POLICIES}
+    assert alive == [3] * 2 * len(POLICIES)
+    assert children() == before
+    assert measure("idle", 3, 1, lambda policy: 1.0, lambda line: None) == {policy: [1.0] for policy in POLICIES}
 
 
 def test_a_run_that_fails_ends_the_benchmark_and_one_that_takes_too_long_is_infinite(
@@ -54,7 +57,8 @@ def test_the_table_compares_the_shortest_times_and_keeps_the_other_half(tmp_path
     times: Times = {("idle", BEFORE): [20.0, 24.0], ("idle", "one thread"): [30.0, 25.0], ("busy", BEFORE): [math.inf]}
     write(tmp_path / "busy.csv", times, {"date": "today"})
     assert read(tmp_path / "busy.csv") == times
+    assert read_facts(tmp_path / "busy.csv") == {"date": "today"}
     rows = {row[0]: row[1:] for row in table(times)}
-    assert rows[BEFORE] == ("20.0 s", "1.00", "more than 240 s", "nan")
+    assert rows[BEFORE] == ("20.0 s", "1.00", f"more than {busy.LIMIT:.0f} s", "nan")
     assert rows["one thread"] == ("25.0 s", "1.25", "not measured", "")
     assert "| one thread | 25.0 s | 1.25 | not measured |  |" in (tmp_path / "busy.md").read_text()
