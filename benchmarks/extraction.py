@@ -11,6 +11,7 @@ prints a table and writes results/extraction.csv and .md (a GPU's: results/extra
 """
 
 import argparse
+import multiprocessing
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +20,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-import open_clip
 import timm
 import torch
 from PIL import Image
@@ -75,11 +75,14 @@ class Marks(Progress):
 class Bench:
     """Photographs on disk and networks on a device."""
 
-    def __init__(self, folder: Path, device: torch.device) -> None:
+    def __init__(self, folder: Path, device: torch.device, images: ImageList | None = None) -> None:
+        """Draw the photographs, unless there are some."""
         self.folder, self.device = folder, device
         self.factor = 1 if device.type == "cpu" else 16
-        draw_photographs(folder / "images", max(SHARDS.values()) * self.factor * SHARD_IMAGES)
-        self.images: ImageList = list_images(folder / "images")
+        if images is None:
+            draw_photographs(folder / "images", max(SHARDS.values()) * self.factor * SHARD_IMAGES)
+            images = list_images(folder / "images")
+        self.images = images
 
     def classifier(self, name: str) -> Classifier:
         torch.manual_seed(0)
@@ -92,6 +95,8 @@ class Bench:
         attach_heads(classifiers, self.images)
         networks = Networks(classifiers, None, self.device, print)
         if clip:
+            import open_clip
+
             model, _, transform = open_clip.create_model_and_transforms(CLIP_NETWORK)
             model = model.eval().to(self.device)
 
@@ -152,16 +157,34 @@ class Bench:
         return (marks[-1] - marks[0]) / (PLAIN_IMAGES - PLAIN_BATCH)
 
 
-def draw_photographs(folder: Path, count: int) -> None:
-    """Draw JPEG files with as much detail as a photograph: noise at all scales."""
-    rng = np.random.default_rng(0)
-    for number in range(count):
-        layers = [Image.fromarray(rng.integers(0, 256, (h, h * 4 // 3, 3), dtype=np.uint8)) for h in (4, 16, 64, 128)]
-        grown = [np.asarray(layer.resize((341, 256), Image.Resampling.BICUBIC), dtype=np.float32) for layer in layers]
-        pixels = sum(part * share for part, share in zip(grown, (0.5, 0.25, 0.15, 0.1), strict=True))
-        path = folder / f"class{number % 2}" / f"{number:05d}.jpg"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels.astype(np.uint8)).save(path, quality=92)  # type: ignore[union-attr]
+def draw_photographs(folder: Path, count: int, *, height: int = 256, processes: int = 1) -> None:
+    """Draw JPEG files of two classes with as much detail as a photograph: noise at all scales.
+
+    Args:
+        folder: Folder of the two classes' folders.
+        count: Number of files.
+        height: Rows of an image; there are a third more columns.
+        processes: Processes that draw. With one, each image follows from those before it; else from its number.
+    """
+    for name in ("class0", "class1"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    if processes == 1:
+        rng = np.random.default_rng(0)
+        for number in range(count):
+            _draw(folder, height, number, rng)
+        return
+    with multiprocessing.get_context("fork").Pool(processes) as pool:
+        pool.map(partial(_draw, folder, height), range(count), chunksize=16)
+
+
+def _draw(folder: Path, height: int, number: int, rng: np.random.Generator | None = None) -> None:
+    rng = rng or np.random.default_rng(number)
+    size = height * 341 // 256, height
+    layers = [Image.fromarray(rng.integers(0, 256, (h, h * 4 // 3, 3), dtype=np.uint8)) for h in (4, 16, 64, 128)]
+    grown = [np.asarray(layer.resize(size, Image.Resampling.BICUBIC), dtype=np.float32) for layer in layers]
+    pixels = sum(part * share for part, share in zip(grown, (0.5, 0.25, 0.15, 0.1), strict=True))
+    path = folder / f"class{number % 2}" / f"{number:05d}.jpg"
+    Image.fromarray(pixels.astype(np.uint8)).save(path, quality=92)  # type: ignore[union-attr]
 
 
 def alternating(peers: dict[str, Callable[[], float]], repetitions: int) -> dict[str, list[float]]:

@@ -15,6 +15,7 @@ from click.core import ParameterSource
 from sing_compute import __version__
 from sing_compute.allocator import share_one_heap
 from sing_compute.errors import OtherRankError, SingError, StoppedError
+from sing_compute.openmp import settle_threads
 from sing_compute.options import with_options
 from sing_compute.process.interruption import outlive_terminal
 from sing_compute.user_folders import cache_remark, settle_caches
@@ -135,6 +136,7 @@ def _explorer(store: Path) -> str:
 
 def main() -> None:
     """Run the command and exit: code 0, 2 for a user's mistake, 128 + the number of a signal that stopped the run."""
+    settle_threads()
     outlive_terminal()
     share_one_heap()
     debug = "--debug" in sys.argv

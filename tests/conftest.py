@@ -9,12 +9,13 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from ended_commands import Ended
 from forked import Runs
 
 KEPT = (
@@ -24,8 +25,8 @@ KEPT = (
 KEPT_GROUPS = ("PYTEST_", "COV_", "LD_", "CUDA_", "NVIDIA_")
 """Variables that say where programs, libraries and the real data are; tests and what they start see no other of the caller's."""
 FIXED = {"LANG": "C.UTF-8", "TZ": "UTC", "TERM": "xterm-256color", "COLORTERM": "truecolor"}
-SET_BY_OTHERS = ("PYTEST_", "KMP_", "TORCH", "TOKENIZERS_")
-"""Variables that pytest, torch and open_clip set on their own."""
+SET_BY_OTHERS = ("PYTEST_", "KMP_", "GOMP_", "TORCH", "TOKENIZERS_")
+"""Variables that pytest, torch, open_clip and the beginning of `sing-compute` set on their own."""
 HOMES = pytest.StashKey[Iterator[Path]]()
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -89,3 +90,19 @@ def runs() -> Iterator[Runs]:
     """Runs that need no imports of their own."""
     with Runs() as runs:
         yield runs
+
+
+@pytest.fixture
+def command(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ended]:
+    """The command `sing-compute`, run in the process of the tests."""
+    from sing_compute.cli import main
+
+    def run(*arguments: object) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["sing-compute", *map(str, arguments)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capfd.readouterr()
+        return Ended(int(ended.value.code or 0), out, err)
+
+    return run

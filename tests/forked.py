@@ -66,7 +66,7 @@ def may_mount() -> bool:
         return False
 
 
-PASSING = ("command", "plan", "written")
+PASSING = ("command", "plan", "written", "thread_waiting")
 """Attributes of a model that differ between two runs with the same numbers."""
 
 

@@ -10,7 +10,6 @@ import torch
 from ended_commands import Ended
 from small_run import make_inputs
 
-from sing_compute.cli import main
 from sing_compute.store import Store
 from sing_compute.translator.ridge import AffineTranslator
 from sing_compute.translator.translator_file import save_translator
@@ -27,20 +26,12 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
 
 @pytest.fixture
 def compute(
-    inputs: tuple[Path, list[str]], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    inputs: tuple[Path, list[str]], monkeypatch: pytest.MonkeyPatch, command: Callable[..., Ended]
 ) -> Iterator[Compute]:
     """The command, run in the folder of the inputs and in this process."""
     monkeypatch.chdir(inputs[0])
     monkeypatch.syspath_prepend(inputs[0])
-
-    def run(*words: str) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["sing-compute", *words])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return Ended(int(ended.value.code or 0), *capfd.readouterr())
-
-    yield lambda *options, output: run(*inputs[1], *options, "-o", output) if output else run(*options)
+    yield lambda *options, output: command(*inputs[1], *options, "-o", output) if output else command(*options)
     sys.modules.pop("slow_net", None)
 
 

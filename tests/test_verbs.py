@@ -5,16 +5,16 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import asking
 import h5py
 import numpy as np
 import pytest
+from ended_commands import Ended
 from PIL import Image
 
-from sing_compute.cli import cli, main
+from sing_compute.cli import cli
 from sing_compute.concepts.open_clip_space import OpenClipSpace
 from sing_compute.store import Store
 from sing_compute.verbs import VERBS
@@ -47,31 +47,13 @@ def folder(made: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-@dataclass(frozen=True)
-class Ended:
-    """How a command ended."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
 @pytest.fixture
-def sing(folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
+def sing(folder: Path, monkeypatch: pytest.MonkeyPatch, command: Callable[..., Ended]) -> Callable[..., Ended]:
     """The command, typed in the user's folder."""
     monkeypatch.chdir(folder)
     for verb in VERBS:
         monkeypatch.setitem(cli.commands, verb.name, verb)
-
-    def run(*arguments: str) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["sing-compute", *arguments])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capfd.readouterr()
-        return Ended(int(ended.value.code or 0), out, err)
-
-    return run
+    return command
 
 
 def rows_of(text: str, first: str) -> dict[str, list[str]]:
@@ -89,12 +71,12 @@ def rows_of(text: str, first: str) -> dict[str, list[str]]:
 
 def test_concepts_are_added_and_shown(folder: Path, sing: Callable[..., Ended]) -> None:
     ended = sing("concepts", "a.h5", "--text", "snow", "--text", "Red", "--embeddings", "later.npz")
-    assert ended.returncode == 0, ended.stderr
-    assert "'Red' is a concept of a.h5 already" in ended.stderr
-    assert "1 new in a.h5" in ended.stdout
+    assert ended.code == 0, ended.err
+    assert "'Red' is a concept of a.h5 already" in ended.err
+    assert "1 new in a.h5" in ended.out
     with Store(folder / "a.h5") as store:
         assert store.concept_names[-1] == "snow"
-        for line in ended.stdout.splitlines()[1:3]:
+        for line in ended.out.splitlines()[1:3]:
             concept, model, class_name, score, q, count = line.split()
             column, chance = (
                 store.array(f"models/{model}/concepts/{name}")[:, -1] for name in ("attribute_score", "q")
@@ -106,7 +88,7 @@ def test_concepts_are_added_and_shown(folder: Path, sing: Callable[..., Ended]) 
             assert int(count) == (chance < 0.05).sum()
     before = (folder / "a.h5").read_bytes()
     again = sing("concepts", "a.h5", "--text", "snow")
-    assert (again.returncode, again.stdout) == (0, "a.h5 is as it was: nothing new to add\n")
+    assert (again.code, again.out) == (0, "a.h5 is as it was: nothing new to add\n")
     assert (folder / "a.h5").read_bytes() == before
 
 
@@ -119,8 +101,8 @@ def test_a_photograph_is_explained_by_every_model_that_can_be_had(
     monkeypatch.setattr(OpenClipSpace, "__init__", refused)
     trusted = ("--model", "first=asked_networks:first", "--model", "full=asked_networks:full")
     ended = sing("image", "a.h5", "--path", "photo.png", *trusted, "--top", "3")
-    assert ended.returncode == 0, ended.stderr
-    first, full = ended.stdout.split("full: photo.png")
+    assert ended.code == 0, ended.err
+    first, full = ended.out.split("full: photo.png")
     assert first.startswith("first: photo.png\n  prediction   ")
     assert len(rows_of(first, "concept  ")) == 3
     assert re.search(
@@ -130,9 +112,9 @@ def test_a_photograph_is_explained_by_every_model_that_can_be_had(
     assert len(re.findall(r"\n  (?:T\(f\) |T\(f~\)|     )  0\.\d{3}  \w+/\d+.png \(\w+\)", first)) == 6
     assert "its head has no null space: it ignores nothing" in full
     untrusted = sing("image", "a.h5", "--path", "photo.png")
-    assert untrusted.returncode == 2
-    assert untrusted.stdout == ""
-    lines = untrusted.stderr.splitlines()
+    assert untrusted.code == 2
+    assert untrusted.out == ""
+    lines = untrusted.err.splitlines()
     assert len(lines) == 4
     assert lines[1].startswith(
         "second is a user's own code, which a results file alone never runs; if you trust it: --"
@@ -142,10 +124,10 @@ def test_a_photograph_is_explained_by_every_model_that_can_be_had(
 
 def test_steering_prints_table_1_and_writes_its_images(folder: Path, sing: Callable[..., Ended]) -> None:
     ended = sing("steer", "a.h5", "--from", "bee", "--to", "striped", "--angle", "25", "--csv", "out.csv")
-    assert ended.returncode == 0, ended.stderr
-    assert "full: its head has no null space" in ended.stderr
-    assert "bee, steered toward the concept 'striped' by 25 degrees of IS within the null space." in ended.stdout
-    table = rows_of(ended.stdout, "model")
+    assert ended.code == 0, ended.err
+    assert "full: its head has no null space" in ended.err
+    assert "bee, steered toward the concept 'striped' by 25 degrees of IS within the null space." in ended.out
+    table = rows_of(ended.out, "model")
     assert table.keys() == {"first", "second"}
     with (folder / "out.csv").open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
@@ -160,20 +142,20 @@ def test_steering_prints_table_1_and_writes_its_images(folder: Path, sing: Calla
         assert cells[5] == "0"
         assert float(cells[6]) < 1e-3
     refused = sing("steer", "a.h5", "--from", "bee", "--to", "red", "--csv", "out.csv")
-    assert (refused.returncode, refused.stderr) == (2, "sing-compute: error: out.csv exists; --force replaces it\n")
+    assert (refused.code, refused.err) == (2, "sing-compute: error: out.csv exists; --force replaces it\n")
     forced = sing("steer", "a.h5", "--from", "ant", "--to", "red", "--model", "first", "--csv", "out.csv", "--force")
-    assert forced.returncode == 0
+    assert forced.code == 0
     assert (folder / "out.csv").read_text().count("\n") == 61
 
 
 def test_the_matrix_agrees_with_the_table(folder: Path, sing: Callable[..., Ended]) -> None:
     ended = sing("steer", "a.h5", "--from", "cat", "--to", "dog", "--model", "second", "--matrix", "m.csv")
-    assert ended.returncode == 0, ended.stderr
-    assert "16 pairs of classes of second in m.csv; unreachable: " in ended.stdout
+    assert ended.code == 0, ended.err
+    assert "16 pairs of classes of second in m.csv; unreachable: " in ended.out
     with (folder / "m.csv").open(encoding="utf-8") as stream:
         rows = {(row["from"], row["to"]): row for row in csv.DictReader(stream)}
     assert rows.keys() == {(a, b) for a in asking.CLASSES for b in asking.CLASSES}
-    row, cells = rows["cat", "dog"], rows_of(ended.stdout, "model")["second"]
+    row, cells = rows["cat", "dog"], rows_of(ended.out, "model")["second"]
     mean, std = float(row["attribute_score_mean"]), float(row["attribute_score_std"])
     assert (row["images"], row["unreachable"]) == (cells[0], cells[4])
     assert f"{mean:+.2f} +- {std:.2f}" == cells[1]
@@ -184,26 +166,26 @@ def test_a_cell_of_the_csv_begins_no_formula(folder: Path, sing: Callable[..., E
         names = file["classes/name"]
         names[0], names[1] = b"=1", b"@b"
     ended = sing("steer", "a.h5", "--matrix", "m.csv")
-    assert ended.returncode == 0, ended.stderr
+    assert ended.code == 0, ended.err
     with (folder / "m.csv").open(encoding="utf-8") as stream:
         assert {row[0] for row in csv.reader(stream)} == {"from", "'=1", "'@b", "cat", "dog"}
 
 
 def test_merging_writes_a_file_that_verifies(folder: Path, sing: Callable[..., Ended]) -> None:
     ended = sing("merge", "a.h5", "b.h5", "-o", "both.h5", "--rename", "third=new")
-    assert (ended.returncode, ended.stdout) == (0, "both.h5 is written: 4 models, first, second, full, new\n")
+    assert (ended.code, ended.out) == (0, "both.h5 is written: 4 models, first, second, full, new\n")
     with Store(folder / "both.h5") as store:
         assert store.models == ["first", "second", "full", "new"]
         assert store.array("comparison/model").tolist() == ["first", "second", "new"]
     assert not list(folder.glob("*.work"))
     again = sing("merge", "a.h5", "b.h5", "-o", "both.h5")
-    assert (again.returncode, again.stderr) == (2, "sing-compute: error: both.h5 exists; --fresh replaces it\n")
+    assert (again.code, again.err) == (2, "sing-compute: error: both.h5 exists; --fresh replaces it\n")
 
 
 def test_comparing_prints_both_files_beside_each_other(folder: Path, sing: Callable[..., Ended]) -> None:
     ended = sing("compare", "a.h5", "c.h5")
-    assert ended.returncode == 0, ended.stderr
-    lines = ended.stdout.splitlines()
+    assert ended.code == 0, ended.err
+    lines = ended.out.splitlines()
     assert lines[:3] == ["A: a.h5", "B: c.h5", "concepts: 11 | 13, 11 in both"]
     assert any(re.fullmatch(r"lambda of first: \S+ \| 5", line) for line in lines)
     with Store(folder / "a.h5") as left, Store(folder / "c.h5") as right:
@@ -212,7 +194,7 @@ def test_comparing_prints_both_files_beside_each_other(folder: Path, sing: Calla
             ("IS", "image_score", 2),
             ("IS/|AS|", "ratio_images", 1),
         ):
-            table = rows_of(ended.stdout, f"{title} ")
+            table = rows_of(ended.out, f"{title} ")
             for model in ("first", "second"):
                 cells = table[model]
                 for store, cell in ((left, cells[0]), (right, cells[2])):
@@ -272,8 +254,8 @@ def test_a_mistake_is_one_line_and_leaves_everything_as_it_was(
     arguments, message = REFUSALS[case]
     before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
     ended = sing(*arguments)
-    assert (ended.returncode, ended.stdout) == (2, "")
-    *others, line = ended.stderr.splitlines()
+    assert (ended.code, ended.out) == (2, "")
+    *others, line = ended.err.splitlines()
     assert line.startswith("sing-compute: error: ")
     assert message in line
     assert not any("error" in other or "Traceback" in other for other in others)

@@ -13,7 +13,7 @@ from torch import Tensor
 from sing_compute.errors import ImagesError, SingError
 from sing_compute.extraction.networks import CLIP, Networks
 from sing_compute.extraction.settings import Settings
-from sing_compute.extraction.shards import Shard, WorkFolder, shard_rows
+from sing_compute.extraction.shards import CONTENT, Shard, WorkFolder, shard_rows
 from sing_compute.extraction.streams import Streams
 from sing_compute.images.decoding import TRANSFORM, Batch, decode_batches
 from sing_compute.images.listing import ImageList
@@ -106,6 +106,7 @@ class _Piece:
     tensors: list[Tensor]
     failed: list[tuple[int, str]]
     turned: list[int]
+    hashes: list[int]
     last: bool
     """True if this is the last piece of its shard."""
     found: dict[str, Tensor] = field(default_factory=dict)
@@ -196,7 +197,8 @@ def _pieces(
             tensors = [tensor[cut] for tensor in batch.tensors]
             ends = start == starts[-1]
             last = ends and rows[-1] == all_rows[-1]
-            yield _Piece(index, batch.rows[cut], tensors, *(batch.failed, batch.turned) if ends else ([], []), last)
+            others = (batch.failed, batch.turned) if ends else ([], [])
+            yield _Piece(index, batch.rows[cut], tensors, *others, batch.hashes[cut], last)
 
 
 def _next(stream: Iterator[Batch], work: WorkFolder) -> Batch:
@@ -220,6 +222,9 @@ def _join(pieces: Sequence[_Piece], images: ImageList, map_strides: Mapping[str,
     tensors = {name: values.cpu() for name, values in joined.items()}
     failed = [failure for piece in pieces for failure in piece.failed]
     turned = [row for piece in pieces for row in piece.turned]
+    if not images.stored:
+        hashes = [content for piece in pieces for content in piece.hashes]
+        tensors[CONTENT] = torch.tensor(hashes, dtype=torch.int64)
     return Shard(torch.tensor(rows, dtype=torch.int64), tensors, failed, turned)
 
 

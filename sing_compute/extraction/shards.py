@@ -21,6 +21,8 @@ from sing_compute.errors import SingError
 
 SHARD_IMAGES = 256
 """Images in one shard: a run that is killed loses at most so much work."""
+CONTENT = "content"
+"""Name of the content hashes of the images, among the tensors of a shard; a shard of stored features has none."""
 LATE_SECONDS = 90.0
 """Longest wait for a shard that another machine has written: network file systems cache the list of a folder for a minute."""
 

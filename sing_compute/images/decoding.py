@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from sing_compute.errors import ImagesError, SingError
 from sing_compute.foreign_code import describe_error
+from sing_compute.images.copies import content_hash
 from sing_compute.images.listing import ImageList
 from sing_compute.images.shared_memory import WAY_OUT, Sent, stacked, stacked_to_send
 from sing_compute.images.workers import check_workers, ignore_interrupts, is_worker_death, started
@@ -24,9 +25,9 @@ from sing_compute.pixel_values import read_rgb
 from sing_compute.transform_results import TransformResultError, image_tensor
 
 Transform = Callable[[Any], Tensor]
-Item = tuple[int, list[Tensor] | str, bool] | ImagesError
-"""Row of an image, its tensors or the reason why it cannot be decoded, and if EXIF says that it is not stored upright; or
-the error that ends the run."""
+Item = tuple[int, list[Tensor] | str, bool, int] | ImagesError
+"""Row of an image, its tensors or the reason why it cannot be decoded, if EXIF says that it is not stored upright, and its
+content hash; or the error that ends the run."""
 READERS = 16
 """Images of a batch that are read at once: a slow disk answers many requests in the time of one."""
 TRANSFORM = "the transform"
@@ -45,6 +46,8 @@ class Batch:
     """Row of each image that cannot be decoded, and the reason."""
     turned: list[int] = field(default_factory=list)
     """Row of each decoded image whose EXIF orientation says that it is not stored upright; it is decoded as stored."""
+    hashes: list[int] = field(default_factory=list)
+    """Content hash of each decoded image; those of stored features are all 0."""
 
     def pin_memory(self) -> "Batch":
         """Return the batch in pinned memory, from which a GPU copies by itself; torch's loader calls this."""
@@ -83,15 +86,15 @@ class DecodedImages(Dataset[Item]):
             if isinstance(content, Exception):
                 raise content
             if self._images.stored:
-                return row, self._steps(self._images.keys[row]), False
+                return row, self._steps(self._images.keys[row]), False, 0
             image, turned = read_rgb(content)
-            return row, self._transformed(image), turned
+            return row, self._transformed(image), turned, content_hash(content)
         except ImagesError as error:
             return error
         except UnidentifiedImageError:  # its text contains an address in memory
-            return row, "cannot identify image file", False
+            return row, "cannot identify image file", False, 0
         except Exception as error:  # decoders raise many types; the image is skipped and the reason reported
-            return row, (str(error).splitlines() or [type(error).__name__])[0], False
+            return row, (str(error).splitlines() or [type(error).__name__])[0], False, 0
 
     def _transformed(self, image: Image.Image) -> list[Tensor] | str:
         """Return the tensor of each transform; or the reason, which begins with `TRANSFORM`, why a transform fails."""
@@ -265,14 +268,16 @@ def _collate(items: list[Item]) -> Batch | Sent | SingError:
     good: list[tuple[int, list[Tensor]]] = []
     failed: list[tuple[int, str]] = []
     turned: list[int] = []
+    hashes: list[int] = []
     for item in items:
         if isinstance(item, ImagesError):
             return item
-        row, tensors, is_stored_turned = item
+        row, tensors, is_stored_turned, content = item
         if isinstance(tensors, str):
             failed.append((row, tensors))
         else:
             good.append((row, tensors))
+            hashes.append(content)
             if is_stored_turned:
                 turned.append(row)
     for column in zip(*(tensors for _, tensors in good), strict=True):
@@ -284,8 +289,8 @@ def _collate(items: list[Item]) -> Batch | Sent | SingError:
     columns = list(zip(*(tensors for _, tensors in good), strict=True))
     rows = [row for row, _ in good]
     if get_worker_info() is None:
-        return Batch(rows, [stacked(column) for column in columns], failed, turned)
+        return Batch(rows, [stacked(column) for column in columns], failed, turned, hashes)
     try:
-        return Sent(Batch, rows, [stacked_to_send(column) for column in columns], failed, turned)
+        return Sent(Batch, rows, [stacked_to_send(column) for column in columns], failed, turned, hashes)
     except SingError as error:
         return error

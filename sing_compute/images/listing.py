@@ -178,16 +178,19 @@ def file_stamp(state: os.stat_result) -> str:
     return f"{state.st_size} {state.st_mtime_ns}"
 
 
-def folds_of(keys: Iterable[str], count: int) -> Int[np.ndarray, " image"]:
+def folds_of(
+    keys: Iterable[str], count: int, original: Int32[np.ndarray, " image"] | None = None
+) -> Int[np.ndarray, " image"]:
     """Assign each image to a fold by a hash of its key: the same fold on every machine and in every run.
 
     Args:
         keys: Key of each image.
         count: Number of folds.
+        original: For each image the row of its original, whose fold a copy has; None if no image is known to be a copy.
 
     Returns:
         Fold of each image, from 0.
     """
     hashes = (keys if isinstance(keys, Texts) else Texts(keys)).hashes()
     folds: Int[np.ndarray, " image"] = (hashes % np.uint64(count)).astype(np.int8 if count < 128 else np.int64)
-    return folds
+    return folds if original is None else folds[original]

@@ -6,12 +6,13 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Int32
 from numpy.typing import NDArray
 from torch import Tensor
 
 from sing_compute.allocator import give_memory_back
-from sing_compute.extraction.shards import Shard, WorkFolder, shard_rows
+from sing_compute.extraction.shards import CONTENT, Shard, WorkFolder, shard_rows
+from sing_compute.images.copies import originals
 
 BLOCK_IMAGES = 1024
 """Images whose matrix products are formed together."""
@@ -38,6 +39,20 @@ class PairedBatch(FeatureBatch):
 
     targets: Float[Tensor, "image clip"]
     """Unit CLIP image embeddings."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadableRows:
+    """The listed images of a run, by what could be read of them."""
+
+    rows: Int32[np.ndarray, " image"]
+    """Rows of the images that were read, ascending, among all listed images."""
+    failed: list[tuple[int, str]]
+    """Row and reason of each other image."""
+    turned: list[int]
+    """Rows of the images whose EXIF orientation says that they are not stored upright."""
+    original: Int32[np.ndarray, " image"] | None
+    """For each image that was read the first of them with the same bytes; None if no images were read, only stored features."""
 
 
 Batch = TypeVar("Batch", bound=FeatureBatch)
@@ -112,22 +127,25 @@ class ShardReader:
     folds: Int[Tensor, " image"]
     device: torch.device
 
-    def readable_rows(self) -> tuple[NDArray[np.int32], list[tuple[int, str]], list[int]]:
-        """Separate the listed images into readable and unreadable ones.
-
-        Returns:
-            The rows of the images that were read, ascending, among all listed images; row and reason of each other one; and the
-            rows of the images whose EXIF orientation says that they are not stored upright.
-        """
+    def readable_rows(self) -> ReadableRows:
+        """Separate the listed images into readable and unreadable ones."""
         rows, count = np.empty(self.images, np.int32), 0
+        hashes: NDArray[np.int64] | None = np.empty(self.images, np.int64)
         failed: list[tuple[int, str]] = []
         turned: list[int] = []
-        for shard in self._shards():
-            rows[count : count + len(shard.rows)] = shard.rows
-            count += len(shard.rows)
+        for shard in self._shards(CONTENT):
+            place = slice(count, count + len(shard.rows))
+            rows[place] = shard.rows
+            if hashes is not None and len(shard.rows):
+                content = shard.tensors.get(CONTENT)
+                if content is None:  # stored features have none
+                    hashes = None
+                else:
+                    hashes[place] = content
+            count = place.stop
             failed += shard.failed
             turned += shard.turned
-        return rows[:count], failed, turned
+        return ReadableRows(rows[:count], failed, turned, None if hashes is None else originals(hashes[:count]))
 
     def columns(self, *names: str) -> Iterator[tuple[slice, list[NDArray[np.generic]]]]:
         """Read tensors that have one value per image.

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Int32
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -87,10 +87,18 @@ class MeasuredImages:
     """SHA-256 of each image's key, class and size in bytes; empty if it is not known."""
     turned: int = 0
     """Number of images whose EXIF orientation says that they are not stored upright."""
+    original: Int32[np.ndarray, " image"] | None = None
+    """For each image the row of the first one with the same bytes; None if it is not known."""
 
     @classmethod
     def of(
-        cls, images: ImageList, labels: NDArray[np.int32], failed: list[tuple[str, str]], *, turned: int = 0
+        cls,
+        images: ImageList,
+        labels: NDArray[np.int32],
+        failed: list[tuple[str, str]],
+        *,
+        turned: int = 0,
+        original: NDArray[np.int32] | None = None,
     ) -> "MeasuredImages":
         """Compute the fingerprint of images.
 
@@ -99,6 +107,7 @@ class MeasuredImages:
             labels: True class of each.
             failed: Key and reason of each image that could not be read.
             turned: Number of images that EXIF says are not stored upright.
+            original: Row of the original of each; None if it is not known.
 
         Raises:
             ImagesError: Their disk does not exist any more, so that their sizes cannot be read.
@@ -115,7 +124,30 @@ class MeasuredImages:
                 rows = everything[start : start + CHUNK]
                 for part in pool.map(lines, (rows[at : at + PART] for at in range(0, len(rows), PART))):
                     digest.update("".join(part).encode())
-        return cls(images.keys, labels, images.groups, failed, str(images.root.resolve()), digest.hexdigest(), turned)
+        root = str(images.root.resolve())
+        return cls(images.keys, labels, images.groups, failed, root, digest.hexdigest(), turned, original)
+
+    @property
+    def copies(self) -> int:
+        """Number of images that hold the same bytes as an earlier one."""
+        return len(self._copied)
+
+    @property
+    def copies_remark(self) -> str:
+        """A line that says how many images are copies, and names the first of them."""
+        first = int(self._copied[0])
+        assert self.original is not None
+        return (
+            f"copies: {self.copies:,} of {len(self.keys):,} images hold the same bytes as another one, first "
+            f"{self.keys[first]} = {self.keys[int(self.original[first])]}; each is in the fold of its original"
+        )
+
+    @property
+    def _copied(self) -> NDArray[np.int64]:
+        """Rows of the images that are copies of earlier ones."""
+        if self.original is None:
+            return np.empty(0, np.int64)
+        return np.flatnonzero(self.original != np.arange(len(self.original), dtype=np.int32)).astype(np.int64)
 
     def offsets(self, classes: int) -> Int[np.ndarray, " class_edge"]:
         """Return where each class begins: images of class c are rows offsets[c] to offsets[c + 1]."""
@@ -155,10 +187,20 @@ class MeasuredImages:
             found.append("classes of the images")
         if not self._same_groups(old):
             found.append("groups")
+        if not self._same_copies(old):
+            found.append("copies among the images (a file made before copies were counted)")
         known = old.attributes("images").get("fingerprint", "")
         if not found and known and self.fingerprint and known != self.fingerprint:
             found.append("image files (their sizes in bytes changed)")
         return found
+
+    def _same_copies(self, old: Store) -> bool:
+        """Return True if each image has the same original in the file, and so the same fold; or if it is not known."""
+        if self.original is None:
+            return True
+        if "images/original" not in old:
+            return not self.copies
+        return bool((old.array("images/original") == self.original).all())
 
     def _same_groups(self, old: Store) -> bool:
         if "images/group" not in old:

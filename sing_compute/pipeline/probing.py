@@ -21,6 +21,7 @@ from sing_compute.extraction.shards import WorkFolder
 from sing_compute.fingerprints import state_sha256
 from sing_compute.imagenet import ids_of_names, wnid_wordings
 from sing_compute.images.class_labels import is_number, match_labels
+from sing_compute.images.copies import originals
 from sing_compute.images.decoding import decode_batches, transform_settings
 from sing_compute.images.listing import ImageList, folds_of
 from sing_compute.measuring.fitting import FOLDS
@@ -118,6 +119,7 @@ def _fit(
     batches = [everything[start : start + size] for start in everything[::size]]
     parts: list[list[torch.Tensor]] = [[] for _ in classifiers]
     readable: list[int] = []
+    hashes: list[int] = []
     for classifier in classifiers:
         classifier.network.to(plan.device)
     with progress.task("features for --probe", len(images)) as advance:
@@ -125,6 +127,7 @@ def _fit(
         for batch in decode_batches(images, transforms, batches, workers=plan.workers, say=progress.say):
             work.leave_if_asked()
             readable += batch.rows
+            hashes += batch.hashes
             for classifier, tensor, part in zip(classifiers, batch.tensors, parts, strict=bool(batch.rows)):
                 features = classifier.network(tensor.to(plan.device)).float()
                 if not features.isfinite().all():
@@ -137,7 +140,8 @@ def _fit(
         raise ImagesError(f"none of the {len(images)} images can be read; the first is {images.path(0)}")
     rows = np.array(readable)
     targets = torch.from_numpy(labels[rows].astype(np.int64)).to(plan.device)
-    folds = torch.from_numpy(folds_of(images.keys.take(rows), FOLDS)).to(plan.device)
+    original = originals(np.array(hashes, np.int64))
+    folds = torch.from_numpy(folds_of(images.keys.take(rows), FOLDS, original)).to(plan.device)
     for classifier, part in zip(classifiers, parts, strict=True):
         classifier.network.cpu()
         features = torch.cat(part).to(plan.device)

@@ -20,6 +20,7 @@ from sing_compute.measuring.network_outputs import keep_outputs
 from sing_compute.measuring.reader import ShardReader
 from sing_compute.measuring.sing import SharedInputs, SingMeasurement
 from sing_compute.models.classifier import Classifier
+from sing_compute.openmp import waiting
 from sing_compute.pipeline.comparability import (
     MeasuredImages,
     TextInputs,
@@ -71,13 +72,14 @@ class Results:
         self._classifiers, self._classes = prepared.classifiers, prepared.classes
         images, device = prepared.images, plan.device
         nothing = torch.empty(0, dtype=torch.int32)
-        readable, broken, turned = ShardReader(work, len(images), None, nothing, nothing, device).readable_rows()
-        self._failed = [(images.keys[row], reason) for row, reason in broken]
-        self._turned = [images.keys[row] for row in turned]
-        self._images, labels = images.take(readable), prepared.labels[readable]
+        read = ShardReader(work, len(images), None, nothing, nothing, device).readable_rows()
+        self._failed = [(images.keys[row], reason) for row, reason in read.failed]
+        self._turned = [images.keys[row] for row in read.turned]
+        self._original = read.original
+        self._images, labels = images.take(read.rows), prepared.labels[read.rows]
         stored = prepared.space.image_embeddings if prepared.space else None
         targets = stored.lookup(self._images.keys, "images") if stored else None
-        folds = torch.from_numpy(folds_of(self._images.keys, FOLDS))
+        folds = torch.from_numpy(folds_of(self._images.keys, FOLDS, self._original))
         self._reader = ShardReader(work, len(images), targets, torch.from_numpy(labels), folds, device)
         self._labels = labels
 
@@ -106,7 +108,11 @@ class Results:
                 f"EXIF orientation: {len(self._turned):,} of {len(self._images):,} images are not stored upright, first "
                 f"{self._turned[0]}; networks and explorer see them as stored"
             )
-        images = MeasuredImages.of(self._images, self._labels, self._failed, turned=len(self._turned))
+        images = MeasuredImages.of(
+            self._images, self._labels, self._failed, turned=len(self._turned), original=self._original
+        )
+        if images.copies:
+            self.progress.say(images.copies_remark)
         with existing(self.plan) as old, replace_store(self.plan.output, scratch=self.work.folder) as writer:
             sink, classes = StoreSink(writer), self._classes
             compared: dict[str, ModelFigures | None] = {}
@@ -232,6 +238,7 @@ class Results:
             "device": self.plan.device.type,
             "processes": self.ranks.size,
             "threads": torch.get_num_threads(),
+            "thread_waiting": waiting(),
             "command": self.plan.command,
             "plan": json.dumps(asdict(self.plan), default=str),
             "written": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -9,6 +9,7 @@ from sing_compute.extraction.networks import Networks
 from sing_compute.extraction.settings import Settings
 from sing_compute.extraction.shards import SHARD_IMAGES, WorkFolder, shard_rows
 from sing_compute.images.decoding import transform_settings
+from sing_compute.openmp import waiting
 from sing_compute.pipeline.comparability import TextInputs
 from sing_compute.pipeline.plan import Plan
 from sing_compute.pipeline.preparation import Prepared, prepare, read_translators, resolve, text_inputs
@@ -44,7 +45,9 @@ def run(plan: Plan, progress: Progress, ranks: Ranks | None = None) -> list[str]
             )
         finished = False
         try:
-            with progress.record(work.progress_file, plan.command, log=work.log_file, device=str(plan.device)):
+            with progress.record(
+                work.progress_file, plan.command, log=work.log_file, device=f"{plan.device}, {waiting()}"
+            ):
                 _Run(plan, work, progress, ranks).go()
             finished = True
         finally:

@@ -105,7 +105,11 @@ class StoreSink:
             "fingerprint": images.fingerprint,
             "exif_orientations": images.turned,
         }
+        if images.original is not None:
+            facts["copies"] = images.copies
         self._writer.annotate("images", facts)
+        if images.original is not None and images.copies:
+            put("images/original", images.original)
         if images.group_names:
             put("images/group", images.group)
             put("groups/name", images.group_names)

@@ -124,7 +124,8 @@ def _images(store: Store) -> MeasuredImages:
         groups = Categorical.of(str(names[index]) for index in store.array("images/group"))
     keys = [str(key) for key in store.array("images/key")]
     fingerprint = str(store.attributes("images").get("fingerprint", ""))
-    return MeasuredImages(keys, store.array("images/class"), groups, [], "", fingerprint)
+    original = store.array("images/original") if "images/original" in store else np.arange(len(keys), dtype=np.int32)
+    return MeasuredImages(keys, store.array("images/class"), groups, [], "", fingerprint, original=original)
 
 
 def _unique_names(stores: Sequence[Store], renames: Sequence[str]) -> list[_Source]:

@@ -111,14 +111,30 @@ class StoredModel:
             return
         value = self.store.dataset(f"models/{self.name}/features/value")
         keys = self.store.dataset("images/key")
+        first = self._original()
         for each in range(len(self.offsets) - 1) if label is None else (label,):
             end = int(self.offsets[each + 1])
             for start in range(int(self.offsets[each]), end, CHUNK):
                 rows = slice(start, min(start + CHUNK, end))
                 features = torch.from_numpy(value[rows]).double()
-                folds = torch.from_numpy(folds_of([str(key) for key in keys[self.rows[rows]]], len(self.folds)))
+                chosen = self.rows[rows] if first is None else first[self.rows[rows]]
+                originals, place = np.unique(chosen, return_inverse=True)
+                folds = torch.from_numpy(folds_of([str(key) for key in keys[originals]], len(self.folds))[place])
                 labels = torch.full((len(features),), each)
                 yield FeatureBatch(rows, features, labels, folds)
+
+    def _original(self) -> Int[np.ndarray, " image"] | None:
+        """Return the row of each image's original, whose fold it has; None if no image is a copy.
+
+        Raises:
+            SingError: The file contradicts itself.
+        """
+        if "images/original" not in self.store:
+            return None
+        found = self.store.array("images/original")
+        if (found < 0).any() or (found > np.arange(len(found))).any():
+            raise store_error(f"{self.store.path.name}: images/original: not rows of earlier images")
+        return found
 
 
 def chosen_models(store: Store, wanted: str | None) -> list[str]:

@@ -220,6 +220,20 @@ def test_class_names_come_from_the_user_then_the_checkpoint_then_imagenet(tmp_pa
         class_table([unknown], None)
 
 
+class Tower:
+    """A CLIP network whose embeddings nobody reads."""
+
+    def texts(self, prompts: list[list[str]], *, device: torch.device) -> torch.Tensor:
+        return torch.zeros(len(prompts), 1)
+
+
+def prompts_of(names: list[str], made: Plan) -> list[str]:
+    """Return the prompt of each class."""
+    space = object.__new__(ClipSpace)
+    object.__setattr__(space, "network", Tower())
+    return ClipSpace.classes(space, names, made, torch.device("cpu"))[0]
+
+
 def test_class_names_that_are_wordnet_ids_become_words_so_that_prompts_say_something(tmp_path: Path) -> None:
     ids = ["n01440764", "N02510455", "n02123045"]
     words = ["tench", "giant panda", "tabby cat"]
@@ -227,6 +241,7 @@ def test_class_names_that_are_wordnet_ids_become_words_so_that_prompts_say_somet
     from_checkpoint = class_table([classifier("p", 3, ids)], None)
     for table in (from_file, from_checkpoint):
         assert (table.names, table.wnids) == (words, [name.lower() for name in ids])
+        assert prompts_of(table.names, plan()) == [f"an image of a {word}" for word in words]
     with pytest.raises(
         ConceptsError, match=r"^p: 1 class names are WordNet ids without known words \(n99999999\); give the"
     ):
@@ -257,15 +272,8 @@ def test_a_file_of_class_names_must_fit_and_be_text(tmp_path: Path) -> None:
 
 
 def test_a_template_is_filled_at_its_braces_and_nowhere_else() -> None:
-    class Tower:
-        def texts(self, prompts: list[list[str]], *, device: torch.device) -> torch.Tensor:
-            return torch.zeros(len(prompts), 1)
-
     made = plan(templates=("a {}, {} {0} {x}", "100% {}"))
-    space = object.__new__(ClipSpace)
-    object.__setattr__(space, "network", Tower())
-    prompts, _ = ClipSpace.classes(space, ["{cat}", "golden_retriever"], made, torch.device("cpu"))
-    assert prompts == [
+    assert prompts_of(["{cat}", "golden_retriever"], made) == [
         "a {cat}, {cat} {0} {x} | 100% {cat}",
         "a golden retriever, golden retriever {0} {x} | 100% golden retriever",
     ]

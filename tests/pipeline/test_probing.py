@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -117,6 +118,24 @@ def test_a_probe_turns_a_backbone_into_a_classifier_and_is_honest_about_its_accu
     said = capfd.readouterr().err
     assert f"vit: linear head fitted, {facts['probe_accuracy']:.1%} correct out of fold" in said
     assert f"vit: {facts['note']}" in said
+
+
+def test_copies_do_not_help_a_probe_to_predict_their_originals(measure: Callable[..., Path], place: Path) -> None:
+    """Labels that are drawn cannot be predicted: 1 in 3 is right. With copies in other folds nearly all would be."""
+    rng = np.random.default_rng(3)
+    shutil.rmtree(place / "tree")
+    keys = []
+    for number in range(3 * PER_CLASS):
+        pixels = rng.integers(0, 255, (32, 32, 3), dtype=np.uint8)
+        for copy in range(4):
+            key = f"{CLASSES[number % 3]}/{number:03d}_{copy}.png"
+            (place / "tree" / key).parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(place / "tree" / key)
+            keys.append(key)
+    save_embeddings(place / "images.npz", keys, rng.normal(size=(len(keys), 6)) + 1)
+    with Store(measure(probe=True)) as store:
+        assert store.attributes("images")["copies"] == 3 * len(keys) // 4
+        assert store.attributes("models/vit")["probe_accuracy"] < 0.6
 
 
 def test_a_run_that_was_stopped_goes_on_with_the_same_fitted_head(

@@ -32,6 +32,15 @@ def _images(check: Check, store: Store) -> None:
     edges = np.searchsorted(labels, np.arange(classes + 1))
     check((edges == offsets).all(), "images/offsets: do not match images/class")
     check(len(np.unique(keys)) == len(keys), "images/key: not unique")
+    if "images/original" in store:
+        original = store.array("images/original")
+        first = (original >= 0) & (original <= np.arange(len(original)))
+        check(first.all() and (original[original] == original).all(), "images/original: not the first of equal images")
+        copies = int((original != np.arange(len(original))).sum())
+        check(
+            copies == store.attributes("images").get("copies"),
+            f"images: {copies} copies, its attribute says another number",
+        )
     check(store.subsets[: len(SUBSETS)] == list(SUBSETS), f"subsets/name: must begin with {SUBSETS}")
 
 

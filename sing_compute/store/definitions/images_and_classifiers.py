@@ -7,6 +7,8 @@ _IMAGES = fields("""
 key | text | image | text | MUST | key of each image: its path below the image root; sorted by class, then key
 class | int32 | image | index of class | MUST | true class of each image
 group | int32 | image | index of group | MAY | the user's group of each image, -1 for none
+original | int32 | image | index of image | MAY | the first image with the same bytes, or the image itself if it is no
+    copy; a copy is in the fold of its original. Absent if there are no copies
 offsets | int64 | class_edge | index | MUST | images of class c are rows offsets[c] to offsets[c+1]
 skipped_key | text | skipped | text | MUST | images that could not be read
 skipped_reason | text | skipped | text | MUST | why each of them could not be read
