@@ -75,9 +75,10 @@ def is_drawn(app: Explorer) -> bool:
 def is_answered(app: Explorer) -> bool:
     """Return True if the screen in front shows what the last key asked for, be it the table, the finder or another one."""
     screen = app.screen
-    if isinstance(screen, FinderScreen):
-        return screen.answered == screen.generation
-    return screen is not app.page or table_is_drawn(app)
+    if screen is app.page:
+        return table_is_drawn(app)
+    answered = not isinstance(screen, FinderScreen) or screen.answered == screen.generation
+    return answered and bool(screen_text(app).strip())
 
 
 async def drawn(app: Explorer) -> None:
@@ -94,8 +95,9 @@ async def press(pilot: Pilot, *keys: str) -> None:
         name = _character_to_key(key) if len(key) == 1 else key
         app.post_message(Key(name, key if len(key) == 1 else None))
         await pilot.pause()
-        if isinstance(app, Explorer) and app.is_running:
-            await until(lambda: app.page is None or is_answered(app), app)
+        if isinstance(app, Explorer) and app.is_running and not (app.page is None or is_answered(app)):
+            await until(lambda: is_answered(app), app)
+            await pilot.pause()  # it is painted, too
 
 
 def burst(*keys: str, app: Explorer) -> None:

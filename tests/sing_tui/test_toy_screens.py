@@ -65,7 +65,7 @@ async def test_every_key_works_on_both_levels(alone: Path, tmp_path: Path, monke
         rows = [line.split()[0] for line in screen_text(app).splitlines()[3:6]]
         assert rows == ["dots", "edges", "corners"]  # the declared sort: the strongest first
         assert "3.20e-05" in screen_text(app)  # a small number is not shown as 0.000
-        assert "200.0%" in screen_text(app)  # dots, twice its baseline
+        await seen(pilot, "200.0%")  # dots, twice its baseline
         await press(pilot, "r")
         await seen(pilot, "sort strength ▲")
         await press(pilot, "f", *"strength > 1", "enter")
