@@ -4,9 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import transformers
+from PIL import Image
 from torch import nn
+
+from sing_compute.models.classifier import Classifier, load_classifier
+from sing_compute.models.spec import ModelSpec
 
 CLASSES = ("ant", "bee", "cat")
 SIDE = 32
@@ -96,3 +101,13 @@ def save(
     if processor:
         image_processor.save_pretrained(folder)
     return folder
+
+
+def loaded(folder: Path, **options: Any) -> Classifier:
+    return load_classifier(ModelSpec("net", f"local-dir:{folder}", **options))
+
+
+def photographs() -> list[Image.Image]:
+    rng = np.random.default_rng(0)
+    sizes = ((50, 40), (33, 61), (SIDE, SIDE), (90, 34))
+    return [Image.fromarray(rng.integers(0, 255, (*size, 3), dtype=np.uint8)) for size in sizes]

@@ -2,52 +2,27 @@
 
 import json
 import logging
-import pickle
 import sys
 from pathlib import Path
 from typing import Any
 
 import huggingface_hub.constants as constants
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import AutoImageProcessor, AutoModelForImageClassification
-from transformers_folders import CLASSES, SIDE, families, save
+from transformers_folders import CLASSES, SIDE, families, loaded, photographs, save
 
 from sing_compute import hubs
 from sing_compute.errors import HeadError, SingError, WeightsError
 from sing_compute.imagenet import imagenet_names, imagenet_wnids, wnid_wordings
-from sing_compute.images.decoding import transform_settings
-from sing_compute.models.classifier import Classifier, load_classifier
+from sing_compute.models.classifier import load_classifier
 from sing_compute.models.spec import ModelSpec
-from sing_compute.models.transform_option import TransformOption
 from sing_compute.transform_results import image_tensor
 
 NETWORK_OF = {"deit with teacher": "cls_classifier"}
 """Families of two heads, and the one that is asked for."""
-
-
-def loaded(folder: Path, **options: Any) -> Classifier:
-    return load_classifier(ModelSpec("net", f"local-dir:{folder}", **options))
-
-
-def photographs() -> list[Image.Image]:
-    rng = np.random.default_rng(0)
-    sizes = ((50, 40), (33, 61), (SIDE, SIDE), (90, 34))
-    return [Image.fromarray(rng.integers(0, 255, (*size, 3), dtype=np.uint8)) for size in sizes]
-
-
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("transformers")
-
-
-@pytest.fixture(scope="module")
-def vit(folders: Path) -> Path:
-    return save(folders / "plain vit")
 
 
 @pytest.mark.parametrize("family", list(families()))
@@ -88,17 +63,6 @@ def test_the_head_of_dinov2_reads_class_token_and_mean_patch_token(folders: Path
     assert torch.allclose(classifier(pixels)[0], expected, atol=1e-5)
 
 
-def test_a_convnext_crops_by_its_own_rule(folders: Path) -> None:
-    """Resized to 32 / 0.875 at the shorter side, then the middle: the same by torchvision alone."""
-    from torchvision.transforms import v2
-
-    classifier = loaded(save(folders / "crop", "resnet"))
-    steps = [v2.PILToTensor(), v2.Resize(int(SIDE / 0.875), v2.InterpolationMode.BICUBIC), v2.CenterCrop(SIDE)]
-    scaled = [v2.ToDtype(torch.float32, scale=True), v2.Normalize([0.5] * 3, [0.5] * 3)]
-    expected = v2.Compose([*steps, *scaled])(photographs()[0])
-    assert (image_tensor(classifier.transform(photographs()[0])) - expected).abs().max() < 1e-5
-
-
 def test_provenance_names_network_processor_and_library(vit: Path) -> None:
     facts = loaded(vit).provenance
     assert facts["tag"] == facts["architecture"] == "ViTForImageClassification"
@@ -108,15 +72,6 @@ def test_provenance_names_network_processor_and_library(vit: Path) -> None:
     assert "size={'height': 32, 'width': 32}" in shown
     assert "image_mean=[0.5, 0.5, 0.5]" in shown
     assert str(facts["transformers_version"]) == __import__("transformers").__version__
-
-
-def test_equal_image_processors_are_one_transform_and_others_are_not(vit: Path, folders: Path) -> None:
-    one, again, other = loaded(vit).transform, loaded(vit).transform, loaded(save(folders / "other", "swin")).transform
-    prints = [transform_settings(each) for each in (one, again, other)]
-    assert None not in prints
-    assert prints[0] == prints[1] != prints[2]
-    copy = pickle.loads(pickle.dumps(one))
-    assert torch.equal(copy(photographs()[0]), one(photographs()[0]))
 
 
 def state(folder: Path) -> dict[str, Tensor]:
@@ -231,29 +186,6 @@ def test_a_damaged_description_is_one_line(vit: Path, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"^--model local-dir:.*net: ") as caught:
         loaded(folder)
     assert "\n" not in str(caught.value)
-
-
-def test_without_an_image_processor_the_user_says_how_images_become_tensors(folders: Path) -> None:
-    folder = save(folders / "no processor", processor=False)
-    text = f"size={SIDE},crop=1,interpolation=bilinear,mean=0.5,std=0.5"
-    for option in (None, TransformOption.parse("crop=1")):
-        with pytest.raises(
-            WeightsError, match=r"there is no preprocessor_config.json, .* give --transform with size, crop, int"
-        ):
-            loaded(folder, transform=option)
-    classifier = loaded(folder, transform=TransformOption.parse(text))
-    assert classifier.transform(photographs()[0]).shape == (3, SIDE, SIDE)
-    assert classifier.provenance["preprocessing_from"] == "option --transform"
-
-
-def test_an_image_processor_is_replaced_as_a_whole_or_not_at_all(vit: Path) -> None:
-    with pytest.raises(
-        SingError, match=r"net has an image processor \(preprocessor_config.json\), whose .* add size, interpol"
-    ):
-        loaded(vit, transform=TransformOption.parse("crop=0.9"))
-    text = f"size={SIDE},crop=1,interpolation=bicubic,mean=0,std=1"
-    black = loaded(vit, transform=TransformOption.parse(text)).transform(Image.new("RGB", (40, 50)))
-    assert torch.equal(black, torch.zeros(3, SIDE, SIDE))
 
 
 def test_placeholders_are_no_class_names(folders: Path) -> None:
