@@ -31,12 +31,13 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# uv installs the pinned set in half a minute; where it cannot be had, pip does the same more slowly.
+# uv installs the pinned set in a minute; where it cannot be had, pip does the same more slowly. Modules are compiled here, as pip does:
+# where PYTHONDONTWRITEBYTECODE is set, every process would compile torch again, which takes ten seconds.
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet "uv>=0.9" || true
 	if test -x $(BIN)/uv; then \
-	  VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --constraint constraints.txt --editable '.[test,check]'; \
+	  VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --quiet --compile-bytecode --constraint constraints.txt --editable '.[test,check]'; \
 	else \
 	  $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,check]'; \
 	fi

@@ -20,7 +20,7 @@ from forked import Runs
 
 KEPT = (
     "PATH", "TMPDIR", "VIRTUAL_ENV", "OMP_NUM_THREADS", "SING_ASSETS",
-    "PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "PYTHONHASHSEED",
+    "PYTHONPATH", "PYTHONHOME", "PYTHONHASHSEED",
 )  # fmt: skip
 KEPT_GROUPS = ("PYTEST_", "COV_", "LD_", "CUDA_", "NVIDIA_")
 """Variables that say where programs, libraries and the real data are; tests and what they start see no other of the caller's."""
