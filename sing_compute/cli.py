@@ -98,7 +98,7 @@ def _compute(options: dict[str, Any]) -> Path | None:
     """Run with these options, and return the results file; None if another process of this run writes it."""
     from sing_compute.pipeline.closing_table import closing_table, outputs_table
     from sing_compute.pipeline.plan import make_plan
-    from sing_compute.pipeline.run import run
+    from sing_compute.pipeline.run import refuse_unscored, run
     from sing_compute.process.progress import Progress
     from sing_compute.process.ranks import Ranks
     from sing_compute.store import Store
@@ -118,11 +118,7 @@ def _compute(options: dict[str, Any]) -> Path | None:
             progress.result(outputs_table(store, measured))
             return plan.output
         progress.result(closing_table(store, measured))
-        scored = [name for name in measured if store.summary(name)["nullity"]]
-    if not scored:
-        raise SingError(
-            f"no model of this run has a null space, so there is nothing to score; {plan.output} says so for each"
-        )
+        refuse_unscored(store, measured)
     return plan.output
 
 

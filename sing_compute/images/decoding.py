@@ -71,7 +71,7 @@ class DecodedImages(Dataset[Item]):
         ]
 
     def _read(self, row: int) -> bytes | Exception:
-        if self._images.stored:
+        if self._images.stored or self._images.items is not None:
             return b""
         try:
             return self._images.read(row)
@@ -84,7 +84,8 @@ class DecodedImages(Dataset[Item]):
                 raise content
             if self._images.stored:
                 return row, self._steps(self._images.keys[row]), False
-            image, turned = read_rgb(content)
+            items = self._images.items
+            image, turned = read_rgb(content) if items is None else items.image(row)
             return row, self._transformed(image), turned
         except ImagesError as error:
             return error

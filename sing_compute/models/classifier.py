@@ -10,10 +10,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sing_compute.errors import HeadError
-from sing_compute.fingerprints import file_sha256, state_sha256
+from sing_compute.fingerprints import state_sha256
 from sing_compute.foreign_code import guarding
 from sing_compute.linalg.null_space import stored_precision
-from sing_compute.models.backbone import HeadedBackbone, read_head
+from sing_compute.models.backbone import HeadedBackbone, head_facts, read_head
 from sing_compute.models.checkpoint_files import checkpoint_sha256
 from sing_compute.models.factory_source import create_from_factory, set_lazy_layers
 from sing_compute.models.function_check import CHANNELS_LAST, check_function, lay_out
@@ -204,7 +204,8 @@ def _from_factory(spec: ModelSpec) -> Classifier:
     from timm.data import create_transform, resolve_data_config
 
     network = create_from_factory(spec)
-    transform = own_transform(network)
+    given = spec.network.own_transform if spec.network is not None else None
+    transform = given or own_transform(network)
     remarks: list[str] = []
     settings: dict[str, Any] = {}
     if transform is None:
@@ -230,7 +231,7 @@ def _from_factory(spec: ModelSpec) -> Classifier:
     else:
         shown = " ".join(repr(transform).split())
         facts["preprocessing"] = shown if len(shown) <= _SHOWN else shown[: _SHOWN - 3] + "..."
-        facts["preprocessing_from"] = "the network's own `transform`"
+        facts["preprocessing_from"] = "the `transform` that was given" if given else "the network's own `transform`"
     if lazy and checkpoint is None:
         facts["note"] = "its lazy layers have random weights: no --weights were given that hold them"
     provenance = _provenance(spec, network) | facts
@@ -262,10 +263,9 @@ def _put_head(network: nn.Module, spec: ModelSpec, declared: dict[str, torch.dty
         return {}
     assert isinstance(network, HeadedBackbone)
     weight, bias = read_head(spec.head)
-    network.put(weight, bias, str(spec.head))
+    network.put(weight, bias, str(spec.head) if isinstance(spec.head, Path) else "head=")
     declared["head.weight"] = weight.dtype
-    facts: dict[str, str | int | float] = {"head_file": spec.head.name, "head_sha256": file_sha256(spec.head)}
-    return facts | ({"feature": "class token and mean patch token"} if network.uses_tokens else {})
+    return head_facts(spec.head) | ({"feature": "class token and mean patch token"} if network.uses_tokens else {})
 
 
 @dataclass(slots=True)

@@ -23,7 +23,7 @@ WRAPPERS = (nn.DataParallel, nn.parallel.DistributedDataParallel)
 
 
 def create_from_factory(spec: ModelSpec) -> nn.Module:
-    """Import a user's module and call its function.
+    """Import a user's module and call its function; or copy the network that the user has in memory.
 
     Args:
         spec: The classifier that the user asked for.
@@ -36,6 +36,8 @@ def create_from_factory(spec: ModelSpec) -> nn.Module:
             user's own error and its place.
     """
     module_name, _, attribute = spec.spec.partition(":")
+    if spec.network is not None:
+        return _checked(spec.network.copied(), spec, attribute)
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:

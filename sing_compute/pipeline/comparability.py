@@ -20,6 +20,7 @@ from sing_compute.pipeline.clip_space import ClassTable
 from sing_compute.pipeline.plan import Plan
 from sing_compute.store import Store
 from sing_compute.store.gate import Stored
+from sing_compute.store.noun import Noun
 
 SAME_VECTOR = 1e-4
 """Largest difference of two runs' embeddings of one text: far above rounding, far below another model or prompt."""
@@ -87,10 +88,18 @@ class MeasuredImages:
     """SHA-256 of each image's key, class and size in bytes; empty if it is not known."""
     turned: int = 0
     """Number of images whose EXIF orientation says that they are not stored upright."""
+    noun: Noun | None = None
+    """What the user calls them; None for images, or the noun of an existing file."""
 
     @classmethod
     def of(
-        cls, images: ImageList, labels: NDArray[np.int32], failed: list[tuple[str, str]], *, turned: int = 0
+        cls,
+        images: ImageList,
+        labels: NDArray[np.int32],
+        failed: list[tuple[str, str]],
+        *,
+        turned: int = 0,
+        noun: Noun | None = None,
     ) -> "MeasuredImages":
         """Compute the fingerprint of images.
 
@@ -99,12 +108,13 @@ class MeasuredImages:
             labels: True class of each.
             failed: Key and reason of each image that could not be read.
             turned: Number of images that EXIF says are not stored upright.
+            noun: What the user calls them.
 
         Raises:
             ImagesError: Their disk does not exist any more, so that their sizes cannot be read.
         """
         if images.stored:
-            return cls(images.keys, labels, images.groups, failed, str(images.root.resolve()))
+            return cls(images.keys, labels, images.groups, failed, images.place, noun=noun)
 
         def lines(rows: range) -> list[str]:
             return [f"{images.keys[row]}\t{labels[row]}\t{images.size(row)}\n" for row in rows]
@@ -115,7 +125,7 @@ class MeasuredImages:
                 rows = everything[start : start + CHUNK]
                 for part in pool.map(lines, (rows[at : at + PART] for at in range(0, len(rows), PART))):
                     digest.update("".join(part).encode())
-        return cls(images.keys, labels, images.groups, failed, str(images.root.resolve()), digest.hexdigest(), turned)
+        return cls(images.keys, labels, images.groups, failed, images.place, digest.hexdigest(), turned)
 
     def offsets(self, classes: int) -> Int[np.ndarray, " class_edge"]:
         """Return where each class begins: images of class c are rows offsets[c] to offsets[c + 1]."""
@@ -145,14 +155,16 @@ class MeasuredImages:
 
     def differing(self, old: Store) -> list[str]:
         """Return the names of everything that is different in an existing file."""
+        if self.noun not in (None, old.noun):
+            return [f"items ({old.noun.plural})"]
         keys = old.dataset("images/key")
         if len(keys) != len(self.keys) or any(
             str(key) != own for key, own in zip(_in_chunks(keys), self.keys, strict=True)
         ):
-            return ["images"]
+            return [old.noun.plural]
         found = []
         if (old.array("images/class") != self.labels).any():
-            found.append("classes of the images")
+            found.append(f"classes of the {old.noun.plural}")
         if not self._same_groups(old):
             found.append("groups")
         known = old.attributes("images").get("fingerprint", "")

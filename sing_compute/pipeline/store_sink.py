@@ -105,6 +105,8 @@ class StoreSink:
             "fingerprint": images.fingerprint,
             "exif_orientations": images.turned,
         }
+        if images.noun is not None and not images.noun.is_image:
+            facts |= {"item": images.noun.singular, "items": images.noun.plural}
         self._writer.annotate("images", facts)
         if images.group_names:
             put("images/group", images.group)

@@ -124,7 +124,7 @@ def _images(store: Store) -> MeasuredImages:
         groups = Categorical.of(str(names[index]) for index in store.array("images/group"))
     keys = [str(key) for key in store.array("images/key")]
     fingerprint = str(store.attributes("images").get("fingerprint", ""))
-    return MeasuredImages(keys, store.array("images/class"), groups, [], "", fingerprint)
+    return MeasuredImages(keys, store.array("images/class"), groups, [], "", fingerprint, noun=store.noun)
 
 
 def _unique_names(stores: Sequence[Store], renames: Sequence[str]) -> list[_Source]:
