@@ -1,7 +1,7 @@
 """Load the CLIP space of a run: the vectors of images, classes and concepts, and the texts that they represent."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -113,6 +113,8 @@ class ClipSpace:
         if duplicates := vocabulary.duplicates:
             named = ", ".join(duplicates[:5]) + (" ..." if len(duplicates) > 5 else "")
             progress.say(f"concepts: {len(duplicates)} duplicates merged: {named}")
+        if stored and plan.noun is not None and not plan.noun.is_image:  # "an image of ..." is no prompt of a sound
+            vocabulary = replace(vocabulary, prompts=vocabulary.names)
         if stored:
             return vocabulary, stored.lookup(vocabulary.names, "concepts")
         assert self.network

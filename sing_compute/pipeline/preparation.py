@@ -104,7 +104,8 @@ def prepare(plan: Plan, work: WorkFolder, progress: Progress, ranks: Ranks) -> P
         classes, dim = classifier.head[0].shape
         facts = classifier.provenance
         size = f"{classes} classes x {dim} features"
-        progress.say(f"{classifier.name}: head {facts['head']}, {size}, stored in {facts['stored_precision']}")
+        place = f"{facts['head']}, " if facts["head"] else ""  # stored features come with a head alone
+        progress.say(f"{classifier.name}: head {place}{size}, stored in {facts['stored_precision']}")
         if "preprocessing" in facts:
             progress.say(f"{classifier.name}: images become {facts['preprocessing']}; by {facts['preprocessing_from']}")
         for remark in classifier.remarks:
