@@ -17,6 +17,8 @@ from sing_compute.fingerprints import file_sha256
 
 UNIT = 1e-2
 """Largest distance of a length from 1 that counts as unit length: embeddings stored in half precision have 1e-3."""
+ROUNDED_UNIT = 1e-6
+"""Largest distance from 1 that is rounding of unit vectors in single precision (8 times its step): these rows stay bit for bit."""
 LISTED = 5
 """Keys named in an error; the rest is left out."""
 
@@ -96,7 +98,8 @@ class StoredEmbeddings:
         bad = [key for key, length in zip(keys, lengths, strict=True) if not (np.isfinite(length) and length > 0)]
         if bad:
             raise ConceptsError(f"{origin}: {len(bad)} rows are zero or not finite: {', '.join(bad[:LISTED])}")
-        rows = torch.from_numpy(vectors / lengths[:, None]).float()
+        scales = np.where(np.abs(lengths - 1) < ROUNDED_UNIT, 1.0, lengths)
+        rows = torch.from_numpy(vectors / scales[:, None]).float()
         return cls(origin, name, keys, rows, tag, sha256, _two_scales(short, lengths))
 
     def __str__(self) -> str:
