@@ -7,12 +7,19 @@ need is imported when they are used.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sing_compute.errors import SingError
     from sing_compute.frames import Results, load
     from sing_compute.python_api import measure, run
 
 __version__ = "0.1.0"
-__all__ = ["Results", "__version__", "load", "measure", "run"]
-_HOMES = {"load": "frames", "Results": "frames", "measure": "python_api", "run": "python_api"}
+__all__ = ["Results", "SingError", "__version__", "load", "measure", "run"]
+_HOMES = {
+    "load": "frames",
+    "Results": "frames",
+    "SingError": "errors",
+    "measure": "python_api",
+    "run": "python_api",
+}
 
 
 def __getattr__(name: str) -> Any:

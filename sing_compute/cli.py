@@ -87,10 +87,12 @@ def _demo(context: click.Context, options: dict[str, Any]) -> None:
 def _forecast(options: dict[str, Any]) -> None:
     from sing_compute.pipeline.forecast import forecast
     from sing_compute.pipeline.plan import make_plan
+    from sing_compute.pipeline.wording import noun_of
     from sing_compute.process.progress import Progress
 
     plan = make_plan(**options, command=shlex.join(["sing-compute", *sys.argv[1:]]))
-    rows = forecast(plan, Progress())
+    names, noun = [spec.name for spec in plan.models], noun_of(plan)
+    rows = [[noun.words(text, names=names) for text in row] for row in forecast(plan, Progress())]
     click.echo("\n".join(["", *(f"{title:9} {text}" for title, text in rows)]))
 
 

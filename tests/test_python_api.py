@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import inspect
 import random
 import signal
 import sys
@@ -24,6 +25,7 @@ from torch import nn
 import sing_compute
 from sing_compute.cli import cli
 from sing_compute.errors import SingError
+from sing_compute.python_values import keys_of, vocabularies_of
 from sing_compute.store import Store
 from sing_compute.store.verify import verify
 
@@ -96,37 +98,6 @@ def test_measure_gives_the_file_of_the_command_bit_for_bit(sounds: Sounds, by_co
         assert verify(new).problems == []
 
 
-def test_every_form_of_the_values_gives_the_same(sounds: Sounds, by_command: Path) -> None:
-    layer = nn.Linear(made_sounds.DIM, len(CLASSES))
-    with torch.no_grad():
-        layer.weight.copy_(torch.from_numpy(sounds.weight))
-        layer.bias.copy_(torch.from_numpy(sounds.bias))
-    forms = {
-        "features": torch.from_numpy(sounds.features).requires_grad_(),
-        "head": layer,
-        "embeddings": torch.from_numpy(sounds.embeddings),
-        "concepts": dict(zip(sounds.names, sounds.words, strict=True)),
-        "labels": torch.tensor([CLASSES.index(label) for label in sounds.labels]),
-        "class_names": None,
-        "class_embeddings": {name: torch.from_numpy(sounds.words[sounds.names.index(name)]) for name in CLASSES},
-    }
-    wanted = datasets(by_command)
-    with sing_compute.measure(**arguments(sounds, **forms)) as results:
-        for name in ("images/class", "models/net/images/image_score", "models/net/concepts/q"):
-            assert results.store.array(name).tobytes() == wanted[name].tobytes(), name
-        assert list(results.store.class_names) == list(CLASSES)
-        assert "over sounds" in results.concepts("rain").attrs["attribute_score_abs"]
-
-
-def test_without_labels_the_predictions_stand_for_them_and_the_results_say_so(sounds: Sounds) -> None:
-    with sing_compute.measure(**arguments(sounds, labels=None, keys=None)) as results:
-        logits = sounds.features.astype(np.float64) @ sounds.weight.T + sounds.bias
-        assert np.bincount(results.store.array("images/class")).tolist() == np.bincount(logits.argmax(1)).tolist()
-        assert results.models["accuracy"].tolist() == [1.0]
-        assert "no labels were given" in results.provenance()["note"]
-        assert sorted(results.images().index) == [f"{row:02d}" for row in range(len(logits))]
-
-
 def traces() -> dict[str, Any]:
     """What `measure` must leave as it is, apart from what conftest checks after every test."""
     return {
@@ -144,18 +115,45 @@ def traces() -> dict[str, Any]:
     }
 
 
+def other_forms(sounds: Sounds) -> dict[str, Any]:
+    """The same values as torch has them, and as mappings."""
+    layer = nn.Linear(made_sounds.DIM, len(CLASSES))
+    with torch.no_grad():
+        layer.weight.copy_(torch.from_numpy(sounds.weight))
+        layer.bias.copy_(torch.from_numpy(sounds.bias))
+    return {
+        "features": torch.from_numpy(sounds.features).requires_grad_(),
+        "head": layer,
+        "embeddings": torch.from_numpy(sounds.embeddings),
+        "concepts": dict(zip(sounds.names, sounds.words, strict=True)),
+        "labels": torch.tensor([CLASSES.index(label) for label in sounds.labels]),
+        "class_names": None,
+        "class_embeddings": {name: torch.from_numpy(sounds.words[sounds.names.index(name)]) for name in CLASSES},
+    }
+
+
 async def test_two_calls_in_an_event_loop_show_nothing_and_leave_nothing_but_their_results(
-    sounds: Sounds, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    sounds: Sounds, by_command: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    before, scores, tables = traces(), [], []
-    for number in range(2):
+    wanted = datasets(by_command)
+    logits = sounds.features.astype(np.float64) @ sounds.weight.T + sounds.bias
+    assert [CLASSES[label] for label in logits.argmax(1)] == sounds.labels  # so labels may be left out
+    calls = [arguments(sounds, **other_forms(sounds)), arguments(sounds, labels=None)]
+    capfd.readouterr()
+    before, tables = traces(), []
+    for number, values in enumerate(calls):
         assert asyncio.get_running_loop().is_running()
-        results = sing_compute.measure(**arguments(sounds))
+        results = sing_compute.measure(**values)
         folder = results.store.path.parent
         assert folder in traces()["temporary"]
         assert str(folder) not in repr(results)
         results.save(tmp_path / f"{number}.h5")
-        scores.append(results.store.array("models/net/images/image_score"))
+        for name in ("images/class", "models/net/images/image_score", "models/net/concepts/q"):
+            assert results.store.array(name).tobytes() == wanted[name].tobytes(), name
+        assert list(results.store.class_names) == list(CLASSES)
+        assert "over sounds" in results.concepts("rain").attrs["attribute_score_abs"]
+        note = str(results.provenance().get("note", ""))
+        assert ("no labels were given" in note) == (values["labels"] is None)
         tables.append(results.models)
         if number:
             results.close()
@@ -165,11 +163,14 @@ async def test_two_calls_in_an_event_loop_show_nothing_and_leave_nothing_but_the
         assert not folder.exists()
     assert capfd.readouterr() == ("", "")
     assert traces() == before
-    assert scores[0].tobytes() == scores[1].tobytes()
     for number, table in enumerate(tables):
         with sing_compute.load(tmp_path / f"{number}.h5") as kept:
             assert kept.models.equals(table)
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_rows_without_keys_are_named_by_their_positions() -> None:
+    assert keys_of(None, 11) == ["00", "01", "02", "03", "04", "05", "06", "07", "08", "09", "10"]
 
 
 @pytest.mark.parametrize(
@@ -349,5 +350,18 @@ def test_data_sets_that_cannot_be_used_are_refused_in_one_line(
     assert "\n" not in str(caught.value)
 
 
-def test_functions_can_be_found_without_loading_them() -> None:
-    assert {"measure", "run", "load", "Results"} <= set(dir(sing_compute))
+def test_a_list_of_concepts_is_a_vocabulary_and_one_text_names_one() -> None:
+    (words,) = vocabularies_of(["striped", "red", "Striped"])
+    assert not isinstance(words, str)
+    assert (words.names, words.prompts[0]) == (("striped", "red"), "an image of striped")
+    assert vocabularies_of("attributes") == ("attributes",)
+    with pytest.raises(SingError, match=r"^concepts: '' is no concept; give texts$"):
+        vocabularies_of(["striped", ""])
+
+
+def test_functions_can_be_found_and_have_their_signatures() -> None:
+    assert {"measure", "run", "load", "Results", "SingError"} <= set(dir(sing_compute))
+    for function in (sing_compute.measure, sing_compute.run):
+        names = inspect.signature(function).parameters
+        assert {"output", "progress", "lambda_", "seed"} <= set(names)
+        assert all(f"        {name}: " in (function.__doc__ or "") for name in names), "every argument is described"

@@ -18,7 +18,7 @@ from sing_compute.fingerprints import file_sha256
 UNIT = 1e-2
 """Largest distance of a length from 1 that counts as unit length: embeddings stored in half precision have 1e-3."""
 ROUNDED_UNIT = 1e-6
-"""Largest distance from 1 that is rounding of unit vectors in single precision (8 times its step): these rows stay bit for bit."""
+"""Largest distance from 1 that is rounding of unit vectors in single precision, 8 steps: such rows stay bit for bit."""
 LISTED = 5
 """Keys named in an error; the rest is left out."""
 

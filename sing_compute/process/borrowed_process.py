@@ -20,8 +20,9 @@ def leaving_no_trace() -> Iterator[None]:
     """
     environment, path, threads = dict(os.environ), list(sys.path), torch.get_num_threads()
     drawn, drawn_by_numpy = random.getstate(), np.random.get_state()
+    used = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()  # to ask others would start them
     try:
-        with warnings.catch_warnings(), torch.random.fork_rng():
+        with warnings.catch_warnings(), torch.random.fork_rng(used):
             yield
     finally:
         random.setstate(drawn)

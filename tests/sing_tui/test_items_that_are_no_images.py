@@ -10,6 +10,7 @@ import pytest
 from driving import drawn, lines, press, screen_text, until
 from stores import write_store
 
+from sing_compute.errors import SingError
 from sing_compute.pipeline.closing_table import closing_table, outputs_table
 from sing_compute.store import Comparison, Place, Store, catalogue
 from sing_compute.store.noun import IMAGE, Noun
@@ -172,6 +173,24 @@ async def test_every_screen_speaks_of_sounds(path: Path) -> None:
         await press(pilot, "P")
         await drawn(app)
         assert screen_text(app) == before  # there is no photograph of a sound
+
+
+def test_photographs_are_offered_where_there_may_be_image_files(path: Path, tmp_path: Path) -> None:
+    without = write_store(tmp_path / "features.h5")
+    with h5py.File(without, "r+") as file:
+        file["images"].attrs["root"] = np.bytes_("")  # h5py writes it as an empty text of fixed length
+    for file_path, folder, offered in ((path, tmp_path, False), (without, None, False), (without, tmp_path, True)):
+        with Store(file_path) as store:
+            assert StoreCatalog(store, folder).has_photographs is offered
+
+
+def test_files_of_other_items_are_not_merged(path: Path, tmp_path: Path) -> None:
+    from sing_compute.process.progress import Progress
+    from sing_compute.questions.merging import merge
+
+    images = write_store(tmp_path / "images.h5", models=("gamma",), groups=("clean", "noisy"))
+    with pytest.raises(SingError, match=r"images.h5 was made with other items \(images\) than .*sounds.h5"):
+        merge([path, images], tmp_path / "both.h5", Progress())
 
 
 @pytest.mark.parametrize(
