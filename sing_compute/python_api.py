@@ -3,6 +3,8 @@
 They make the plan that the command `sing-compute` makes, and carry it out on the same road, so the numbers are the same.
 """
 
+from __future__ import annotations  # a notebook shows a signature as it is written here
+
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -152,7 +154,7 @@ def measure(
 @leaving_no_trace()
 def run(
     model: nn.Module | str | Mapping[str, nn.Module | str],
-    images: "Dataset[Any] | str | Path",
+    images: Dataset[Any] | str | Path,
     *,
     transform: Callable[[Any], Any] | None = None,
     weights: str | Path | None = None,

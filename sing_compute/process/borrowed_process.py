@@ -20,7 +20,8 @@ def leaving_no_trace() -> Iterator[None]:
     """
     environment, path, threads = dict(os.environ), list(sys.path), torch.get_num_threads()
     drawn, drawn_by_numpy = random.getstate(), np.random.get_state()
-    used = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()  # to ask others would start them
+    # To ask for the state of a GPU that nobody has used would start it.
+    used = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()  # type: ignore[no-untyped-call]
     try:
         with warnings.catch_warnings(), torch.random.fork_rng(used):
             yield
