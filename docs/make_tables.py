@@ -79,6 +79,12 @@ def column_pages() -> str:
 class DeclaredTables:
     """The declared tables, as the key map asks for them, without a file."""
 
+    has_photographs = True
+
+    def words(self, text: str) -> str:
+        """Texts as they are declared: for images."""
+        return text
+
     def tables(self) -> list[TableSpec]:
         """Every declared table."""
         return [spec for analysis in catalogue.analyses() for spec in analysis.tables]

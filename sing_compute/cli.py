@@ -88,10 +88,12 @@ def _demo(context: click.Context, options: dict[str, Any]) -> None:
 def _forecast(options: dict[str, Any]) -> None:
     from sing_compute.pipeline.forecast import forecast
     from sing_compute.pipeline.plan import make_plan
+    from sing_compute.pipeline.wording import noun_of
     from sing_compute.process.progress import Progress
 
     plan = make_plan(**options, command=shlex.join(["sing-compute", *sys.argv[1:]]))
-    rows = forecast(plan, Progress())
+    names, noun = [spec.name for spec in plan.models], noun_of(plan)
+    rows = [[noun.words(text, names=names) for text in row] for row in forecast(plan, Progress())]
     click.echo("\n".join(["", *(f"{title:9} {text}" for title, text in rows)]))
 
 
@@ -99,7 +101,7 @@ def _compute(options: dict[str, Any]) -> Path | None:
     """Run with these options, and return the results file; None if another process of this run writes it."""
     from sing_compute.pipeline.closing_table import closing_table, outputs_table
     from sing_compute.pipeline.plan import make_plan
-    from sing_compute.pipeline.run import run
+    from sing_compute.pipeline.run import refuse_unscored, run
     from sing_compute.process.progress import Progress
     from sing_compute.process.ranks import Ranks
     from sing_compute.store import Store
@@ -119,11 +121,7 @@ def _compute(options: dict[str, Any]) -> Path | None:
             progress.result(outputs_table(store, measured))
             return plan.output
         progress.result(closing_table(store, measured))
-        scored = [name for name in measured if store.summary(name)["nullity"]]
-    if not scored:
-        raise SingError(
-            f"no model of this run has a null space, so there is nothing to score; {plan.output} says so for each"
-        )
+        refuse_unscored(store, measured)
     return plan.output
 
 

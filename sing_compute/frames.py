@@ -1,5 +1,8 @@
 """Read results as pandas DataFrames, for notebooks. The tables are those of the explorer and of its CSV export."""
 
+import shutil
+import tempfile
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,9 +26,22 @@ class Results:
 
     def __init__(self, path: str | Path) -> None:
         self._store = Store(path)
+        self._discard: Callable[[], object] | None = None
+
+    @classmethod
+    def temporary(cls, path: Path) -> Self:
+        """Open a file in a folder of its own, which is deleted when the results are closed or no longer used.
+
+        Args:
+            path: The file.
+        """
+        results = cls(path)
+        results._discard = weakref.finalize(results, shutil.rmtree, path.parent, ignore_errors=True)
+        return results
 
     def __repr__(self) -> str:
-        return f"Results({str(self._store.path)!r}: {', '.join(self._store.models)})"
+        place = repr(str(self._store.path)) if self._discard is None else "in a temporary file"
+        return f"Results({place}: {', '.join(self._store.models)})"
 
     def __enter__(self) -> Self:
         return self
@@ -36,8 +52,33 @@ class Results:
         self.close()
 
     def close(self) -> None:
-        """Close the file; tables that were made before stay valid."""
+        """Close the file; tables that were made before stay valid. A temporary file is deleted."""
         self._store.close()
+        if self._discard is not None:
+            self._discard()
+
+    def save(self, path: str | Path) -> Path:
+        """Copy the file, so that a temporary one is kept, or opened with `sing-tui`.
+
+        Args:
+            path: The new file; one that exists is replaced.
+
+        Returns:
+            The new file.
+
+        Raises:
+            StoreError: The file cannot be written.
+        """
+        target = Path(path)
+        try:
+            with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as folder:
+                copy = Path(shutil.copyfile(self._store.path, Path(folder) / target.name))
+                copy.replace(target)
+        except OSError as error:
+            raise store_error(
+                f"{target} cannot be written ({error.strerror or error}); choose another place"
+            ) from error
+        return target
 
     @property
     def store(self) -> Store:
@@ -160,7 +201,7 @@ class Results:
         every: Sequence[str | int] = store.members(axis) if catalogue.axis(axis).group else range(store.count(axis))
         wanted = tuple(store.find(axis, item) for item in (every if of is None else of))
         if not wanted:
-            raise store_error(f"at least two {catalogue.plural(axis)} are needed for a comparison")
+            raise store_error(f"at least two {store.noun.words(catalogue.plural(axis))} are needed for a comparison")
         place = self._place(name, "", {**items, **({axis: wanted[0]} if axis in spec.within else {})})
         figures = spec.rows == axis
         comparison = Comparison(axis, wanted, "" if figures else measure or spec.measure)

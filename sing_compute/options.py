@@ -78,6 +78,11 @@ _OPTIONS = (
         "and its images; needs --head and stored embeddings. Repeatable.",
     ),
     click.option(
+        "--item",
+        metavar="NOUN[/PLURAL]",
+        help="What --features are of, if not of images: sound, mouse/mice. Tables and the explorer say it.",
+    ),
+    click.option(
         "--probe", is_flag=True, help="Fit a linear head on the images' labels for each backbone without one."
     ),
     click.option(

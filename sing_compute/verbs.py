@@ -42,7 +42,7 @@ def verify(file: Path) -> None:
         if problems:
             raise SingError(f"{file}: {len(problems)} of {checks} checks failed")
         held = [f"{store.count(spec.rows):,} {spec.name}" for spec in catalogue.tables(store) if not spec.within]
-        images = [f"{store.count('image'):,} images"] if "images/key" in store else []
+        images = [f"{store.count('image'):,} {store.noun.plural}"] if "images/key" in store else []
         click.echo(f"{file}: {checks} checks passed, {', '.join([*held, *images])}")
 
 
@@ -94,6 +94,8 @@ def image(file: Path, path: Path, models: tuple[str, ...], top: int) -> None:
     from sing_compute.store import Store
 
     with Store(file) as store:
+        if not store.noun.is_image:
+            raise SingError(f"{file} is of {store.noun.plural}: a photograph cannot be compared with them")
         chosen: dict[str, str | None] = {}
         for model in models:
             name, _, spec = (model, "", "") if model in store.models else model.partition("=")
@@ -180,8 +182,8 @@ def compare(left: Path, right: Path) -> None:
 
     with Store(left) as first, Store(right) as second:
         found = agreement(first, second)
-        lines = [f"A: {left}", f"B: {right}", *differences(first, second)]
-    click.echo("\n".join([*lines, "", agreement_text(found)]))
+        lines = [f"A: {left}", f"B: {right}", *differences(first, second), "", agreement_text(found, first.noun)]
+    click.echo("\n".join(lines))
 
 
 def _steer_class(store: "Store", source: str, target: str, **options: Any) -> None:
@@ -205,7 +207,7 @@ def _steer_class(store: "Store", source: str, target: str, **options: Any) -> No
     if not found:
         raise SingError(f"no model of {store.path} can be steered")
     name = clean(str(store.class_names[label]))
-    click.echo(steering_table(found, name, towards, options["angle"]))
+    click.echo(steering_table(found, name, towards, options["angle"], store.noun))
     if options["table"]:
         click.echo(f"{write_steered(options['table'], found):,} rows in {options['table']}", err=True)
 

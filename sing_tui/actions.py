@@ -28,6 +28,8 @@ def _step(key: str, display: str, which: str, by: int, text: str) -> Binding:
     return _key(key, f"step('neighbour', '{which}', {by})", text, "go", display=display, name=name)
 
 
+_WITH_PHOTOGRAPHS = "charts and photographs"
+"""Group of the keys of charts in the help; of a file without image files it is called `charts`."""
 BINDINGS: list[Binding] = [
     _key("enter,l", "step('open')", "open", "go", show=True, display="enter"),
     _key("t", "show('finder')", "find anything", "find and filter", show=True),
@@ -37,9 +39,9 @@ BINDINGS: list[Binding] = [
     _key("e", "show('export')", "export", "take away", show=True),
     _key("i", "step('second')", "the second table about the row", "go", show=True, name="second-table"),
     _key("i,c", "step('first')", "the first table about the same items", "go", show=True, display="i", name="first-table"),
-    _key("P", "show('photograph')", "photograph", "charts and photographs", show=True),
+    _key("P", "show('photograph')", "photograph", _WITH_PHOTOGRAPHS, show=True),
     _key("d", "step('details')", "details", "look", show=True),
-    _key("p", "step('chart', '')", "chart of the row", "charts and photographs", show=True, name="chart"),
+    _key("p", "step('chart', '')", "chart of the row", _WITH_PHOTOGRAPHS, show=True, name="chart"),
     _key("x", "show('words')", "in words", "look", show=True, name="words"),
     _key("a", "step('along')", "the row along the last axis of its place", "compare", show=True, name="across"),
     _key("q", "leave", "back", "go", show=True),
@@ -75,7 +77,7 @@ BINDINGS: list[Binding] = [
     _key("N", "again(-1)", "previous match", "find and filter"),
     _key("F", "step('clear')", "clear the filter", "find and filter", name="clear-filter"),
     *(
-        _key(str(number), f"step('chart', {number})", f"chart {number}", "charts and photographs", name=f"chart-{number}")
+        _key(str(number), f"step('chart', {number})", f"chart {number}", _WITH_PHOTOGRAPHS, name=f"chart-{number}")
         for number in range(1, 10)
     ),
     _key("asterisk", "show('columns')", "choose columns", "look", display="*", name="columns"),
@@ -140,10 +142,11 @@ def keys_of(place: Place, catalog: Catalog, titles: ChartTitles, own: Mapping[st
         text = text_of(binding, place, catalog, titles)
         if text is None:
             continue
+        group = binding.tooltip if catalog.has_photographs else binding.tooltip.replace(_WITH_PHOTOGRAPHS, "charts")
         keys = own.get(binding.id or "")
         written = " ".join(key_name(key.strip()) for key in (keys or binding.key).split(","))
         label = written.partition(" ")[0] if keys is not None else binding.key_display or binding.key
-        found.append(KeyHelp(written, binding.id or "", binding.action, text, binding.tooltip, label, binding.show))
+        found.append(KeyHelp(written, binding.id or "", binding.action, text, group, label, binding.show))
     return found
 
 
@@ -180,7 +183,9 @@ def text_of(binding: Binding, place: Place, catalog: Catalog, titles: ChartTitle
             return f"next {axes[0]}" if axes else None
         case ["step", "chart", number] if number.isdecimal():
             charts = catalog.table(place.table).charts
-            return titles.get(charts[int(number) - 1], charts[int(number) - 1]) if int(number) <= len(charts) else None
+            if int(number) > len(charts):
+                return None
+            return catalog.words(titles.get(charts[int(number) - 1], charts[int(number) - 1]))
         case ["show", "photograph" | "copy path"] if not has_photographs(place, catalog):
             return None
     return binding.description
@@ -201,7 +206,11 @@ def applies(action: str, place: Place, catalog: Catalog) -> bool:
 def has_photographs(place: Place, catalog: Catalog) -> bool:
     """Return True if the names of the rows are paths of image files."""
     spec = catalog.table(place.table)
-    return not place.along and any(c.name == spec.label and c.format == "path" for c in spec.columns)
+    return (
+        catalog.has_photographs
+        and not place.along
+        and any(c.name == spec.label and c.format == "path" for c in spec.columns)
+    )
 
 
 def _second(catalog: Catalog, place: Place, *, first: bool) -> str | None:
@@ -212,24 +221,24 @@ def _second(catalog: Catalog, place: Place, *, first: bool) -> str | None:
     below = [table for table in catalog.tables() if spec.name in table.opens]
     replaces = target.name in {table.name for table in siblings(catalog, spec)}
     is_first = replaces and any(table.opens[0] == target.name for table in below)
-    return target.name if is_first == first else None
+    return catalog.words(target.name) if is_first == first else None
 
 
 def _along(catalog: Catalog, place: Place) -> str | None:
     axis, spec = along_axis(catalog, place), catalog.table(place.table)
     if axis is None or is_figures(spec, place):
         return None
-    return f"{spec.name} of this {axis}" if place.along else f"across {plural(catalog, axis)}"
+    return catalog.words(f"{spec.name} of this {axis}") if place.along else f"across {plural(catalog, axis)}"
 
 
 def _neighbour(catalog: Catalog, place: Place, which: Which, by: int) -> str | None:
     axis = stepped_axis(catalog, place, which)
-    return None if axis is None else f"{_DIRECTIONS[by]} {axis}"
+    return None if axis is None else f"{_DIRECTIONS[by]} {catalog.words(axis)}"
 
 
 def _next_row(catalog: Catalog, place: Place, by: int) -> str | None:
     spec = catalog.table(place.table)
-    return None if is_figures(spec, place) or not spec.within else f"{_DIRECTIONS[by]} {spec.rows}"
+    return None if is_figures(spec, place) or not spec.within else f"{_DIRECTIONS[by]} {catalog.words(spec.rows)}"
 
 
 _DIRECTIONS = {1: "next", -1: "previous"}

@@ -144,9 +144,9 @@ class Explorer(App[None]):
 
         try:
             stamp = _stamp(self.path)
-            found: Opened | StoreCatalog = (
-                open_again(self.path) if again else open_first(self.path, self.start, self.memory)
-            )
+            found: Opened | StoreCatalog
+            first = None if again else open_first(self.path, self.start, self.memory, self.images)
+            found = first or open_again(self.path, self.images)
         except Exception as error:  # whatever a damaged file leads to ends in one line
             self.call_from_thread(self._not_opened, error, again)
             return

@@ -72,8 +72,12 @@ class Finder:
 
     @property
     def axes(self) -> tuple[tuple[str, str], ...]:
-        """Name of each axis that is searched, and the word for several of its items; named ones, groups, then owned ones."""
-        return tuple((axis.name, catalogue.plural(axis.name)) for axis in self._axes)
+        """Word for one and for several items of each axis that is searched; named ones, groups, then owned ones."""
+        return tuple((self._word(axis), self.store.noun.words(catalogue.plural(axis.name))) for axis in self._axes)
+
+    def _word(self, axis: Axis) -> str:
+        """Return the word for one item of an axis: its name, or what the file calls it."""
+        return self.store.noun.words(axis.name)
 
     @cached_property
     def _tables(self) -> dict[str, TableSpec]:
@@ -105,15 +109,15 @@ class Finder:
         if any(word.number is not None for word in typed):
             typed = [word for word in typed if word.text != "index"]
         if not typed:
-            return Found([], {axis.name: 0 for axis in self._axes})
+            return Found([], {self._word(axis): 0 for axis in self._axes})
         here = self._here(place)
-        counts = dict.fromkeys((axis.name for axis in self._axes), 0)
+        counts = dict.fromkeys(map(self._word, self._axes), 0)
         hits: list[tuple[tuple[float, int, int, int, int], Hit]] = []
         for number, axis in enumerate(self._axes):
             search = self._owned if _is_owned(axis) else self._named
             for turn, there in enumerate(self._everywhere(axis, here)):
                 found, count = search(axis, typed, there, limit, stop)
-                counts[axis.name] += count
+                counts[self._word(axis)] += count
                 hits += [((*_rank(hit.score, hit.text), number, turn, position), hit) for position, hit in found]
         hits.sort(key=lambda ranked: ranked[0])
         return Found([hit for _, hit in hits[:limit]], counts)
@@ -170,7 +174,7 @@ class Finder:
         self, axis: Axis, words: list[Word], here: Place, limit: int, stop: Stop | None
     ) -> tuple[list[tuple[int, Hit]], int]:
         """Return the first items whose names contain every word, with their positions, and how many there are."""
-        words = [word for word in words if word.text != axis.name]
+        words = [word for word in words if word.text not in (axis.name, self._word(axis))]
         names = Values(self.store.dataset(located(axis.labels, here)))
         first: list[tuple[int, str]] = []
         count = 0
@@ -204,7 +208,7 @@ class Finder:
 
     def _hit(self, axis: Axis, key: Key, text: str, extra: str, positions: Positions, score: float, here: Place) -> Hit:
         place, select = self._destination(axis, key, here)
-        return Hit(axis.name, key, text, extra, positions, score, place, select)
+        return Hit(self._word(axis), key, text, extra, positions, score, place, select)
 
     def _destination(self, axis: Axis, key: Key, here: Place) -> tuple[Place, Key | None]:
         """Find the place that shows an item, and where the cursor goes there.

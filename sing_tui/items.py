@@ -31,7 +31,7 @@ def key_of(store: Store, axis: str, identity: Key, place: Place) -> Key:
     count = store.count(axis, place) if names is None else len(names)
     found = names is not None and identity in names if isinstance(identity, str) else 0 <= identity < count
     if not found:
-        raise SingError(f"{store.path.name} has no row {identity} among its {catalogue.plural(axis)}")
+        raise SingError(f"{store.path.name} has no row {identity} among its {store.noun.words(catalogue.plural(axis))}")
     return identity if names is None or isinstance(identity, str) else names[identity]
 
 

@@ -32,28 +32,33 @@ class Opened:
     hint: str = ""
 
 
-def open_again(path: Path) -> StoreCatalog:
+def open_again(path: Path, photographs: Path | None = None) -> StoreCatalog:
     """Open the file that is at a path now.
+
+    Args:
+        path: The results file.
+        photographs: The user's folder of photographs on this machine.
 
     Raises:
         SingError: It is no results file.
     """
-    return StoreCatalog(Store(path))
+    return StoreCatalog(Store(path), photographs)
 
 
-def open_first(path: Path, start: Start, memory: Path | None) -> Opened:
+def open_first(path: Path, start: Start, memory: Path | None, photographs: Path | None = None) -> Opened:
     """Open a file at the place asked for; at the last place where none was.
 
     Args:
         path: The results file.
         start: What the command line asks for.
         memory: File of the remembered places; None to remember nothing.
+        photographs: The user's folder of photographs on this machine.
 
     Raises:
         SingError: It is no results file, or it does not hold what was asked for.
     """
     state = read_state(memory) if memory is not None else State(hint_seen=True)
-    catalog = open_again(path)
+    catalog = open_again(path, photographs)
     hint = warned(catalog) or ("" if state.hint_seen else HINT)
     kept = from_dict(state.place(path)) if start.anywhere else None
     if kept is not None:

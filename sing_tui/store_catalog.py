@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
@@ -22,8 +23,25 @@ _SAME_EVERYWHERE = ("label", "code", "text", "mark", "count", "index", "bound")
 class StoreCatalog:
     """An open file as the session asks it (`session.catalog.Catalog`)."""
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
+    def __init__(self, store: Store, photographs: Path | None = None) -> None:
+        """Ask an open file.
+
+        Args:
+            store: The results file.
+            photographs: The user's folder of photographs on this machine.
+        """
+        self.store, self._photographs = store, photographs
+
+    def words(self, text: str) -> str:
+        """A text of the explorer about images, said of what the file calls them."""
+        return self.store.noun.words(text)
+
+    @cached_property
+    def has_photographs(self) -> bool:
+        """True if the images may be files: the file is of images, and it or the user says where they are."""
+        return self.store.noun.is_image and (
+            self._photographs is not None or self.store.attributes("images").get("root") != ""
+        )
 
     @cached_property
     def _tables(self) -> tuple[TableSpec, ...]:
@@ -84,7 +102,7 @@ class StoreCatalog:
         spec = self.table(place.table)
         fields = () if place.table == CONTENTS else catalogue.analysis_of(place.table).fields
         near = [field for field in fields if field.of == spec.rows and field.axes[:1] == (spec.rows,)]
-        return [(field.description, located(field.path, place)) for field in near if len(field.axes) == 2]
+        return [(self.words(field.description), located(field.path, place)) for field in near if len(field.axes) == 2]
 
     @property
     def _roots(self) -> list[TableSpec]:
@@ -94,7 +112,7 @@ class StoreCatalog:
         roots = self._roots
         cells = {
             "table": np.array([spec.name for spec in roots], np.str_),
-            "analysis": np.array([catalogue.analysis_of(spec.name).title for spec in roots], np.str_),
+            "analysis": np.array([self.words(catalogue.analysis_of(spec.name).title) for spec in roots], np.str_),
         }
         known = {column.name: column for column in CONTENTS_SPEC.columns}
         columns = [

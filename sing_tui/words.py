@@ -35,12 +35,13 @@ class ColumnText:
     explanation: Explanation
 
 
-def column_texts(view: View, line: int) -> list[ColumnText]:
+def column_texts(view: View, line: int, items: str = "images") -> list[ColumnText]:
     """Say every column of a row in words; the ends of intervals are with their values.
 
     Args:
         view: The table as it is on the screen.
         line: Line of the view, from 0.
+        items: What the file calls its images (`Noun.plural`).
 
     Returns:
         The columns in the order of the table.
@@ -66,7 +67,7 @@ def column_texts(view: View, line: int) -> list[ColumnText]:
                 if {bounds.low, bounds.high} <= columns.keys():
                     ends = [number(end) for end in (bounds.low, bounds.high)]
                     if not any(map(math.isnan, ends)):
-                        over = bounds.over or "images"
+                        over = bounds.over or items
                         text += f", 95% interval over {over} {_number(ends[0])} to {_number(ends[1])}"
         found.append(ColumnText(column, text, _explanation(column)))
     return found

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import asking
-import h5py
 import numpy as np
 import pytest
 import torch
+from file_contents import datasets
 from safetensors.torch import save_file
 
 from sing_compute.cli import cli
@@ -51,13 +51,6 @@ def run(folder: Path, output: str, *options: object, models: tuple[str, ...] = (
     words += ["--class-names", folder / "classes.txt", "--device", "cpu", "-o", folder / output]
     cli.main([str(word) for word in (*words, *options)], standalone_mode=False)
     return folder / output
-
-
-def datasets(path: Path) -> dict[str, np.ndarray]:
-    found: dict[str, np.ndarray] = {}
-    with h5py.File(path) as file:
-        file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
-    return found
 
 
 def test_features_give_the_datasets_of_the_run_on_images_bit_for_bit(measured: Path) -> None:

@@ -61,6 +61,23 @@ def read_vocabulary(source: str | Path) -> Vocabulary:
     return _without_duplicates(concepts)
 
 
+def vocabulary_of(concepts: Iterable[str], kind: str = "concept") -> Vocabulary:
+    """Make a vocabulary of a list of concepts, and leave out duplicates; prompts are as in a file without them.
+
+    Args:
+        concepts: Names of concepts.
+        kind: Kind of all of them.
+
+    Raises:
+        ConceptsError: A concept is no text, or empty.
+    """
+    names = list(concepts)
+    bad = next((name for name in names if not isinstance(name, str) or not name.strip()), None)
+    if bad is not None:
+        raise ConceptsError(f"concepts: {bad!r} is no concept; give texts")
+    return _without_duplicates(_concept(name.replace("\t", " "), kind, "concepts") for name in names)
+
+
 def merge_vocabularies(vocabularies: Iterable[Vocabulary]) -> Vocabulary:
     """Join vocabularies in their order; of concepts with the same name or the same prompt, the first is used.
 

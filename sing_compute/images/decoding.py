@@ -74,7 +74,7 @@ class DecodedImages(Dataset[Item]):
         ]
 
     def _read(self, row: int) -> bytes | Exception:
-        if self._images.stored:
+        if self._images.stored or self._images.items is not None:
             return b""
         try:
             return self._images.read(row)
@@ -87,8 +87,10 @@ class DecodedImages(Dataset[Item]):
                 raise content
             if self._images.stored:
                 return row, self._steps(self._images.keys[row]), False, 0
-            image, turned = read_rgb(content)
-            return row, self._transformed(image), turned, content_hash(content)
+            items = self._images.items
+            image, turned = read_rgb(content) if items is None else items.image(row)
+            same = content if items is None else image.tobytes()
+            return row, self._transformed(image), turned, content_hash(same)
         except ImagesError as error:
             return error
         except UnidentifiedImageError:  # its text contains an address in memory

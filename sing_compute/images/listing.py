@@ -11,6 +11,7 @@ from jaxtyping import Int, Int32, Int64
 
 from sing_compute.errors import ImagesError
 from sing_compute.images.compact_text import Categorical, Texts
+from sing_compute.images.given_images import GivenImages
 from sing_compute.images.missing_images import missing_images
 
 EXTENSIONS = frozenset(
@@ -53,8 +54,8 @@ class ImageList:
     The key of an image is its path below the image root with forward slashes; it is the same on every machine.
     """
 
-    root: Path
-    """The image root on this machine."""
+    root: Path | None
+    """The image root on this machine; None if the keys are no files."""
     keys: Texts
     labels: Categorical
     """The class of each image by the user's data: a folder name, or the label in a list."""
@@ -66,6 +67,13 @@ class ImageList:
     """Positions of the images in tar archives; None if each image is a file."""
     stored: bool = False
     """True if the features of the keys were computed elsewhere, so that no image is ever read."""
+    items: GivenImages | None = None
+    """A user's data set that gives the images; None if they are files or in archives."""
+    class_names: tuple[str, ...] = ()
+    """Names of the classes of such a data set in its own order; empty if it does not say them."""
+
+    def __str__(self) -> str:
+        return f"{len(self):,} images in {self.items or self.root}"
 
     @classmethod
     def of_files(cls, root: Path, keys: Iterable[str]) -> "ImageList":
@@ -83,7 +91,12 @@ class ImageList:
 
     def path(self, row: int) -> Path:
         """Return the path of an image on this machine; of one in an archive as ARCHIVE.tar/MEMBER."""
-        return self.root / self.keys[row]
+        return (self.root or Path()) / self.keys[row]
+
+    @property
+    def place(self) -> str:
+        """The image root as an absolute path; empty if the keys are no files."""
+        return str(self.root.resolve()) if self.root is not None else ""
 
     def read(self, row: int) -> bytes:
         """Return the bytes of an image file. Several threads and processes may read at once.
@@ -115,7 +128,7 @@ class ImageList:
         Raises:
             ImagesError: As for `read`.
         """
-        if self.stored:
+        if self.stored or self.items is not None:
             return -1
         if self.members is not None:
             return int(self.members.size[row])
@@ -140,6 +153,7 @@ class ImageList:
             labels=self.labels.take(chosen),
             groups=self.groups and self.groups.take(chosen),
             members=self.members and self.members.take(chosen),
+            items=self.items and self.items.take(chosen),
         )
 
     def order(self, classes: Int32[np.ndarray, " image"]) -> Int64[np.ndarray, " image"]:
@@ -157,14 +171,14 @@ class ImageList:
         """Return the archive or the folder that contains an image."""
         if self.members is None:
             return self.path(row).parent
-        return self.root / self.members.archives[int(self.members.archive[row])]
+        return (self.root or Path()) / self.members.archives[int(self.members.archive[row])]
 
     def _raise_if_disk_is_gone(self, row: int, error: OSError) -> None:
         """Raise an error for all images if the disk, folder or archive has gone, not only for the image that was read."""
         holder = self._holder(row)
         if error.errno not in GONE and holder.exists():
             return
-        if error.errno not in GONE and self.members is None and self.root.exists():
+        if error.errno not in GONE and self.members is None and self.root is not None and self.root.exists():
             raise ImagesError(missing_images(self.root, self.keys)) from error
         reason = error.strerror if error.errno in GONE else f"{holder} is not there"
         raise ImagesError(

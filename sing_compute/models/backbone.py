@@ -1,5 +1,7 @@
 """Put a linear head on a network that ends in features: one from a file (`--head`), or one fitted on labels (`--probe`)."""
 
+import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -7,7 +9,32 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from sing_compute.errors import HeadError, WeightsError
+from sing_compute.fingerprints import file_sha256
 from sing_compute.models.weights import read_state
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeadValues:
+    """Weight and bias of a linear head in memory, in the place of a file."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def __str__(self) -> str:
+        return f"in memory: weight {tuple(self.weight.shape)}, SHA-256 {self.sha256}"
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of shapes, types and values."""
+        digest = hashlib.sha256()
+        for tensor in (self.weight, self.bias):
+            digest.update(f"{tensor.dtype} {tuple(tensor.shape)}\n".encode())
+            digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().data)
+        return digest.hexdigest()
+
+
+HeadSource = Path | HeadValues
+"""A file with a head, or a head in memory."""
 
 
 class HeadedBackbone(nn.Module):
@@ -80,26 +107,45 @@ class HeadedBackbone(nn.Module):
         return logits
 
 
-def read_head(path: Path) -> tuple[Float[Tensor, "classes dim"], Float[Tensor, " classes"]]:
-    """Read weight and bias of a linear head from a file, in the precision they are stored in.
+def read_head(source: HeadSource) -> tuple[Float[Tensor, "classes dim"], Float[Tensor, " classes"]]:
+    """Read weight and bias of a linear head, in the precision they are stored in.
 
     Args:
-        path: A checkpoint of two tensors, `weight` and `bias`; their names may share any prefix.
+        source: A checkpoint of two tensors, `weight` and `bias`, whose names may share any prefix; or the values.
 
     Raises:
         WeightsError: No such file, other tensors than one weight and one bias, or shapes that do not fit each other.
     """
-    state = read_state(path, option="--head")
+    if isinstance(source, HeadValues):
+        return _matching(source.weight, source.bias, "head")
+    state = read_state(source, option="--head")
     parts = {name.rpartition(".")[2]: tensor for name, tensor in state.items()}
     if len(state) != 2 or parts.keys() != {"weight", "bias"} or len({name.rpartition(".")[0] for name in state}) > 1:
         shown = ", ".join(sorted(state)[:3]) + (f" and {len(state) - 3} more" if len(state) > 3 else "")
-        raise WeightsError(f"--head {path}: needs the tensors weight (classes x dim) and bias, found {shown or 'none'}")
-    weight, bias = parts["weight"], parts["bias"]
+        raise WeightsError(
+            f"--head {source}: needs the tensors weight (classes x dim) and bias, found {shown or 'none'}"
+        )
+    return _matching(parts["weight"], parts["bias"], f"--head {source}")
+
+
+def head_facts(source: HeadSource) -> dict[str, str | int | float]:
+    """Return the provenance of a head that is not the network's own.
+
+    Args:
+        source: Its file, or its values.
+    """
+    if isinstance(source, HeadValues):
+        return {"head_file": "in memory", "head_sha256": source.sha256}
+    return {"head_file": source.name, "head_sha256": file_sha256(source)}
+
+
+def _matching(weight: Tensor, bias: Tensor, origin: str) -> tuple[Tensor, Tensor]:
+    """Return weight (classes, dim) and bias if their shapes fit each other."""
     if weight.ndim == 4 and weight.shape[2:] == (1, 1):
         weight = weight.flatten(1)
     if weight.ndim != 2 or bias.shape != weight.shape[:1]:
         raise WeightsError(
-            f"--head {path}: weight {tuple(weight.shape)} and bias {tuple(bias.shape)} do not go together; "
+            f"{origin}: weight {tuple(weight.shape)} and bias {tuple(bias.shape)} do not go together; "
             "weight is classes x dim, bias has one value per class"
         )
     return weight, bias

@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from sing_compute.fingerprints import file_sha256, state_sha256
-from sing_compute.models.backbone import HeadedBackbone, read_head
+from sing_compute.fingerprints import state_sha256
+from sing_compute.models.backbone import HeadedBackbone, head_facts, read_head
 from sing_compute.models.checkpoint_files import checkpoint_sha256
 from sing_compute.models.spec import ModelSpec
 from sing_compute.models.weights import Checkpoint, fit_names, load_strictly
@@ -71,12 +71,12 @@ def describe_weights(
 
 
 def put_head(network: nn.Module, spec: ModelSpec, declared: dict[str, torch.dtype]) -> Facts:
-    """Put the head from the user's file on a backbone, and return its part of the provenance; empty without such a file.
+    """Put the user's head on a backbone, and return its part of the provenance; empty where the user gave none.
 
     Args:
         network: A `HeadedBackbone` if the user gave a head.
-        spec: Names the file.
-        declared: Gets the dtype of the head in its file.
+        spec: Names the file, or has the values.
+        declared: Gets the dtype of the head as it was given.
 
     Raises:
         WeightsError: The file is no linear head.
@@ -85,10 +85,9 @@ def put_head(network: nn.Module, spec: ModelSpec, declared: dict[str, torch.dtyp
         return {}
     assert isinstance(network, HeadedBackbone)
     weight, bias = read_head(spec.head)
-    network.put(weight, bias, str(spec.head))
+    network.put(weight, bias, str(spec.head) if isinstance(spec.head, Path) else "head=")
     declared["head.weight"] = weight.dtype
-    facts: Facts = {"head_file": spec.head.name, "head_sha256": file_sha256(spec.head)}
-    return facts | ({"feature": "class token and mean patch token"} if network.uses_tokens else {})
+    return head_facts(spec.head) | ({"feature": "class token and mean patch token"} if network.uses_tokens else {})
 
 
 def provenance(spec: ModelSpec, network: nn.Module) -> Facts:

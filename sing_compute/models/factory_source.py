@@ -38,12 +38,14 @@ def load_own(spec: ModelSpec) -> Classifier:
         SingError: As `create_from_factory`; weights, head or preprocessing that do not fit the network.
     """
     network = create_from_factory(spec)
-    own = own_transform(network)
+    given = spec.network.own_transform if spec.network is not None else None
+    own = given or own_transform(network)
     if own is not None and check_replaces(spec, "a `transform` of its own"):
         own = None
     remarks: list[str] = []
     if own is not None:
-        transform, preprocessing = own, own_preprocessing(own, "the network's own `transform`")
+        source = "the `transform` that was given" if given else "the network's own `transform`"
+        transform, preprocessing = own, own_preprocessing(own, source)
     else:
         with guarding(f"--model {spec.spec}: timm cannot make a transform of its pretrained_cfg"):
             transform, preprocessing = timm_preprocessing(
@@ -76,7 +78,7 @@ def load_own(spec: ModelSpec) -> Classifier:
 
 
 def create_from_factory(spec: ModelSpec) -> nn.Module:
-    """Import a user's module and call its function.
+    """Import a user's module and call its function; or copy the network that the user has in memory.
 
     Args:
         spec: The classifier that the user asked for.
@@ -89,6 +91,8 @@ def create_from_factory(spec: ModelSpec) -> nn.Module:
             user's own error and its place.
     """
     module_name, _, attribute = spec.spec.partition(":")
+    if spec.network is not None:
+        return _checked(spec.network.copied(), spec, attribute)
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:

@@ -3,9 +3,15 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sing_compute.errors import SingError
 from sing_compute.models.transform_option import TransformOption
+
+if TYPE_CHECKING:
+    from sing_compute.models.backbone import HeadSource
+    from sing_compute.models.given_network import GivenNetwork
+    from sing_compute.models.stored_features import FeatureSource
 
 TIMM_SOURCES = ("local-dir", "hf-hub")
 
@@ -19,14 +25,14 @@ class ModelSpec:
     spec: str
     weights: Path | None = None
     """Checkpoint file; None for the model's own weights."""
-    head: Path | None = None
-    """File with weight and bias of a linear head, for a backbone without one."""
+    head: "HeadSource | None" = None
+    """File with weight and bias of a linear head, or these values, for a backbone without one."""
     note: str = ""
     """Remark that is shown with the model's figures."""
     image_size: int | None = None
     """Side of the input images in pixels, for a backbone of free input size; None for its own size."""
-    features: Path | None = None
-    """File of features that were computed elsewhere; the classifier is then its head alone."""
+    features: "FeatureSource | None" = None
+    """Features that were computed elsewhere, in a file or in memory; the classifier is then its head alone."""
     tokens: bool = False
     """True if a head that will be fitted reads class token and mean patch token."""
     ema: bool | None = None
@@ -35,9 +41,11 @@ class ModelSpec:
     """Settings of the preprocessing that the user names; None to leave it as it is."""
     head_of: str = ""
     """Name of the head that counts in a network with several heads; empty for the network's own answer."""
+    network: "GivenNetwork | None" = None
+    """A network in memory, in the place of one that `spec` names."""
 
     @classmethod
-    def parse(cls, text: str, weights: Path | None = None, head: Path | None = None) -> "ModelSpec":
+    def parse(cls, text: str, weights: Path | None = None, head: "HeadSource | None" = None) -> "ModelSpec":
         """Read `[NAME=]SPEC`; without a name, the last part of the specification becomes the name.
 
         Args:
@@ -59,7 +67,7 @@ class ModelSpec:
         return cls(name, spec, weights, head)
 
     @classmethod
-    def of_features(cls, text: str, head: Path) -> "ModelSpec":
+    def of_features(cls, text: str, head: "HeadSource") -> "ModelSpec":
         """Read `[NAME=]FILE`; without a name, the file's own becomes the name.
 
         Args:
@@ -78,7 +86,9 @@ class ModelSpec:
 
     @property
     def is_factory(self) -> bool:
-        """True for a user's own `module:factory`."""
+        """True for a user's own network: `module:factory`, or one in memory."""
+        if self.network is not None:
+            return True
         source, separator, _ = self.spec.partition(":")
         return bool(separator) and source not in TIMM_SOURCES and self.features is None
 

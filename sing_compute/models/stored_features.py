@@ -1,8 +1,9 @@
-"""Read features that were computed elsewhere, as a classifier that consists of its head alone."""
+"""Take features that were computed elsewhere, in a file or in memory, as a classifier that consists of its head alone."""
 
+import hashlib
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 
 from sing_compute.errors import WeightsError
 from sing_compute.fingerprints import file_sha256, state_sha256
-from sing_compute.models.backbone import read_head
+from sing_compute.models.backbone import head_facts, read_head
 from sing_compute.models.classifier import Classifier
 from sing_compute.models.spec import ModelSpec
 
@@ -24,16 +25,19 @@ LISTED = 3
 """Keys named in an error."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class StoredFeatures:
-    """The content of a file of features: keys (text), features (one row per key), and perhaps a label (text) for each key."""
+    """Features that were computed elsewhere: one row per key, and perhaps a label (text) for each key."""
 
-    path: Path
+    origin: str
+    """Their place in messages: `--features FILE`, or `features` for values in memory."""
+    name: str
+    """Their name in the provenance: that of the file."""
     keys: tuple[str, ...]
     features: Float32[np.ndarray, "key dim"]
     labels: tuple[str, ...] | None
     sha256: str
-    """SHA-256 of the file."""
+    """SHA-256 of the file, or of keys and values."""
 
     @classmethod
     def read(cls, path: Path) -> "StoredFeatures":
@@ -47,17 +51,33 @@ class StoredFeatures:
             WeightsError: No such file, another format, repeated keys, or features that are not finite numbers.
         """
         keys, labels, found = _read(path, "keys", "labels", "features")
-        features = np.asarray(found["features"])
-        if features.dtype.kind != "f" or features.ndim != 2 or len(features) != len(keys) or not len(keys):
-            raise WeightsError(
-                f"--features {path}: {len(keys)} keys but features of shape {features.shape} and type {features.dtype}; one row "
-                "of floating-point numbers per key is needed"
-            )
-        bad = np.flatnonzero(~np.isfinite(features).all(axis=1))
-        if len(bad):
-            named = ", ".join(keys[row] for row in bad[:LISTED])
-            raise WeightsError(f"--features {path}: {len(bad)} rows are not finite: {named}")
-        return cls(path, keys, features.astype(np.float32), labels, file_sha256(path))
+        features = _checked_rows(f"--features {path}", keys, np.asarray(found["features"]))
+        return cls(f"--features {path}", path.name, keys, features, labels, file_sha256(path))
+
+    @classmethod
+    def of(cls, keys: Sequence[str], features: np.ndarray, labels: Sequence[str] | None) -> "StoredFeatures":
+        """Check features that are in memory.
+
+        Args:
+            keys: Key of each row.
+            features: Features (key, dim) at the head's input.
+            labels: Label of each row; None if there are none.
+
+        Raises:
+            WeightsError: Repeated keys, another number of keys or labels than rows, or features that are not finite numbers.
+        """
+        keys, texts = _checked_keys("features", keys, labels)
+        rows = _checked_rows("features", keys, features)
+        digest = hashlib.sha256("".join(f"{key}\n" for key in keys).encode())
+        digest.update(np.ascontiguousarray(rows).data)
+        return cls("features", "in memory", keys, rows, texts, digest.hexdigest())
+
+    def __str__(self) -> str:
+        return f"{self.name}: {len(self.features)} x {self.features.shape[1]} features, SHA-256 {self.sha256}"
+
+
+FeatureSource = Path | StoredFeatures
+"""A file of features, or features in memory."""
 
 
 class FeatureRows:
@@ -90,12 +110,13 @@ def load_stored(spec: ModelSpec) -> tuple[Classifier, StoredFeatures]:
     """
     assert spec.features is not None
     assert spec.head is not None
-    stored = StoredFeatures.read(spec.features)
+    stored = _content(spec.features)
     weight, bias = read_head(spec.head)
     if stored.features.shape[1] != weight.shape[1]:
+        head = f"of {spec.head} " if isinstance(spec.head, Path) else ""
         raise WeightsError(
-            f"--features {spec.features}: {stored.features.shape[1]} dimensions, but the head of {spec.head} reads "
-            f"{weight.shape[1]}; store the features at the head's input"
+            f"{stored.origin}: {stored.features.shape[1]} dimensions, but the head {head}reads {weight.shape[1]}; store the "
+            "features at the head's input"
         )
     linear = nn.Linear(weight.shape[1], weight.shape[0])
     with torch.no_grad():
@@ -105,24 +126,62 @@ def load_stored(spec: ModelSpec) -> tuple[Classifier, StoredFeatures]:
         "spec": spec.spec,
         "tag": "features",
         "state_sha256": state_sha256(linear),
-        "features_file": spec.features.name,
+        "features_file": stored.name,
         "features_sha256": stored.sha256,
-        "head_file": spec.head.name,
-        "head_sha256": file_sha256(spec.head),
+        **head_facts(spec.head),
+        **({"note": spec.note} if spec.note else {}),
     }
     return Classifier(spec.name, linear.eval(), FeatureRows(stored), facts, declared={".weight": weight.dtype}), stored
 
 
-def read_keys(path: Path) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
-    """Read the keys of a file of features, and its labels if it has any; the features stay on disk.
+def read_keys(source: FeatureSource) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
+    """Return the keys of features, and their labels if they have any; the features of a file stay on disk.
 
     Args:
-        path: As in `StoredFeatures.read`.
+        source: A file as in `StoredFeatures.read`, or its content.
 
     Raises:
         WeightsError: As in `StoredFeatures.read`.
     """
-    return _read(path, "keys", "labels")[:2]
+    if isinstance(source, StoredFeatures):
+        return source.keys, source.labels
+    return _read(source, "keys", "labels")[:2]
+
+
+def origin_of(source: FeatureSource) -> str:
+    """Return the place of features in messages."""
+    return source.origin if isinstance(source, StoredFeatures) else f"--features {source}"
+
+
+def _content(source: FeatureSource) -> StoredFeatures:
+    return source if isinstance(source, StoredFeatures) else StoredFeatures.read(source)
+
+
+def _checked_rows(origin: str, keys: Sequence[str], features: np.ndarray) -> Float32[np.ndarray, "key dim"]:
+    """Return features in float32 if there is a row of finite numbers for each key."""
+    if features.dtype.kind != "f" or features.ndim != 2 or len(features) != len(keys) or not len(keys):
+        raise WeightsError(
+            f"{origin}: {len(keys)} keys but features of shape {features.shape} and type {features.dtype}; one row of "
+            "floating-point numbers per key is needed"
+        )
+    bad = np.flatnonzero(~np.isfinite(features).all(axis=1))
+    if len(bad):
+        named = ", ".join(keys[row] for row in bad[:LISTED])
+        raise WeightsError(f"{origin}: {len(bad)} rows are not finite: {named}")
+    return features.astype(np.float32)
+
+
+def _checked_keys(
+    origin: str, keys: Iterable[Any], labels: Iterable[Any] | None
+) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
+    """Return keys and labels as text if the keys differ and each has a label."""
+    known = tuple(str(key) for key in keys)
+    texts = None if labels is None else tuple(str(label) for label in labels)
+    if texts is not None and len(texts) != len(known):
+        raise WeightsError(f"{origin}: {len(known)} keys but {len(texts)} labels; one per key is needed")
+    if len(set(known)) < len(known):
+        raise WeightsError(f"{origin}: {len(known) - len(set(known))} keys occur more than once; they must be unique")
+    return known, texts
 
 
 def _read(path: Path, *names: str) -> tuple[tuple[str, ...], tuple[str, ...] | None, dict[str, Any]]:
@@ -136,15 +195,7 @@ def _read(path: Path, *names: str) -> tuple[tuple[str, ...], tuple[str, ...] | N
         raise WeightsError(f"--features {path}: not a readable .npz or .safetensors file ({reason})") from error
     if not {"keys", "features"} <= set(there):
         raise WeightsError(f"--features {path}: needs keys and features, has {', '.join(there) or 'nothing'}")
-    keys = tuple(str(key) for key in found["keys"])
-    labels = tuple(str(label) for label in found["labels"]) if "labels" in found else None
-    if labels is not None and len(labels) != len(keys):
-        raise WeightsError(f"--features {path}: {len(keys)} keys but {len(labels)} labels; one per key is needed")
-    if len(set(keys)) < len(keys):
-        raise WeightsError(
-            f"--features {path}: {len(keys) - len(set(keys))} keys occur more than once; they must be unique"
-        )
-    return keys, labels, found
+    return *_checked_keys(f"--features {path}", found["keys"], found.get("labels")), found
 
 
 def _read_npz(path: Path, names: Sequence[str]) -> tuple[dict[str, Any], list[str]]:

@@ -57,6 +57,18 @@ def own_transform(network: nn.Module) -> UserTransform | None:
     return cast(UserTransform, transform)
 
 
+def image_transform(transform: UserTransform) -> UserTransform:
+    """Return a transform in the form that takes a PIL image.
+
+    Args:
+        transform: Takes a PIL image, or, by name, a uint8 array (height, width, 3), as those of albumentations do.
+    """
+    if type(transform).__module__.startswith(_KNOWN) or _gives_a_result(transform) is not None:
+        return transform
+    by_name = ArrayByName(transform)
+    return by_name if _gives_a_result(by_name) else transform
+
+
 def has_layer_transform(network: nn.Module) -> bool:
     """Return True if `transform` is a submodule of the network."""
     return "transform" in dict(network.named_children())

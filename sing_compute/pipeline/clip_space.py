@@ -1,13 +1,14 @@
 """Load the CLIP space of a run: the vectors of images, classes and concepts, and the texts that they represent."""
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from sing_compute.concepts.open_clip_space import OpenClipSpace
-from sing_compute.concepts.stored_embeddings import StoredEmbeddings
+from sing_compute.concepts.stored_embeddings import StoredEmbeddings, embeddings_of
 from sing_compute.concepts.vocabulary import Vocabulary, merge_vocabularies, read_vocabulary
 from sing_compute.errors import ConceptsError
 from sing_compute.imagenet import IMAGENET_CLASSES, ids_of_names, imagenet_names, imagenet_wnids, is_wnid, wnid_wordings
@@ -48,17 +49,17 @@ class ClipSpace:
             return cls(network, None, None, None, network.provenance)
         assert plan.image_embeddings is not None
         assert plan.concept_embeddings is not None
-        images, concepts = StoredEmbeddings.read(plan.image_embeddings), StoredEmbeddings.read(plan.concept_embeddings)
-        classes = StoredEmbeddings.read(plan.class_embeddings) if plan.class_embeddings else concepts
+        images, concepts = embeddings_of(plan.image_embeddings), embeddings_of(plan.concept_embeddings)
+        classes = embeddings_of(plan.class_embeddings) if plan.class_embeddings else concepts
         for other in (concepts, classes):
             if other.vectors.shape[1] != images.vectors.shape[1]:
                 raise ConceptsError(
-                    f"{other.path} has {other.vectors.shape[1]} dimensions, {images.path} has {images.vectors.shape[1]}: "
+                    f"{other.origin} has {other.vectors.shape[1]} dimensions, {images.origin} has {images.vectors.shape[1]}: "
                     "all embeddings must come from one CLIP"
                 )
             if images.tag and other.tag and other.tag != images.tag:
                 raise ConceptsError(
-                    f"{other.path} comes from {other.tag}, {images.path} from {images.tag}: use one CLIP for all"
+                    f"{other.origin} comes from {other.tag}, {images.origin} from {images.tag}: use one CLIP for all"
                 )
         record = {"tag": images.tag or concepts.tag or "stored embeddings", "source": "stored embeddings"}
         record |= {"images_sha256": images.sha256, "concepts_sha256": concepts.sha256, "classes_sha256": classes.sha256}
@@ -101,14 +102,19 @@ class ClipSpace:
         """
         stored = self.concept_embeddings
         if stored and not plan.concepts:
-            vocabulary = Vocabulary(stored.keys, (stored.path.stem,) * len(stored.keys), stored.keys)
+            vocabulary = Vocabulary(stored.keys, (stored.name,) * len(stored.keys), stored.keys)
         else:
             vocabulary = merge_vocabularies(
-                [read_vocabulary(source) for source in plan.concepts or (DEFAULT_VOCABULARY,)]
+                [
+                    source if isinstance(source, Vocabulary) else read_vocabulary(source)
+                    for source in plan.concepts or (DEFAULT_VOCABULARY,)
+                ]
             )
         if duplicates := vocabulary.duplicates:
             named = ", ".join(duplicates[:5]) + (" ..." if len(duplicates) > 5 else "")
             progress.say(f"concepts: {len(duplicates)} duplicates merged: {named}")
+        if stored and plan.noun is not None and not plan.noun.is_image:  # "an image of ..." is no prompt of a sound
+            vocabulary = replace(vocabulary, prompts=vocabulary.names)
         if stored:
             return vocabulary, stored.lookup(vocabulary.names, "concepts")
         assert self.network
@@ -127,12 +133,15 @@ def read_class_names(file: Path) -> list[str]:
         raise ConceptsError(f"--class-names {file}: not a readable UTF-8 text file ({error})") from error
 
 
-def class_table(classifiers: list[Classifier], file: Path | None) -> ClassTable:
+def class_table(
+    classifiers: list[Classifier], given: Path | tuple[str, ...] | None, suggested: Sequence[str] = ()
+) -> ClassTable:
     """Find the names of the head's classes: the user's, else the checkpoint's own, else ImageNet's for 1,000 classes.
 
     Args:
         classifiers: The models, with their heads.
-        file: The user's file of class names; None if there is none.
+        given: The user's file of class names, or the names; None if there are none.
+        suggested: Names of a data set's classes, which are taken if nothing else is known and their number fits.
 
     Raises:
         ConceptsError: The models have different classes or name them differently, no names are known, or the file has
@@ -143,13 +152,14 @@ def class_table(classifiers: list[Classifier], file: Path | None) -> ClassTable:
     if len(set(sizes.values())) > 1:
         listed = ", ".join(f"{name} {count}" for name, count in sizes.items())
         raise ConceptsError(f"the models have different classes ({listed}); give each kind its own -o")
-    if file is not None:
-        names = read_class_names(file)
+    if given is not None:
+        in_file = isinstance(given, Path)
+        names = read_class_names(given) if isinstance(given, Path) else list(given)
+        origin = f"--class-names {given}" if in_file else "class_names"
         if len(names) != size:
-            raise ConceptsError(
-                f"--class-names {file}: {len(names)} names for {size} classes; one per line, in logit order"
-            )
-        return _in_words(names, None, f"--class-names {file}")
+            order = "one per line" if in_file else "one per class"
+            raise ConceptsError(f"{origin}: {len(names)} names for {size} classes; {order}, in logit order")
+        return _in_words(names, None, origin)
     named = [(c.name, c.labels) for c in classifiers if c.labels and len(c.labels[0]) == size]
     if named:
         first, own = named[0]
@@ -163,6 +173,8 @@ def class_table(classifiers: list[Classifier], file: Path | None) -> ClassTable:
         return _in_words(*own, first)
     if size == IMAGENET_CLASSES:
         return ClassTable(imagenet_names(), imagenet_wnids())
+    if len(suggested) == size:
+        return _in_words(list(suggested), None, "the data set")
     raise ConceptsError(
         f"the names of the {size} classes are not known: give --class-names FILE, one per line, in logit order"
     )

@@ -70,7 +70,7 @@ def closing_table(store: Store, models: Sequence[str], *, width: int | None = No
         summary = store.summary(model)
         rows.append([model, *(cell(summary) for _, cell in COLUMNS)])
     width = width or shutil.get_terminal_size((100, 24)).columns
-    notes = [textwrap.fill(note, width) for note in (*_warnings(store, models), *NOTES)]
+    notes = [textwrap.fill(note, width) for note in (*_warnings(store, models), *map(store.noun.words, NOTES))]
     return "\n".join(["", *fit_width(rows, width), "", *notes])
 
 
@@ -91,7 +91,8 @@ def outputs_table(store: Store, models: Sequence[str]) -> str:
             maps = (*(len(store.dataset(f"{base}maps/{axis}")) for axis in ("image", "position")), channels)
         sizes = [" x ".join(f"{length:,}" for length in shape) or "-" for shape in (features, maps)]
         rows.append([model, _share(store.summary(model)), *sizes])
-    notes = [*_warnings(store, models), "features: images x dimensions; maps: images x positions x channels."]
+    sizes_note = store.noun.words("features: images x dimensions; maps: images x positions x channels.")
+    notes = [*_warnings(store, models), sizes_note]
     return "\n".join(["", *align(rows), "", *notes])
 
 

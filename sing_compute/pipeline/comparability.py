@@ -20,6 +20,7 @@ from sing_compute.pipeline.clip_space import ClassTable
 from sing_compute.pipeline.plan import Plan
 from sing_compute.store import Store
 from sing_compute.store.gate import Stored
+from sing_compute.store.noun import Noun
 
 SAME_VECTOR = 1e-4
 """Largest difference of two runs' embeddings of one text: far above rounding, far below another model or prompt."""
@@ -89,6 +90,8 @@ class MeasuredImages:
     """Number of images whose EXIF orientation says that they are not stored upright."""
     original: Int32[np.ndarray, " image"] | None = None
     """For each image the row of the first one with the same bytes; None if it is not known."""
+    noun: Noun | None = None
+    """What the user calls them; None for images, or the noun of an existing file."""
 
     @classmethod
     def of(
@@ -99,6 +102,7 @@ class MeasuredImages:
         *,
         turned: int = 0,
         original: NDArray[np.int32] | None = None,
+        noun: Noun | None = None,
     ) -> "MeasuredImages":
         """Compute the fingerprint of images.
 
@@ -108,12 +112,13 @@ class MeasuredImages:
             failed: Key and reason of each image that could not be read.
             turned: Number of images that EXIF says are not stored upright.
             original: Row of the original of each; None if it is not known.
+            noun: What the user calls them.
 
         Raises:
             ImagesError: Their disk does not exist any more, so that their sizes cannot be read.
         """
         if images.stored:
-            return cls(images.keys, labels, images.groups, failed, str(images.root.resolve()))
+            return cls(images.keys, labels, images.groups, failed, images.place, noun=noun)
 
         def lines(rows: range) -> list[str]:
             return [f"{images.keys[row]}\t{labels[row]}\t{images.size(row)}\n" for row in rows]
@@ -124,8 +129,7 @@ class MeasuredImages:
                 rows = everything[start : start + CHUNK]
                 for part in pool.map(lines, (rows[at : at + PART] for at in range(0, len(rows), PART))):
                     digest.update("".join(part).encode())
-        root = str(images.root.resolve())
-        return cls(images.keys, labels, images.groups, failed, root, digest.hexdigest(), turned, original)
+        return cls(images.keys, labels, images.groups, failed, images.place, digest.hexdigest(), turned, original, noun)
 
     @property
     def copies(self) -> int:
@@ -177,14 +181,16 @@ class MeasuredImages:
 
     def differing(self, old: Store) -> list[str]:
         """Return the names of everything that is different in an existing file."""
+        if self.noun not in (None, old.noun):
+            return [f"items ({old.noun.plural})"]
         keys = old.dataset("images/key")
         if len(keys) != len(self.keys) or any(
             str(key) != own for key, own in zip(_in_chunks(keys), self.keys, strict=True)
         ):
-            return ["images"]
+            return [old.noun.plural]
         found = []
         if (old.array("images/class") != self.labels).any():
-            found.append("classes of the images")
+            found.append(f"classes of the {old.noun.plural}")
         if not self._same_groups(old):
             found.append("groups")
         if not self._same_copies(old):

@@ -89,7 +89,10 @@ def forecast(plan: Plan, progress: Progress) -> list[list[str]]:
     afterwards = "for the scores" if texts else "to write them"
     decoders = f"{plan.workers} process{'es' if plan.workers > 1 else ''}" if plan.workers else "the same process"
     return [
-        ["images", f"{images:,} of {sizes['class']:,} classes in {prepared.images.root}"],
+        [
+            "images",
+            f"{images:,} of {sizes['class']:,} classes in {prepared.images.root or 'files of features'}",
+        ],
         ["networks", f"{', '.join(chosen)}, on {device}"],
         ["batches", f"{batches:,} of up to {settings.batch_size} images; work is kept every {SHARD_IMAGES} images"],
         ["time", f"about {duration_text(seconds)} for the features, then {duration_text(measuring)} {afterwards}"],

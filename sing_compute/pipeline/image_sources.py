@@ -13,7 +13,7 @@ from sing_compute.images.listing import ImageList
 from sing_compute.images.missing_images import check_folders
 from sing_compute.models.backbone import HeadedBackbone
 from sing_compute.models.classifier import Classifier
-from sing_compute.models.stored_features import read_keys
+from sing_compute.models.stored_features import origin_of, read_keys
 from sing_compute.pipeline.plan import Plan
 from sing_compute.process.progress import Progress
 
@@ -26,10 +26,12 @@ def planned_images(plan: Plan) -> ImageList | None:
     """
     if plan.models[0].features is not None:
         return stored_images(plan)
-    if plan.images is None:
-        return None
+    if plan.images is None or isinstance(plan.images, ImageList):
+        return plan.images
     images = list_with_labels(plan.images, plan.labels) if plan.labels else list_images(plan.images)
-    if images.members is None and not plan.images.is_dir():  # a table or standard input may name what does not exist
+    if (
+        images.members is None and images.root is not None and not plan.images.is_dir()
+    ):  # a table or standard input may name what does not exist
         check_folders(images.root, images.keys)
     return images
 
@@ -42,23 +44,24 @@ def stored_images(plan: Plan) -> ImageList:
     """
     first, *others = [spec.features for spec in plan.models if spec.features is not None]
     keys, labels = read_keys(first)
-    for path in others:
-        known = set(read_keys(path)[0])
+    for other in others:
+        known = set(read_keys(other)[0])
         missing = [key for key in keys if key not in known]
         if missing or len(known) > len(keys):
             named = f", the first that is missing is {missing[0]}" if missing else ""
             raise ImagesError(
-                f"--features {path}: has other keys than {first}{named}; all files of a run need the same"
+                f"{origin_of(other)}: has other keys than {origin_of(first).removeprefix('--features ')}{named}; all files of a "
+                "run need the same"
             )
     order = sorted(range(len(keys)), key=lambda row: keys[row].encode())
     texts = Texts(keys[row] for row in order)
-    root, notes = plan.images or Path(), list[str]()
+    root, notes = plan.images if isinstance(plan.images, Path) else None, list[str]()
     if plan.labels is not None:
         known_labels, notes = labels_of(texts, plan.labels)
     elif labels is not None:
         known_labels = Categorical.of([labels[row] for row in order])
     else:
-        raise ImagesError(f"--features {first}: it has no labels; give --labels FILE, lines of KEY LABEL")
+        raise ImagesError(f"{origin_of(first)}: it has no labels; give --labels FILE, lines of KEY LABEL")
     return ImageList(root, texts, known_labels, notes=tuple(notes), stored=True)
 
 

@@ -5,14 +5,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sing_compute.errors import SingError
+from sing_compute.models.backbone import HeadSource, HeadValues
 from sing_compute.models.spec import DINOV2, PRESETS, ModelSpec
 from sing_compute.models.transform_option import TransformOption
 
+HeadOption = str | HeadValues
+"""Argument of `--head`: a file, '-' for none, or the values themselves."""
+
 
 def chosen_models(
-    models: Sequence[str],
+    models: Sequence[str | ModelSpec],
     weights: Sequence[str],
-    heads: Sequence[str],
+    heads: Sequence[HeadOption],
     preset: str | None,
     *,
     probe: bool,
@@ -29,7 +33,7 @@ def chosen_models(
         raise SingError(
             f"{len(models)} --model but {len(weights)} --weights: give one for each, in order, '-' for its own weights"
         )
-    first: list[str] = []
+    first: list[HeadOption] = []
     if preset and len(heads) == len(models) + 1:
         first, heads = [heads[0]], heads[1:]
     if heads and len(heads) != len(models):
@@ -38,7 +42,7 @@ def chosen_models(
             f"{len(models)} --model but {len(heads)} --head: give one for each, in order, '-' for a head of its own{more}"
         )
     own = [
-        ModelSpec.parse(model, _file_path(file), _file_path(head))
+        _model(model, file, _head(head))
         for model, file, head in zip(models, weights or ["-"] * len(models), heads or ["-"] * len(models), strict=True)
     ]
     own = [
@@ -49,7 +53,7 @@ def chosen_models(
     ]
     if preset is None:
         return own, ()
-    head = _file_path(first[0]) if first else None
+    head = _head(first[0]) if first else None
     if head is not None or probe:
         return [dataclasses.replace(spec, head=head) if spec is DINOV2 else spec for spec in PRESETS[preset]] + own, ()
     remark = (
@@ -66,11 +70,17 @@ def refuse_with_features(others: Mapping[str, object]) -> None:
         raise SingError(f"--features need no network and no images: leave {', '.join(surplus)} out")
 
 
-def feature_models(features: Sequence[str], heads: Sequence[str]) -> tuple[list[ModelSpec], tuple[str, ...]]:
+def feature_models(
+    features: Sequence[str | ModelSpec], heads: Sequence[HeadOption]
+) -> tuple[list[ModelSpec], tuple[str, ...]]:
     """Return the model of each file of features, with its head; there are no remarks about them."""
-    if len(heads) != len(features) or "-" in heads:
+    given = [head for head in map(_head, heads) if head is not None]
+    if len(heads) != len(features) or len(given) < len(heads):
         raise SingError(f"{len(features)} --features but {len(heads)} --head: give the head of each, in order")
-    return [ModelSpec.of_features(text, Path(head)) for text, head in zip(features, heads, strict=True)], ()
+    return [
+        dataclasses.replace(text, head=head) if isinstance(text, ModelSpec) else ModelSpec.of_features(text, head)
+        for text, head in zip(features, given, strict=True)
+    ], ()
 
 
 def translator_files(texts: Sequence[str], names: Sequence[str]) -> tuple[tuple[str, Path] | None, ...]:
@@ -105,5 +115,14 @@ def _heads_of(names: Sequence[str], models: int) -> list[str]:
     return ["" if name == "-" else name for name in names or ["-"] * models]
 
 
-def _file_path(text: str) -> Path | None:
-    return None if text == "-" else Path(text)
+def _model(model: str | ModelSpec, weights: str, head: HeadSource | None) -> ModelSpec:
+    """Return the model of a specification, with its files; a model in memory has no file of weights."""
+    if isinstance(model, ModelSpec):
+        return dataclasses.replace(model, head=head)
+    return ModelSpec.parse(model, None if weights == "-" else Path(weights), head)
+
+
+def _head(option: HeadOption) -> HeadSource | None:
+    if not isinstance(option, str):
+        return option
+    return None if option == "-" else Path(option)

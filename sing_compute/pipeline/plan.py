@@ -1,35 +1,54 @@
 """Make the plan of a run from the user's options, and check it before anything is loaded."""
 
 import math
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 
+from sing_compute.concepts.stored_embeddings import EmbeddingSource, StoredEmbeddings
+from sing_compute.concepts.vocabulary import Vocabulary
 from sing_compute.errors import SingError
 from sing_compute.extraction.map_sampling import MapSampling
+from sing_compute.images.listing import ImageList
 from sing_compute.linalg.null_space import NullSpaceRule
+from sing_compute.models.backbone import HeadValues
+from sing_compute.models.given_network import GivenNetwork
 from sing_compute.models.spec import ModelSpec
+from sing_compute.models.stored_features import StoredFeatures
 from sing_compute.pipeline.devices import default_workers, usable_device, usable_precision
-from sing_compute.pipeline.model_options import chosen_models, feature_models, refuse_with_features, translator_files
+from sing_compute.pipeline.model_options import (
+    HeadOption,
+    chosen_models,
+    feature_models,
+    refuse_with_features,
+    translator_files,
+)
+from sing_compute.pipeline.option_texts import item_noun, map_limits, null_space_rule
 from sing_compute.precision import AUTO
+from sing_compute.store.noun import Noun
 
 CLASS_TEMPLATE = "an image of a {}"
 DEFAULT_CLIP = "ViT-L-14/openai"
 FEATURES = "features"
 """Value of `--only`: store the networks' outputs, and make no analysis."""
-_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+VALUES = (StoredFeatures, StoredEmbeddings, HeadValues, GivenNetwork, ImageList)
+"""Types of sources in memory, which a plan may have in the place of a file."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that the user has chosen for one run: models, CLIP space, images, texts and settings."""
+    """Everything that the user has chosen for one run: models, CLIP space, images, texts and settings.
+
+    A source is a file, or the value itself where the user has it in memory (one of `VALUES`).
+    """
 
     models: tuple[ModelSpec, ...]
-    images: Path | None
-    """Folder, table or archives; None for Imagenette, which needs models of ImageNet."""
+    images: Path | ImageList | None
+    """Folder, table or archives, or a list; None for Imagenette, which needs models of ImageNet."""
     labels: Path | None
     """Label file of the images; None if folders or a table name their classes."""
     labels_from: int | None
@@ -37,11 +56,11 @@ class Plan:
     output: Path
     clip: str | None
     """open_clip's `ARCH/PRETRAINED`; None if embeddings are stored, or if there is no analysis."""
-    image_embeddings: Path | None
-    concept_embeddings: Path | None
-    class_embeddings: Path | None
-    class_names: Path | None
-    concepts: tuple[str, ...]
+    image_embeddings: EmbeddingSource | None
+    concept_embeddings: EmbeddingSource | None
+    class_embeddings: EmbeddingSource | None
+    class_names: Path | tuple[str, ...] | None
+    concepts: tuple[str | Vocabulary, ...]
     templates: tuple[str, ...]
     ridge: float | None
     invariance: str
@@ -67,29 +86,51 @@ class Plan:
     """`features` to store the networks' outputs and make no analysis; None for SING's analysis."""
     maps: MapSampling | None = None
     """Limits on the stored spatial maps; None to store no maps."""
+    noun: Noun | None = None
+    """Noun for what the features are of; None for images, or that of an existing results file."""
+
+    @property
+    def in_memory(self) -> bool:
+        """True if a source is a value. Unfinished work of an earlier run is then not continued: values may have changed."""
+        sources: list[object] = [self.images, self.image_embeddings, self.concept_embeddings, self.class_embeddings]
+        sources += [source for spec in self.models for source in (spec.features, spec.head, spec.network)]
+        return any(isinstance(source, VALUES) for source in sources)
+
+    def described(self) -> dict[str, Any]:
+        """Return the plan as plain values, texts among them, as the results file keeps it."""
+        found: dict[str, Any] = _plain(self)
+        return found
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, VALUES):
+        return str(value)
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    return [_plain(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def make_plan(
     *,
-    models: Sequence[str],
+    models: Sequence[str | ModelSpec],
     preset: str | None = None,
     weights: Sequence[str],
     ema: bool | None = None,
-    heads: Sequence[str] = (),
+    heads: Sequence[HeadOption] = (),
     heads_of: Sequence[str] = (),
     transforms: Sequence[str] = (),
-    features: Sequence[str] = (),
+    features: Sequence[str | ModelSpec] = (),
     probe: bool = False,
-    images: str | None,
+    images: str | ImageList | None,
     labels: str | None = None,
     labels_from: int | None = None,
     output: str,
     clip: str | None,
-    image_embeddings: str | None,
-    concept_embeddings: str | None,
-    class_embeddings: str | None,
-    class_names: str | None,
-    concepts: Sequence[str],
+    image_embeddings: str | StoredEmbeddings | None,
+    concept_embeddings: str | StoredEmbeddings | None,
+    class_embeddings: str | StoredEmbeddings | None,
+    class_names: str | tuple[str, ...] | None,
+    concepts: Sequence[str | Vocabulary],
     templates: Sequence[str],
     ridge: float | None,
     translators: Sequence[str] = (),
@@ -108,10 +149,11 @@ def make_plan(
     maps: bool = False,
     maps_grid: int | None = None,
     maps_limit: str | None = None,
+    item: str | None = None,
 ) -> Plan:
     """Check that the options of `sing-compute` agree with each other, and fill in those that follow from others.
 
-    Args: as the options of the same names (`sing-compute --help`).
+    Args: as the options of the same names (`sing-compute --help`); in the place of a file also the value itself.
 
     Returns:
         The plan of the run.
@@ -185,7 +227,7 @@ def make_plan(
     return Plan(
         models=tuple(specs),
         images=_path(images),
-        labels=_path(labels),
+        labels=Path(labels) if labels else None,
         labels_from=labels_from,
         output=target,
         clip=None if any(stored) or only is not None else clip or DEFAULT_CLIP,
@@ -197,7 +239,7 @@ def make_plan(
         templates=tuple(templates) or (CLASS_TEMPLATE,),
         ridge=ridge,
         invariance=invariance,
-        null_space=_null_space(null_space),
+        null_space=null_space_rule(null_space),
         seed=seed,
         device=(place := usable_device(device, local_rank)),
         precision=usable_precision(precision, place),
@@ -210,7 +252,8 @@ def make_plan(
         probe=probe,
         remarks=remarks,
         only=only,
-        maps=_maps(maps, maps_grid, maps_limit),
+        maps=map_limits(maps, maps_grid, maps_limit),
+        noun=item_noun(item, of_features=bool(features)),
     )
 
 
@@ -221,27 +264,9 @@ def _check_no_analysis(options: Mapping[str, object], only: str) -> None:
         raise SingError(f"--only {only} makes no analysis: leave {', '.join(surplus)} out")
 
 
-def _maps(wanted: bool, grid: int | None, limit: str | None) -> MapSampling | None:
-    """Return the limits on the stored spatial maps that the options ask for; None for no maps."""
-    if not wanted:
-        for name, value in (("--maps-grid", grid), ("--maps-limit", limit)):
-            if value is not None:
-                raise SingError(f"{name} limits the maps that --maps stores: add --maps")
-        return None
-    default = MapSampling()
-    return MapSampling(grid or default.side, default.limit if limit is None else _bytes(limit))
-
-
-def _bytes(text: str) -> int:
-    """Return the number of bytes of a size such as `500MB`."""
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*((?:[KMGT]?B)?)\s*", text.upper())
-    size = int(float(found[1]) * _UNITS[found[2]]) if found else 0
-    if size < 1:
-        raise SingError(f"--maps-limit {text}: give a size such as 500MB or 2GB")
-    return size
-
-
-def _check_images(images: str | None, labels: str | None, specs: Sequence[ModelSpec], *, stored: bool) -> None:
+def _check_images(
+    images: str | ImageList | None, labels: str | None, specs: Sequence[ModelSpec], *, stored: bool
+) -> None:
     """Refuse a run without images that Imagenette cannot replace, as far as this is known before models are loaded."""
     if images:
         return
@@ -259,12 +284,8 @@ def _check_images(images: str | None, labels: str | None, specs: Sequence[ModelS
             )
 
 
-def _null_space(text: str) -> NullSpaceRule:
-    try:
-        return NullSpaceRule.parse(text)
-    except SingError as error:
-        raise SingError(f"--null-space {error}") from error
-
-
-def _path(text: str | None) -> Path | None:
-    return Path(text) if text else None
+def _path(source: str | T | None) -> Path | T | None:
+    """Return the path that a text names; a value is returned as it is."""
+    if isinstance(source, str):
+        return Path(source) if source else None
+    return source

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -77,7 +78,10 @@ def prepare(plan: Plan, work: WorkFolder, progress: Progress, ranks: Ranks) -> P
         space = ClipSpace.load(plan) if plan.only is None else None
     source: object = "a list on standard input" if str(plan.images) == "-" else plan.images or images.root
     if images.stored:
-        progress.say(f"features: of {len(images):,} keys in {plan.models[0].features}")
+        given = plan.models[0].features
+        progress.say(f"features: of {len(images):,} keys {f'in {given}' if isinstance(given, Path) else 'in memory'}")
+    elif images.items is not None:
+        progress.say(f"images: {len(images):,} in {images.items}")
     else:
         progress.say(f"images: {len(images):,} in {source}")
     if space is not None and space.network is not None:
@@ -92,7 +96,7 @@ def prepare(plan: Plan, work: WorkFolder, progress: Progress, ranks: Ranks) -> P
                 fit_probes(classifiers, images, plan, work, progress)
     with ranks.agreeing():
         attach_heads(classifiers, images, map_side=plan.maps.side if plan.maps else None)
-        table = class_table(classifiers, plan.class_names)
+        table = class_table(classifiers, plan.class_names, images.class_names)
         matched = match_labels(images, table.names, table.wnids, first=plan.labels_from)
         labels = matched.classes
     progress.say(f"labels: {matched.reading}")
@@ -100,7 +104,8 @@ def prepare(plan: Plan, work: WorkFolder, progress: Progress, ranks: Ranks) -> P
         classes, dim = classifier.head[0].shape
         facts = classifier.provenance
         size = f"{classes} classes x {dim} features"
-        progress.say(f"{classifier.name}: head {facts['head']}, {size}, stored in {facts['stored_precision']}")
+        place = f"{facts['head']}, " if facts["head"] else ""  # stored features come with a head alone
+        progress.say(f"{classifier.name}: head {place}{size}, stored in {facts['stored_precision']}")
         if "preprocessing" in facts:
             progress.say(f"{classifier.name}: images become {facts['preprocessing']}; by {facts['preprocessing_from']}")
         for remark in (*classifier.remarks, *classifier.warnings):
@@ -141,7 +146,7 @@ def text_inputs(plan: Plan, prepared: Prepared, progress: Progress) -> TextInput
         if old and "images/key" in old:
             images, skipped = prepared.images, set(old.array("images/skipped_key"))
             readable = np.flatnonzero(np.fromiter((key not in skipped for key in images.keys), np.bool_, len(images)))
-            expected = MeasuredImages.of(images.take(readable), prepared.labels[readable], [])
+            expected = MeasuredImages.of(images.take(readable), prepared.labels[readable], [], noun=plan.noun)
             differing = texts.differing(old) if texts else differing_classes(prepared.classes, old)
             refuse(old, expected.differing(old) + differing)
     return texts

@@ -86,11 +86,11 @@ def fit_probes(
 
 
 def _classes(
-    classifiers: Sequence[Classifier], images: ImageList, file: Path | None
+    classifiers: Sequence[Classifier], images: ImageList, given: Path | tuple[str, ...] | None
 ) -> tuple[list[str], list[str] | None]:
     """Return names and WordNet ids of a probe's classes: the user's, else the other models', else the images' labels."""
-    if file is not None:
-        names = read_class_names(file)
+    if given is not None:
+        names = read_class_names(given) if isinstance(given, Path) else list(given)
         return names, ids_of_names(names)
     labels = next((classifier.labels for classifier in classifiers if classifier.labels), None)
     if labels:

@@ -3,8 +3,8 @@
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -33,6 +33,7 @@ from sing_compute.pipeline.map_files import map_folder, remove_unused_map_files
 from sing_compute.pipeline.plan import Plan
 from sing_compute.pipeline.preparation import Prepared
 from sing_compute.pipeline.store_sink import StoreSink
+from sing_compute.pipeline.wording import noun_of
 from sing_compute.process.progress import Progress
 from sing_compute.process.ranks import Ranks
 from sing_compute.store import Store, Writer, replace_store
@@ -90,7 +91,7 @@ class Results:
             SingError: The file cannot be written, or models cannot be added to the existing one.
         """
         own = self.ranks.part(range(len(self._classifiers)))
-        root = str(self._images.root.resolve())
+        root = self._images.place
         if not self.ranks.first:
             images = MeasuredImages(self._images.keys, self._labels, self._images.groups, self._failed, root)
             found: dict[int, ModelFigures | None] = {}
@@ -109,7 +110,12 @@ class Results:
                 f"{self._turned[0]}; networks and explorer see them as stored"
             )
         images = MeasuredImages.of(
-            self._images, self._labels, self._failed, turned=len(self._turned), original=self._original
+            self._images,
+            self._labels,
+            self._failed,
+            turned=len(self._turned),
+            original=self._original,
+            noun=self.plan.noun,
         )
         if images.copies:
             self.progress.say(images.copies_remark)
@@ -203,8 +209,12 @@ class Results:
 
     def _finish(self, writer: Writer, name: str, facts: dict[str, str | int | float], warnings: list[str]) -> None:
         """Write the attributes of a model, warnings among them, and report what makes its figures doubtful."""
+        words = partial(noun_of(self.plan).words, names=[name, *self._classes.names])
         if warnings:
-            facts["warnings"] = clean("; ".join(warnings))
+            facts["warnings"] = words(clean("; ".join(warnings)))
+        for kind in ("note", "significance_note"):
+            if kind in facts:
+                facts[kind] = words(str(facts[kind]))
         writer.annotate(f"models/{name}", facts)
         self._report_doubts(name, facts)
 
@@ -240,7 +250,7 @@ class Results:
             "threads": torch.get_num_threads(),
             "thread_waiting": waiting(),
             "command": self.plan.command,
-            "plan": json.dumps(asdict(self.plan), default=str),
+            "plan": json.dumps(self.plan.described(), default=str),
             "written": datetime.now(UTC).isoformat(timespec="seconds"),
         }
 

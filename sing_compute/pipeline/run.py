@@ -1,6 +1,7 @@
 """Carry out a run: load, check, extract features, measure, write."""
 
 import dataclasses
+from collections.abc import Sequence
 
 from sing_compute import __version__
 from sing_compute.errors import SingError
@@ -14,9 +15,11 @@ from sing_compute.pipeline.comparability import TextInputs
 from sing_compute.pipeline.plan import Plan
 from sing_compute.pipeline.preparation import Prepared, prepare, read_translators, resolve, text_inputs
 from sing_compute.pipeline.results import Results
+from sing_compute.pipeline.wording import noun_of, speaking_of
 from sing_compute.process.interruption import Interruption
 from sing_compute.process.progress import Progress
 from sing_compute.process.ranks import Ranks
+from sing_compute.store import Store
 
 
 def run(plan: Plan, progress: Progress, ranks: Ranks | None = None) -> list[str]:
@@ -41,18 +44,40 @@ def run(plan: Plan, progress: Progress, ranks: Ranks | None = None) -> list[str]
     with Interruption(progress.say) as interruption:
         with ranks.agreeing():
             work = WorkFolder(
-                plan.output, fresh=plan.fresh, stop=interruption.check, warn=progress.warn, joined=not ranks.first
+                plan.output,
+                fresh=plan.fresh or plan.in_memory,
+                stop=interruption.check,
+                warn=progress.warn,
+                joined=not ranks.first,
             )
         finished = False
         try:
-            with progress.record(
-                work.progress_file, plan.command, log=work.log_file, device=f"{plan.device}, {waiting()}"
+            device = f"{plan.device}, {waiting()}"
+            with (
+                progress.record(work.progress_file, plan.command, log=work.log_file, device=device),
+                speaking_of(noun_of(plan), plan, progress),
             ):
                 _Run(plan, work, progress, ranks).go()
             finished = True
         finally:
             work.release(finished=finished)
     return [spec.name for spec in plan.models]
+
+
+def refuse_unscored(store: Store, measured: Sequence[str]) -> None:
+    """Refuse results in which no model has scores.
+
+    Args:
+        store: The results file.
+        measured: Names of the models of the run.
+
+    Raises:
+        SingError: No head of these models has a null space.
+    """
+    if not any(store.summary(name)["nullity"] for name in measured):
+        raise SingError(
+            f"no model of this run has a null space, so there is nothing to score; {store.path} says so for each"
+        )
 
 
 class _Run:
@@ -121,7 +146,7 @@ class _Run:
                 },
                 "clip": prepared.space.provenance if prepared.space else None,
                 "images": images.keys.sha256(),
-                "image root": str(images.root.resolve()),
+                "image root": images.place,
                 "batch size": plan.batch_size,
                 "precision": plan.precision,
                 "shard size": SHARD_IMAGES,

@@ -107,6 +107,8 @@ class StoreSink:
         }
         if images.original is not None:
             facts["copies"] = images.copies
+        if images.noun is not None and not images.noun.is_image:
+            facts |= {"item": images.noun.singular, "items": images.noun.plural}
         self._writer.annotate("images", facts)
         if images.original is not None and images.copies:
             put("images/original", images.original)

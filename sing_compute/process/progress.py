@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from sing_compute import __version__
 from sing_compute.errors import OtherRankError, SingError, StoppedError
@@ -19,31 +19,43 @@ Advance = Callable[[int], None]
 """Report that so many more items of a task are finished."""
 
 
+class Screen(TaskListener, Protocol):
+    """Where a user sees messages and tasks: a terminal, or a cell of a notebook."""
+
+    def say(self, text: str) -> None:
+        """Show one line."""
+
+
 class Progress:
     """Report messages and tasks on standard error and in the log, and results on standard output.
 
     Of several processes only rank 0 reports; the log also takes the warnings and errors of the others.
     """
 
-    def __init__(self, rank: int = 0) -> None:
+    def __init__(self, rank: int = 0, *, screen: Screen | None = None) -> None:
         """Report for one process.
 
         Args:
             rank: Number of this process in its run.
+            screen: Shows messages and tasks; None for the terminal.
         """
         self._rank = rank
-        self._terminal = Terminal()
+        self._terminal: Screen = screen or Terminal()
         self._log: RunLog | None = None
+        self.words: Callable[[str], str] = str
+        """Rewrites every message: a run on sounds speaks of sounds."""
         self._listeners: list[TaskListener] = [] if rank else [self._terminal]
 
     def say(self, text: str) -> None:
         """Write one line to standard error and the log, on rank 0 only."""
         if not self._rank:
+            text = self.words(text)
             self._note(text)
             self._terminal.say(text)
 
     def warn(self, text: str) -> None:
         """Write one line to the log, on every rank, and to standard error on rank 0."""
+        text = self.words(text)
         self._note(text, begin=True)
         if not self._rank:
             self._terminal.say(text)

@@ -90,7 +90,7 @@ def _add(
         model.need_features("concepts")
         if len(model.rows) < images:
             progress.say(
-                f"{clean(model.name)}: the new concepts rest on the {len(model.rows):,} of {images:,} images whose "
+                f"{clean(model.name)}: the new concepts rest on the {len(model.rows):,} of {images:,} {store.noun.plural} whose "
                 "features are kept"
             )
     vectors = text_vectors(store, new, new, progress, clip=clip, embeddings=embeddings)

@@ -96,9 +96,9 @@ def differences(left: Store, right: Store) -> list[str]:
     counts = [f"{len(store.dataset('images/key')):,}" for store in (left, right)]
     lines = [f"CLIP: {clips[0]} | {clips[1]}"] if clips[0] != clips[1] else []
     if counts[0] != counts[1]:
-        lines.append(f"images: {counts[0]} | {counts[1]}")
+        lines.append(f"{left.noun.plural}: {counts[0]} | {counts[1]}")
     elif (left.array("images/key") != right.array("images/key")).any():
-        lines.append(f"images: {counts[0]} each, but others")
+        lines.append(f"{left.noun.plural}: {counts[0]} each, but others")
     words = [[str(name) for name in store.concept_names] for store in (left, right)]
     if words[0] != words[1]:
         same = len(set(words[0]) & set(words[1]))

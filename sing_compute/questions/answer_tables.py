@@ -16,6 +16,7 @@ from sing_compute.questions.explaining import Explanation
 from sing_compute.questions.steering import SteeredImages, SteeringMatrix, Target
 from sing_compute.store import Store
 from sing_compute.store.constants import SIGNIFICANT
+from sing_compute.store.noun import IMAGE, Noun
 from sing_compute.store.text import clean, csv_text
 
 TITLES = {"attribute_score_abs": "|AS|", "image_score": "IS", "ratio_images": "IS/|AS|"}
@@ -95,7 +96,9 @@ def explanation_text(found: Explanation, path: Path) -> str:
     return "\n".join([*lines, ""])
 
 
-def steering_table(found: Sequence[SteeredImages], source: str, target: Target, angle: float) -> str:
+def steering_table(
+    found: Sequence[SteeredImages], source: str, target: Target, angle: float, noun: Noun = IMAGE
+) -> str:
     """List for each model AS toward the target (SING, Table 1), and what the step changes in the logits.
 
     Args:
@@ -103,8 +106,9 @@ def steering_table(found: Sequence[SteeredImages], source: str, target: Target, 
         source: Name of the class whose images were steered.
         target: The text that they were steered toward.
         angle: Image Score of the step, in degrees.
+        noun: What the file calls its images.
     """
-    header = ["model", "images", "AS toward it", "IS", "IS/AS", "unreachable", "flips", "logit change"]
+    header = ["model", noun.plural, "AS toward it", "IS", "IS/AS", "unreachable", "flips", "logit change"]
     rows = [header]
     for each in found:
         summary = each.summary
@@ -124,7 +128,7 @@ def steering_table(found: Sequence[SteeredImages], source: str, target: Target, 
         )
     notes = (
         f"{source}, steered toward the {target.kind} {target.text!r} by {angle:g} degrees of IS within the null space.",
-        "AS: mean +- standard deviation over images, in degrees; out-of-fold translators.",
+        f"AS: mean +- standard deviation over {noun.plural}, in degrees; out-of-fold translators.",
         "flips: predictions that change (0 wanted); logit change: the largest, over the mean spread of the logits.",
     )
     return "\n".join([*align(rows), "", *notes])
@@ -213,11 +217,12 @@ def _cell(value: str | float | int) -> str:
     return "" if isinstance(value, float) and math.isnan(value) else repr(value)
 
 
-def agreement_text(found: Agreement) -> str:
+def agreement_text(found: Agreement, noun: Noun = IMAGE) -> str:
     """List for each figure every model's value, interval and rank in both files, and how far the orders agree.
 
     Args:
         found: The comparison of two files, which are called A and B.
+        noun: What the files call their images.
     """
     lines = []
     for place, figure in enumerate(ORDERING_FIGURES):
@@ -234,7 +239,9 @@ def agreement_text(found: Agreement) -> str:
         formats = zip(CONTEXT_FIGURES, CONTEXT_TITLES, strict=True)
         rows.append([clean(model), *(number(each.context[name], spec) for name, (_, spec) in formats for each in pair)])
     lines += [*fit_width(rows), ""]
-    lines.append("Medians over images with 95 % intervals, in degrees (IS/|AS| without unit); rank 1 is the smallest.")
+    lines.append(
+        f"Medians over {noun.plural} with 95 % intervals, in degrees (IS/|AS| without unit); rank 1 is the smallest."
+    )
     lines.append("Orders: Spearman correlation between the files; of the classes by their medians.")
     if found.left_out:
         lines.append(f"Not in both files, or without scores: {', '.join(found.left_out)}")

@@ -125,7 +125,9 @@ def _images(store: Store) -> MeasuredImages:
     keys = [str(key) for key in store.array("images/key")]
     fingerprint = str(store.attributes("images").get("fingerprint", ""))
     original = store.array("images/original") if "images/original" in store else np.arange(len(keys), dtype=np.int32)
-    return MeasuredImages(keys, store.array("images/class"), groups, [], "", fingerprint, original=original)
+    return MeasuredImages(
+        keys, store.array("images/class"), groups, [], "", fingerprint, original=original, noun=store.noun
+    )
 
 
 def _unique_names(stores: Sequence[Store], renames: Sequence[str]) -> list[_Source]:

@@ -92,7 +92,7 @@ def find_source(store: Store, text: str) -> int:
             raise
         near = _near(text, [str(name) for name in store.class_names])
         raise store_error(
-            f"--from {text!r} is no class of {store.path.name}{near}; only the images of a class can be steered"
+            f"--from {text!r} is no class of {store.path.name}{near}; only the {store.noun.plural} of a class can be steered"
         ) from error
 
 

@@ -54,7 +54,8 @@ def comparison_table(store: Store, place: Place) -> Table:
     if spec.rows == wanted.axis and not wanted.measure:
         return _figures(store, place, wanted)
     if wanted.axis not in spec.within:
-        raise store_error(f"{spec.name} of several {catalogue.plural(wanted.axis)} cannot be compared")
+        words = store.noun.words
+        raise store_error(f"{words(spec.name)} of several {words(catalogue.plural(wanted.axis))} cannot be compared")
     items = _several(store, wanted, place)
     labels = [one_line(store.label(wanted.axis, item, place)) for item in items]
     labels = [
@@ -67,7 +68,7 @@ def comparison_table(store: Store, place: Place) -> Table:
 
 def _several(store: Store, wanted: Comparison, place: Place) -> list[Key]:
     """Check the items of a comparison, and return them."""
-    plural = catalogue.plural(wanted.axis)
+    plural = store.noun.words(catalogue.plural(wanted.axis))
     if len(wanted.items) < 2:
         raise store_error(f"at least two {plural} are needed for a comparison")
     items = [_known_item(store, wanted.axis, item, place) for item in wanted.items]
@@ -82,7 +83,7 @@ def _known_item(store: Store, axis: str, item: Key, place: Place) -> Key:
         return store.find(axis, item, place)
     count = store.count(axis, place)
     if not 0 <= item < count:
-        raise store_error(f"no {axis} {item} in {store.path.name}; it holds 0 to {count - 1}")
+        raise store_error(f"no {store.noun.words(axis)} {item} in {store.path.name}; it holds 0 to {count - 1}")
     return item
 
 
@@ -99,7 +100,7 @@ def _same_rows(
             columns = [replace(column, values=Values(column.values.take(rows))) for column in whole.columns]
             whole = replace(tables[0], columns=columns)
         if tables and not _rows_agree(spec, wanted.axis, tables[0], whole):
-            raise store_error(f"the {spec.name} of {label} have other rows than those of {labels[0]}")
+            raise store_error(f"the {store.noun.words(spec.name)} of {label} have other rows than those of {labels[0]}")
         tables.append(whole)
     return tables
 
@@ -137,12 +138,13 @@ def _figures(store: Store, place: Place, wanted: Comparison) -> Table:
     known = {column.name: column for column in table.columns}
     figures = [column for column in table.columns if not column.is_text and column.role != "bound"]
     if not figures:
-        raise store_error(f"{store.path.name}: its {table.spec.name} have no figures to compare")
+        raise store_error(f"{store.path.name}: its {store.noun.words(table.spec.name)} have no figures to compare")
     nowhere = np.full(table.length, np.nan)
     sides = [_as_rows(column.values.all() for column in figures)]
     for k in (0, 1):
         sides.append(_as_rows(known[c.interval[k]].values.all() if c.interval else nowhere for c in figures))
-    title = f"title in the {wanted.axis} table"
+    axis_noun = store.noun.words(wanted.axis)
+    title = f"title in the {axis_noun} table"
     columns = [
         text_column("figure", "figure", title, np.array([c.title for c in figures], np.str_), role="label"),
         text_column("unit", "unit", "unit of the row", np.array([c.unit for c in figures], np.str_)),
@@ -167,7 +169,7 @@ def _figures(store: Store, place: Place, wanted: Comparison) -> Table:
                 Column(f"{name}.difference", f"diff {label}", "1", text, change, role="difference", **shared)
             )
     named = np.array([column.name for column in figures], np.str_)
-    source = text_column("name", "name", f"column of the {wanted.axis} table", named)
+    source = text_column("name", "name", f"column of the {axis_noun} table", named)
     spec = replace(table.spec, rows=FIGURES, label="figure", naming=("figure",))
     return Table(spec, [*columns, *differences, source], len(figures), np.arange(len(figures)), axis=FIGURES)
 

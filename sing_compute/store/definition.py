@@ -96,6 +96,14 @@ class Explanation:
     source: str = ""
     """The paper's equation or figure, or the page of docs/ that defines it."""
 
+    def reworded(self, words: Callable[[str], str]) -> "Explanation":
+        """Return the same explanation with other words for the items of a file; sources keep their spelling.
+
+        Args:
+            words: Rewrites one text (`Noun.words`).
+        """
+        return Explanation(words(self.formula), words(self.meaning), words(self.caution), self.source)
+
 
 @dataclass(frozen=True, slots=True)
 class Interval:

@@ -12,6 +12,7 @@ from sing_compute.errors import SingError, StoreError
 from sing_compute.store import catalogue, gate
 from sing_compute.store.catalogue import FIELDS
 from sing_compute.store.file import StoreFile
+from sing_compute.store.noun import IMAGE, Noun
 from sing_compute.store.place import Key, Place
 from sing_compute.store.text import clean, store_error
 
@@ -32,6 +33,13 @@ class Store(StoreFile):
         self._names: dict[str, NDArray[Any]] = {}
         self._runs: dict[str, NDArray[np.int64]] = {}
         self._scalars: dict[str, dict[str, float | int]] = {}
+
+    @cached_property
+    def noun(self) -> Noun:
+        """The noun for the items on the axis `image`: image, or what the file says; image where its text is no noun."""
+        found = self.attributes("images")
+        noun = Noun(str(found.get("item", IMAGE.singular)), str(found.get("items", IMAGE.plural)))
+        return IMAGE if noun.problem or clean(noun.singular + noun.plural) != noun.singular + noun.plural else noun
 
     @property
     def models(self) -> list[str]:
@@ -90,7 +98,7 @@ class Store(StoreFile):
             return self.members(axis)
         if known.labels:
             return cast("Sequence[str]", self._texts(located(known.labels, place)))
-        return [f"{axis} {position}" for position in range(self.count(axis, place))]
+        return [f"{self.noun.words(axis)} {position}" for position in range(self.count(axis, place))]
 
     def label(self, axis: str, item: Key, place: Place | None = None) -> str:
         """Return the name of one item of an axis; `-` if the file does not hold it.
@@ -126,7 +134,8 @@ class Store(StoreFile):
             edges = self.array(path)
             if not len(edges) or edges[0] != 0 or (np.diff(edges) < 0).any() or edges[-1] != self.count(axis, place):
                 parent = catalogue.axis(axis).parent
-                raise store_error(f"{self.path.name}: {path}: do not cut the {axis}s into one run per {parent}")
+                several = self.noun.words(f"{axis}s")
+                raise store_error(f"{self.path.name}: {path}: do not cut the {several} into one run per {parent}")
             self._runs[path] = edges
         return self._runs[path]
 
@@ -149,7 +158,7 @@ class Store(StoreFile):
             if text in self.members(axis):
                 return text
             there = ", ".join(self.members(axis)) or "none"
-            raise store_error(f"no {axis} {text!r} in {self.path.name}; it holds: {there}")
+            raise store_error(f"no {self.noun.words(axis)} {text!r} in {self.path.name}; it holds: {there}")
         if text.isdecimal() and len(text) < 19 and int(text) < self.count(axis, place):
             return int(text)
         folded = text.casefold()
@@ -161,9 +170,9 @@ class Store(StoreFile):
         if not hits:
             near = [str(name) for name in names if folded in str(name).casefold()][:5]
             hint = f"; near: {', '.join(near)}" if near else ""
-            raise store_error(f"no {axis} {text!r} in {self.path.name}{hint}")
+            raise store_error(f"no {self.noun.words(axis)} {text!r} in {self.path.name}{hint}")
         if len(hits) > 1:
-            several = f"{len(hits)} {catalogue.plural(axis)} are named {text!r}"
+            several = f"{len(hits)} {self.noun.words(catalogue.plural(axis))} are named {text!r}"
             raise store_error(f"{several}: give the index, one of {', '.join(map(str, hits))}")
         return hits[0]
 

@@ -11,6 +11,7 @@ from sing_compute.store import catalogue, definition
 from sing_compute.store.columns import Bounds, Cells, Column, Loaded, Source, Table, Values, bounded
 from sing_compute.store.definition import TableSpec
 from sing_compute.store.gate import Stored
+from sing_compute.store.noun import Noun
 from sing_compute.store.place import Place
 from sing_compute.store.read import Store, located
 from sing_compute.store.reading import RowReader, quiet
@@ -40,7 +41,7 @@ def plain_table(store: Store, place: Place, *, only: Collection[str] | None = No
         columns = _order_along(store, spec, rows, columns)
     if only is None and all(column.role in (*NAMING, "text") for column in columns):
         where = place.name(spec.within[0]) if spec.within else store.path.name
-        raise store_error(f"{where} has no {spec.absent or spec.name}")
+        raise store_error(f"{where} has no {spec.absent or store.noun.words(spec.name)}")
     rankings = {} if rows.ids is not None or rows.start else _rankings(rows, spec, only)
     parent = catalogue.axis(rows.axis).parent
     whole = (
@@ -68,18 +69,18 @@ def row_positions(store: Store, place: Place) -> Sequence[int]:
 def _check_items(store: Store, spec: TableSpec, place: Place) -> None:
     """Refuse a place that lacks an item, or names one that the file does not hold."""
     if place.along and place.along not in catalogue.along_axes(spec):
-        raise store_error(f"{spec.name} cannot be shown along {place.along}")
+        raise store_error(f"{store.noun.words(spec.name)} cannot be shown along {place.along}")
     wanted = [axis for axis in spec.within if axis != place.along] + ([spec.rows] if place.along else [])
     for axis in wanted:
         if place.key(axis) is None:
-            raise store_error(f"{spec.name} are shown for one {axis}: open one first")
+            raise store_error(f"{store.noun.words(spec.name)} are shown for one {axis}: open one first")
     for axis, item in place.keys:
         if catalogue.axis(axis).group:
             store.find(axis, str(item))
         elif isinstance(item, int):
             count = store.count(axis, place)
             if not 0 <= item < count:
-                raise store_error(f"no {axis} {item} in {store.path.name}; it holds 0 to {count - 1}")
+                raise store_error(f"no {store.noun.words(axis)} {item} in {store.path.name}; it holds 0 to {count - 1}")
 
 
 def _rows(store: Store, spec: TableSpec, place: Place, *, every_row: bool) -> RowReader:
@@ -113,7 +114,8 @@ def _check_measured(store: Store, spec: TableSpec, place: Place) -> None:
         path = located(listed.nonzero, place)
         if path in store and not store.dataset(path)[0][position]:
             name = store.label(axis, position, place)
-            raise store_error(f"no image of {name} was measured, so its {spec.name} have no values")
+            item, several = store.noun.singular, store.noun.words(spec.name)
+            raise store_error(f"no {item} of {name} was measured, so its {several} have no values")
 
 
 def _columns(spec: TableSpec, rows: RowReader, only: Collection[str] | None, *, lazy: bool) -> list[Column]:
@@ -127,7 +129,7 @@ def _columns(spec: TableSpec, rows: RowReader, only: Collection[str] | None, *, 
         values = _values(declared, rows, lazy=lazy)
         if values is None:
             continue
-        column = _column(declared, values)
+        column = _column(declared, values, rows.store.noun)
         bounds: list[Bounds] = []
         follow: list[Column] = []
         for interval in declared.intervals:
@@ -145,12 +147,21 @@ def _columns(spec: TableSpec, rows: RowReader, only: Collection[str] | None, *, 
     return columns + behind
 
 
-def _column(declared: definition.Column, values: Values) -> Column:
+def _column(declared: definition.Column, values: Values, noun: Noun) -> Column:
+    """Return an open column; its texts are of the file's items."""
+    if not noun.is_image:
+        declared = replace(
+            declared,
+            title=noun.words(declared.title),
+            description=noun.words(declared.description),
+            explanation=declared.explanation.reworded(noun.words),
+        )
     field = catalogue.FIELDS.get(declared.field)
     unit = declared.unit or (field.unit if field else "text")
     if values.names is not None:
         unit = "text"
     text = declared.description or (field.description if field else _label_text(declared))
+    text = noun.words(text)
     return Column(declared.name, declared.title, unit, text, values, None, declared.format, declared.role, (), declared)
 
 
@@ -263,7 +274,7 @@ def _order_along(store: Store, spec: TableSpec, rows: RowReader, columns: list[C
         reader = replace(rows, place=there)
         own = [column for column in listed.columns if column.role in NAMING]
         found = [(column, _values(column, reader, lazy=False)) for column in own]
-        naming = [_column(column, values) for column, values in found if values is not None]
+        naming = [_column(column, values, store.noun) for column, values in found if values is not None]
     figures = [column for column in columns if column.role not in NAMING]
     if rows.members is None:
         figures = [c for c in figures if c.spec is None or c.spec.derived or rows.varies(c.spec.field)]

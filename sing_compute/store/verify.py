@@ -61,7 +61,7 @@ class Checker:
         """Count one check, and record the problem if it failed."""
         self.made += 1
         if not bool(good):
-            self.problems.append(one_line(problem))
+            self.problems.append(one_line(self.store.noun.words(problem)))
 
     def attempt(self, path: str, checks: Callable[[], None]) -> None:
         """Run some checks; an error that they raise is a problem, too."""

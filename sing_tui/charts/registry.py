@@ -4,7 +4,7 @@ An analysis registers a function for each name in `TableSpec.charts` of its tabl
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -146,4 +146,7 @@ def chart(store: Store, place: Place, name: str, *, identity: Key | None, glyphs
     place = place.plain
     row = None if identity is None else key_of(store, row_axis(place), identity, place)
     with np.errstate(all="ignore"):
-        return _registered[catalogue.analysis_of(spec.name).name, name].function(Subject(store, place, row, glyphs))
+        found = _registered[catalogue.analysis_of(spec.name).name, name].function(Subject(store, place, row, glyphs))
+    words = store.noun.words
+    columns = [replace(column, description=words(column.description)) for column in found.table.columns]
+    return replace(found, table=replace(found.table, columns=columns))

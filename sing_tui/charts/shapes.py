@@ -76,7 +76,7 @@ class Histogram:
 
     values: Numbers
     label: str
-    count_label: str = "images"
+    count_label: str = "items"
     format: str = "degrees"
 
 

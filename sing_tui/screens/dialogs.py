@@ -15,7 +15,7 @@ from sing_tui.screens.export_runner import ExportRunner
 from sing_tui.screens.surface import Surface
 from sing_tui.session.arranging import choosable_columns, choose_columns
 from sing_tui.session.catalog import position_of, row_axis
-from sing_tui.session.names import file_parts, rows_name
+from sing_tui.session.names import file_parts, rows_word
 from sing_tui.session.stack import enter
 from sing_tui.session.state import Arrangement, Refused, columns_at, is_figures
 from sing_tui.view import View, arrange
@@ -81,7 +81,7 @@ class Dialogs:
         place = screen.session.place
         keys = keys_of(place, screen.catalog, self._chart_titles(), screen.host.keys)
         groups = help_groups(keys, () if view is None else view.table.columns, screen.glyphs)
-        screen.app.push_screen(HelpScreen(rows_name(screen.catalog, place), groups, glyphs=screen.glyphs))
+        screen.app.push_screen(HelpScreen(rows_word(screen.catalog, place), groups, glyphs=screen.glyphs))
 
     def _palette(self) -> None:
         from sing_tui.screens.palette import Palette, commands
@@ -111,7 +111,8 @@ class Dialogs:
         view, table, glyphs = self._there("there is no row to put into words"), self.screen.table, self.screen.glyphs
         if not table.columns:
             raise Refused("there is no row to put into words")
-        rows, chosen = column_texts(view, table.cursor), table.columns[table.column].name
+        rows = column_texts(view, table.cursor, self.screen.catalog.words("images"))
+        chosen = table.columns[table.column].name
         rows.sort(key=lambda row: row.column.name != chosen)
         first = view.table.columns[0].values.take(view.order[table.cursor : table.cursor + 1])[0]
         self.screen.app.push_screen(Sheet(words_text(str(first), rows, glyphs), ascii_only=glyphs.ascii_only))

@@ -43,6 +43,13 @@ class Catalog(Protocol):
             StoreError: No axis has this name.
         """
 
+    def words(self, text: str) -> str:
+        """A text of the explorer about images, said of what the file calls them (`sing_compute.store.noun`)."""
+
+    @property
+    def has_photographs(self) -> bool:
+        """True if the images may be files on this machine."""
+
     def items(self, axis: str, place: Place | None) -> Sequence[str]:
         """Names of all items of an axis, in the order of the file; `place` names the items that the axis depends on."""
 
@@ -137,10 +144,15 @@ def table_of(catalog: Catalog, axis: str) -> TableSpec | None:
     return next((spec for spec in catalog.tables() if spec.rows == axis), None)
 
 
-def plural(catalog: Catalog, axis: str) -> str:
-    """Word for several items of an axis: the name of their table where there is one."""
+def table_name(catalog: Catalog, axis: str) -> str:
+    """Name of the table of the items of an axis, as options have it; the axis' own plural where there is none."""
     spec = table_of(catalog, axis)
     return f"{axis}s" if spec is None else spec.name
+
+
+def plural(catalog: Catalog, axis: str) -> str:
+    """Word for several items of an axis: what the file calls them, or the name of their table where there is one."""
+    return catalog.words(table_name(catalog, axis))
 
 
 def article(word: str) -> str:
@@ -156,7 +168,8 @@ def place_of(catalog: Catalog, spec: TableSpec, keys: Mapping[str, Key | None]) 
     """
     for axis in spec.within:
         if keys.get(axis) is None:
-            raise Refused(f"{spec.name} are shown for one {axis}: go back and open {article(axis)}")
+            one = catalog.words(axis)
+            raise Refused(f"{catalog.words(spec.name)} are shown for one {one}: go back and open {article(one)}")
     kept = (*spec.within, *spec.options)
     return Place(spec.name).at(**{axis: key for axis, key in keys.items() if axis in kept})
 

@@ -65,14 +65,15 @@ def compare(session: Session, catalog: Catalog, column: str = "") -> Session:
         return enter(session, replace(place_of(catalog, target, keys), comparison=comparison))
     axis = rows if is_group(catalog, rows) else group_compared(catalog, spec)
     if axis is None or catalog.count(axis, None) < 2:
-        one = f"this file holds one {axis}; " if axis is not None else ""
+        one = f"this file holds one {catalog.words(axis)}; " if axis is not None else ""
         raise Refused(f"{one}{_hint(catalog, spec)}")
     if place.along and is_group(catalog, place.along):
         word = plural(catalog, axis)
         raise Refused(f"here the {word} are rows of one table: go back to compare all their figures")
     if place.along:
         models = plural(catalog, axis)
-        raise Refused(f"one {spec.rows} is shown in all {plural(catalog, place.along)}: go back to compare {models}")
+        one, everywhere = catalog.words(spec.rows), plural(catalog, place.along)
+        raise Refused(f"one {one} is shown in all {everywhere}: go back to compare {models}")
     if axis == rows:
         if here.identity is None:
             return session
@@ -81,7 +82,7 @@ def compare(session: Session, catalog: Catalog, column: str = "") -> Session:
         return enter(session, replace(place, comparison=figures))
     first_item = place.key(axis)
     if first_item is None:
-        raise Refused(f"this table names no {axis}")
+        raise Refused(f"this table names no {catalog.words(axis)}")
     items = items_to_compare(session, catalog, axis, first_item)
     return _compared(session, catalog, Comparison(axis, items, column or spec.measure))
 
@@ -101,7 +102,8 @@ def _hint(catalog: Catalog, spec: TableSpec) -> str:
     for table in catalog.tables():
         near = table.name == spec.name or reaches(catalog, table, spec.name) or reaches(catalog, spec, table.name)
         if near and not is_group(catalog, table.rows) and deeper(catalog, table):
-            return f"mark two {table.name} (space) to compare their {deeper(catalog, table)[0].name}"
+            rows, below = catalog.words(table.name), catalog.words(deeper(catalog, table)[0].name)
+            return f"mark two {rows} (space) to compare their {below}"
     return "its rows cannot be compared"
 
 

@@ -69,7 +69,7 @@ def _place(catalog: Catalog, wish: Wish, named: Keys) -> Place:
             _refuse(catalog, axis, spec)
     for axis in spec.within:
         if keys.get(axis) is None:
-            raise SingError(f"--table {spec.name} is about one {axis}: add {option(axis, 'NAME')}")
+            raise SingError(f"--table {spec.name} is about one {catalog.words(axis)}: add {option(axis, 'NAME')}")
     return place_of(catalog, spec, _chosen(catalog, spec, keys))
 
 
@@ -109,7 +109,7 @@ def _along_place(catalog: Catalog, crossed: TableSpec, spec: TableSpec, named: K
             _refuse(catalog, axis, spec)
     for axis in needed:
         if keys.get(axis) is None:
-            raise SingError(f"--table {spec.name} is about one {axis}: add {option(axis, 'NAME')}")
+            raise SingError(f"--table {spec.name} is about one {catalog.words(axis)}: add {option(axis, 'NAME')}")
     chosen = _chosen(catalog, crossed, keys)
     return Place(crossed.name, along=spec.rows).at(**{axis: key for axis, key in chosen.items() if axis in kept})
 
@@ -166,7 +166,7 @@ def _compared(catalog: Catalog, place: Place, wish: Wish, named: Keys) -> Place:
 def _one_axis_only(catalog: Catalog, axis: str, group: str | None) -> str:
     own = table_of(catalog, axis)
     tables = deeper(catalog, own) if own is not None else []
-    what = tables[0].name if tables else "rows"
+    what = catalog.words(tables[0].name) if tables else "rows"
     words = f"--with-{axis} compares the {what} of {plural(catalog, axis)}: add {option(axis, 'NAME')}"
     return words + ("" if group is None else f", and no --with-{group}")
 

@@ -86,7 +86,7 @@ def open_second(session: Session, catalog: Catalog) -> Session:
         raise Refused(f"these are figures of {plural(catalog, spec.rows)}: go back and open one")
     target = second_table(catalog, place)
     if target is None:
-        raise Refused(f"{spec.name} lead to no second table")
+        raise Refused(f"{catalog.words(spec.name)} lead to no second table")
     in_place = target.name in {table.name for table in siblings(catalog, spec)} and not place.along
     if in_place:
         there = place_of(catalog, target, dict(place.keys))
@@ -133,12 +133,12 @@ def step(session: Session, catalog: Catalog, which: Which, by: int) -> Session:
         return _next_member(session, catalog, axis, by)
     current, comparison = place.index(axis), place.comparison
     if current is None:
-        raise Refused(f"this table is of all {plural(catalog, axis)}: there is no next {axis}")
+        raise Refused(f"this table is of all {plural(catalog, axis)}: there is no next {catalog.words(axis)}")
     others = comparison.items[1:] if comparison is not None and comparison.axis == axis else ()
     around = range(catalog.count(axis, place)) if which == "row" else neighbours(session, catalog, axis)
     new = _neighbour(around, current, by, others)
     if new is None:
-        raise Refused(f"this is the last {axis}" if by > 0 else f"this is the first {axis}")
+        raise Refused(f"this is the {'last' if by > 0 else 'first'} {catalog.words(axis)}")
     if comparison is not None and comparison.axis == axis:
         comparison = replace(comparison, items=(new, *others))
     return _stepped(session, catalog, replace(place, comparison=comparison).at(**{axis: new}))
@@ -157,7 +157,7 @@ def _next_member(session: Session, catalog: Catalog, axis: str, by: int) -> Sess
     if current not in names:
         return session
     if len(names) == 1:
-        raise Refused(f"this file holds one {axis}")
+        raise Refused(f"this file holds one {catalog.words(axis)}")
     return _stepped(session, catalog, with_member(place, axis, names[(names.index(str(current)) + by) % len(names)]))
 
 

@@ -1,7 +1,7 @@
 """Words for a place: the line of steps that lead to it, its title, and the name of a file of its rows."""
 
 from sing_compute.store.place import Place
-from sing_tui.session.catalog import Catalog, free_options, is_group, plural, row_axis
+from sing_tui.session.catalog import Catalog, free_options, is_group, plural, row_axis, table_name
 from sing_tui.session.state import is_figures
 
 
@@ -31,8 +31,13 @@ def _subset(catalog: Catalog, place: Place) -> tuple[str, str]:
 
 
 def rows_name(catalog: Catalog, place: Place) -> str:
+    """Name of the rows of a place, as options have it."""
+    return table_name(catalog, row_axis(place, catalog)) if place.along else place.table
+
+
+def rows_word(catalog: Catalog, place: Place) -> str:
     """Word for the rows of a place."""
-    return plural(catalog, row_axis(place, catalog)) if place.along else place.table
+    return catalog.words(rows_name(catalog, place))
 
 
 def title(catalog: Catalog, place: Place) -> str:
@@ -41,12 +46,12 @@ def title(catalog: Catalog, place: Place) -> str:
     if comparison is not None:
         of = f"of {len(comparison.items)} {plural(catalog, comparison.axis)}"
         measure = next((c.title for c in spec.columns if c.name == comparison.measure), comparison.measure)
-        return f"figures {of}" if is_figures(spec, place) else f"{measure} {of}, by {place.table}"
+        return f"figures {of}" if is_figures(spec, place) else f"{measure} {of}, by {catalog.words(place.table)}"
     free = free_options(catalog, spec)
     if not place.along and any(place.key(axis) is None for axis in spec.options if axis not in free):
-        return f"all {place.table}"
+        return f"all {catalog.words(place.table)}"
     subset = " ".join(filter(None, _subset(catalog, place)))
-    return f"{rows_name(catalog, place)} ({subset})" if subset else rows_name(catalog, place)
+    return f"{rows_word(catalog, place)} ({subset})" if subset else rows_word(catalog, place)
 
 
 def breadcrumbs(catalog: Catalog, place: Place) -> list[str]:
@@ -62,4 +67,4 @@ def file_parts(catalog: Catalog, place: Place) -> list[str]:
         parts.append(_subset(catalog, place)[0])
     if comparison is not None:
         parts.append("figures" if is_figures(spec, place) else comparison.measure)
-    return [*(part for part in parts if part), rows_name(catalog, place)]
+    return [*(part for part in parts if part), rows_word(catalog, place)]

@@ -118,3 +118,13 @@ def test_rows_of_two_scales_are_said_and_rows_of_one_are_not(tmp_path: Path) -> 
     unit = VECTORS / np.linalg.norm(VECTORS, axis=1, keepdims=True)
     for sound in (unit, unit.astype(np.float16), 7 * unit, 2 * VECTORS):
         assert StoredEmbeddings.read(written(tmp_path, embeddings=sound)).warning == ""
+
+
+def test_unit_vectors_of_a_network_stay_bit_for_bit(tmp_path: Path) -> None:
+    made = torch.nn.functional.normalize(torch.randn(300, 512, generator=torch.Generator().manual_seed(0)), dim=1)
+    keys = [str(row) for row in range(300)]
+    stored = StoredEmbeddings.read(written(tmp_path, keys=np.array(keys), embeddings=made.numpy()))
+    assert stored.vectors.numpy().tobytes() == made.numpy().tobytes()
+    assert StoredEmbeddings.of("embeddings", keys, made.numpy()).vectors.numpy().tobytes() == made.numpy().tobytes()
+    longer = StoredEmbeddings.of("embeddings", keys, 3 * made.numpy())
+    assert torch.allclose(longer.vectors, made, atol=1e-7)

@@ -27,6 +27,11 @@ class FakeCatalog:
     numbers: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Columns that can be compared, by table."""
 
+    has_photographs: bool = True
+
+    def words(self, text: str) -> str:
+        return text
+
     @property
     def declared(self) -> dict[str, TableSpec]:
         return {spec.name: spec for analysis in self.analyses for spec in analysis.tables}

@@ -6,6 +6,7 @@ import numpy as np
 
 from sing_compute.store.checks.tolerances import Check
 from sing_compute.store.constants import SUBSETS
+from sing_compute.store.noun import Noun
 from sing_compute.store.read import Store
 
 if TYPE_CHECKING:
@@ -40,6 +41,12 @@ def _images(check: Check, store: Store) -> None:
         check(
             copies == store.attributes("images").get("copies"),
             f"images: {copies} copies, its attribute says another number",
+        )
+    facts = store.attributes("images")
+    if "item" in facts or "items" in facts:
+        noun = Noun(str(facts.get("item")), str(facts.get("items")))
+        check(
+            {"item", "items"} <= facts.keys() and noun == store.noun, f"images: attributes item, items: {noun.problem}"
         )
     check(store.subsets[: len(SUBSETS)] == list(SUBSETS), f"subsets/name: must begin with {SUBSETS}")
 

@@ -43,7 +43,9 @@ def distributions(about: ScoreSubject) -> Chart:
             f"{median['AS'][0]:+.2f} degrees ({about.brief(names[0])}), "
             f"median IS from {median['IS'].min():.2f} to {median['IS'].max():.2f}. "
         )
-    reading += "A line is a class, of all its images, as high as values are dense; number and | are its median."
+    reading += (
+        f"A line is a class, of all its {about.noun.plural}, as high as values are dense; number and | are its median."
+    )
     columns: list[tuple[str, str, str, Any]] = [
         ("class", "text", FIELDS["classes/name"].description, names),
         ("index", "index", "position in the model's output", ids),
@@ -100,10 +102,12 @@ def class_parts(about: ScoreSubject, index: int) -> Chart:
     names, title = _concepts(about, rows), str(about.store.class_names[index])
     sizes = [float(np.nanmean(np.abs(part))) for part in (common, specific)]
     first = rows[chosen] if chosen >= 0 else rows[0]
+    noun, own = about.noun, about.noun.words("image-specific")
     reading = (
-        f"Over all concepts, removing what the images share moves {about.brief(title)} by {sizes[0]:.2f} degrees on average, "
-        f"removing what is specific to each image by {sizes[1]:.2f}. {about.brief(about.store.concept_names[first])}: "
-        f"AS {score[first]:+.2f}, common {common[first]:+.2f}, image-specific {specific[first]:+.2f}."
+        f"Over all concepts, removing what the {noun.plural} share moves {about.brief(title)} by {sizes[0]:.2f} degrees on "
+        f"average, removing what is specific to each {noun.singular} by {sizes[1]:.2f}. "
+        f"{about.brief(about.store.concept_names[first])}: "
+        f"AS {score[first]:+.2f}, common {common[first]:+.2f}, {own} {specific[first]:+.2f}."
     )
     table = chart_table(
         "concepts",
@@ -113,16 +117,14 @@ def class_parts(about: ScoreSubject, index: int) -> Chart:
         stored("concepts/attribute_score_centred", specific[rows]),
         ids=rows,
     )
-    shape = StackedBars(
-        names, tuple(common[rows].tolist()), tuple(specific[rows].tolist()), chosen, ("common", "image-specific")
-    )
-    return Chart(f"{title}: common and image-specific AS, {about.model}", reading, shape, table)
+    shape = StackedBars(names, tuple(common[rows].tolist()), tuple(specific[rows].tolist()), chosen, ("common", own))
+    return Chart(f"{title}: common and {own} AS, {about.model}", reading, shape, table)
 
 
 def _first_class(about: ScoreSubject) -> int:
     measured = np.flatnonzero(np.diff(about.store.offsets))
     if not len(measured):
-        raise SingError("this file holds no measured class: it has no images")
+        raise SingError(f"this file holds no measured class: it has no {about.noun.plural}")
     return int(measured[0])
 
 
@@ -137,7 +139,9 @@ def _largest(about: ScoreSubject, sizes: Cells, index: int) -> tuple[NDArray[np.
     order = np.argsort(-sizes, kind="stable")[: np.count_nonzero(np.isfinite(sizes))]
     if not len(order):
         name = about.brief(about.store.class_names[index])
-        raise SingError(f"this file holds no angles of {name} and {about.model}: no image of the class was measured")
+        raise SingError(
+            f"this file holds no angles of {name} and {about.model}: no {about.noun.singular} of the class was measured"
+        )
     at = np.flatnonzero(order == about.concept)
     chosen = int(at[0]) if len(at) else -1
     low = max(0, min(chosen - _MANY // 2, len(order) - _MANY))

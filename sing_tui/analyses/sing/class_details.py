@@ -47,10 +47,10 @@ def class_detail(row: Row) -> Detail:
     subset = _subset(row)
     which = f" ({row.store.label('subset', subset)})" if subset else ""
     reading = (
-        f"AS of {len(known):,} images{which}: {nearer:.0%} come nearer to the class prompt when the null part is removed "
-        "(AS above 0), the others move away."
+        f"AS of {len(known):,} {row.store.noun.plural}{which}: {nearer:.0%} come nearer to the class prompt when the null "
+        "part is removed (AS above 0), the others move away."
     )
-    shape = Histogram(known, "AS, degrees") if len(known) > 1 else None
+    shape = Histogram(known, "AS, degrees", row.store.noun.plural) if len(known) > 1 else None
     return Detail(name, tuple(facts), reading, shape, _violins(row, index))
 
 
@@ -120,7 +120,7 @@ def concept_detail(row: Row) -> Detail:
         return Detail(title, tuple(facts))
     moved = "nearer to" if shift > 0 else "away from"
     reading = (
-        f"Removing the null part moves the images {abs(shift):.2f} degrees {moved} this concept. "
+        f"Removing the null part moves the {row.store.noun.plural} {abs(shift):.2f} degrees {moved} this concept. "
         "Below: angles before and after, for the concepts around the cursor."
     )
     shape = Pairs(tuple(map(str, labels)), tuple(map(float, before)), tuple(map(float, after)), here)
@@ -140,5 +140,8 @@ def image_detail(row: Row) -> Detail:
         return Detail(row.title, tuple(facts))
     concepts, shifts = (store.dataset(base + name)[index] for name in _TOP)
     labels = tuple(store.label("concept", int(concept)) for concept in concepts)
-    reading = "Concepts that move most when the null part is removed: above 0 the image comes nearer to them (degrees)."
+    item = store.noun.singular
+    reading = (
+        f"Concepts that move most when the null part is removed: above 0 the {item} comes nearer to them (degrees)."
+    )
     return Detail(row.title, tuple(facts), reading, Bars(labels, tuple(map(float, shifts))))

@@ -47,11 +47,12 @@ def scatter(about: ScoreSubject) -> Chart:
     spread = np.sqrt(np.maximum(np.diag(own.covariance), 0))
     correlation = own.covariance[0, 1] / (spread[0] * spread[1]) if spread.all() else np.nan
     place = 1 + sum(one.mean[1] > own.mean[1] for one in others)
+    dot = about.noun.with_article if step == 1 else f"one {about.noun.singular} in {step:,}"
     among = f"; number {place} of {len(ellipses)} models by mean IS" if others else ""
     reading = (
         f"{about.brief(about.model)} ({own.letter}): AS {own.mean[0]:+.2f} (sd {spread[0]:.2f}) and IS {own.mean[1]:.2f} "
         f"(sd {spread[1]:.2f}) degrees on average, correlation {number(correlation, '+.2f')}{among}. "
-        f"A dot is {'an image' if step == 1 else f'one image in {step:,}'}; an ellipse holds 95% of its model if normal."
+        f"A dot is {dot}; an ellipse holds 95% of its model if normal."
     )
     rows = list(ellipses.values())
     covariances = np.stack([one.covariance for one in rows])
@@ -92,11 +93,11 @@ def ratios(about: ScoreSubject) -> Chart:
         )
         for over, pair in (("images", images[chosen]), ("classes", classes[chosen])):
             if np.isfinite(pair).all():
-                reading += f", over {over} {write(pair[0])} to {write(pair[1])}"
+                reading += f", over {about.noun.words(over)} {write(pair[0])} to {write(pair[1])}"
         below = [model for k, model in enumerate(models) if k > chosen and images[k][1] < images[chosen][0]]
         rest = len(models) - chosen - 1
         reading += f"; the intervals of {len(below)} of the {rest} below it end under its own. " if rest else ". "
-    reading += (
+    reading += about.noun.words(
         "[ ] 95% interval over images, ( ) over classes. High: images move far, but hardly toward or from their class."
     )
     table = chart_table(
@@ -161,7 +162,7 @@ def validation(about: ScoreSubject) -> Chart:
         stored("controls/logit_change", change.ravel()),
         stored("controls/perturbation_flips", flips.ravel()),
     )
-    titles = ("logit change / spread", "flips, % of images")
+    titles = ("logit change / spread", f"flips, % of {about.noun.plural}")
     curves = [
         Curves(length, tuple(zip(letters, kinds, values, strict=True)), "length / null part", title)
         for title, values in zip(titles, (change, flips * 100), strict=True)
@@ -232,11 +233,11 @@ def model_parts(about: ScoreSubject) -> Chart:
     chosen = models.index(about.model)
     own = [number(float(value), ".2f") for value in cells[:, chosen]]
     share = number(float(cells[3, chosen] / cells[2, chosen]), ".0%")
-    signs = about.glyphs.before, about.glyphs.after
+    signs, noun = (about.glyphs.before, about.glyphs.after), about.noun
     reading = (
-        f"{about.brief(about.model)}: removing only what is specific to each image leaves IS {own[3]} of {own[2]} degrees "
-        f"({share}) and |AS| {own[1]} of {own[0]}; the rest comes from what all images share. Medians over images: "
-        f"{signs[0]} whole null part, {signs[1]} image-specific part alone."
+        f"{about.brief(about.model)}: removing only what is specific to each {noun.singular} leaves IS {own[3]} of {own[2]} "
+        f"degrees ({share}) and |AS| {own[1]} of {own[0]}; the rest comes from what all {noun.plural} share. Medians over "
+        f"{noun.plural}: {signs[0]} whole null part, {signs[1]} {noun.singular}-specific part alone."
     )
     panels = [
         Pairs(tuple(models), tuple(whole.tolist()), tuple(part.tolist()), chosen, ("whole", "specific"), name, True)
@@ -247,4 +248,4 @@ def model_parts(about: ScoreSubject) -> Chart:
         ("model", "text", "model of this file", models),
         *(stored(f"summary/{name}", values) for name, values in zip(names, cells, strict=True)),
     )
-    return Chart("Common and image-specific part of every model", reading, Panels(tuple(panels)), table)
+    return Chart(noun.words("Common and image-specific part of every model"), reading, Panels(tuple(panels)), table)

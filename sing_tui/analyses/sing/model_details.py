@@ -30,7 +30,7 @@ class _Figures:
     """The figures of a model in words."""
 
     def __init__(self, row: Row, model: str) -> None:
-        self.row = row
+        self.row, self.noun = row, row.store.noun
         self.values = row.store.summary(model)
         self.declared = {column.name: column for column in catalogue.table("models").columns}
 
@@ -48,7 +48,8 @@ class _Figures:
         for bounds in () if column is None else column.intervals:
             low, high = self.row.ends(bounds.low, bounds.high)
             if low == low and high == high:
-                parts.append(f"{bounds.over or 'images'} [{write(low)} to {write(high)}]")
+                over = bounds.over or self.noun.plural
+                parts.append(f"{over} [{write(low)} to {write(high)}]")
         return ", ".join(parts)
 
 
@@ -71,7 +72,7 @@ def model_detail(row: Row) -> Detail:
 def _head(figures: _Figures) -> list[Fact]:
     text = figures.text
     return [
-        ("correct", f"{text('accuracy')} of {text('images')} images"),
+        ("correct", f"{text('accuracy')} of {text('images')} {figures.noun.plural}"),
         ("head", f"rank {text('rank')}, nullity {text('nullity')} (softmax {text('nullity_softmax')})"),
         ("singular gap", f"{text('gap')} (tail {text('tail_ratio')})"),
     ]
@@ -88,7 +89,7 @@ def _scores(figures: _Figures) -> list[Fact]:
         ("IS over |AS|", bounded("ratio_images")),
         ("over classes", bounded("ratio_classes")),
         ("null energy", bounded("null_energy")),
-        ("image-specific", f"{centred}, energy {text('null_energy_centred')}"),
+        (figures.noun.words("image-specific"), f"{centred}, energy {text('null_energy_centred')}"),
         ("over control", f"|AS| {text('attribute_score_abs_over_control')}, IS {text('image_score_over_control')}"),
         ("flips", f"{text('flips')} of {text('images')} (0 wanted)"),
         ("logit change", f"at most {text('logit_change_max')} of the spread"),
@@ -141,7 +142,8 @@ def _with_dots(row: Row, model: str, facts: list[Fact]) -> Detail:
     with np.errstate(all="ignore"):
         spread = np.sqrt(np.diag(covariance))
         correlation = covariance[0, 1] / (spread[0] * spread[1]) if spread.all() else np.nan
-    dots = "every image" if step == 1 else f"every {step}th image"
+    item = store.noun.singular
+    dots = f"every {item}" if step == 1 else f"every {step}th {item}"
     reading = (
         f"AS {mean[0]:+.2f} (sd {spread[0]:.2f}) and IS {mean[1]:.2f} (sd {spread[1]:.2f}) degrees on average, "
         f"correlation {correlation:+.2f}; {dots} as a dot, + the mean, the ellipse holds 95% if normal."

@@ -10,6 +10,7 @@ from sing_compute.errors import SingError
 from sing_compute.store import FIELDS, Column, Store, Table
 from sing_compute.store.columns import Values
 from sing_compute.store.definition import TableSpec
+from sing_compute.store.noun import Noun
 from sing_tui.charts.registry import Subject
 from sing_tui.formats import Glyphs
 from sing_tui.items import row_axis
@@ -30,6 +31,11 @@ class ScoreSubject:
     def store(self) -> Store:
         """The results file."""
         return self.subject.store
+
+    @property
+    def noun(self) -> Noun:
+        """What the file calls its images."""
+        return self.store.noun
 
     @property
     def glyphs(self) -> Glyphs:
@@ -56,6 +62,7 @@ class ScoreSubject:
         """
         if not self.holds(*paths):
             why = "" if self.holds("images/image_score") else ": the head has no null space, so nothing can be removed"
+            what = self.noun.words(what)
             raise SingError(f"this file holds no {what} of {self.model}{why or ': it was not computed'}")
 
 

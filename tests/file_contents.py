@@ -1,0 +1,14 @@
+"""The content of a results file, as it is stored."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+
+def datasets(path: Path) -> dict[str, np.ndarray]:
+    """Return every dataset of a file by its path."""
+    found: dict[str, np.ndarray] = {}
+    with h5py.File(path) as file:
+        file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
+    return found

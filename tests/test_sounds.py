@@ -1,0 +1,86 @@
+"""The example of docs/sounds.md, from the drawn sounds to the explorer."""
+
+import csv
+import io
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from sing_compute.cli import cli
+from sing_compute.store import Store
+from sing_tui import cli as explorer
+from sing_tui.app import Explorer
+
+PAGE = (Path(__file__).parents[1] / "docs" / "sounds.md").read_text(encoding="utf-8")
+DRAWING, *COMMANDS = re.findall(r"^```(?:python)?\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+IMAGES = re.compile(r"(?<![\w/-])(images?|photographs?)(?![\w/])", re.IGNORECASE)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("sounds")
+
+
+@pytest.fixture(autouse=True)
+def _there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+
+
+def test_the_documented_commands_measure_sounds(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    exec(compile(DRAWING, "sounds.md", "exec"), {})
+    for line in COMMANDS[0].splitlines():
+        program, *words = shlex.split(line)
+        if program == "sing-compute":
+            cli.main([*words, *(["--device", "cpu"] if "--features" in words else [])], standalone_mode=False)
+    said = "\n".join(capfd.readouterr())
+    assert "medians over sounds" in said
+    assert "checks passed, 1 models, 200 sounds" in said
+    assert not IMAGES.search(said), said
+    with Store(folder / "sounds.h5") as store:
+        assert store.attributes("images")["root"] == ""
+        names, scores = store.concept_names.tolist(), store.array("models/sounds/concepts/attribute_score")
+        q = store.array("models/sounds/concepts/q")
+        noisy = names.index("noisy")
+        for label, name in enumerate(store.class_names):
+            if name == "rain":  # the planted class, the planted word, the planted direction
+                assert np.flatnonzero(scores[label] < 0).tolist() == [noisy]
+                assert scores[label][noisy] == pytest.approx(-11.3, abs=0.1)
+                assert q[label][noisy] < 1e-9
+            else:
+                assert q[label][noisy] > 0.05
+
+
+def test_the_explorer_and_its_headless_twin_read_right(folder: Path) -> None:
+    (line,) = COMMANDS[1].splitlines()
+    result = CliRunner().invoke(explorer.main, shlex.split(line)[1:])
+    assert result.exit_code == 0, result.output
+    rows = list(csv.DictReader(io.StringIO(result.output)))
+    assert (len(rows), rows[0]["concept"]) == (13, "noisy")
+    assert list(rows[0])[:2] == ["concept", "attribute_score"]  # the names of columns are those of every file
+    table = CliRunner().invoke(explorer.main, ["sounds.h5", "--table", "images", "--class", "rain", "--csv", "-"])
+    keys = [row["image"] for row in csv.DictReader(io.StringIO(table.output))]
+    assert sorted(keys) == [f"rain/{row:03d}.wav" for row in range(40, 80)]
+
+
+async def test_the_screen_counts_sounds(folder: Path) -> None:
+    from textual.pilot import Pilot
+
+    app = Explorer(folder / "sounds.h5")
+    async with app.run_test(size=(110, 30)) as pilot:
+        while app.page is None or app.page.view is None:
+            await pilot.pause(0.01)
+        for keys in (("enter",), ("i",)):
+            await pilot.press(*keys)
+            for _ in range(200):
+                await Pilot(app).pause(0.01)
+                text = "\n".join(
+                    "".join(part.text for part in strip) for strip in app.screen._compositor.render_strips()
+                )
+                if ("classes" if keys == ("enter",) else "sounds") in text.splitlines()[0]:
+                    break
+            assert not IMAGES.search(text), text
+    assert "dog bark › sounds" in text.splitlines()[0]
