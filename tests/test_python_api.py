@@ -1,25 +1,19 @@
-"""`sing_compute.measure` and `run`: values in memory give the numbers of the command, and the process stays as it was."""
+"""`sing_compute.measure`: arrays in memory give the numbers of the command, and the process stays as it was."""
 
 import asyncio
 import gc
 import inspect
-import random
-import signal
-import sys
 import tempfile
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import asking
 import made_sounds
 import numpy as np
 import pytest
 import torch
 from file_contents import datasets
 from made_sounds import CLASSES, Sounds
-from PIL import Image
+from process_traces import traces
 from torch import nn
 
 import sing_compute
@@ -43,6 +37,12 @@ FILES_AND_TIMES = {
     },
 }
 """Attributes in which the files of the command and of `measure` differ: names and fingerprints of files, command, time."""
+
+
+@pytest.fixture(autouse=True)
+def _temporary_files(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each test a folder for temporary files, where no other process of the tests makes any."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("temporary")))
 
 
 @pytest.fixture(scope="module")
@@ -96,23 +96,6 @@ def test_measure_gives_the_file_of_the_command_bit_for_bit(sounds: Sounds, by_co
             assert one.keys() == other.keys()
             assert {name for name in one if one[name] != other[name]} <= FILES_AND_TIMES.get(group, set()), group
         assert verify(new).problems == []
-
-
-def traces() -> dict[str, Any]:
-    """What `measure` must leave as it is, apart from what conftest checks after every test."""
-    return {
-        "handlers": [
-            signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD)
-        ],
-        "numpy": np.random.get_state()[1].tolist(),
-        "random": random.getstate(),
-        "torch": torch.get_rng_state().tolist(),
-        "threads": (torch.get_num_threads(), torch.get_num_interop_threads()),
-        "grad": torch.is_grad_enabled(),
-        "warnings": list(warnings.filters),
-        "path": list(sys.path),
-        "temporary": sorted(Path(tempfile.gettempdir()).glob("sing-*")),
-    }
 
 
 def other_forms(sounds: Sounds) -> dict[str, Any]:
@@ -204,150 +187,6 @@ def test_values_that_do_not_go_together_are_refused_in_one_line(
         sing_compute.measure(**arguments(sounds, **others))
     assert "\n" not in str(caught.value)
     assert traces()["temporary"] == before
-
-
-class Pictures:
-    """A torch data set of the pictures of a folder, as torchvision's ImageFolder is."""
-
-    def __init__(self, root: Path) -> None:
-        self.root, self.classes = str(root), sorted(path.name for path in root.iterdir())
-        self.samples = [
-            (str(path), label) for label, name in enumerate(self.classes) for path in sorted((root / name).iterdir())
-        ]
-        self.targets = [label for _, label in self.samples]
-        self.read: list[int] = []
-
-    def __len__(self) -> int:
-        return len(self.samples)
-
-    def __getitem__(self, position: int) -> tuple[Any, int]:
-        self.read.append(position)
-        path, label = self.samples[position]
-        with Image.open(path) as image:
-            return image.convert("RGB"), label
-
-
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with pictures, embeddings and networks, and the results of the command."""
-    folder = tmp_path_factory.mktemp("pictures")
-    asking.make_inputs(folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(folder))
-        asking.measure(folder, "command.h5", "first")
-        yield folder
-
-
-def network(folder: Path) -> nn.Module:
-    import asked_networks
-
-    return asked_networks.first()
-
-
-def run(folder: Path, images: Any, **others: Any) -> sing_compute.Results:
-    options = {
-        "class_names": asking.CLASSES,
-        "image_embeddings": folder / "images.npz",
-        "concept_embeddings": str(folder / "words.npz"),
-        "workers": 0,
-        "device": "cpu",
-        "progress": False,
-    }
-    model = others.pop("model", None) or {"first": network(folder)}
-    return sing_compute.run(model, images, **options | others)
-
-
-def test_a_network_and_a_data_set_in_memory_give_the_datasets_of_the_command(pictures: Path) -> None:
-    wanted = datasets(pictures / "command.h5")
-    own = network(pictures).train()
-    state = {name: tensor.clone() for name, tensor in own.state_dict().items()}
-    with run(pictures, Pictures(pictures / "images"), model={"first": own}) as results:
-        found = datasets(results.store.path)
-        assert found.keys() == wanted.keys()
-        for name, values in wanted.items():
-            assert values.tobytes() == found[name].tobytes(), name
-        assert results.store.attributes("images")["root"] == str((pictures / "images").resolve())
-    assert own.training
-    assert not any(module._forward_pre_hooks or module._forward_hooks for module in own.modules())
-    assert all(torch.equal(state[name], tensor) for name, tensor in own.state_dict().items())
-
-
-FEATURES = {"only": "features", "image_embeddings": None, "concept_embeddings": None}
-"""Options of a run that makes no analysis."""
-
-
-def test_other_kinds_of_items_and_parts_of_data_sets_give_the_same_features(pictures: Path) -> None:
-    wanted = datasets(pictures / "command.h5")["models/first/features/value"]
-    whole = Pictures(pictures / "images")
-    keys = [Path(path).relative_to(whole.root).as_posix() for path, _ in whole.samples]
-    content: list[Any] = [
-        pictures / "images",
-        [(np.array(image), whole.classes[label]) for image, label in whole],
-        [{"image": Path(path).read_bytes(), "label": torch.tensor(label)} for path, label in whole.samples],
-        [(path, label) for path, label in whole.samples],
-    ]
-    plain = network(pictures)
-    transform = plain.transform
-    del plain.transform
-    for items in content:
-        others = {} if isinstance(items, Path) else {"keys": keys}
-        with run(pictures, items, model={"first": plain}, transform=transform, **others, **FEATURES) as results:
-            assert results.store.array("models/first/features/value").tobytes() == wanted.tobytes()
-            assert bool(results.store.attributes("images")["root"]) == isinstance(items, Path)
-    part = torch.utils.data.Subset(whole, [index for index, (_, label) in enumerate(whole.samples) if label < 2])  # type: ignore[arg-type]
-    with run(pictures, part, **FEATURES) as results:
-        assert np.bincount(results.store.array("images/class")).tolist() == list(asking.PER_CLASS[:2])
-
-
-def test_labels_of_a_data_set_are_in_its_own_order_not_in_that_of_the_logits(pictures: Path) -> None:
-    names = asking.CLASSES[::-1]  # the network's order differs from that of the folders
-    with run(pictures, Pictures(pictures / "images"), class_names=names, **FEATURES) as results:
-        assert np.bincount(results.store.array("images/class")).tolist() == list(asking.PER_CLASS[::-1])
-
-
-def test_ctrl_c_ends_the_run_as_it_ends_a_cell(pictures: Path) -> None:
-    class Interrupted(Pictures):
-        def __getitem__(self, position: int) -> tuple[Any, int]:
-            if len(self.read) == 20:
-                signal.raise_signal(signal.SIGINT)
-            return super().__getitem__(position)
-
-    model = {"first": network(pictures)}
-    before = traces()
-    with pytest.raises(KeyboardInterrupt):
-        run(pictures, Interrupted(pictures / "images"), model=model)
-    assert traces() == before
-    with run(pictures, Pictures(pictures / "images"), model=model, **FEATURES) as results:  # the next call works
-        assert len(results.images()) == sum(asking.PER_CLASS)
-
-
-class Wrong(Pictures):
-    def __init__(self, root: Path, item: Any = None) -> None:
-        super().__init__(root)
-        self.item = item
-
-    def __getitem__(self, position: int) -> Any:
-        return (super().__getitem__(position)[0], 3) if self.item is None else self.item
-
-
-@pytest.mark.parametrize(
-    ("item", "others", "message"),
-    [
-        (None, {}, r"^item \d+ of the data set has the label 3, its list of labels says 0: give labels= with one label for each"),
-        ((torch.ones(3, 6, 6), 0), {}, r"^item 0 of the data set is a Tensor \(3, 6, 6\), not an image: give PIL images"),
-        (7, {}, r"^item 0 of the data set is a int, not a pair \(image, label\) or a mapping"),
-        ((None, 0), {"labels": [0]}, r"^labels: 1 for 77 items of the data set; one for each is needed$"),
-        ((None, 0), {"labels": "labels.txt"}, r"^a label file is for a folder of images; give one label for each item"),
-        ((None, 0), {"model": nn.Linear}, r"^model: a type, not a torch.nn.Module or the name of a model; call it: Linear\(\)$"),
-        ((None, 0), {"model": "resnet50", "transform": str}, r"^transform is for a network in memory, and resnet50 is a name"),
-    ],
-)  # fmt: skip
-def test_data_sets_that_cannot_be_used_are_refused_in_one_line(
-    item: Any, others: dict[str, Any], message: str, pictures: Path
-) -> None:
-    with pytest.raises(SingError, match=message) as caught:
-        run(pictures, Wrong(pictures / "images", item), **others)
-    assert "\n" not in str(caught.value)
 
 
 def test_a_list_of_concepts_is_a_vocabulary_and_one_text_names_one() -> None:
