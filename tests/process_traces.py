@@ -1,4 +1,4 @@
-"""What a call may leave behind in the process that made it."""
+"""The state of a process that a function must leave as it found it, apart from what conftest checks after every test."""
 
 import random
 import signal
@@ -13,7 +13,7 @@ import torch
 
 
 def traces() -> dict[str, Any]:
-    """What `measure` must leave as it is, apart from what conftest checks after every test."""
+    """Return what `measure` and `run` must leave as it is."""
     return {
         "handlers": [
             signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD)

@@ -1,4 +1,4 @@
-"""`sing_compute.measure`: values in memory give the numbers of the command, and the process stays as it was."""
+"""`sing_compute.measure`: arrays in memory give the numbers of the command, and the process stays as it was."""
 
 import asyncio
 import gc
@@ -40,9 +40,9 @@ FILES_AND_TIMES = {
 
 
 @pytest.fixture(autouse=True)
-def _temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep temporary files where no other process has any."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+def _temporary_files(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each test a folder for temporary files, where no other process of the tests makes any."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("temporary")))
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""`sing_compute.run`: a network and a data set in memory give the datasets of the command."""
+"""`sing_compute.run`: a network and a data set in memory give the datasets of the command, and stay as they were."""
 
 import signal
 import tempfile
@@ -17,12 +17,6 @@ from torch import nn
 
 import sing_compute
 from sing_compute.errors import SingError
-
-
-@pytest.fixture(autouse=True)
-def _temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep temporary files where no other process has any."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
 
 class Pictures:
@@ -44,6 +38,12 @@ class Pictures:
         path, label = self.samples[position]
         with Image.open(path) as image:
             return image.convert("RGB"), label
+
+
+@pytest.fixture(autouse=True)
+def _temporary_files(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each test a folder for temporary files, where no other process of the tests makes any."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("temporary")))
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,13 @@ import pytest
 from click.testing import CliRunner
 
 from sing_compute.cli import cli
-from sing_compute.store import Store
+from sing_compute.store import Place, Store, catalogue, open_table
 from sing_tui import cli as explorer
 from sing_tui.app import Explorer
+from sing_tui.charts.registry import chart, titles
+from sing_tui.details import detail_of
+from sing_tui.view import Arrangement, arrange
+from sing_tui.words import column_texts
 
 PAGE = (Path(__file__).parents[1] / "docs" / "sounds.md").read_text(encoding="utf-8")
 DRAWING, *COMMANDS = re.findall(r"^```(?:python)?\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
@@ -64,6 +68,37 @@ def test_the_explorer_and_its_headless_twin_read_right(folder: Path) -> None:
     table = CliRunner().invoke(explorer.main, ["sounds.h5", "--table", "images", "--class", "rain", "--csv", "-"])
     keys = [row["image"] for row in csv.DictReader(io.StringIO(table.output))]
     assert sorted(keys) == [f"rain/{row:03d}.wav" for row in range(40, 80)]
+
+
+def test_no_text_about_the_measured_sounds_speaks_of_images(folder: Path) -> None:
+    inside = {"model": "sounds", "class": 1}
+    said: list[str] = []
+    with Store(folder / "sounds.h5") as store:
+        for spec in catalogue.tables(store):
+            place = Place(spec.name).at(**{axis: inside[axis] for axis in spec.within})
+            view = arrange(open_table(store, place), Arrangement())
+            for row in column_texts(view, 0, store.noun.plural):
+                words = row.explanation  # its source names datasets, whose names are those of every file
+                said += [
+                    row.column.title,
+                    row.column.description,
+                    row.value,
+                    words.formula,
+                    words.meaning,
+                    words.caution,
+                ]
+            detail = detail_of(store, place, view, 0)
+            said += [
+                detail.reading,
+                *(f"{title} {text}" for title, text in detail.facts if title not in ("plan", "command")),
+            ]
+            for _, name, title in titles(spec):
+                found = chart(store, place, name, identity="sounds" if spec.name == "models" else 0)
+                said += [store.noun.words(title), found.title, found.reading]
+                said += [column.description for column in found.table.columns]
+    assert len(said) > 500
+    assert not [text for text in said if IMAGES.search(text)]
+    assert sum("sound" in text for text in said) > 100
 
 
 async def test_the_screen_counts_sounds(folder: Path) -> None:
