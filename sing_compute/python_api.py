@@ -1,7 +1,4 @@
-"""Measure from Python: `measure` takes features that you have, `run` takes a network and images. Both give `Results`.
-
-They make the plan that the command `sing-compute` makes, and carry it out on the same road, so the numbers are the same.
-"""
+"""Measure from Python: `measure` takes features, `run` a network and images; the plan and its run are those of the command."""
 
 from __future__ import annotations  # a notebook shows a signature as it is written here
 
@@ -25,7 +22,7 @@ from sing_compute.python_values import (
     Vectors,
     array_of,
     embeddings_of,
-    head_of,
+    head_values,
     image_source,
     keys_of,
     labels_of,
@@ -105,7 +102,7 @@ def measure(
         >>> results = sing_compute.measure(features=f, head=(W, b), embeddings=z, labels=y, class_names=names, concepts=words)
         >>> results.models, results.concepts("cat")
     """
-    values, linear = array_of(features, "features"), head_of(head)
+    values, linear = array_of(features, "features"), head_values(head)
     known = keys_of(keys, len(values))
     note = ""
     if labels is None:
@@ -160,6 +157,7 @@ def run(
     weights: str | Path | None = None,
     ema: bool | None = None,
     head: Head | str | Path | None = None,
+    head_of: str | None = None,
     probe: bool = False,
     labels: Sequence[int] | Sequence[str] | Array | str | Path | None = None,
     labels_from: Literal[0, 1] | None = None,
@@ -204,11 +202,12 @@ def run(
         weights: Checkpoint file for a model that is given by name.
         ema: True for the averaged weights of the checkpoint, False for the others.
         head: Linear head for a backbone without one: its values as in `measure`, or a file.
+        head_of: Name of the head that counts, of a network with several (a distilled DeiT).
         probe: Fit a head on the labels of the images for a timm backbone without one.
         labels: Label file of a flat folder; for a Dataset one label for each item in the place of its own.
         labels_from: Number of the first class, where labels are numbers that may count from 0 or from 1.
         keys: A unique text for each item of a Dataset. None: its path below the data set's folder, or its position.
-        class_names: Names of the k classes in logit order, or their file. None: the network's, ImageNet's, or the Dataset's.
+        class_names: Names of the k classes in logit order, or their file. None: the network's, ImageNet's, the Dataset's.
         clip: CLIP as open_clip names it, or `local-dir:FOLDER`. None: `ViT-L-14/openai`, the paper's.
         image_embeddings: CLIP embeddings by image key instead of `clip`: a mapping, (keys, matrix (n, e)), or a file.
         concept_embeddings: Embeddings of the concepts in the same space.
@@ -235,7 +234,7 @@ def run(
         progress: Show how far the work is: in a notebook by one line that is rewritten. False: show nothing.
 
     Returns:
-        The open results: tables as DataFrames, angles in degrees.
+        The open results.
 
     Raises:
         SingError: The inputs do not go together, or cannot be read; one line says which, and what to do.
@@ -247,11 +246,13 @@ def run(
         >>> results.classes()
     """
     models = dict(model) if isinstance(model, Mapping) else {"": model}
-    if len(models) > 1 and (weights is not None or head is not None or translator is not None):
-        raise SingError("weights, head and translator belong to one model: run the models one by one into one output")
+    if len(models) > 1 and any(value is not None for value in (weights, head, head_of, translator)):
+        raise SingError(
+            "weights, head, head_of, translator are of one model: run the models one by one into one output"
+        )
     specs = [model_of(name, each, transform) for name, each in models.items()]
     listed, label_file = image_source(images, labels, keys)
-    given = str(head) if isinstance(head, str | Path) else None if head is None else head_of(head)
+    given = str(head) if isinstance(head, str | Path) else None if head is None else head_values(head)
     if isinstance(class_names, str | Path) or class_names is None:
         names: str | tuple[str, ...] | None = None if class_names is None else str(class_names)
     else:
@@ -266,6 +267,7 @@ def run(
             weights=[] if weights is None else [str(weights)],
             ema=ema,
             heads=[] if given is None else [given],
+            heads_of=[] if head_of is None else [head_of],
             probe=probe,
             images=listed,
             labels=label_file,

@@ -51,7 +51,7 @@ def array_of(value: object, name: str) -> NDArray[Any]:
     return found
 
 
-def head_of(head: Head) -> HeadValues:
+def head_values(head: Head) -> HeadValues:
     """Return a head in the precision that it has.
 
     Args:

@@ -10,6 +10,7 @@ import asking
 import numpy as np
 import pytest
 import torch
+import two_headed
 from file_contents import datasets
 from PIL import Image
 from process_traces import traces
@@ -116,6 +117,16 @@ def test_other_kinds_of_items_and_parts_of_data_sets_give_the_same_features(pict
     part = torch.utils.data.Subset(whole, [index for index, (_, label) in enumerate(whole.samples) if label < 2])  # type: ignore[arg-type]
     with run(pictures, part, **FEATURES) as results:
         assert np.bincount(results.store.array("images/class")).tolist() == list(asking.PER_CLASS[:2])
+
+
+def test_one_head_of_two_is_chosen_by_its_name(pictures: Path) -> None:
+    own = two_headed.pair()
+    own.left, own.right = nn.Linear(16, 4), nn.Linear(16, 4)
+    with run(pictures, pictures / "images", model={"pair": own}, head_of="right", **FEATURES) as results:
+        weight = results.store.array("models/pair/head/weight")
+    assert np.array_equal(weight, own.right.weight.detach().numpy())
+    with pytest.raises(SingError, match=r"^weights, head, head_of, translator are of one model"):
+        run(pictures, pictures / "images", model={"a": own, "b": own}, head_of="right", **FEATURES)
 
 
 def test_labels_of_a_data_set_are_in_its_own_order_not_in_that_of_the_logits(pictures: Path) -> None:
