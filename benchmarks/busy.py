@@ -24,10 +24,10 @@ from ratios import surroundings
 
 RESULTS = Path(__file__).parent / "results"
 ROOT = Path(__file__).resolve().parents[1]
-IMAGES = 60
+IMAGES = 40
 PER_CORE = 3
 """Burning processes for each core."""
-LIMIT = 150.0
+LIMIT = 120.0
 """Seconds after which a run is ended; its time then counts as infinite."""
 REPETITIONS = {"idle": 3, "busy": 1}
 BEFORE = "as OpenMP has it"
@@ -40,6 +40,8 @@ POLICIES: dict[str, dict[str, str]] = {
     "one thread": {"OMP_NUM_THREADS": "1", "GOMP_SPINCOUNT": "300000"},
 }
 """Variables of each policy; all other variables of OpenMP are removed."""
+BURN = "import os\nparent = os.getppid()\nwhile os.getppid() == parent:\n    for _ in range(10**6): pass"
+"""Program that computes until the benchmark ends."""
 CONDITIONS = ("idle", "busy")
 Times = dict[tuple[str, str], list[float]]
 """Seconds of each run, by condition and policy."""
@@ -87,7 +89,7 @@ def run_once(command: Sequence[str], variables: Mapping[str, str], folder: Path)
 @contextmanager
 def burning(count: int) -> Iterator[None]:
     """Keep so many processes computing while the block runs."""
-    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    others = [subprocess.Popen([sys.executable, "-S", "-c", BURN]) for _ in range(count)]
     try:
         yield
     finally:
