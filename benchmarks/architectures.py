@@ -37,7 +37,7 @@ from sing_compute.models.classifier import Classifier
 RESULTS = Path(__file__).parent / "results"
 SIZES = (64, 96, 128, 160, 192, 224, 256, 288, 384, 448, 512)
 """Sides of the images that are tried; the smallest with which the network works is used."""
-LARGEST = 120_000_000
+LARGEST = 89_000_000
 """Parameters above which a network is left out: they differ from smaller ones of their family in numbers, not in kind."""
 TOLERANCE = 1e-3
 IMAGES = 2
@@ -171,6 +171,7 @@ def write(outcomes: Sequence[Outcome], path: Path) -> None:
     ordered = sorted(outcomes, key=lambda outcome: (outcome.source == "torchvision", outcome.source, outcome.name))
     rows = [[getattr(outcome, name) for name in header] for outcome in ordered]
     facts = surroundings() | {"outcomes": summary(outcomes)}
+    facts["left out"] = f"networks of more than {LARGEST / 1e6:.0f} million parameters"
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w", newline="", encoding="utf-8") as target:
         writer = csv.writer(target, lineterminator="\n")

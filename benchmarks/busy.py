@@ -24,13 +24,13 @@ from ratios import surroundings
 
 RESULTS = Path(__file__).parent / "results"
 ROOT = Path(__file__).resolve().parents[1]
-IMAGES = 60
+IMAGES = 40
 PER_CORE = 3
 """Burning processes for each core."""
-LIMIT = 150.0
+LIMIT = 75.0
 """Seconds after which a run is ended; its time then counts as infinite."""
-REPETITIONS = {"idle": 3, "busy": 1}
-BEFORE = "as OpenMP has it"
+REPETITIONS = {"idle": 2, "busy": 1}
+BEFORE = "as OpenMP has it (before)"
 POLICIES: dict[str, dict[str, str]] = {
     BEFORE: {"GOMP_SPINCOUNT": "300000"},  # libgomp's own default
     "as sing-compute sets it": {},
@@ -40,7 +40,26 @@ POLICIES: dict[str, dict[str, str]] = {
     "one thread": {"OMP_NUM_THREADS": "1", "GOMP_SPINCOUNT": "300000"},
 }
 """Variables of each policy; all other variables of OpenMP are removed."""
+BURN = "import os\nparent = os.getppid()\nwhile os.getppid() == parent:\n    for _ in range(10**6): pass"
+"""Program that computes until the benchmark ends."""
 CONDITIONS = ("idle", "busy")
+KERNELS = "kernels, "
+"""Begins the names of the conditions in which small kernels are timed alone."""
+PROGRAM = """
+import time
+from sing_compute.openmp import settle_threads
+settle_threads()
+import torch
+generator = torch.Generator().manual_seed(0)
+square = torch.randn(128, 128, generator=generator, dtype=torch.float64)
+line, wide = torch.randn(60_000, generator=generator), torch.randn(512, 256, generator=generator)
+began, done = time.perf_counter(), 0
+while time.perf_counter() - began < 5:
+    square @ square, torch.sin(line) + line, (wide @ wide.T).softmax(1)
+    done += 1
+print((time.perf_counter() - began) * 1000 / done)
+"""
+"""Times kernels as they occur while a model is measured; prints the seconds of a thousand rounds of them."""
 Times = dict[tuple[str, str], list[float]]
 """Seconds of each run, by condition and policy."""
 
@@ -84,10 +103,18 @@ def run_once(command: Sequence[str], variables: Mapping[str, str], folder: Path)
     return time.perf_counter() - began
 
 
+def time_kernels(variables: Mapping[str, str]) -> float:
+    """Return the seconds of a thousand rounds of small kernels."""
+    ended = subprocess.run(
+        [sys.executable, "-c", PROGRAM], env=dict(variables), capture_output=True, text=True, check=True
+    )
+    return float(ended.stdout)
+
+
 @contextmanager
 def burning(count: int) -> Iterator[None]:
     """Keep so many processes computing while the block runs."""
-    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    others = [subprocess.Popen([sys.executable, "-S", "-c", BURN]) for _ in range(count)]
     try:
         yield
     finally:
@@ -101,7 +128,7 @@ def measure(
 ) -> dict[str, list[float]]:
     """Run every policy by turns under a condition, and return the seconds of each."""
     found: dict[str, list[float]] = {policy: [] for policy in POLICIES}
-    with burning(burners if condition == "busy" else 0):
+    with burning(burners if condition.endswith("busy") else 0):
         for _ in range(repetitions):
             for policy, times in found.items():
                 times.append(run(policy))
@@ -130,14 +157,21 @@ def read_facts(path: Path) -> dict[str, str]:
 
 def table(times: Times) -> list[tuple[str, ...]]:
     """Return the rows of the table: for each policy the shortest time under each condition, and its ratio to that of `BEFORE`."""
-    rows = [("policy", "idle", "over " + BEFORE, "busy", "over " + BEFORE)]
+    columns = [prefix + condition for prefix in ("", KERNELS) for condition in CONDITIONS]
+    rows = [("policy", *(cell for column in columns for cell in (column, "over before")))]
     for policy in POLICIES:
         cells = [policy]
-        for condition in CONDITIONS:
-            least, before = (min(times.get((condition, name), [math.nan])) for name in (policy, BEFORE))
-            cells += ["not measured", ""] if math.isnan(least) else [_seconds(least), f"{least / before:.2f}"]
+        for column in columns:
+            least, before = (min(times.get((column, name), [math.nan])) for name in (policy, BEFORE))
+            cells += ["not measured", ""] if math.isnan(least) else [_seconds(least), _ratio(least, before)]
         rows.append(tuple(cells))
     return rows
+
+
+def _ratio(value: float, before: float) -> str:
+    if math.isinf(before):
+        return "" if math.isinf(value) else f"less than {value / LIMIT:.2f}"
+    return f"{value / before:.2f}"
 
 
 def _seconds(value: float) -> str:
@@ -161,6 +195,7 @@ def write(path: Path, times: Times, facts: Mapping[str, str]) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=CONDITIONS, help="measure one half of the table")
+    parser.add_argument("--kernels", action="store_true", help="time small kernels alone, without runs of the command")
     parser.add_argument("--images", type=int, default=IMAGES)
     parser.add_argument(
         "--repetitions", type=int, help="runs of each policy (3 on the idle machine, 1 on the busy one)"
@@ -181,6 +216,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     load = os.getloadavg()[0]
     if options.only != "busy" and load > 0.5:
         print(f"the load of this machine is {load:.1f}: it is not idle", file=sys.stderr)
+    facts = surroundings() | {"run": f"{options.images} images, the demo's networks and CLIP, {cores} cores"}
+    facts |= {"kernels": "seconds of a thousand rounds of small matrix products, sines and softmax"}
+    if options.only == "idle":
+        facts |= {key: value for key, value in old.items() if key == "busy"}
+    else:
+        facts["busy"] = f"{options.burning} burning processes, beside a load of {load:.1f} at the beginning"
     with TemporaryDirectory() as name:
         folder = Path(name)
         command = [sys.executable, "-m", "sing_compute", *make_inputs(folder, options.images), "--fresh"]
@@ -189,16 +230,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         def run(policy: str) -> float:
             return run_once(command, environment(policy), folder)
 
+        def kernels(policy: str) -> float:
+            return time_kernels(environment(policy))
+
         for condition in (options.only,) if options.only else CONDITIONS:
             repetitions = options.repetitions or REPETITIONS[condition]
-            found = measure(condition, options.burning, repetitions, run)
-            times |= {(condition, policy): values for policy, values in found.items()}
-    facts = surroundings() | {"run": f"{options.images} images, the demo's networks and CLIP, {cores} cores"}
-    if options.only == "idle":
-        facts |= {key: value for key, value in old.items() if key == "busy"}
-    else:
-        facts["busy"] = f"{options.burning} burning processes, beside a load of {load:.1f} at the beginning"
-    write(path, times, facts)
+            for name, call in ((KERNELS + condition, kernels), (condition, run)):
+                if name == condition and options.kernels:
+                    continue
+                found = measure(name, options.burning, repetitions, call)
+                times |= {(name, policy): values for policy, values in found.items()}
+                write(path, times, facts)
     rows = table(times)
     widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
     print(*("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows), sep="\n")

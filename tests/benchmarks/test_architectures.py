@@ -75,7 +75,7 @@ def test_a_tool_that_takes_another_layer_is_found_out(monkeypatch: pytest.Monkey
 
 def test_a_large_network_is_left_out_with_its_size() -> None:
     found = check(Choice("huge", "here", Zeros, 999_000_000))
-    assert (found.result, found.note) == ("left out", "999 million parameters, above 120 million")
+    assert (found.result, found.note) == ("left out", "999 million parameters, above 89 million")
 
 
 def test_families_have_one_name_of_each_variant_smallest_first() -> None:

@@ -55,10 +55,12 @@ def test_a_run_that_fails_ends_the_benchmark_and_one_that_takes_too_long_is_infi
 
 def test_the_table_compares_the_shortest_times_and_keeps_the_other_half(tmp_path: Path) -> None:
     times: Times = {("idle", BEFORE): [20.0, 24.0], ("idle", "one thread"): [30.0, 25.0], ("busy", BEFORE): [math.inf]}
+    times |= {("kernels, busy", BEFORE): [8.0], ("kernels, busy", "one thread"): [2.0, 3.0]}
     write(tmp_path / "busy.csv", times, {"date": "today"})
     assert read(tmp_path / "busy.csv") == times
     assert read_facts(tmp_path / "busy.csv") == {"date": "today"}
     rows = {row[0]: row[1:] for row in table(times)}
-    assert rows[BEFORE] == ("20.0 s", "1.00", f"more than {busy.LIMIT:.0f} s", "nan")
-    assert rows["one thread"] == ("25.0 s", "1.25", "not measured", "")
-    assert "| one thread | 25.0 s | 1.25 | not measured |  |" in (tmp_path / "busy.md").read_text()
+    nothing = ("not measured", "")
+    assert rows[BEFORE] == ("20.0 s", "1.00", f"more than {busy.LIMIT:.0f} s", "", *nothing, "8.0 s", "1.00")
+    assert rows["one thread"] == ("25.0 s", "1.25", *nothing, *nothing, "2.0 s", "0.25")
+    assert "| one thread | 25.0 s | 1.25 | not measured |  | not" in (tmp_path / "busy.md").read_text()
