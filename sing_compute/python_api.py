@@ -189,8 +189,7 @@ def run(
 ) -> Results:
     """Measure what a network's head ignores on images: `sing-compute` with your network and data set in the place of names.
 
-    A network in memory is copied, and the copy is measured in evaluation mode: yours stays as it is. Options are those of the
-    command (`sing-compute --help`, docs/inputs.md).
+    A copy of a network in memory is measured, in evaluation mode. Options: `sing-compute --help`, docs/inputs.md.
 
     Args:
         model: A `torch.nn.Module` that gives logits (n, k); a timm name, `local-dir:FOLDER` or `module:factory`; or a mapping of
@@ -220,7 +219,7 @@ def run(
         invariance: The null space holds the directions that change no logit, or no probability.
         null_space: Singular values that count as zero: `numerical`, `tol=1e-2`, `energy=0.99`.
         seed: Seed of the controls' random draws.
-        device: `cpu`, `cuda`, `cuda:1`; `auto` takes a GPU if there is one.
+        device: `cpu`, `cuda`, `cuda:1`, or `auto`.
         precision: Arithmetic in the networks; `auto` is the fastest that moves AS and IS by less than 0.05 degrees.
         batch_size: Images that go through a network at once. None: found by a trial.
         workers: Processes that decode images; 0 decodes in this one. None: by the number of cores.
