@@ -2,6 +2,8 @@
 
 import os
 import re
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -18,6 +20,15 @@ def texts(cell: nbformat.NotebookNode, kind: str) -> list[str]:
     return [output.text if kind == "stream" else output.data["text/plain"] for output in found]
 
 
+@pytest.fixture
+def _same_handler() -> Iterator[None]:
+    """Put the handler of Ctrl-C back: asyncio leaves Python's own, also where the tests were started in the background."""
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_same_handler")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::ResourceWarning")
 def test_the_notebook_gives_its_committed_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(NOTEBOOK.parents[1]), os.environ.get("PYTHONPATH", "")]))
