@@ -78,9 +78,9 @@ def _figures(check: Check, store: Store, base: str) -> None:
             np.isclose(value, summary[name], rtol=0, atol=_ROUNDING, equal_nan=True),
             f"{base}summary/{name}: {summary[name]:.6g}, its vectors say {value:.6g}",
         )
-    used = picks[(picks >= 0) & (coefficients > 0)]
-    count = np.bincount(used, minlength=store.array(base + "words/uses").size)
-    check(np.array_equal(count, store.array(base + "words/uses")), f"{base}words/uses: do not match the vectors")
+    uses = store.array(base + "words/uses")
+    used = picks[(picks >= 0) & (picks < len(uses)) & (coefficients > 0)]
+    check(np.array_equal(np.bincount(used, minlength=len(uses)), uses), f"{base}words/uses: do not match the vectors")
     method, size = store.array(base + "methods/cosine").shape[1:]
     names = [str(name) for name in store.array(base + "methods/name")]
     check(method == len(set(names)) and size, f"{base}methods/name: not unique")

@@ -27,6 +27,8 @@ def mix_text(picks: Cells, coefficients: Cells, names: Cells, *, sign: int) -> N
 
 def first_mix_text(picks: Cells, coefficients: Cells, names: Cells, *, sign: int) -> NDArray[np.object_]:
     """Write the mix of the first vector of each head as text; arguments as in `mix_text`, with (head, vector, sign, pick)."""
+    if not picks.shape[1]:
+        return np.full(len(picks), "", dtype=object)
     return mix_text(picks[:, 0], coefficients[:, 0], names, sign=sign)
 
 
@@ -60,7 +62,7 @@ def total_strength(values: Cells) -> NDArray[np.float64]:
 
 def first_share(values: Cells) -> NDArray[np.float64]:
     """Return the share of the first singular value in the sum of squares of each row."""
-    return np.asarray(values[:, 0] ** 2 / (values**2).sum(1))
+    return np.asarray((values[:, :1] ** 2).sum(1) / (values**2).sum(1))
 
 
 def _summed(values: Cells) -> Cells:
