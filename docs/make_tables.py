@@ -10,6 +10,7 @@ from textual.binding import Binding
 
 from sing_compute.store import catalogue
 from sing_compute.store.definition import Analysis, Axis, Column, Field, TableSpec
+from sing_compute.store.definitions.sing import SING
 from sing_compute.store.place import Place
 from sing_tui.actions import BINDINGS, key_name, text_of
 from sing_tui.charts.registry import titles
@@ -99,10 +100,10 @@ class DeclaredTables:
 
 
 def key_meanings(binding: Binding) -> str:
-    """What a key does in each table where that depends on the table; nothing where it does the same in all."""
+    """What a key does in each table of SING where that depends on the table; nothing where it does the same in all."""
     declared = DeclaredTables()
     found = {}
-    for spec in declared.tables():
+    for spec in SING.tables:
         place = Place(spec.name).at(**dict.fromkeys((*spec.within, *spec.options), 0))
         found[spec.name] = text_of(binding, place, declared, {name: title for _, name, title in titles(spec)})
     meanings = set(found.values())

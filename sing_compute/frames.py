@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sing_compute.store import Column, Comparison, Place, Store, Table, catalogue, open_table
+from sing_compute.store.place import Key
 from sing_compute.store.text import clean, store_error
 
 
@@ -198,8 +199,10 @@ class Results:
         self, name: str, axis: str, measure: str, of: Sequence[str | int] | None, items: Mapping[str, str | int | None]
     ) -> tuple[Table, str]:
         spec, store = catalogue.table(name), self._store
-        every: Sequence[str | int] = store.members(axis) if catalogue.axis(axis).group else range(store.count(axis))
-        wanted = tuple(store.find(axis, item) for item in (every if of is None else of))
+        here = self._place(name, "", {other: item for other, item in items.items() if other != axis})
+        group = catalogue.axis(axis).group
+        every: Sequence[str | int] = store.members(axis) if group else range(store.count(axis, here))
+        wanted = tuple(store.find(axis, item, here) for item in (every if of is None else of))
         if not wanted:
             raise store_error(f"at least two {store.noun.words(catalogue.plural(axis))} are needed for a comparison")
         place = self._place(name, "", {**items, **({axis: wanted[0]} if axis in spec.within else {})})
@@ -211,9 +214,13 @@ class Results:
     def _place(self, name: str, along: str, items: Mapping[str, str | int | None]) -> Place:
         """Return the place of a table; the first item of a group axis where none is given."""
         spec, store = catalogue.table(name), self._store
-        found = {axis: store.find(axis, item) for axis, item in items.items() if item is not None}
-        for axis in spec.within:
-            if axis not in found and axis != along and catalogue.axis(axis).group and store.members(axis):
+        wanted = [axis for axis, item in items.items() if item is not None]
+        owners = [owner for axis in wanted for owner in catalogue.axis(axis).owners]
+        found: dict[str, Key] = {}
+        for axis in sorted(dict.fromkeys((*wanted, *owners, *spec.within)), key=lambda a: not catalogue.axis(a).group):
+            if (item := items.get(axis)) is not None:
+                found[axis] = store.find(axis, item, Place(name).at(**found))
+            elif axis != along and catalogue.axis(axis).group and store.members(axis):
                 found[axis] = store.members(axis)[0]
         return Place(name, tuple(found.items()), along)
 

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 from stores import write_store
-from toy_analysis import BASELINE, LAYERS, STRENGTH, TOY, write_toy
+from toy_analysis import BASELINE, STAGES, STRENGTH, TOY, write_toy
 
 import sing_compute
 from sing_compute.errors import StoreError
@@ -35,19 +35,19 @@ def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 def test_both_tables_hold_what_was_written(path: Path) -> None:
     with Store(path) as store:
-        assert [spec.name for spec in catalogue.tables(store)][-2:] == ["layers", "units"]
-        layers = open_table(store, Place("layers"))
-        assert layers.column("layer").values.all().tolist() == list(LAYERS)
-        assert layers.column("strength").values.all().tolist() == [np.mean(STRENGTH[layer]) for layer in LAYERS]
-        for layer in LAYERS:
-            units = open_table(store, Place("units").at(layer=layer))
-            assert units.column("unit").values.all().tolist() == list(LAYERS[layer])
-            assert units.column("strength").values.all().tolist() == list(STRENGTH[layer])
-            share = np.array(STRENGTH[layer]) / np.array(BASELINE[layer])
+        assert [spec.name for spec in catalogue.tables(store)][-2:] == ["stages", "units"]
+        stages = open_table(store, Place("stages"))
+        assert stages.column("stage").values.all().tolist() == list(STAGES)
+        assert stages.column("strength").values.all().tolist() == [np.mean(STRENGTH[stage]) for stage in STAGES]
+        for stage in STAGES:
+            units = open_table(store, Place("units").at(stage=stage))
+            assert units.column("unit").values.all().tolist() == list(STAGES[stage])
+            assert units.column("strength").values.all().tolist() == list(STRENGTH[stage])
+            share = np.array(STRENGTH[stage]) / np.array(BASELINE[stage])
             assert units.column("over_baseline").values.all().tolist() == share.tolist()
             assert units.column("strength").interval == ("strength_low", "strength_high")
-            assert units.column("strength_high").values.all().tolist() == [2 * value for value in STRENGTH[layer]]
-            assert units.column("note").values.all()[1] == f"looks for {LAYERS[layer][1]}"
+            assert units.column("strength_high").values.all().tolist() == [2 * value for value in STRENGTH[stage]]
+            assert units.column("note").values.all()[1] == f"looks for {STAGES[stage][1]}"
 
 
 def test_a_file_of_the_toy_passes_verify_and_one_without_its_must_does_not(path: Path) -> None:
@@ -55,35 +55,35 @@ def test_a_file_of_the_toy_passes_verify_and_one_without_its_must_does_not(path:
         assert verify(store).problems == []
         assert verify(store).unknown == []
     with h5py.File(path, "r+") as file:
-        del file["layers/block 2/units/baseline"]
-        file["layers/block 1/summary/depth"].attrs["unit"] = np.bytes_("1")
+        del file["stages/block 2/units/baseline"]
+        file["stages/block 1/summary/depth"].attrs["unit"] = np.bytes_("1")
     with Store(path) as store:
         problems = verify(store).problems
-    assert "layers/block 2/units/baseline: missing" in problems
-    assert "layers/block 1/summary/depth: attribute unit is '1'" in problems
+    assert "stages/block 2/units/baseline: missing" in problems
+    assert "stages/block 1/summary/depth: attribute unit is '1'" in problems
 
 
-def test_layers_are_compared_figure_by_figure(path: Path) -> None:
-    both = Comparison("layer", tuple(LAYERS), "")
+def test_stages_are_compared_figure_by_figure(path: Path) -> None:
+    both = Comparison("stage", tuple(STAGES), "")
     with Store(path) as store:
-        table = open_table(store, Place("layers", comparison=both))
+        table = open_table(store, Place("stages", comparison=both))
     assert table.column("figure").values.all().tolist() == ["depth", "strength"]
     assert table.column("value.block_2.difference").values.all()[0] == 1
 
 
-def test_units_of_layers_with_different_units_are_not_compared_row_by_row(path: Path) -> None:
-    place = Place("units").at(layer="block 1")
+def test_units_of_stages_with_different_units_are_not_compared_row_by_row(path: Path) -> None:
+    place = Place("units").at(stage="block 1")
     with Store(path) as store, pytest.raises(StoreError, match="have other rows"):
-        open_table(store, replace(place, comparison=Comparison("layer", tuple(LAYERS), "strength")))
+        open_table(store, replace(place, comparison=Comparison("stage", tuple(STAGES), "strength")))
 
 
 def test_dataframes_hold_the_toys_tables(path: Path) -> None:
     with sing_compute.load(path) as results:
-        assert results.table("layers").loc["block 2", "depth"] == 1
-        assert results.table("units", layer="block 2").loc["wheels", "strength"] == 0.75
-        assert results.table("units").index.tolist() == list(LAYERS["block 1"])
-        with pytest.raises(StoreError, match="no layer 'block 9'"):
-            results.table("units", layer="block 9")
+        assert results.table("stages").loc["block 2", "depth"] == 1
+        assert results.table("units", stage="block 2").loc["wheels", "strength"] == 0.75
+        assert results.table("units").index.tolist() == list(STAGES["block 1"])
+        with pytest.raises(StoreError, match="no stage 'block 9'"):
+            results.table("units", stage="block 9")
 
 
 def test_a_program_that_does_not_know_the_toy_keeps_and_names_it(tmp_path: Path) -> None:
@@ -91,18 +91,18 @@ def test_a_program_that_does_not_know_the_toy_keeps_and_names_it(tmp_path: Path)
     catalogue.unregister("toy")
     try:
         with Store(path) as store:
-            assert verify(store) == ([], verify(store).checks, ["layers"])
+            assert verify(store) == ([], verify(store).checks, ["stages"])
         merge([path, write_store(tmp_path / "other.h5", models=("gamma",))], tmp_path / "merged.h5", Progress())
     finally:
         catalogue.register(TOY)
     with Store(tmp_path / "merged.h5") as store:
-        assert store.members("layer") == list(LAYERS)
+        assert store.members("stage") == list(STAGES)
         assert verify(store).problems == []
 
 
 def test_a_derived_number_must_say_its_unit() -> None:
     column = Column(
-        "twice", "twice", "figure", derived=lambda cells: 2 * cells, needs=("layers/{layer}/summary/depth",)
+        "twice", "twice", "figure", derived=lambda cells: 2 * cells, needs=("stages/{stage}/summary/depth",)
     )
     tables = tuple(replace(spec, columns=(*spec.columns, column)) for spec in TOY.tables)
     catalogue.unregister("toy")

@@ -1,4 +1,4 @@
-"""An analysis that no package knows: layers of a network and the units in each."""
+"""An analysis that no package knows: stages of a network and the units in each."""
 
 from pathlib import Path
 
@@ -8,63 +8,63 @@ from sing_compute.store import Store, replace_store
 from sing_compute.store.definition import Analysis, Axis, Column, Explanation, Interval, TableSpec, fields
 from sing_compute.store.derived.cells import quotient
 
-LAYERS = {"block 1": ("edges", "corners", "dots"), "block 2": ("faces", "wheels")}
-"""The units of each layer."""
+STAGES = {"block 1": ("edges", "corners", "dots"), "block 2": ("faces", "wheels")}
+"""The units of each stage."""
 STRENGTH = {"block 1": (0.25, 3.2e-5, 2.0), "block 2": (1.5, 0.75)}
 BASELINE = {"block 1": (0.5, 1.0, 1.0), "block 2": (0.5, 0.5)}
 
 _FIELDS = fields("""
-[layers/{layer}/summary]
-depth | int64 | - | count | MUST | layers below this one
+[stages/{stage}/summary]
+depth | int64 | - | count | MUST | stages below this one
 strength | float64 | - | 1 | MUST | mean strength of its units
 
-[layers/{layer}/units]
+[stages/{stage}/units]
 name | text | unit | text | MUST | name of each unit
 note | text | unit | text | MAY | remark on a unit
 strength | float64 | unit | 1 | MUST | how strongly it answers
 baseline | float64 | unit | 1 | MUST | how strongly a random unit answers
 interval | float64 | unit bound | 1 | MAY | 95 % interval of the strength
 """)
-_UNITS = "layers/{layer}/units/"
+_UNITS = "stages/{stage}/units/"
 TOY = Analysis(
     "toy",
     1,
-    "layers and their units",
-    "layer",
+    "stages and their units",
+    "stage",
     _FIELDS,
     (
-        Axis("layer", "layers of the network", group="layers"),
-        Axis("unit", "units of a layer", field=_UNITS + "name", labels=_UNITS + "name"),
+        Axis("stage", "stages of the network", group="stages"),
+        Axis("unit", "units of a stage", field=_UNITS + "name", labels=_UNITS + "name"),
     ),
     (
         TableSpec(
-            "layers",
-            "layer",
+            "stages",
+            "stage",
             (),
-            "layer",
+            "stage",
             (
-                Column("layer", "layer", "text", role="label", description="layer of the network"),
-                Column("depth", "depth", "count", "layers/{layer}/summary/depth", role="count"),
+                Column("stage", "stage", "text", role="label", description="stage of the network"),
+                Column("depth", "depth", "count", "stages/{stage}/summary/depth", role="count"),
                 Column(
                     "strength",
                     "strength",
                     "any size",
-                    "layers/{layer}/summary/strength",
+                    "stages/{stage}/summary/strength",
                     Explanation("mean over units", "How strongly the units answer.", "Not a share.", "this test"),
                 ),
             ),
             opens=("units",),
             measure="strength",
-            naming=("layer",),
+            naming=("stage",),
             charts=("strengths",),
         ),
         TableSpec(
             "units",
             "unit",
-            ("layer",),
+            ("stage",),
             "unit",
             (
-                Column("unit", "unit", "text", role="label", description="unit of the layer"),
+                Column("unit", "unit", "text", role="label", description="unit of the stage"),
                 Column(
                     "strength",
                     "strength",
@@ -100,14 +100,14 @@ def write_toy(path: Path, *, onto: Path | None = None) -> Path:
         if onto is not None:
             with Store(onto) as store:
                 writer.copy(store)
-        for depth, (layer, units) in enumerate(LAYERS.items()):
-            strength = np.array(STRENGTH[layer])
-            writer.put("layers/{layer}/summary/depth", depth, layer=layer)
-            writer.put("layers/{layer}/summary/strength", strength.mean(), layer=layer)
-            writer.put(_UNITS + "name", units, layer=layer)
-            writer.put(_UNITS + "note", [f"looks for {unit}" for unit in units], layer=layer)
-            writer.put(_UNITS + "strength", strength, layer=layer)
-            writer.put(_UNITS + "baseline", BASELINE[layer], layer=layer)
-            writer.put(_UNITS + "interval", np.stack([strength / 2, strength * 2], axis=1), layer=layer)
-            writer.annotate(f"layers/{layer}", {"order": depth})
+        for depth, (stage, units) in enumerate(STAGES.items()):
+            strength = np.array(STRENGTH[stage])
+            writer.put("stages/{stage}/summary/depth", depth, stage=stage)
+            writer.put("stages/{stage}/summary/strength", strength.mean(), stage=stage)
+            writer.put(_UNITS + "name", units, stage=stage)
+            writer.put(_UNITS + "note", [f"looks for {unit}" for unit in units], stage=stage)
+            writer.put(_UNITS + "strength", strength, stage=stage)
+            writer.put(_UNITS + "baseline", BASELINE[stage], stage=stage)
+            writer.put(_UNITS + "interval", np.stack([strength / 2, strength * 2], axis=1), stage=stage)
+            writer.annotate(f"stages/{stage}", {"order": depth})
     return path

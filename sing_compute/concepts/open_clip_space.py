@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from sing_compute.errors import ConceptsError
 from sing_compute.fingerprints import state_sha256
@@ -108,6 +108,12 @@ class OpenClipSpace:
         """Move the network to a device, and return this space."""
         self._model.to(device)
         return self
+
+    @property
+    def visual(self) -> nn.Module:
+        """The image tower."""
+        visual: nn.Module = self._model.visual
+        return visual
 
     @torch.inference_mode()
     def images(self, batch: Tensor, precision: str = FLOAT32) -> Float[Tensor, "image clip"]:

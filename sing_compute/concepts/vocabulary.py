@@ -50,7 +50,7 @@ def read_vocabulary(source: str | Path) -> Vocabulary:
     else:
         path, kind = Path(source), Path(source).stem
     # Universal newlines alone end a line: str.splitlines would also break at U+2028 or U+0085 and shift line numbers.
-    lines = _read_text(path).split("\n")
+    lines = read_text(path).split("\n")
     concepts = [
         _concept(line.rstrip(), kind, f"{path}, line {number}")
         for number, line in enumerate(lines, start=1)
@@ -113,20 +113,32 @@ def tokenizer_words() -> list[str]:
     ]
 
 
-def _read_text(path: Path) -> str:
-    """Read the text of a file, with newlines as its only line ends."""
+def read_text(path: Path, name: str = "") -> str:
+    """Read the text of a file, with newlines as its only line ends.
+
+    Args:
+        path: The file.
+        name: Its name in messages, with the option that names it; empty for a vocabulary.
+
+    Raises:
+        ConceptsError: The file is missing or is not UTF-8.
+    """
+    where = name or str(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
+        if name:
+            raise ConceptsError(f"{name}: no such file; give a text file with one concept a line") from None
         raise ConceptsError(f"no vocabulary file {path}; give a text file, or one of: {', '.join(BUILT_IN)}") from None
     except UnicodeDecodeError as error:
         raise ConceptsError(
-            f"{path} is not UTF-8 (byte {error.start}: {error.reason}); save it as UTF-8 text"
+            f"{where} is not UTF-8 (byte {error.start}: {error.reason}); save it as UTF-8 text"
         ) from None
     except OSError as error:
-        raise ConceptsError(f"cannot read vocabulary {path}: {error.strerror}; give a readable text file") from None
+        what = name or f"vocabulary {path}"
+        raise ConceptsError(f"cannot read {what}: {error.strerror}; give a readable text file") from None
     if "\0" in text:
-        raise ConceptsError(f"{path} is not UTF-8 text (it has zero bytes, as UTF-16 has); save it as UTF-8 text")
+        raise ConceptsError(f"{where} is not UTF-8 text (it has zero bytes, as UTF-16 has); save it as UTF-8 text")
     return text
 
 

@@ -49,7 +49,23 @@ def text_vectors(
         raise SingError(
             f"{store.path} was made from stored embeddings: give those of {_listed(keys)} with --embeddings FILE.npz"
         )
-    name = clip or _place(store, facts.get("tag", ""))
+    network = load_clip(store, progress, clip=clip)
+    return network.texts([[prompt] for prompt in prompts], device=torch.device("cpu"))
+
+
+def load_clip(store: Store, progress: Progress, *, clip: str | None = None) -> OpenClipSpace:
+    """Load the CLIP network of a file, on the CPU.
+
+    Args:
+        store: The file.
+        progress: Is given a line about it.
+        clip: Its place, as in `text_vectors`.
+
+    Raises:
+        SingError: It cannot be found or loaded, or it is another one.
+    """
+    facts = {name: clean(str(value)) for name, value in store.attributes("clip").items()}
+    name = clip or clip_place(store, facts.get("tag", ""))
     progress.say(f"loading CLIP {name}")
     network = OpenClipSpace(name)
     if network.provenance["state_sha256"] != facts.get("state_sha256"):
@@ -59,7 +75,7 @@ def text_vectors(
         raise ConceptsError(
             f"{name} has the activation {activation}, the CLIP of {store.path} {facts['activation']}; name it as its run did"
         )
-    return network.texts([[prompt] for prompt in prompts], device=torch.device("cpu"))
+    return network
 
 
 def _stored(store: Store, keys: Sequence[str], path: Path, tag: str) -> Tensor:
@@ -74,8 +90,18 @@ def _stored(store: Store, keys: Sequence[str], path: Path, tag: str) -> Tensor:
     return stored.lookup(keys, "texts")
 
 
-def _place(store: Store, tag: str) -> str:
-    """Return the name by which this CLIP can be loaded here; folders and files are searched where a run of the file had them."""
+def clip_place(store: Store, tag: str) -> str:
+    """Return the name by which the CLIP of a file can be loaded here.
+
+    Folders and files are searched where a run of the file had them.
+
+    Args:
+        store: The file.
+        tag: The CLIP, as the file records it.
+
+    Raises:
+        ConceptsError: It is not where a run had it.
+    """
     open_clip = import_open_clip()
 
     architecture, _, pretrained = tag.partition("/")

@@ -13,6 +13,7 @@ from sing_compute.linalg.comp import Codes, coherence_of, comp, distinct, mixes,
 from sing_compute.sith.towers import Tower
 
 METHODS = ("comp", "nnomp", "top-k")
+_PART = 2**16
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +33,10 @@ class Dictionary:
         Args:
             embeddings: One embedding per concept, (concept, clip), of any length.
         """
-        texts = unit(embeddings.double())
-        mean = texts.mean(0)
-        atoms = unit(texts - mean)
-        return cls(atoms.to(embeddings.dtype), distinct(atoms) == torch.arange(len(atoms)), mean)
+        parts = torch.split(embeddings, _PART)  # in float64, all of a large vocabulary would take much memory
+        mean = torch.stack([unit(part.double()).sum(0) for part in parts]).sum(0) / len(embeddings)
+        atoms = torch.cat([unit(unit(part.double()) - mean).to(embeddings.dtype) for part in parts])
+        return cls(atoms, distinct(atoms) == torch.arange(len(atoms)), mean)
 
 
 @dataclass(frozen=True, slots=True)

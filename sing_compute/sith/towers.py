@@ -70,6 +70,8 @@ def read_tower(visual: nn.Module) -> Tower:
     for weight, shift in projections:
         projection, bias = projection @ _double(weight), bias @ _double(weight)
         bias = bias if shift is None else bias + _double(shift)
+    if not all(part.isfinite().all() for part in (gamma, beta, projection, bias)):
+        raise TowerError("a weight of its last norm or of its projection is not finite")
     return Tower(layers, gamma, beta, eps, projection, bias)
 
 
@@ -227,8 +229,11 @@ def _check(layer: AttentionLayer, block: Any, *, native: bool) -> None:
     Raises:
         TowerError: A weight is not finite, or they differ: the block does what was not read from it.
     """
-    if not all(part.isfinite().all() for part in (layer.read, layer.read_bias, layer.write, layer.write_bias)):
-        raise TowerError("a weight of its attention is not finite")
+    if not all(
+        part.isfinite().all()
+        for part in (layer.read, layer.read_bias, layer.write, layer.write_bias, layer.gamma, layer.beta)
+    ):
+        raise TowerError("a weight of its attention or of the norm before it is not finite")
     weight = block.attn.out_proj.weight if native else block.attn.proj.weight
     generator = torch.Generator().manual_seed(0)
     tokens = torch.randn(4, 1, layer.read.shape[1], generator=generator).to(weight)
@@ -244,6 +249,8 @@ def _check(layer: AttentionLayer, block: Any, *, native: bool) -> None:
     else:
         own = getattr(block, "ls1", nn.Identity())(own)
     ours = normed.double().cpu() @ torch.einsum("hdr,hre->de", layer.read, layer.write) + layer.constant
+    if not own.isfinite().all():
+        raise TowerError("its attention gives numbers that are not finite: a weight is NaN or infinite")
     difference = float((own.double().cpu() - ours).abs().max()) / max(float(ours.abs().max()), 1e-30)
     if not difference < TOLERANCE * (1 if weight.dtype in (torch.float32, torch.float64) else 100):
         raise TowerError(f"its attention does more than its weights say (difference {difference:.2g})")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sing_compute.store.definition import MUST, NUMBER_FORMATS, Analysis, Axis, Field, TableSpec
 from sing_compute.store.definitions.images_and_classifiers import CLASSIFIERS, IMAGES
 from sing_compute.store.definitions.sing import SING
+from sing_compute.store.definitions.sith import SITH
 from sing_compute.store.place import Key
 from sing_compute.store.text import store_error
 
@@ -262,5 +263,5 @@ def _check(
             raise ValueError(f"{analysis.name}: {where} refers to {name!r}, which no analysis declares")
 
 
-for _analysis in (IMAGES, CLASSIFIERS, SING):
+for _analysis in (IMAGES, CLASSIFIERS, SING, SITH):
     register(_analysis)

@@ -4,6 +4,7 @@ An analysis is a folder that computes and an `Analysis` that says what its numbe
 DataFrames, documentation and the explorer read the declaration; none of them knows an analysis by name (docs/ARCHITECTURE.md).
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -83,6 +84,11 @@ class Axis:
     """The dataset with the edges of these runs."""
     selects: str = ""
     """The axis of which each item of this one is a subset: `image` for subsets of images."""
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """Group axes whose items each have an axis of this name of their own."""
+        return tuple(dict.fromkeys(re.findall(r"\{(\w+)\}", f"{self.field} {self.labels}")))
 
 
 @dataclass(frozen=True, slots=True)

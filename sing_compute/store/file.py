@@ -150,7 +150,10 @@ class StoreFile:
             return self._length(axis.edges_of, path, items) + 1
         if axis.smaller_of:
             return min(self._length(each, path, items) for each in axis.smaller_of)
-        owner = axis.field.format(**items)
+        try:
+            owner = axis.field.format(**items)
+        except KeyError as error:
+            raise store_error(f"{name}: name a {error.args[0]} first") from None
         try:
             found = self.examine(owner)
         except StoreError as error:

@@ -67,7 +67,7 @@ class RowReader:
         if not self._reaches(field, at):
             return False
         known = catalogue.axis(field.of) if field.of else None
-        if known is not None and known.labels and known.labels not in self.store:
+        if known is not None and known.labels and not any(path in self.store for path in self._paths(known.labels)):
             return False
         return any(self._is_there(concrete, field) for concrete in self._paths(path))
 
@@ -201,13 +201,10 @@ class RowReader:
         return [key for key in found if isinstance(key, int)]
 
     def _reaches(self, field: Field, at: Fixed) -> bool:
-        """Return True if a dataset is valid at the place: one without an optional axis belongs to that axis' first item."""
+        """Return True if a dataset is valid at the place: one without an axis of subsets belongs to the first of them."""
         options = catalogue.table(self.place.table).options
-        chosen = [axis for axis in options if self.place.key(axis) not in (None, 0) and not self._owns_rows(axis)]
+        chosen = [axis for axis in options if self.place.key(axis) not in (None, 0) and catalogue.axis(axis).selects]
         return all(axis in field.axes or "{" not in field.path for axis in chosen)
-
-    def _owns_rows(self, axis: str) -> bool:
-        return catalogue.axis(self.axis).parent == axis
 
     def _index_names(self, field: Field) -> NDArray[Any] | None:
         if not field.of:

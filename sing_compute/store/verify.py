@@ -11,14 +11,21 @@ from sing_compute.store import catalogue
 from sing_compute.store.catalogue import fields_within, is_present
 from sing_compute.store.checks.classifiers import check_classifiers, check_images
 from sing_compute.store.checks.sing_scores import check_sing
+from sing_compute.store.checks.sith_towers import check_towers
 from sing_compute.store.definition import MUST, Analysis, Field
 from sing_compute.store.file import UnknownLengthError
 from sing_compute.store.gate import reading
+from sing_compute.store.place import Place
 from sing_compute.store.read import Store
 from sing_compute.store.text import one_line
 
 Checks = Callable[["Checker", Store], None]
-CHECKS: dict[str, Checks] = {"images": check_images, "classifiers": check_classifiers, "sing": check_sing}
+CHECKS: dict[str, Checks] = {
+    "images": check_images,
+    "classifiers": check_classifiers,
+    "sing": check_sing,
+    "sith": check_towers,
+}
 """Checks of an analysis' contents, by the analysis' name."""
 _CHUNK = 2**20
 
@@ -110,7 +117,8 @@ class Checker:
         for path, field in self._stored(analysis):
             if not field.of:
                 continue
-            count = self.store.count(field.of)
+            _, items = catalogue.field_of(path)
+            count = self.store.count(field.of, Place("").at(**items))
             stored = self.store.dataset(path)
             low, high = 0, -1
             for start in range(0, len(stored), _CHUNK):

@@ -40,12 +40,16 @@ def find_place(catalog: Catalog, wish: Wish) -> tuple[Place, Keys]:
 
 
 def _named(catalog: Catalog, wish: Wish) -> Keys:
-    """Keys of the items that `--at` names; groups first, the names of other items may depend on them."""
+    """Keys of the items that `--at` names; groups first, the names of other items may depend on them.
+
+    Where such a group is not named, its first item is meant.
+    """
     texts = dict(map(parted, wish.at))
     groups = [axis for axis in texts if is_group(catalog, axis)]
     found: Keys = {}
     for axis in (*groups, *(axis for axis in texts if axis not in groups)):
-        known = Place(wish.table or "").at(**found)
+        owners = catalog.axis(axis).owners
+        known = Place(wish.table or "").at(**with_defaults(catalog, owners, found, None))
         found[axis] = catalog.find(axis, texts[axis], known)
     return found
 

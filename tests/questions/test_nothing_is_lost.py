@@ -123,5 +123,5 @@ def test_an_analysis_that_needs_the_concepts_is_left_out_when_they_change(
         both = write_toy(results.with_name("both.h5"), onto=results)
         add_concepts(both, asking.LATER, Progress(), embeddings=folder / "later.npz")
         with Store(both) as store:
-            assert ("layers/block 1/units/strength" in store) == (not needs)
-    assert ("layers and their units" in capsys.readouterr().err) == bool(needs)
+            assert ("stages/block 1/units/strength" in store) == (not needs)
+    assert ("stages and their units" in capsys.readouterr().err) == bool(needs)

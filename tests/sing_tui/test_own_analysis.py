@@ -23,7 +23,7 @@ from sing_tui.view import Arrangement, View, arrange
 from sing_tui.widgets.columns import CellText, lay_out
 from sing_tui.words import column_texts, words_text
 
-LAYERS, UNITS = ("stem", "body", "neck"), ("edge", "corner", "blob", "red")
+STAGES, UNITS = ("stem", "body", "neck"), ("edge", "corner", "blob", "red")
 ACTIVATION = np.array([[0.5, 2e-5, -3.0, 0.25], [1.0, 0.0, 2.0, np.nan], [4.0, 5.0, 6.0, 7.0]], np.float32)
 TOY = Analysis(
     "toy",
@@ -32,36 +32,36 @@ TOY = Analysis(
     "file",
     fields("""
 [toy]
-layer | text | layer | text | MUST | name of each layer
-width | int32 | layer | count | MUST | units of each layer
-voltage | float64 | layer | volt | MUST | voltage of each layer
+stage | text | stage | text | MUST | name of each stage
+width | int32 | stage | count | MUST | units of each stage
+voltage | float64 | stage | volt | MUST | voltage of each stage
 unit | text | unit | text | MUST | name of each unit
 note | text | unit | text | MAY | a note about each unit
-activation | float32 | layer unit | 1 | MUST | mean activation
-activation_half | float32 | layer unit | 1 | MUST | half of its 95 % interval
+activation | float32 | stage unit | 1 | MUST | mean activation
+activation_half | float32 | stage unit | 1 | MUST | half of its 95 % interval
 """),
     (
-        Axis("layer", "layers", field="toy/layer", labels="toy/layer"),
+        Axis("stage", "stages", field="toy/stage", labels="toy/stage"),
         Axis("unit", "units", field="toy/unit", labels="toy/unit", kinds="toy/note"),
     ),
     (
         TableSpec(
-            "layers",
-            "layer",
+            "stages",
+            "stage",
             (),
-            "layer",
+            "stage",
             (
-                Column("layer", "layer", "text", role="label"),
+                Column("stage", "stage", "text", role="label"),
                 Column("width", "width", "count", "toy/width", role="count"),
                 Column("voltage", "voltage", "any size", "toy/voltage"),
             ),
             opens=("units",),
-            naming=("layer",),
+            naming=("stage",),
         ),
         TableSpec(
             "units",
             "unit",
-            ("layer",),
+            ("stage",),
             "unit",
             (
                 Column("unit", "unit", "text", role="label"),
@@ -86,11 +86,11 @@ activation_half | float32 | layer unit | 1 | MUST | half of its 95 % interval
 
 
 def profile(subject: Subject) -> Chart:
-    layer = subject.index("layer")
-    assert layer is not None
-    table = open_table(subject.store, Place.of("units", layer=layer))
+    stage = subject.index("stage")
+    assert stage is not None
+    table = open_table(subject.store, Place.of("units", stage=stage))
     values = table.column("activation").values.all()
-    reading = f"{subject.store.label('layer', layer)}, unit {subject.index('unit')}."
+    reading = f"{subject.store.label('stage', stage)}, unit {subject.index('unit')}."
     return Chart("Activations", reading, Bars(UNITS, tuple(map(float, values)), "any size"), table)
 
 
@@ -103,7 +103,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
         with h5py.File(path, "a") as file:
             file.attrs["format"], file.attrs["schema_version"] = np.bytes_(FORMAT), SCHEMA_VERSION
             writer = Writer(file)
-            writer.put("toy/layer", LAYERS)
+            writer.put("toy/stage", STAGES)
             writer.put("toy/width", [4, 4, 1_281_167])
             writer.put("toy/voltage", [0.5, 3.2e-5, 12.0])
             writer.put("toy/unit", UNITS)
@@ -123,11 +123,11 @@ def view_of(store: Store, place: Place) -> View:
     return arrange(open_table(store, place), Arrangement())
 
 
-UNITS_OF_STEM = Place.of("units", layer=0)
+UNITS_OF_STEM = Place.of("units", stage=0)
 
 
 def test_cells_are_painted_by_the_declared_format(store: Store) -> None:
-    view = view_of(store, Place("layers"))
+    view = view_of(store, Place("stages"))
     layouts = lay_out(view, UNICODE, 100)
     text = CellText(view, layouts, UNICODE)
     painted = [[text.cell(k, line).strip() for k in range(len(layouts))] for line in range(len(view))]
@@ -139,10 +139,10 @@ def test_cells_are_painted_by_the_declared_format(store: Store) -> None:
 
 
 def test_details_are_the_columns_of_the_row_with_unit_and_interval(store: Store) -> None:
-    layer = detail_of(store, Place("layers"), view_of(store, Place("layers")), 1)
-    assert layer.title == "body"
-    assert layer.facts == (("width", "4"), ("voltage", "3.20e-05 volt"))
-    assert layer.shape is None
+    stage = detail_of(store, Place("stages"), view_of(store, Place("stages")), 1)
+    assert stage.title == "body"
+    assert stage.facts == (("width", "4"), ("voltage", "3.20e-05 volt"))
+    assert stage.shape is None
     unit = detail_of(store, UNITS_OF_STEM, view_of(store, UNITS_OF_STEM), 2)
     assert unit.title == "blob"
     assert unit.facts == (("note", "round"), ("activation", "-3.00 [-3.12 to -2.88]"))
@@ -151,12 +151,12 @@ def test_details_are_the_columns_of_the_row_with_unit_and_interval(store: Store)
 
 
 def test_a_row_along_another_axis_and_a_comparison_have_details(store: Store) -> None:
-    along = Place.of("units", along="layer", unit=1)
+    along = Place.of("units", along="stage", unit=1)
     detail = detail_of(store, along, view_of(store, along), 2)
     assert detail.title == "neck"
     assert ("activation", "5.00 [4.88 to 5.12]") in detail.facts
     assert detail.reading == "neck, unit 1."
-    compared = Place("units", UNITS_OF_STEM.keys, comparison=Comparison("layer", (0, 2), "activation"))
+    compared = Place("units", UNITS_OF_STEM.keys, comparison=Comparison("stage", (0, 2), "activation"))
     detail = detail_of(store, compared, view_of(store, compared), 0)
     assert detail.reading == "Largest in neck (4.00), smallest in stem (0.500); the others against stem."
     assert isinstance(detail.shape, Bars)
@@ -175,12 +175,12 @@ def test_an_analysis_may_have_details_of_its_own(store: Store) -> None:
 
 def test_its_chart_has_a_key_and_is_made_for_the_row(store: Store) -> None:
     assert titles(catalogue.table("units")) == [("1", "profile", "activation of every unit")]
-    assert titles(catalogue.table("layers")) == []
-    found = chart(store, Place.of("units", layer=1), "profile", identity=3)
+    assert titles(catalogue.table("stages")) == []
+    found = chart(store, Place.of("units", stage=1), "profile", identity=3)
     assert found.reading == "body, unit 3."
     assert found.table.length == len(UNITS)
     with pytest.raises(SingError, match="no chart 'profile'; there are: none"):
-        chart(store, Place("layers"), "profile", identity=0)
+        chart(store, Place("stages"), "profile", identity=0)
     with pytest.raises(SingError, match="no chart 'scatter'; there are: profile"):
         chart(store, UNITS_OF_STEM, "scatter", identity=0)
     with pytest.raises(SingError, match="no row 4 among its units"):
@@ -193,20 +193,20 @@ def test_words_come_from_the_declaration(store: Store) -> None:
     assert rows[2].value == "0.5, 95% interval over images 0.375 to 0.625"
     assert rows[2].explanation.caution == "Not its importance."
     assert rows[1].explanation == Explanation(meaning="a note about each unit")
-    layer = column_texts(view_of(store, Place("layers")), 0)
-    assert layer[2].value == "0.5 volt"
+    stage = column_texts(view_of(store, Place("stages")), 0)
+    assert stage[2].value == "0.5 volt"
     text = words_text("edge", rows, ASCII).plain
     assert "Defined: the toy's paper" in text
 
 
 def test_its_items_are_found_and_lead_to_their_tables(store: Store) -> None:
     finder = Finder(store)
-    assert {("layer", "layers"), ("unit", "units")} <= set(finder.axes)
+    assert {("stage", "stages"), ("unit", "units")} <= set(finder.axes)
     [body] = finder.find("body").hits
-    assert (body.axis, body.identity, body.extra) == ("layer", 1, "1")
-    assert (body.place, body.select) == (Place.of("units", layer=1), None)
-    [corner] = finder.find("corner", place=Place.of("units", layer=2)).hits
+    assert (body.axis, body.identity, body.extra) == ("stage", 1, "1")
+    assert (body.place, body.select) == (Place.of("units", stage=1), None)
+    [corner] = finder.find("corner", place=Place.of("units", stage=2)).hits
     assert (corner.axis, corner.identity, corner.extra) == ("unit", 1, "1 sharp")
-    assert (corner.place, corner.select) == (Place.of("units", along="layer", unit=1), None)
+    assert (corner.place, corner.select) == (Place.of("units", along="stage", unit=1), None)
     assert finder.find("unit").counts["unit"] == len(UNITS)
-    assert open_table(store, corner.place).length == len(LAYERS)
+    assert open_table(store, corner.place).length == len(STAGES)

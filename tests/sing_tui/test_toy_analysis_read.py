@@ -6,7 +6,7 @@ from pathlib import Path
 import h5py
 import pytest
 from stores import write_store
-from toy_analysis import LAYERS, STRENGTH, TOY, write_toy
+from toy_analysis import STAGES, STRENGTH, TOY, write_toy
 
 from sing_compute.errors import SingError
 from sing_compute.store import Place, Store, catalogue, open_table
@@ -19,13 +19,13 @@ from sing_tui.words import column_texts
 
 
 def strengths(subject: Subject) -> Chart:
-    layer = subject.item("layer")
-    if layer is None:
-        raise SingError("the chart of strengths is about one layer")
-    table = open_table(subject.store, Place("units").at(layer=layer))
+    stage = subject.item("stage")
+    if stage is None:
+        raise SingError("the chart of strengths is about one stage")
+    table = open_table(subject.store, Place("units").at(stage=stage))
     values = tuple(table.column("strength").values.all().tolist())
     return Chart(
-        f"Strengths: {layer}", f"Unit {subject.index('unit')}.", Bars(LAYERS[str(layer)], values, "any size"), table
+        f"Strengths: {stage}", f"Unit {subject.index('unit')}.", Bars(STAGES[str(stage)], values, "any size"), table
     )
 
 
@@ -41,64 +41,64 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
             unregister_charts("toy")
 
 
-@pytest.mark.parametrize("layer", LAYERS)
-def test_details_and_words_of_a_unit(store: Store, layer: str) -> None:
-    place = Place("units").at(layer=layer)
+@pytest.mark.parametrize("stage", STAGES)
+def test_details_and_words_of_a_unit(store: Store, stage: str) -> None:
+    place = Place("units").at(stage=stage)
     view = arrange(open_table(store, place), Arrangement())
     detail = detail_of(store, place, view, 1)
-    assert detail.title == LAYERS[layer][1]
-    strength = {"block 1": "3.20e-05 [1.60e-05 to 6.40e-05]", "block 2": "0.750 [0.375 to 1.50]"}[layer]
-    share = {"block 1": "0.0%", "block 2": "150.0%"}[layer]
-    assert detail.facts == (("strength", strength), ("over baseline", share), ("note", f"looks for {LAYERS[layer][1]}"))
+    assert detail.title == STAGES[stage][1]
+    strength = {"block 1": "3.20e-05 [1.60e-05 to 6.40e-05]", "block 2": "0.750 [0.375 to 1.50]"}[stage]
+    share = {"block 1": "0.0%", "block 2": "150.0%"}[stage]
+    assert detail.facts == (("strength", strength), ("over baseline", share), ("note", f"looks for {STAGES[stage][1]}"))
     assert isinstance(detail.shape, Bars)
-    assert detail.shape.values == STRENGTH[layer]
+    assert detail.shape.values == STRENGTH[stage]
     words = {row.column.name: row for row in column_texts(view, 1)}
     assert words["strength"].explanation.meaning == "Above the baseline: more than chance."
     assert words["over_baseline"].explanation.meaning == "strength over that of a random unit"
-    assert words["strength"].value.endswith(f"to {2 * STRENGTH[layer][1]:.6g}")
+    assert words["strength"].value.endswith(f"to {2 * STRENGTH[stage][1]:.6g}")
 
 
-def test_the_chart_is_of_the_layer_under_the_cursor_or_of_the_place(store: Store) -> None:
+def test_the_chart_is_of_the_stage_under_the_cursor_or_of_the_place(store: Store) -> None:
     assert (
-        titles(catalogue.table("layers"))
+        titles(catalogue.table("stages"))
         == titles(catalogue.table("units"))
         == [("1", "strengths", "strength of every unit")]
     )
-    for position, layer in enumerate(LAYERS):
-        for identity in (position, layer):
-            assert chart(store, Place("layers"), "strengths", identity=identity).title == f"Strengths: {layer}"
-        assert chart(store, Place("units").at(layer=layer), "strengths", identity=1).reading == "Unit 1."
-    with pytest.raises(SingError, match="about one layer"):
-        chart(store, Place("layers"), "strengths", identity=None)
-    with pytest.raises(SingError, match="no row block 9 among its layers"):
-        chart(store, Place("layers"), "strengths", identity="block 9")
+    for position, stage in enumerate(STAGES):
+        for identity in (position, stage):
+            assert chart(store, Place("stages"), "strengths", identity=identity).title == f"Strengths: {stage}"
+        assert chart(store, Place("units").at(stage=stage), "strengths", identity=1).reading == "Unit 1."
+    with pytest.raises(SingError, match="about one stage"):
+        chart(store, Place("stages"), "strengths", identity=None)
+    with pytest.raises(SingError, match="no row block 9 among its stages"):
+        chart(store, Place("stages"), "strengths", identity="block 9")
     with pytest.raises(SingError, match="no row 2 among its units"):
-        chart(store, Place("units").at(layer="block 2"), "strengths", identity=2)
+        chart(store, Place("units").at(stage="block 2"), "strengths", identity=2)
 
 
-def test_units_of_every_layer_are_found_those_of_the_users_first(store: Store) -> None:
+def test_units_of_every_stage_are_found_those_of_the_users_first(store: Store) -> None:
     finder = Finder(store)
-    assert {("unit", "units"), ("layer", "layers")} <= set(finder.axes)
-    for layer, units in LAYERS.items():
+    assert {("unit", "units"), ("stage", "stages")} <= set(finder.axes)
+    for stage, units in STAGES.items():
         for position, unit in enumerate(units):
             [hit] = finder.find(unit).hits
-            assert (hit.axis, hit.identity, hit.text, hit.extra) == ("unit", position, unit, f"{position} {layer}")
-            assert (hit.place, hit.select) == (Place("units").at(layer=layer), position)
-    found = finder.find("unit", place=Place("units").at(layer="block 2"))
-    assert found.counts["unit"] == sum(map(len, LAYERS.values()))
+            assert (hit.axis, hit.identity, hit.text, hit.extra) == ("unit", position, unit, f"{position} {stage}")
+            assert (hit.place, hit.select) == (Place("units").at(stage=stage), position)
+    found = finder.find("unit", place=Place("units").at(stage="block 2"))
+    assert found.counts["unit"] == sum(map(len, STAGES.values()))
     first = [
-        hit.place.name("layer") for hit in finder.find("unit 0", place=Place("units").at(layer="block 2")).hits[:2]
+        hit.place.name("stage") for hit in finder.find("unit 0", place=Place("units").at(stage="block 2")).hits[:2]
     ]
     assert first == ["block 2", "block 1"]
-    [layer] = finder.find("layer block 2").hits[:1]
-    assert (layer.identity, layer.place, layer.select) == ("block 2", Place("units").at(layer="block 2"), None)
+    [stage] = finder.find("stage block 2").hits[:1]
+    assert (stage.identity, stage.place, stage.select) == ("block 2", Place("units").at(stage="block 2"), None)
 
 
-def test_a_layer_without_units_is_no_obstacle(store: Store, tmp_path: Path) -> None:
+def test_a_stage_without_units_is_no_obstacle(store: Store, tmp_path: Path) -> None:
     path = store.path
     store.close()
     with h5py.File(path, "r+") as file:
-        del file["layers/block 1/units"]
+        del file["stages/block 1/units"]
     with Store(path) as again:
         assert [hit.text for hit in Finder(again).find("wheels").hits] == ["wheels"]
         assert Finder(again).find("edges").hits == []

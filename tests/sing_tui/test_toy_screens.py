@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from driving import press, screen_text, status, until
 from stores import write_store
 from textual.pilot import Pilot
-from toy_analysis import LAYERS, STRENGTH, TOY, write_toy
+from toy_analysis import STAGES, STRENGTH, TOY, write_toy
 
 from sing_compute.store import Place, Store, catalogue, open_table
 from sing_tui.app import Explorer
@@ -82,7 +82,7 @@ async def test_every_key_works_on_both_levels(alone: Path, tmp_path: Path, monke
         await press(pilot, "1")
         await seen(pilot, "corners")
         await press(pilot, "question_mark")
-        await seen(pilot, "next layer", "next unit")
+        await seen(pilot, "next stage", "next unit")
         await press(pilot, *"baseline")
         await seen(pilot, "over baseline", "strength over that of a random unit")
         await press(pilot, "escape")
@@ -90,7 +90,7 @@ async def test_every_key_works_on_both_levels(alone: Path, tmp_path: Path, monke
         await press(pilot, "right_curly_bracket")
         await seen(pilot, "toy.h5 › block 2 › units", "wheels")
         await press(pilot, "L")
-        await seen(pilot, "sing-tui", "--table units", "layer")
+        await seen(pilot, "sing-tui", "--table units", "stage")
         await press(pilot, "escape")
         await press(pilot, "e")
         await seen(pilot, "toy-block_2-units.csv")
@@ -98,13 +98,13 @@ async def test_every_key_works_on_both_levels(alone: Path, tmp_path: Path, monke
         await until(lambda: (tmp_path / "toy-block_2-units.csv").exists(), app)
         await press(pilot, "escape")
         await seen(pilot, "block 1", "depth")
-        assert "2 of 2" in status(app)  # the cursor followed to the layer that was left
+        assert "2 of 2" in status(app)  # the cursor followed to the stage that was left
         await press(pilot, "equals_sign")
-        await seen(pilot, "figures of 2 layers", "diff block 1")
+        await seen(pilot, "figures of 2 stages", "diff block 1")
     with (tmp_path / "toy-block_2-units.csv").open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     assert {row["unit"]: float(row["strength"]) for row in rows} == dict(
-        zip(LAYERS["block 2"], STRENGTH["block 2"], strict=True)
+        zip(STAGES["block 2"], STRENGTH["block 2"], strict=True)
     )
 
 
@@ -116,7 +116,7 @@ async def test_details_show_every_column_of_a_row(alone: Path) -> None:
         await seen(pilot, "over baseline", "looks for dots", "[1.00 to 4.00]")
 
 
-async def test_units_and_layers_are_found_by_name(alone: Path) -> None:
+async def test_units_and_stages_are_found_by_name(alone: Path) -> None:
     app = Explorer(alone)
     async with app.run_test(size=(100, 30)) as pilot:
         await seen(pilot, "block 1")
@@ -132,7 +132,7 @@ async def test_units_and_layers_are_found_by_name(alone: Path) -> None:
 async def test_a_file_with_both_begins_with_a_list_of_them(with_sing: Path) -> None:
     app = Explorer(with_sing)
     async with app.run_test(size=(100, 30)) as pilot:
-        await seen(pilot, "contents", "models", "layers", "SING: null space in words and degrees")
+        await seen(pilot, "contents", "models", "stages", "SING: null space in words and degrees")
         await press(pilot, "G", "enter")
         await seen(pilot, "block 2", "depth")
         await press(pilot, "escape", "g", "enter")
@@ -144,7 +144,7 @@ async def test_a_file_with_both_begins_with_a_list_of_them(with_sing: Path) -> N
 def test_the_headless_twin_writes_the_toys_tables(file: str, form: str, request: pytest.FixtureRequest) -> None:
     path = request.getfixturevalue(file)
     run = CliRunner().invoke(
-        main, [str(path), "--table", "units", "--at", "layer=block 2", "--sort", "strength", f"--{form}", "-"]
+        main, [str(path), "--table", "units", "--at", "stage=block 2", "--sort", "strength", f"--{form}", "-"]
     )
     assert run.exit_code == 0, run.output
     rows = list(csv.DictReader(io.StringIO(run.stdout))) if form == "csv" else json.loads(run.stdout)
@@ -152,11 +152,11 @@ def test_the_headless_twin_writes_the_toys_tables(file: str, form: str, request:
     assert [float(row["strength"]) for row in rows] == [1.5, 0.75]
     assert [float(row["strength_high"]) for row in rows] == [3.0, 1.5]
     with Store(path) as store:
-        names = [column.name for column in open_table(store, Place("units").at(layer="block 2")).columns]
+        names = [column.name for column in open_table(store, Place("units").at(stage="block 2")).columns]
     assert list(rows[0]) == names
 
 
 def test_the_headless_twin_names_what_is_missing(alone: Path) -> None:
-    run = CliRunner().invoke(main, [str(alone), "--table", "units", "--at", "layer=block 9", "--csv", "-"])
+    run = CliRunner().invoke(main, [str(alone), "--table", "units", "--at", "stage=block 9", "--csv", "-"])
     assert run.exit_code == 2
-    assert "no layer 'block 9'" in run.output
+    assert "no stage 'block 9'" in run.output

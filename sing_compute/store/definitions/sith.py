@@ -1,0 +1,72 @@
+"""SITH: the attention heads of CLIP image towers in words (arXiv 2603.24653)."""
+
+from sing_compute.store.definition import Analysis, TableSpec
+from sing_compute.store.definitions.sith_columns import (
+    HEADS,
+    LAYERS,
+    METHOD_COLUMNS,
+    PICKS,
+    TOWERS,
+    VECTOR_COLUMNS,
+    WORD_COLUMNS,
+)
+from sing_compute.store.definitions.sith_fields import AXES, FIELDS
+
+_TABLES = (
+    TableSpec("towers", "tower", (), "tower", TOWERS, opens=("layers", "words"), measure="cosine", naming=("tower",)),
+    TableSpec(
+        "layers",
+        "layer",
+        ("tower",),
+        "layer",
+        LAYERS,
+        options=("size",),
+        opens=("heads", "methods"),
+        measure="cosine",
+        naming=("layer",),
+    ),
+    TableSpec(
+        "methods",
+        "method",
+        ("tower", "layer"),
+        "method",
+        METHOD_COLUMNS,
+        options=("size",),
+        measure="cosine",
+        naming=("method",),
+    ),
+    TableSpec(
+        "heads",
+        "head",
+        ("tower", "layer"),
+        "head",
+        HEADS,
+        options=("size",),
+        opens=("vectors",),
+        measure="strength",
+        naming=("head",),
+    ),
+    TableSpec(
+        "vectors",
+        "vector",
+        ("tower", "layer", "head"),
+        "vector",
+        VECTOR_COLUMNS,
+        options=("size",),
+        opens=("picks",),
+        measure="value",
+        naming=("vector",),
+    ),
+    TableSpec(
+        "picks",
+        "pick",
+        ("tower", "layer", "head", "vector"),
+        "pick",
+        PICKS,
+        options=("size",),
+        measure="positive_coefficient",
+        naming=("pick",),
+    ),
+    TableSpec("words", "word", ("tower",), "word", WORD_COLUMNS, sort="uses", measure="uses", naming=("word",)),
+)
+SITH = Analysis("sith", 1, "SITH: attention heads of CLIP in words", "tower", FIELDS, AXES, _TABLES)

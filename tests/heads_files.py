@@ -1,0 +1,35 @@
+"""Results of one small network on drawings, the same with the heads of the demo's CLIP, and a file of a tower alone."""
+
+import shutil
+import sys
+from pathlib import Path
+
+from sing_compute.cli import cli
+from sing_compute.demo.scenes import draw, held_out_scenes
+
+DEMO = Path(__file__).resolve().parents[1] / "data" / "demo"
+CLIP = f"local-dir:{DEMO / 'clip'}"
+
+
+def typed(*arguments: object) -> None:
+    """Run the command in this process."""
+    before, sys.argv = sys.argv, ["sing-compute", *map(str, arguments)]
+    try:
+        cli.main(sys.argv[1:], standalone_mode=False)
+    finally:
+        sys.argv = before
+
+
+def make_heads(folder: Path) -> None:
+    """Make `images/`, `words.txt`, `run.h5`, `heads.h5` (all four layers) and `tower.h5` (a tower alone, two layers)."""
+    for number, scene in enumerate(held_out_scenes()[:60]):
+        path = folder / "images" / scene.shape / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draw(scene, seed=number).save(path)
+    options = ("--images", folder / "images", "--clip", CLIP, "--concepts", DEMO / "concepts.tsv", "--workers", "0")
+    typed("--model", f"clean=local-dir:{DEMO / 'clean'}", *options, "--device", "cpu", "-o", folder / "run.h5")
+    shutil.copy(folder / "run.h5", folder / "heads.h5")
+    typed("heads", folder / "heads.h5", "--sizes", "3,5", "--device", "cpu")
+    (folder / "words.txt").write_text("striped\r\nplain\n\ndotted\nStriped \nred\u2028fox\ngreen\n", encoding="utf-8")
+    tower = ("--clip", CLIP, "--mean", folder / "run.h5", "--words", folder / "words.txt", "--sizes", "2")
+    typed("heads", "-o", folder / "tower.h5", *tower, "--layers", "1,-1", "--device", "cpu", "--name", "small")

@@ -1,0 +1,25 @@
+"""Files with heads, made once for all tests of the verb."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from heads_files import make_heads
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the files of `make_heads`, which no test changes."""
+    folder = tmp_path_factory.mktemp("heads")
+    make_heads(folder)
+    return folder
+
+
+@pytest.fixture
+def folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user's working folder with these files."""
+    for name in ("run.h5", "heads.h5", "tower.h5", "words.txt"):
+        shutil.copy(made / name, tmp_path / name)
+    (tmp_path / "images").symlink_to(made / "images")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
