@@ -154,7 +154,7 @@ def steer(file: Path, source: str | None, target: str | None, **options: Any) ->
 @click.option("--clip", metavar="NAME", help="The CLIP, as in a run.  [default: that of FILE]")
 @click.option("--layers", default="-4:", show_default=True, help="Layers to name: -4:, 8,9, 0:3 or all.")
 @click.option("--sizes", default="5", show_default=True, metavar="K,...", help="Numbers of concepts of a name.")
-@click.option("--coherence", type=click.FloatRange(0, 10), default=0.3, show_default=True, help="COMP's lambda.")
+@click.option("--coherence", type=float, default=0.3, show_default=True, help="COMP's lambda.")
 @click.option("--words", type=click.Path(path_type=Path), metavar="LIST", help="Concepts: a text file, one a line.")
 @click.option(
     "--vocabulary",

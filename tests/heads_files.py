@@ -2,7 +2,11 @@
 
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
 
 from sing_compute.cli import cli
 from sing_compute.demo.scenes import draw, held_out_scenes
@@ -18,6 +22,15 @@ def typed(*arguments: object) -> None:
         cli.main(sys.argv[1:], standalone_mode=False)
     finally:
         sys.argv = before
+
+
+def changed_clip(folder: Path, tensor: str, change: Callable[[np.ndarray], None]) -> None:
+    """Write the demo's CLIP with one tensor changed in place."""
+    folder.mkdir()
+    state = load_file(DEMO / "clip" / "open_clip_model.safetensors")
+    change(state[tensor])
+    save_file(state, folder / "open_clip_model.safetensors")
+    shutil.copy(DEMO / "clip" / "open_clip_config.json", folder)
 
 
 def make_heads(folder: Path) -> None:

@@ -26,6 +26,7 @@ from sing_compute.store.write import Attribute
 
 MOST_SIZE = 200
 """Largest number of concepts of one mix."""
+MOST_COHERENCE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,8 @@ def name_heads(path: Path, question: HeadsQuestion, progress: Progress, *, new: 
 
 def _add(path: Path, store: Store | None, work: WorkFolder, question: HeadsQuestion, progress: Progress) -> str:
     sizes = _checked_sizes(question.sizes)
+    if not 0 <= question.coherence <= MOST_COHERENCE:  # also refuses NaN
+        raise SingError(f"--coherence {question.coherence:g}: a number from 0 to {MOST_COHERENCE}")
     place = question.clip or _own_clip(store)
     progress.say(f"loading CLIP {place}")
     device = usable_device(question.device, 0)

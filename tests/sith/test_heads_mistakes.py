@@ -10,8 +10,8 @@ import numpy as np
 import open_clip
 import pytest
 from ended_commands import Ended
-from heads_files import CLIP, DEMO
-from safetensors.numpy import load_file, save_file
+from heads_files import CLIP, DEMO, changed_clip
+from safetensors.numpy import save_file
 
 
 def inputs() -> None:
@@ -28,13 +28,11 @@ def inputs() -> None:
     shutil.copy("run.h5", "foreign.h5")
     with h5py.File("foreign.h5", "r+") as file:
         file["clip"].attrs["state_sha256"] = np.bytes_("0" * 64)
-    state = load_file(DEMO / "clip" / "open_clip_model.safetensors")
+    block = "visual.transformer.resblocks.2.attn.in_proj_weight"
+    changed_clip(Path("nan"), block, lambda weight: weight.__setitem__((3, 3), np.nan))
+    changed_clip(Path("nan-end"), "visual.proj", lambda weight: weight.__setitem__((3, 3), np.nan))
+    changed_clip(Path("empty"), block, lambda weight: weight.__setitem__(slice(2 * 128, 2 * 128 + 32), 0))
     config = json.loads((DEMO / "clip" / "open_clip_config.json").read_text())
-    for name, tensor in (("nan", "visual.transformer.resblocks.2.attn.in_proj_weight"), ("nan-end", "visual.proj")):
-        Path(name).mkdir()
-        damaged = state | {tensor: np.where(np.eye(*state[tensor].shape), np.nan, state[tensor]).astype(np.float16)}
-        save_file(damaged, f"{name}/open_clip_model.safetensors")
-        Path(name, "open_clip_config.json").write_text(json.dumps(config))
     Path("resnet").mkdir()
     config["model_cfg"]["vision_cfg"] = {"image_size": 32, "layers": [1, 1, 1, 1], "width": 8, "patch_size": None}
     Path("resnet/open_clip_config.json").write_text(json.dumps(config))
@@ -85,6 +83,8 @@ REFUSALS: dict[str, tuple[tuple[str, ...], str]] = {
         ("run.h5", "--clip", "local-dir:nan-end"),
         "a weight of its last norm or of its projection is not",
     ),
+    "empty head": (("run.h5", "--clip", "local-dir:empty", "--mean", "none"), "layer 2: head 0 writes nothing"),
+    "coherence": (("run.h5", "--coherence", "nan"), "--coherence nan: a number from 0 to 10"),
     "name": (("run.h5", "--name", ".."), "--name '..': a name has 1 to 255 bytes"),
 }
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from ended_commands import Ended
-from heads_files import CLIP, DEMO
+from heads_files import CLIP, DEMO, changed_clip
 from PIL import Image
 from safetensors.numpy import load_file, save_file
 from scipy.optimize import nnls
@@ -188,6 +188,25 @@ def test_a_pick_in_vain_is_counted_and_never_shown(made: Path) -> None:
             assert names[picks[layer, head, vector, sign, pick]] not in row[pole]
             table = results.table("picks", layer=int(layer), head=int(head), vector=int(vector))
             assert table[pole].iloc[pick] == ""
+
+
+def test_vectors_that_are_rounding_have_no_names(folder: Path, command: Callable[..., Ended]) -> None:
+    tensor = "visual.transformer.resblocks.3.attn.in_proj_weight"
+    changed_clip(
+        folder / "low", tensor, lambda weight: weight.__setitem__(slice(2 * DIM + RANK, 2 * DIM + RANK + 4), 0)
+    )
+    options = ("--clip", "local-dir:low", "--words", "words.txt", "--mean", "none", "--sizes", "2", "--layers", "2:")
+    ended = command("heads", "-o", "low.h5", *options)
+    assert ended.code == 0, ended.err
+    assert "252 vectors, two poles each" in ended.out
+    with sing_compute.load("low.h5") as results:
+        assert verify(results.store).problems == []
+        for head in range(HEADS):
+            table = results.table("vectors", layer="layer 3", head=head)
+            named = [number < RANK - 4 * (head == 1) for number in range(RANK)]
+            assert np.isfinite(table["positive_cosine"]).tolist() == named
+            assert (table["positive"] != "").tolist() == named
+            assert table["value"].iloc[28:].max() < 1e-12 or all(named)
 
 
 def test_a_list_of_words_is_read_line_by_line_and_encoded_once(
