@@ -31,6 +31,8 @@ class StoreCatalog:
             photographs: The user's folder of photographs on this machine.
         """
         self.store, self._photographs = store, photographs
+        self._of_groups: dict[str, Table] = {}
+        """Tables with one row for each item of a group: few rows, read from many small datasets, so they are kept."""
 
     def words(self, text: str) -> str:
         """A text of the explorer about images, said of what the file calls them."""
@@ -95,7 +97,13 @@ class StoreCatalog:
         Raises:
             StoreError: The file does not hold it.
         """
-        return self._contents() if place.table == CONTENTS else open_table(self.store, place)
+        if place.table == CONTENTS:
+            return self._contents()
+        if place != Place(place.table) or not catalogue.axis(catalogue.table(place.table).rows).group:
+            return open_table(self.store, place)
+        if place.table not in self._of_groups:
+            self._of_groups[place.table] = open_table(self.store, place)
+        return self._of_groups[place.table]
 
     def neighbours(self, place: Place) -> list[tuple[str, str]]:
         """Title and path of each dataset that names, for every row of a table, other rows that are near to it."""

@@ -102,7 +102,7 @@ def test_warming_up_reads_the_numbers_of_all_models_once(three_path: Path, monke
     with Store(three_path) as store:
         catalog = StoreCatalog(store)
         warm_up(catalog, lambda: False, charts=False, collector=True)
-        monkeypatch.setattr(Store, "_figure", lambda *_: pytest.fail("a number was read again"))
+        monkeypatch.setattr("sing_tui.store_catalog.open_table", lambda *_: pytest.fail("the table was read again"))
         assert catalog.open(Place("models")).length == 3
     assert frozen == [True]
 
