@@ -54,7 +54,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What all parts share."""
+    """Settings that all parts share."""
 
     folder: Path
     """Folder for files; removed at the end."""

@@ -100,7 +100,7 @@ class DeclaredTables:
 
 
 def key_meanings(binding: Binding) -> str:
-    """What a key does in each table of SING where that depends on the table; nothing where it does the same in all."""
+    """The effect of a key in each table of SING, if it depends on the table; empty if it is the same in all."""
     declared = DeclaredTables()
     found = {}
     for spec in SING.tables:

@@ -25,7 +25,7 @@ class WordList:
 
     @property
     def left_out(self) -> str:
-        """What was left out, in words; empty if nothing was."""
+        """The lines that were left out, counted in words; empty if there were none."""
         parts = [_counted(self.blank, "blank line")] if self.blank else []
         parts += [_counted(self.duplicates, "repeated line")] if self.duplicates else []
         return " and ".join(parts)

@@ -91,7 +91,7 @@ class MeasuredImages:
     original: Int32[np.ndarray, " image"] | None = None
     """For each image the row of the first one with the same bytes; None if it is not known."""
     noun: Noun | None = None
-    """What the user calls them; None for images, or the noun of an existing file."""
+    """The user's noun for them; None for images, or the noun of an existing file."""
 
     @classmethod
     def of(

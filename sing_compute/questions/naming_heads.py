@@ -31,7 +31,7 @@ MOST_COHERENCE = 10
 
 @dataclass(frozen=True, slots=True)
 class HeadsQuestion:
-    """What the user asks for."""
+    """The options of `sing-compute heads`."""
 
     clip: str | None = None
     """Name of the CLIP; None for that of the results file."""

@@ -34,7 +34,7 @@ class AttentionLayer:
 
     @property
     def constant(self) -> Float64[Tensor, " dim"]:
-        """What the layer adds whatever it attends to: attention weights sum to 1, so biases of values pass unchanged."""
+        """The part that the layer adds wherever it attends: attention weights sum to 1, so biases of values pass unchanged."""
         return self.write_bias + (self.read_bias[:, None] @ self.write)[:, 0].sum(0)
 
     def folded(self) -> "AttentionLayer":

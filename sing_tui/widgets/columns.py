@@ -79,20 +79,25 @@ def lay_out(view: View, glyphs: Glyphs, room: int, chosen: tuple[str, ...] = ())
     """
     known = {column.name: column for column in view.table.columns}
     ends = {name for column in view.table.columns for name in column.interval or ()}
-    return [
-        _layout(column, position, known, glyphs, room)
+    painted = [
+        (position, column)
         for position, column in enumerate(view.table.columns)
         if column.name not in ends and (not chosen or not position or column.name in chosen)
     ]
+    share = room // min(5, max(1, len(painted)))
+    return [_layout(column, position, known, glyphs, room, share) for position, column in painted]
 
 
-def _layout(column: Column, position: int, known: Mapping[str, Column], glyphs: Glyphs, room: int) -> Layout:
+def _layout(
+    column: Column, position: int, known: Mapping[str, Column], glyphs: Glyphs, room: int, share: int
+) -> Layout:
+    """Find the width of one column; `share` is the most that text takes of the room, in columns behind the first."""
     compared = column.side is not None
     number = None if column.is_text else number_format(column, glyphs)
     title = _two_lines(glyphs.text(column.title), "" if number is None else number.unit)
     heads = [min(len(part) + 1, _NAME if compared else 99) for part in title]
     if number is None:
-        limit = max(12, min(40, room // 3 if position == 0 else room // 5))
+        limit = max(12, min(40, room // 3 if position == 0 else share))
         return Layout(column, None, title, max(_text_width(column, limit, glyphs), *heads))
     if (
         column.interval is not None

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from planted_numbers import write_planted
 
-from sing_compute.store import Comparison, Place, Store, class_table, model_table, open_table
+from sing_compute.store import Column, Comparison, Place, Store, Table, class_table, model_table, open_table
+from sing_compute.store.columns import text_column
 from sing_tui.formats import ASCII, UNICODE
+from sing_tui.session.catalog import CONTENTS_SPEC
 from sing_tui.view import Arrangement, arrange
 from sing_tui.widgets.columns import CellText, lay_out
 
@@ -106,3 +108,16 @@ def test_cells_that_cannot_be_read_show_a_dash_and_the_problem(path: Path) -> No
         at = [layout.column.name for layout in layouts].index("confidence")
         assert text.cell(at, 0).strip() == "-"
         assert "confidence" in text.problem
+
+
+def test_few_columns_of_text_share_the_room_and_many_get_a_fifth_each() -> None:
+    def text(name: str) -> Column:
+        return text_column(name, name, "", np.array(["x" * 60]))
+
+    def widths(count: int) -> list[int]:
+        table = Table(CONTENTS_SPEC, [text(f"c{k}") for k in range(count)], 1, None, {}, "contents")
+        return [layout.width for layout in lay_out(arrange(table, Arrangement()), UNICODE, 80)]
+
+    assert widths(3) == [26, 26, 26]
+    assert widths(5) == [26, 16, 16, 16, 16]
+    assert widths(9)[1:] == [16] * 8

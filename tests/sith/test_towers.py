@@ -1,4 +1,4 @@
-"""What SITH reads from image towers, against the towers themselves and dense linear algebra."""
+"""The layers that SITH reads from image towers, against the towers themselves and dense linear algebra."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path

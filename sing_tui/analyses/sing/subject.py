@@ -34,7 +34,7 @@ class ScoreSubject:
 
     @property
     def noun(self) -> Noun:
-        """What the file calls its images."""
+        """The file's noun for its images."""
         return self.store.noun
 
     @property
