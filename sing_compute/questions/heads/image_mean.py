@@ -16,7 +16,7 @@ from sing_compute.images.decoding import decode_batches
 from sing_compute.images.image_sources import list_images
 from sing_compute.pipeline.devices import default_workers
 from sing_compute.process.progress import Progress
-from sing_compute.questions.concept_pool import is_clip_of
+from sing_compute.questions.heads.concept_pool import is_clip_of
 from sing_compute.store import Store
 from sing_compute.store.text import clean, one_line
 

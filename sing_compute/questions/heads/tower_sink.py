@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sing_compute.questions.concept_pool import ConceptPool
-from sing_compute.questions.image_mean import ImageMean
+from sing_compute.questions.heads.concept_pool import ConceptPool
+from sing_compute.questions.heads.image_mean import ImageMean
 from sing_compute.sith.heads import FIGURES, NamedLayer
 from sing_compute.sith.naming import METHODS, Dictionary
 from sing_compute.sith.towers import Tower

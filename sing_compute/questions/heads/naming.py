@@ -13,10 +13,10 @@ from sing_compute.extraction.shards import WorkFolder
 from sing_compute.pipeline.devices import usable_device
 from sing_compute.process.interruption import Interruption
 from sing_compute.process.progress import Progress
-from sing_compute.questions.concept_pool import ConceptPool, concept_pool
-from sing_compute.questions.image_mean import ImageMean, image_mean
+from sing_compute.questions.heads.concept_pool import ConceptPool, concept_pool
+from sing_compute.questions.heads.image_mean import ImageMean, image_mean
+from sing_compute.questions.heads.tower_sink import put_tower
 from sing_compute.questions.text_vectors import clip_place
-from sing_compute.questions.tower_sink import put_tower
 from sing_compute.sith.heads import NamedLayer, name_layer
 from sing_compute.sith.naming import Dictionary
 from sing_compute.sith.towers import read_tower

@@ -1,0 +1,86 @@
+"""Define `sing-compute heads` and the commands behind it."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sing_compute.errors import SingError
+
+
+class CommandByFirstWord(click.Group):
+    """A command that others stand behind: its first word says which one is meant; another first word is its own argument."""
+
+    own: click.Command
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Return the context of the command behind this one that the first word names, else that of its own command."""
+        if args and args[0] in self.commands:
+            return super().make_context(info_name, args, parent, **extra)
+        return self.own.make_context(info_name, args, parent, **extra)
+
+
+heads = CommandByFirstWord(
+    "heads", short_help="Say in words what the attention heads of a CLIP image tower write (SITH); no image is needed."
+)
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="NEW", help="Start a file with a tower alone.")
+@click.option("--clip", metavar="NAME", help="The CLIP, as in a run.  [default: that of FILE]")
+@click.option("--layers", default="-4:", show_default=True, help="Layers to name: -4:, 8,9, 0:3 or all.")
+@click.option("--sizes", default="5", show_default=True, metavar="K,...", help="Numbers of concepts of a name.")
+@click.option("--coherence", type=float, default=0.3, show_default=True, help="COMP's lambda.")
+@click.option("--words", type=click.Path(path_type=Path), metavar="LIST", help="Concepts: a text file, one a line.")
+@click.option(
+    "--vocabulary",
+    "vocabularies",
+    multiple=True,
+    metavar="FILE",
+    help="Concepts as --concepts of a run names them. Repeatable.  [default: those of FILE]",
+)
+@click.option(
+    "--mean",
+    metavar="FILE|none",
+    help="Image mean: .pt, .npy, .safetensors, or a results file.  [default: what FILE says]",
+)
+@click.option("--images", type=click.Path(path_type=Path), metavar="PATH", help="Images to take the image mean of.")
+@click.option("--name", metavar="NAME", help="Name of the tower.  [default: that of its CLIP]")
+@click.option("--device", default="auto", show_default=True, help="Where texts and images are embedded.")
+@click.option("--fresh", is_flag=True, help="Replace a tower of this name, or with -o the file.")
+def name(file: Path | None, output: Path | None, sizes: str, **options: Any) -> None:
+    """Say in words what the attention heads of a CLIP image tower write (SITH); no image is needed.
+
+    \b
+    sing-compute heads results.h5 --layers -4:
+    sing-compute heads -o towers.h5 --clip ViT-B-32/laion2b_s34b_b79k --words words.txt --mean mean.pt
+    """  # noqa: D301
+    import shlex
+    import sys
+
+    if (file is None) == (output is None):
+        raise SingError("heads needs the results file to add to, or -o NEW and --clip NAME to start one")
+    try:
+        wanted = [int(size) for size in sizes.split(",")]
+    except ValueError:
+        raise SingError(f"--sizes {sizes!r}: write numbers of concepts, such as 5 or 5,10,20") from None
+    from sing_compute.process.progress import Progress
+    from sing_compute.questions.heads.naming import HeadsQuestion, name_heads
+    from sing_compute.questions.heads.tower_sink import heads_text
+    from sing_compute.store import Store
+
+    target = file or output or Path()
+    command = shlex.join(["sing-compute", *sys.argv[1:]])
+    question = HeadsQuestion(sizes=wanted, command=command, **options)
+    name = name_heads(target, question, Progress(), new=file is None)
+    with Store(target) as store:
+        click.echo(heads_text(store, name))
+    click.echo(
+        f"\nThe tower {name!r} is in {target}. Explore it: {shlex.join(['sing-tui', str(target), '--table', 'towers'])}"
+    )
+
+
+heads.own = name
