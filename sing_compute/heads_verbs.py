@@ -32,6 +32,13 @@ heads = CommandByFirstWord(
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="NEW", help="Start a file with a tower alone.")
 @click.option("--clip", metavar="NAME", help="The CLIP, as in a run.  [default: that of FILE]")
 @click.option("--layers", default="-4:", show_default=True, help="Layers to name: -4:, 8,9, 0:3 or all.")
+@click.option(
+    "--side",
+    type=click.Choice(["right", "left"]),
+    default="right",
+    show_default=True,
+    help="right: what heads write; left: what they read, as a tower of its own.",
+)
 @click.option("--sizes", default="5", show_default=True, metavar="K,...", help="Numbers of concepts of a name.")
 @click.option("--coherence", type=float, default=0.3, show_default=True, help="COMP's lambda.")
 @click.option("--words", type=click.Path(path_type=Path), metavar="LIST", help="Concepts: a text file, one a line.")

@@ -2,10 +2,13 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Tensor
 
 from sing_compute.atomic_write import binary_file
@@ -18,6 +21,8 @@ VERSION = 1
 """Version of the cache's files."""
 LARGE = 2_000
 """Lists of more texts than this are kept."""
+PIECE = 64 * TEXT_BATCH
+"""Texts that are kept together while a large list is encoded: a run that is killed loses at most so many."""
 
 
 def encoded_texts(
@@ -27,9 +32,9 @@ def encoded_texts(
     device: torch.device,
     advance: Callable[[int], None] = lambda count: None,
 ) -> Float[Tensor, "text clip"]:
-    """Return the unit embedding of each text, float32, on the CPU.
+    """Return the unit embedding of each text, float32, on the CPU; those of a large list in a memory map of the cache.
 
-    If the cache cannot be read or written, this only costs time.
+    If the cache cannot be read or written, this only costs time and memory.
 
     Args:
         space: The CLIP, on the device.
@@ -40,28 +45,70 @@ def encoded_texts(
     Raises:
         ConceptsError: An embedding is not finite, so a weight of the text tower is not.
     """
+    if len(texts) <= LARGE:
+        return torch.from_numpy(_encoded(space, texts, device, advance))
     facts = (str(VERSION), texts_sha256(texts), space.provenance["state_sha256"], space.provenance["activation"])
-    file = cache_folder() / "texts" / f"{hashlib.sha256(' '.join(facts).encode()).hexdigest()}.npy"
-    try:
-        found = np.load(file, allow_pickle=False)
-        if found.dtype == np.float32 and found.ndim == 2 and len(found) == len(texts) and np.isfinite(found).all():
-            advance(len(texts))
-            return torch.from_numpy(found)
-    except (OSError, ValueError, EOFError):
-        pass
+    folder, name = cache_folder() / "texts", hashlib.sha256(" ".join(facts).encode()).hexdigest()
+    whole = folder / f"{name}.npy"
+    found = _kept(whole, len(texts))
+    if found is not None:
+        advance(len(texts))
+        return torch.from_numpy(found)
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+    pieces, files = [], []
+    for start in range(0, len(texts), PIECE):
+        part = texts[start : start + PIECE]
+        file = folder / f"{name}-{start // PIECE}.npy"
+        piece = _kept(file, len(part))
+        if piece is None:
+            piece = _keep(file, [_encoded(space, part, device, advance)])
+        else:
+            advance(len(part))
+        pieces.append(piece)
+        files.append(file)
+    vectors = _keep(whole, pieces)
+    for file in files:
+        with suppress(OSError):
+            file.unlink(missing_ok=True)
+    return torch.from_numpy(vectors)
+
+
+def _encoded(
+    space: OpenClipSpace, texts: Sequence[str], device: torch.device, advance: Callable[[int], None]
+) -> NDArray[np.float32]:
     parts = []
     for start in range(0, len(texts), TEXT_BATCH):
         part = texts[start : start + TEXT_BATCH]
         parts.append(space.texts([[text] for text in part], device=device))
         advance(len(part))
-    vectors = torch.cat(parts)
-    if not vectors.isfinite().all():
+    vectors = torch.cat(parts).numpy()
+    if not np.isfinite(vectors).all():
         raise ConceptsError(f"{space.provenance['tag']}: its text tower gives embeddings that are not finite")
-    if len(texts) > LARGE:
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with binary_file(file, permissions=0o600, durable=False) as stream:
-                np.save(stream, vectors.numpy(), allow_pickle=False)
-        except OSError:
-            pass
     return vectors
+
+
+def _kept(file: Path, count: int) -> NDArray[np.float32] | None:
+    """Return the embeddings that a file of the cache maps into memory; None if it does not hold so many good ones."""
+    with suppress(OSError, ValueError, EOFError):
+        found: NDArray[np.float32] = np.load(file, mmap_mode="c", allow_pickle=False)
+        if found.dtype == np.float32 and found.ndim == 2 and len(found) == count:
+            parts = range(0, count, PIECE)
+            if all(np.isfinite(found[start : start + PIECE]).all() for start in parts):
+                return found
+    return None
+
+
+def _keep(file: Path, pieces: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Write pieces one below the other into a file of the cache, and return them from there; from memory if that fails."""
+    count = sum(map(len, pieces))
+    header = {"descr": "<f4", "fortran_order": False, "shape": (count, pieces[0].shape[1])}
+    with suppress(OSError):
+        with binary_file(file, permissions=0o600, durable=False) as stream:
+            np.lib.format.write_array_header_1_0(stream, header)
+            for piece in pieces:
+                stream.write(np.ascontiguousarray(piece, "<f4").data)
+        kept = _kept(file, count)
+        if kept is not None:
+            return kept
+    return np.concatenate(pieces)

@@ -97,13 +97,18 @@ class WorkFolder:
         if fresh:
             self._clear()
 
-    def adopt_plan(self, plan: Mapping[str, Any]) -> int:
+    def plan(self) -> dict[str, Any] | None:
+        """Return the plan of unfinished work; None if there is none. A damaged one raises SingError."""
+        return self._read_json(self.folder / "plan.json")
+
+    def adopt_plan(self, plan: Mapping[str, Any], *, replace: bool = False) -> int:
         """Record the plan of this run, or check that unfinished work has the same plan.
 
         Damaged shards are deleted with a warning.
 
         Args:
             plan: Everything that the features depend on, as values that JSON can hold.
+            replace: Throw unfinished work of another plan away instead of refusing.
 
         Returns:
             The number of shards that can be reused.
@@ -114,9 +119,9 @@ class WorkFolder:
         """
         path = self.folder / "plan.json"
         text = json.dumps(plan, indent=1, sort_keys=True)
-        found = self._read_json(path)
+        found = self.plan()
         if found is not None and found != json.loads(text):
-            if not any(self.folder.glob("*.safetensors")):
+            if replace or not any(self.folder.glob("*.safetensors")):
                 found = None
             else:
                 differing = sorted(
@@ -155,19 +160,14 @@ class WorkFolder:
         return (self.folder / "plan.json").exists()
 
     def write(self, index: int, shard: Shard) -> None:
-        """Write a finished shard in one step.
-
-        Args:
-            index: Number of the shard.
-            shard: Its features.
+        """Write a finished shard, by its number, in one step.
 
         Raises:
             SingError: It cannot be written; the message says how much space the disk has. Earlier shards remain.
         """
         metadata = {"failed": json.dumps(shard.failed), "turned": json.dumps(shard.turned)}
-        content = save(
-            {name: tensor.contiguous() for name, tensor in {"rows": shard.rows, **shard.tensors}.items()}, metadata
-        )
+        tensors = {"rows": shard.rows, **shard.tensors}
+        content = save({name: tensor.contiguous() for name, tensor in tensors.items()}, metadata)
         self._put(self._path(index), content)
         self._stop()
 
@@ -209,7 +209,7 @@ class WorkFolder:
         return Shard(rows, tensors, failed, turned)
 
     def shards(self, count: int, *names: str) -> Iterator[Shard]:
-        """Read all shards in order, with the tensors of these names; `count` is the number of shards."""
+        """Read all `count` shards in order, with the tensors of these names."""
         return (self.read(index, *names) for index in range(count))
 
     def leave_if_asked(self) -> None:

@@ -42,8 +42,9 @@ def name_layer(
     sizes: Sequence[int],
     *,
     coherence: float,
+    side: str = "right",
 ) -> NamedLayer:
-    """Name both poles of every singular vector that the heads of a layer write, with the norm before the layer folded in.
+    """Name both poles of every singular vector of the heads of a layer, with the norm before the layer folded in.
 
     Args:
         tower: The tower.
@@ -52,6 +53,7 @@ def name_layer(
         dictionary: The concepts.
         sizes: Numbers of concepts K, ascending.
         coherence: COMP's weight of the likeness to concepts picked before.
+        side: `right` for the vectors that heads write, `left` for those that they read.
 
     Raises:
         TowerError: All weights of a head are 0.
@@ -62,7 +64,7 @@ def name_layer(
     if not named.any(1).all():
         head = int((~named.any(1)).nonzero()[0])
         raise TowerError(f"layer {number}: head {head} writes nothing: its weights are all 0")
-    directions = both_poles(vectors.right)[named].flatten(0, 1)
+    directions = both_poles(vectors.right if side == "right" else vectors.left)[named].flatten(0, 1)
     found = {
         method: name_directions(tower, directions, image_mean, dictionary, sizes, method=method, coherence=coherence)
         for method in METHODS

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from jaxtyping import Bool, Float64
@@ -13,7 +14,7 @@ from sing_compute.linalg.comp import Codes, coherence_of, comp, distinct, mixes,
 from sing_compute.sith.towers import Tower
 
 METHODS = ("comp", "nnomp", "top-k")
-_PART = 2**16
+_PART = 2**14
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +28,27 @@ class Dictionary:
     """Mean of the unit text embeddings."""
 
     @classmethod
-    def of_texts(cls, embeddings: Tensor) -> "Dictionary":
+    def of_texts(cls, embeddings: Tensor, *, map_file: Path | None = None) -> "Dictionary":
         """Centre text embeddings by their own mean, which closes the gap between texts and images.
 
         Args:
             embeddings: One embedding per concept, (concept, clip), of any length.
+            map_file: A new file to keep the atoms in; they are then mapped into memory. None keeps them in memory.
+
+        Raises:
+            OSError: The file cannot be written.
         """
         parts = torch.split(embeddings, _PART)  # in float64, all of a large vocabulary would take much memory
         mean = torch.stack([unit(part.double()).sum(0) for part in parts]).sum(0) / len(embeddings)
-        atoms = torch.cat([unit(unit(part.double()) - mean).to(embeddings.dtype) for part in parts])
+        centred = (unit(unit(part.double()) - mean).to(embeddings.dtype) for part in parts)
+        if map_file is None:
+            atoms = torch.cat(list(centred))
+        else:
+            with map_file.open("wb") as file:
+                for part in centred:
+                    file.write(part.contiguous().view(torch.uint8).numpy().data)
+            atoms = torch.from_file(str(map_file), size=embeddings.numel(), dtype=embeddings.dtype)
+            atoms = atoms.reshape(embeddings.shape)
         return cls(atoms, distinct(atoms) == torch.arange(len(atoms)), mean)
 
 

@@ -1,23 +1,26 @@
 """Name the attention heads of a CLIP image tower, and add them to a results file or start a file that holds them alone."""
 
+import hashlib
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from sing_compute import __version__
 from sing_compute.concepts.open_clip_space import OpenClipSpace
-from sing_compute.errors import ConceptsError, SingError, TowerError
+from sing_compute.errors import SingError, TowerError
 from sing_compute.extraction.shards import WorkFolder
 from sing_compute.pipeline.devices import usable_device
 from sing_compute.process.interruption import Interruption
 from sing_compute.process.progress import Progress
 from sing_compute.questions.heads.concept_pool import ConceptPool, concept_pool
 from sing_compute.questions.heads.image_mean import ImageMean, image_mean
+from sing_compute.questions.heads.layers import centred_concepts, kept_layer
 from sing_compute.questions.heads.tower_sink import put_tower
 from sing_compute.questions.text_vectors import clip_place
-from sing_compute.sith.heads import NamedLayer, name_layer
+from sing_compute.sith.heads import name_layer
 from sing_compute.sith.naming import Dictionary
 from sing_compute.sith.towers import read_tower
 from sing_compute.store import Store, replace_store
@@ -27,6 +30,8 @@ from sing_compute.store.write import Attribute
 MOST_SIZE = 200
 """Largest number of concepts of one mix."""
 MOST_COHERENCE = 10
+_PLAN, _PLAN_VERSION = "heads", 1
+"""Mark of the plan of such a command in a work folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,8 @@ class HeadsQuestion:
     layers: str = "-4:"
     sizes: Sequence[int] = (5,)
     coherence: float = 0.3
+    side: str = "right"
+    """`right`: what heads write; `left`: what they read."""
     words: Path | None = None
     vocabularies: Sequence[str] = ()
     mean: str | None = None
@@ -75,27 +82,34 @@ def name_heads(path: Path, question: HeadsQuestion, progress: Progress, *, new: 
     else:
         Store(path).close()  # fails here if there is no such file, before a work folder is made
     with Interruption(progress.say) as interruption:
-        work = WorkFolder(path, fresh=False, stop=interruption.check)
+        work, finished = WorkFolder(path, fresh=False, stop=interruption.check, warn=progress.warn), False
         try:
-            if any(work.folder.glob("*.safetensors")) or any(work.folder.glob("*.probe")):
+            if any(work.folder.glob("*.probe")) or _holds_a_run(work):
                 raise SingError(f"{work.folder} holds unfinished work for {path}: finish that run first")
             with ExitStack() as stack:
                 store = None if new else stack.enter_context(Store(path))
                 stack.enter_context(progress.record(work.progress_file, "sing-compute heads"))
-                return _add(path, store, work, question, progress)
+                name = _add(path, store, work, question, progress)
+                finished = True
+                return name
         finally:
-            work.release(finished=False)
+            work.release(finished=finished)
+
+
+def _holds_a_run(work: WorkFolder) -> bool:
+    return any(work.folder.glob("*.safetensors")) and _PLAN not in (work.plan() or {})
 
 
 def _add(path: Path, store: Store | None, work: WorkFolder, question: HeadsQuestion, progress: Progress) -> str:
-    sizes = _checked_sizes(question.sizes)
+    sizes = checked_sizes(question.sizes)
     if not 0 <= question.coherence <= MOST_COHERENCE:  # also refuses NaN
         raise SingError(f"--coherence {question.coherence:g}: a number from 0 to {MOST_COHERENCE}")
     place = question.clip or _own_clip(store)
     progress.say(f"loading CLIP {place}")
     device = usable_device(question.device, 0)
     space = OpenClipSpace(place)
-    name = _tower_name(question.name or space.provenance["tag"])
+    tag = space.provenance["tag"] + (" read" if question.side == "left" else "")
+    name = _tower_name(question.name or tag)
     if store is not None and name in store.members("tower") and not question.fresh:
         raise SingError(f"{path} holds a tower {name!r} already: --fresh replaces it, --name NAME gives another name")
     try:
@@ -111,13 +125,30 @@ def _add(path: Path, store: Store | None, work: WorkFolder, question: HeadsQuest
     pool = concept_pool(
         space, progress, store=store, words=question.words, vocabularies=question.vocabularies, device=device
     )
-    dictionary = _dictionary(pool, sizes, size, progress)
-    layers: list[NamedLayer] = []
-    for number in numbers:
-        work.leave_if_asked()
-        with progress.task(f"layer {number}", tower.layers[number].heads) as advance:
-            layers.append(name_layer(tower, number, mean.vector, dictionary, sizes, coherence=question.coherence))
-            advance(tower.layers[number].heads)
+    dictionary = centred_concepts(pool, sizes, size, work.folder, progress)
+    plan = {
+        _PLAN: _PLAN_VERSION,
+        "clip": [space.provenance["state_sha256"], space.provenance["activation"]],
+        "concepts": [pool.sha256, len(pool.names), float(dictionary.mean.sum())],
+        "image mean": hashlib.sha256(mean.vector.numpy().tobytes()).hexdigest(),
+        "sizes": sizes,
+        "coherence": question.coherence,
+        "side": question.side,
+        "layers": list(numbers),
+    }
+    done = work.adopt_plan(plan, replace=question.fresh)
+    if done:
+        progress.say(f"going on: {done} of {len(numbers)} layers are done")
+    naming = partial(
+        name_layer,
+        tower,
+        image_mean=mean.vector,
+        dictionary=dictionary,
+        sizes=sizes,
+        coherence=question.coherence,
+        side=question.side,
+    )
+    layers = [kept_layer(work, position, number, naming, progress) for position, number in enumerate(numbers)]
     with replace_store(path, scratch=work.folder) as writer:
         order = 0
         if store is not None:
@@ -162,7 +193,12 @@ def chosen_layers(wanted: str, count: int) -> list[int]:
     return sorted(found)
 
 
-def _checked_sizes(sizes: Sequence[int]) -> list[int]:
+def checked_sizes(sizes: Sequence[int]) -> list[int]:
+    """Return numbers of concepts, ascending and each once.
+
+    Raises:
+        SingError: There are none, or one is not from 1 to `MOST_SIZE`.
+    """
     found = sorted(set(sizes))
     if not found or found[0] < 1 or found[-1] > MOST_SIZE:
         raise SingError(f"--sizes: numbers of concepts from 1 to {MOST_SIZE}, such as 5 or 5,10,20")
@@ -187,32 +223,6 @@ def _tower_name(wanted: str) -> str:
     return name
 
 
-def _dictionary(pool: ConceptPool, sizes: Sequence[int], size: int, progress: Progress) -> Dictionary:
-    """Return the centred concepts, and refuse more picks than there are different ones.
-
-    Raises:
-        ConceptsError: An embedding is not finite or of another size, or there are too few concepts.
-    """
-    if pool.embeddings.shape[1] != size:
-        raise ConceptsError(f"{pool.source}: embeddings of {pool.embeddings.shape[1]} numbers, the tower has {size}")
-    lengths = pool.embeddings.norm(dim=1)
-    if not (lengths.isfinite() & (lengths > 0)).all():
-        raise ConceptsError(f"{pool.source}: an embedding is zero or not finite")
-    if sizes[-1] > len(pool.names):
-        raise ConceptsError(f"--sizes {sizes[-1]}: {pool.source} has only {len(pool.names):,} concepts")
-    dictionary = Dictionary.of_texts(pool.embeddings)
-    same = int((~dictionary.usable).sum())
-    if len(pool.names) < 2 or not dictionary.atoms.isfinite().all():
-        raise ConceptsError(f"{pool.source}: names need at least two concepts that the CLIP tells apart")
-    if same:
-        progress.say(f"{same:,} concepts have the direction of an earlier one for this CLIP, and are not picked")
-    if sizes[-1] > len(pool.names) - same:
-        raise ConceptsError(
-            f"--sizes {sizes[-1]}: {pool.source} has only {len(pool.names) - same:,} different concepts"
-        )
-    return dictionary
-
-
 def _facts(
     question: HeadsQuestion, space: OpenClipSpace, pool: ConceptPool, mean: ImageMean, dictionary: Dictionary
 ) -> dict[str, Attribute]:
@@ -227,7 +237,7 @@ def _facts(
         "image_mean": mean.source,
         "coherence": question.coherence,
         "fold_layer_norm": True,
-        "vectors": "right",
+        "vectors": question.side,
         "sign": "the largest entry of the left vector is positive",
         "version": __version__,
         "command": question.command,
