@@ -13,8 +13,12 @@ BLOCK = 16
 """Atoms whose best score stands for them while the dictionary is searched."""
 KEPT = 8
 """Blocks of each vector that are kept; if more of them might hold the best atom, that vector is searched in float64."""
-_SCORES = 1 << 23
-"""Most scores that are held at once."""
+_SCORES = 1 << 21
+"""Most scores that are held at once on a CPU: so many stay in its cache until their best are found."""
+_SCORES_OF_DEVICE = 1 << 25
+"""Most scores that are held at once on another device, where each piece costs a call."""
+_ATOMS = 8192
+"""Most atoms that are read at once."""
 _ROUNDING = {torch.float64: 2.0**-53, torch.float32: 2.0**-24, torch.float16: 2.0**-11, torch.bfloat16: 2.0**-9}
 _LONGEST = 1.01
 """Greatest length of an atom; `comp` checks it."""
@@ -96,7 +100,8 @@ def _search(
 ) -> tuple[Tensor, Tensor]:
     """Return the largest scores of blocks, (vector, kept), descending, and the numbers of these blocks."""
     low, device = queries.to(screen), queries.device
-    size = max(BLOCK, min(8192, _SCORES // max(1, len(queries))) // BLOCK * BLOCK)
+    scores_at_once = _SCORES if device.type == "cpu" else _SCORES_OF_DEVICE
+    size = max(BLOCK, min(_ATOMS, scores_at_once // max(1, len(queries))) // BLOCK * BLOCK)
     values = torch.empty(len(queries), 0, dtype=torch.float64, device=device)
     blocks = torch.empty(len(queries), 0, dtype=torch.long, device=device)
     with _sums_in_float32():
