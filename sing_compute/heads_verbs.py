@@ -91,3 +91,74 @@ def name(file: Path | None, output: Path | None, sizes: str, **options: Any) -> 
 
 
 heads.own = name
+
+
+@heads.command("import")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE.pt|FOLDER...")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="NEW", help="The new file.")
+@click.option("--clip", required=True, metavar="NAME", help="The CLIP that was decomposed, as in a run.")
+@click.option(
+    "--words",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="LIST",
+    help="The dictionary: a text file, one concept a line.",
+)
+@click.option(
+    "--embeddings",
+    type=click.Path(path_type=Path),
+    metavar="FILE.pt",
+    help="Embeddings of the dictionary.  [default: its lines are embedded]",
+)
+@click.option("--mean", required=True, metavar="FILE|none", help="Image mean, as for heads.")
+@click.option("--name", metavar="NAME", help="Name of the tower.")
+@click.option("--device", default="auto", show_default=True, help="Where texts are embedded.")
+@click.option("--fresh", is_flag=True, help="Replace the file if it exists.")
+def take_over(paths: tuple[Path, ...], output: Path, embeddings: Path | None, **options: Any) -> None:
+    """Take over decompositions that the authors' code has written, into a results file.
+
+    \b
+    sing-compute heads import decompositions/ -o official.h5 --clip ViT-L-14/laion2b_s32b_b82k \\
+        --words conceptnet.txt --mean image_mean.pt
+    """  # noqa: D301
+    import shlex
+    import sys
+
+    from sing_compute.process.progress import Progress
+    from sing_compute.questions.heads.naming import HeadsQuestion
+    from sing_compute.questions.heads.taking_over import take_over as take
+    from sing_compute.questions.heads.tower_sink import heads_text
+    from sing_compute.store import Store
+
+    question = HeadsQuestion(command=shlex.join(["sing-compute", *sys.argv[1:]]), **options)
+    name = take(paths, output, question, Progress(), embeddings=embeddings)
+    with Store(output) as store:
+        click.echo(heads_text(store, name))
+    click.echo(f"\nThe tower {name!r} is in {output}; merge adds it to another results file.")
+
+
+@heads.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), metavar="OUT.json", help="The new file."
+)
+@click.option("--tower", metavar="NAME", help="One tower of the file.  [default: its only one with right vectors]")
+@click.option("--vectors", type=click.IntRange(1), default=5, show_default=True, help="Vectors of each head.")
+@click.option("--force", is_flag=True, help="Replace OUT if it exists.")
+def explanations(file: Path, output: Path, tower: str | None, vectors: int, force: bool) -> None:
+    """Write names as the explanations.json of the authors' project page.
+
+    \b
+    sing-compute heads explanations results.h5 -o explanations.json
+    """  # noqa: D301
+    from sing_compute.questions.heads.explanations import write_explanations
+    from sing_compute.store import Store
+
+    if output.exists() and not force:
+        raise SingError(f"{output} exists; --force replaces it")
+    with Store(file) as store:
+        right = [each for each in store.members("tower") if store.attributes(f"towers/{each}").get("vectors") != "left"]
+        if tower is None and len(right) != 1:
+            raise SingError(f"{file} has {len(right)} towers with right vectors: name one with --tower")
+        count = write_explanations(store, tower or right[0], output, vectors=vectors)
+    click.echo(f"{count:,} heads in {output}")

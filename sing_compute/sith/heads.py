@@ -1,15 +1,15 @@
 """Name the singular vectors of a layer's heads, and compare COMP with NNOMP and top-k on them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
-from sing_compute.errors import TowerError
-from sing_compute.sith.attention import decompose
-from sing_compute.sith.naming import METHODS, Dictionary, Names, both_poles, name_directions
+from sing_compute.linalg.comp import Codes
+from sing_compute.sith.attention import HeadVectors, decompose
+from sing_compute.sith.naming import METHODS, Dictionary, Names, both_poles, judge_codes, name_directions
 from sing_compute.sith.towers import Tower
 
 FIGURES = ("cosine", "fidelity", "coherence", "unused")
@@ -46,6 +46,8 @@ def name_layer(
 ) -> NamedLayer:
     """Name both poles of every singular vector of the heads of a layer, with the norm before the layer folded in.
 
+    A head whose weights are all 0 has no vectors.
+
     Args:
         tower: The tower.
         number: Number of the layer, from 0.
@@ -54,31 +56,68 @@ def name_layer(
         sizes: Numbers of concepts K, ascending.
         coherence: COMP's weight of the likeness to concepts picked before.
         side: `right` for the vectors that heads write, `left` for those that they read.
-
-    Raises:
-        TowerError: All weights of a head are 0.
     """
     vectors = decompose(tower.layers[number].folded())
-    heads, count = vectors.values.shape
-    named = torch.arange(count) < vectors.ranks[:, None]
-    if not named.any(1).all():
-        head = int((~named.any(1)).nonzero()[0])
-        raise TowerError(f"layer {number}: head {head} writes nothing: its weights are all 0")
+    named = torch.arange(vectors.values.shape[1]) < vectors.ranks[:, None]
     directions = both_poles(vectors.right if side == "right" else vectors.left)[named].flatten(0, 1)
-    found = {
-        method: name_directions(tower, directions, image_mean, dictionary, sizes, method=method, coherence=coherence)
+    found = [
+        name_directions(tower, directions, image_mean, dictionary, sizes, method=method, coherence=coherence)
         for method in METHODS
-    }
-    names = found["comp"]
+    ]
+    return _layer(vectors, named, found, sizes, poles=2)
+
+
+def judged_layer(
+    tower: Tower,
+    number: int,
+    image_mean: Float64[Tensor, " clip"],
+    dictionary: Dictionary,
+    picks: Int64[Tensor, "head vector pick"],
+    coefficients: Float64[Tensor, "head vector pick"],
+    *,
+    side: str = "right",
+    folded: bool = True,
+) -> NamedLayer:
+    """Return a layer with names that were made elsewhere, of the positive poles alone, and measure how well they fit.
+
+    Args:
+        tower: The tower.
+        number: Number of the layer, from 0.
+        image_mean: As for `name_layer`.
+        dictionary: The concepts that the names pick from.
+        picks: Index of each concept. Vectors of a head that have no picks, because there are fewer here, have no names.
+        coefficients: Coefficients of the picks.
+        side: `right` or `left`.
+        folded: The norm before the layer was folded in.
+    """
+    layer = tower.layers[number]
+    vectors = decompose(layer.folded() if folded else layer)
+    count = min(vectors.values.shape[1], picks.shape[1])
+    ranks = vectors.ranks.clamp(max=count)
+    named = torch.arange(vectors.values.shape[1]) < ranks[:, None]
+    directions = (vectors.right if side == "right" else vectors.left)[named]
+    here = named[:, :count]
+    size = picks.shape[2]
+    codes = Codes(picks[:, :count][here], {size: coefficients[:, :count][here]})
+    found = judge_codes(tower, directions, image_mean, dictionary, codes)
+    return replace(_layer(vectors, named, [found], [size], poles=1), rank=ranks)
+
+
+def _layer(
+    vectors: HeadVectors, named: Tensor, found: Sequence[Names], sizes: Sequence[int], *, poles: int
+) -> NamedLayer:
+    """Put the names of the named poles at their places among all vectors, and compare the methods that were `found`."""
+    heads, count = vectors.values.shape
+    names = found[0]
 
     def spread(values: Tensor, *, filler: float = torch.nan) -> Tensor:
-        """Put values of the named poles at their places among all vectors."""
         full = torch.full((heads, count, 2, *values.shape[1:]), filler, dtype=torch.float64).to(values.dtype)
-        full[named] = values.reshape(-1, 2, *values.shape[1:])
+        whole = full[named]
+        whole[:, :poles] = values.reshape(-1, poles, *values.shape[1:])
+        full[named] = whole
         return full
 
-    most = sizes[-1]
-    coefficients = torch.full((len(directions), len(sizes), most), torch.nan, dtype=torch.float64)
+    coefficients = torch.full((len(names.codes.picks), len(sizes), sizes[-1]), torch.nan, dtype=torch.float64)
     for position, size in enumerate(sizes):
         coefficients[:, position, :size] = names.codes.coefficients[size]
     return NamedLayer(
@@ -90,7 +129,7 @@ def name_layer(
         spread(names.fidelity.T),
         spread(names.ceiling),
         spread(names.coherence.T),
-        torch.stack([_means(found[method], sizes) for method in METHODS], 1),
+        torch.stack([_means(each, sizes) for each in found], 1),
     )
 
 

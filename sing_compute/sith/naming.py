@@ -102,6 +102,26 @@ def name_directions(
     else:
         weight = coherence if method == "comp" else 0.0
         codes = comp(x, dictionary.atoms, sizes, coherence=weight, usable=dictionary.usable)
+    return judge_codes(tower, directions, image_mean, dictionary, codes)
+
+
+def judge_codes(
+    tower: Tower,
+    directions: Float64[Tensor, "direction dim"],
+    image_mean: Float64[Tensor, " clip"],
+    dictionary: Dictionary,
+    codes: Codes,
+) -> Names:
+    """Measure how well codes write directions of the residual stream, whoever found them.
+
+    Args:
+        tower: As for `name_directions`.
+        directions: Unit vectors.
+        image_mean: As for `name_directions`.
+        dictionary: The concepts that the codes pick from.
+        codes: A code for each direction.
+    """
+    x = unit(tower.to_joint_space(directions) - image_mean)
     sizes = sorted(codes.coefficients)
     found = [unit(mixes(codes, dictionary.atoms, size)) for size in sizes]
     back = torch.linalg.pinv(tower.projection)

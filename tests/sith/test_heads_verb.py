@@ -209,6 +209,30 @@ def test_vectors_that_are_rounding_have_no_names(folder: Path, command: Callable
             assert table["value"].iloc[28:].max() < 1e-12 or all(named)
 
 
+def test_a_head_without_weights_has_no_vectors(folder: Path, command: Callable[..., Ended]) -> None:
+    tensor = "visual.transformer.resblocks.2.attn.in_proj_weight"
+    changed_clip(folder / "empty", tensor, lambda weight: weight.__setitem__(slice(2 * DIM, 2 * DIM + RANK), 0))
+    changed_clip(folder / "none", tensor, lambda weight: weight.__setitem__(slice(2 * DIM, 3 * DIM), 0))
+    options = ("--words", "words.txt", "--mean", "none", "--sizes", "2", "--layers", "2")
+    ended = command("heads", "-o", "empty.h5", "--clip", "local-dir:empty", *options)
+    assert ended.code == 0, ended.err
+    assert "96 vectors, two poles each" in ended.out
+    assert command("heads", "-o", "none.h5", "--clip", "local-dir:none", *options).code == 0
+    with sing_compute.load("empty.h5") as some, sing_compute.load("none.h5") as none:
+        assert verify(some.store).problems == verify(none.store).problems == []
+        assert some.store.array("towers/empty/vectors/rank").tolist() == [[0, RANK, RANK, RANK]]
+        assert set(some.table("vectors", layer=0, head=0)["positive"]) == {""}
+        heads = some.table("heads", layer=0)
+        assert np.isnan(heads["cosine"].iloc[0])
+        assert np.isfinite(heads["cosine"].iloc[1:]).all()
+        assert heads["strength"].iloc[0] == 0
+        assert none.store.array("towers/none/vectors/rank").tolist() == [[0] * HEADS]
+        assert np.isnan(none.table("layers")["cosine"].iloc[0])
+    for name in ("empty.h5", "none.h5"):
+        shown = CliRunner().invoke(explorer, [name, "--table", "heads", "--at", "layer=0", "--csv", "-"])
+        assert shown.exit_code == 0, shown.output
+
+
 def test_a_list_of_words_is_read_line_by_line_and_encoded_once(
     folder: Path, command: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,28 +4,24 @@ import hashlib
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from sing_compute import __version__
 from sing_compute.concepts.open_clip_space import OpenClipSpace
 from sing_compute.errors import SingError, TowerError
 from sing_compute.extraction.shards import WorkFolder
 from sing_compute.pipeline.devices import usable_device
 from sing_compute.process.interruption import Interruption
 from sing_compute.process.progress import Progress
-from sing_compute.questions.heads.concept_pool import ConceptPool, concept_pool
-from sing_compute.questions.heads.image_mean import ImageMean, image_mean
+from sing_compute.questions.heads.concept_pool import concept_pool
+from sing_compute.questions.heads.image_mean import image_mean
 from sing_compute.questions.heads.layers import centred_concepts, kept_layer
-from sing_compute.questions.heads.tower_sink import put_tower
+from sing_compute.questions.heads.tower_sink import put_tower, tower_facts
 from sing_compute.questions.text_vectors import clip_place
 from sing_compute.sith.heads import name_layer
-from sing_compute.sith.naming import Dictionary
 from sing_compute.sith.towers import read_tower
 from sing_compute.store import Store, replace_store
 from sing_compute.store.text import clean
-from sing_compute.store.write import Attribute
 
 MOST_SIZE = 200
 """Largest number of concepts of one mix."""
@@ -109,7 +105,7 @@ def _add(path: Path, store: Store | None, work: WorkFolder, question: HeadsQuest
     device = usable_device(question.device, 0)
     space = OpenClipSpace(place)
     tag = space.provenance["tag"] + (" read" if question.side == "left" else "")
-    name = _tower_name(question.name or tag)
+    name = tower_name(question.name or tag)
     if store is not None and name in store.members("tower") and not question.fresh:
         raise SingError(f"{path} holds a tower {name!r} already: --fresh replaces it, --name NAME gives another name")
     try:
@@ -155,7 +151,8 @@ def _add(path: Path, store: Store | None, work: WorkFolder, question: HeadsQuest
             order = len([other for other in store.members("tower") if other != name])
             writer.copy(store, leave_out=[f"towers/{name}"])
         put_tower(writer, name, tower, numbers, layers, pool, dictionary, mean, sizes)
-        writer.annotate(f"towers/{name}", _facts(question, space, pool, mean, dictionary) | {"order": order})
+        facts = tower_facts(space, pool, mean, dictionary, coherence=question.coherence, side=question.side)
+        writer.annotate(f"towers/{name}", facts | {"command": question.command, "order": order})
     return name
 
 
@@ -215,31 +212,13 @@ def _own_clip(store: Store | None) -> str:
     return clip_place(store, clean(str(facts.get("tag", ""))))
 
 
-def _tower_name(wanted: str) -> str:
-    """Return a name that a group of the file can have: slashes become blanks."""
+def tower_name(wanted: str) -> str:
+    """Return a name that a group of the file can have: slashes become blanks.
+
+    Raises:
+        SingError: It is empty or too long.
+    """
     name = " ".join(clean(wanted.removeprefix("local-dir:").removeprefix("hf-hub:")).replace("/", " ").split())
     if not 0 < len(name.encode()) < 256 or name in (".", ".."):
         raise SingError(f"--name {clean(wanted)[:60]!r}: a name has 1 to 255 bytes")
     return name
-
-
-def _facts(
-    question: HeadsQuestion, space: OpenClipSpace, pool: ConceptPool, mean: ImageMean, dictionary: Dictionary
-) -> dict[str, Attribute]:
-    """Return what the tower's names depend on, as attributes."""
-    return {
-        **{f"clip_{name}": value for name, value in space.provenance.items() if name in ("tag", "activation")},
-        "clip_state_sha256": space.provenance["state_sha256"],
-        "pool": pool.source,
-        "pool_sha256": pool.sha256,
-        "pool_count": len(pool.names),
-        "pool_same_direction": int((~dictionary.usable).sum()),
-        "image_mean": mean.source,
-        "coherence": question.coherence,
-        "fold_layer_norm": True,
-        "vectors": question.side,
-        "sign": "the largest entry of the left vector is positive",
-        "version": __version__,
-        "command": question.command,
-        "written": datetime.now(UTC).isoformat(timespec="seconds"),
-    }

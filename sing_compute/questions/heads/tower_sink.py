@@ -1,11 +1,14 @@
 """Write a named tower into a results file, and say how well its names fit."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sing_compute import __version__
+from sing_compute.concepts.open_clip_space import OpenClipSpace
 from sing_compute.questions.heads.concept_pool import ConceptPool
 from sing_compute.questions.heads.image_mean import ImageMean
 from sing_compute.sith.heads import FIGURES, NamedLayer
@@ -17,7 +20,7 @@ from sing_compute.store.definitions.sith_fields import SUMMARY, TOWER, VECTORS, 
 from sing_compute.store.derived.word_mixes import mean_of_known, unused_share
 from sing_compute.store.place import Place
 from sing_compute.store.text import clean
-from sing_compute.store.write import Writer
+from sing_compute.store.write import Attribute, Writer
 
 _POLES = ("positive", "negative")
 
@@ -32,6 +35,7 @@ def put_tower(
     dictionary: Dictionary,
     mean: ImageMean,
     sizes: Sequence[int],
+    methods: Sequence[str] = METHODS,
 ) -> None:
     """Write a tower at the paths that its analysis declares. Of the pool, only picked concepts are written.
 
@@ -45,6 +49,7 @@ def put_tower(
         dictionary: The same as directions.
         mean: The image mean that was subtracted.
         sizes: Numbers of concepts K, ascending.
+        methods: Ways to choose concepts that the layers compare.
     """
     vectors = {
         field: torch.stack([getattr(layer, field) for layer in layers]).numpy()
@@ -62,7 +67,7 @@ def put_tower(
     writer.put(f"{TOWER}sizes/concepts", list(sizes), tower=name)
     writer.put(f"{TOWER}layers/name", [f"layer {number}" for number in numbers], tower=name)
     writer.put(f"{TOWER}layers/number", list(numbers), tower=name)
-    writer.put(f"{METHOD_GROUP}name", list(METHODS), tower=name)
+    writer.put(f"{METHOD_GROUP}name", list(methods), tower=name)
     for position, figure in enumerate(FIGURES):
         writer.put(
             f"{METHOD_GROUP}{figure}", torch.stack([layer.methods[position] for layer in layers]).numpy(), tower=name
@@ -84,6 +89,27 @@ def put_tower(
     }
     for field, value in summary.items():
         writer.put(f"{SUMMARY}{field}", value, tower=name)
+
+
+def tower_facts(
+    space: OpenClipSpace, pool: ConceptPool, mean: ImageMean, dictionary: Dictionary, *, coherence: float, side: str
+) -> dict[str, Attribute]:
+    """Return what a tower's names depend on, as attributes of its group."""
+    return {
+        **{f"clip_{name}": value for name, value in space.provenance.items() if name in ("tag", "activation")},
+        "clip_state_sha256": space.provenance["state_sha256"],
+        "pool": pool.source,
+        "pool_sha256": pool.sha256,
+        "pool_count": len(pool.names),
+        "pool_same_direction": int((~dictionary.usable).sum()),
+        "image_mean": mean.source,
+        "coherence": coherence,
+        "fold_layer_norm": True,
+        "vectors": side,
+        "sign": "the largest entry of the left vector is positive",
+        "version": __version__,
+        "written": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
 
 
 def heads_text(store: Store, tower: str) -> str:
@@ -112,11 +138,13 @@ def heads_text(store: Store, tower: str) -> str:
         )
         lines.append(f"{clean(str(layer)):8} {ceiling[row]:>{width}.3f}  {cells}")
     summary = store.scalars(f"{base}summary")
-    picks = int(summary["vectors"]) * 2 * size
+    picks = store.array(f"{base}vectors/pick")[..., :size]
+    unused = (store.array(f"{base}vectors/coefficient")[..., 0, :size] == 0).sum()
+    poles = "one pole" if (picks[..., 0] >= 0).any((0, 1, 2)).sum() == 1 else "two poles"
     lines.append("")
     lines.append(
-        f"{summary['vectors']:,} vectors, two poles each, from {summary['pool']:,} concepts; "
-        f"{round(picks * summary['unused']):,} of {picks:,} picks have coefficient 0 and are not shown"
+        f"{summary['vectors']:,} vectors, {poles} each, from {summary['pool']:,} concepts; {unused:,} of "
+        f"{(picks >= 0).sum():,} picks have coefficient 0 and are not shown"
     )
     return "\n".join(line.rstrip() for line in lines)
 

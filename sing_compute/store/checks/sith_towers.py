@@ -31,7 +31,9 @@ def _vectors(check: Check, store: Store, base: str) -> None:
     check((rank >= 0).all() and (rank <= value.shape[2]).all(), f"{base}vectors/rank: outside the vectors")
     picks, coefficients = store.array(base + "vectors/pick"), store.array(base + "vectors/coefficient")
     named = np.arange(value.shape[2]) < rank[:, :, None]
-    there = named[..., None, None]
+    sides = (picks >= 0).any((0, 1, 2, 4))  # names of the positive pole alone can be taken over
+    check(sides.any() or not named.any(), f"{base}vectors/pick: no vector has a name")
+    there = (named[..., None] & sides)[..., None]
     check(((picks >= 0) == there).all(), f"{base}vectors/pick: other vectors have names than those above rounding")
     ordered = np.sort(picks, axis=-1)
     twice = ((np.diff(ordered, axis=-1) == 0) & there).any()
@@ -39,7 +41,7 @@ def _vectors(check: Check, store: Store, base: str) -> None:
     sizes = store.array(base + "sizes/concepts")
     ascending = len(sizes) and sizes[0] >= 1 and (np.diff(sizes) > 0).all() and sizes[-1] == picks.shape[-1]
     check(ascending, f"{base}sizes/concepts: not ascending up to the number of picks")
-    within = (np.arange(picks.shape[-1]) < sizes[:, None]) & named[..., None, None, None]
+    within = (np.arange(picks.shape[-1]) < sizes[:, None]) & there[..., None]
     known = ~np.isnan(coefficients)
     check((known == within).all(), f"{base}vectors/coefficient: known for other picks than the first K")
     good = np.isfinite(coefficients[known]) & (coefficients[known] >= 0)
@@ -48,7 +50,7 @@ def _vectors(check: Check, store: Store, base: str) -> None:
         cells = store.array(f"{base}vectors/{name}")
         outside = (np.abs(cells) > 1 + _ROUNDING).any()
         check(not outside, f"{base}vectors/{name}: outside -1 to 1")
-        wanted = np.broadcast_to(named.reshape(*named.shape, *[1] * (cells.ndim - 3)), cells.shape)
+        wanted = np.broadcast_to(there.reshape(*there.shape[:4], *[1] * (cells.ndim - 4)), cells.shape)
         if name != "coherence":  # which a mix of one concept does not have
             check(
                 (np.isfinite(cells) == wanted).all(), f"{base}vectors/{name}: known for other vectors than named ones"

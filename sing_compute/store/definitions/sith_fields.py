@@ -35,9 +35,10 @@ number | int64 | layer | index | MUST | their numbers, from 0 for the first atte
 
 [towers/{tower}/vectors]
 value | float64 | layer head vector | 1 | MUST | singular values of each head, descending
-rank | int64 | layer head | count | MUST | singular values above rounding; vectors behind them are noise, without names
+rank | int64 | layer head | count | MUST | vectors with names: those of singular values above
+    rounding, as the others are noise; of names that were taken over, those that the other program has named
 pick | int32 | layer head vector sign pick | index of word | MUST | concepts of each pole in the order of picking; -1 for a
-    vector without a name. The first K belong to the mix of K concepts
+    vector or pole without a name. The first K belong to the mix of K concepts
 coefficient | float32 | layer head vector sign size pick | 1 | MUST | their coefficients in the mix of K concepts; 0 for one
     that was picked in vain, NaN for those behind the first K
 cosine | float32 | layer head vector sign size | 1 | MUST | cosine of the mix and the pole in the joint space

@@ -19,10 +19,15 @@ def mix_text(picks: Cells, coefficients: Cells, names: Cells, *, sign: int) -> N
     """
     found = []
     for words, weights in zip(picks[:, sign], coefficients[:, sign], strict=True):
-        order = np.argsort(-weights, kind="stable")
-        used = [k for k in order.tolist() if weights[k] > 0 and 0 <= words[k] < len(names)]
-        found.append(", ".join(f"{names[words[k]]} {weights[k]:.2f}" for k in used))
+        found.append(", ".join(f"{word} {weight:.2f}" for word, weight in used_words(words, weights, names)))
     return np.array(found, dtype=object)
+
+
+def used_words(picks: Cells, coefficients: Cells, names: Cells) -> list[tuple[str, float]]:
+    """Return the concepts of one mix with their coefficients, the largest first; those with coefficient 0 are left out."""
+    order = np.argsort(-coefficients, kind="stable").tolist()
+    used = [k for k in order if coefficients[k] > 0 and 0 <= picks[k] < len(names)]
+    return [(str(names[picks[k]]), float(coefficients[k])) for k in used]
 
 
 def first_mix_text(picks: Cells, coefficients: Cells, names: Cells, *, sign: int) -> NDArray[np.object_]:
@@ -46,13 +51,13 @@ def unused_picks(picks: Cells, coefficients: Cells, *, sign: int) -> NDArray[np.
 def unused_share(picks: Cells, coefficients: Cells) -> NDArray[np.float64]:
     """Return the share of the picks of each row that have coefficient 0."""
     there = (picks >= 0) & ~np.isnan(coefficients)
-    return np.asarray(_summed(there & (coefficients == 0)) / _summed(there))
+    return _ratio(_summed(there & (coefficients == 0)), _summed(there))
 
 
 def mean_of_known(values: Cells) -> NDArray[np.float64]:
     """Return the mean of the numbers of each row that are known; NaN where none is."""
     known = np.isfinite(values)
-    return np.asarray(_summed(np.where(known, values, 0.0).astype(np.float64)) / _summed(known))
+    return _ratio(_summed(np.where(known, values, 0.0).astype(np.float64)), _summed(known))
 
 
 def total_strength(values: Cells) -> NDArray[np.float64]:
@@ -61,9 +66,14 @@ def total_strength(values: Cells) -> NDArray[np.float64]:
 
 
 def first_share(values: Cells) -> NDArray[np.float64]:
-    """Return the share of the first singular value in the sum of squares of each row."""
-    return np.asarray((values[:, :1] ** 2).sum(1) / (values**2).sum(1))
+    """Return the share of the first singular value in the sum of squares of each row; NaN where that is 0."""
+    return _ratio((values[:, :1] ** 2).sum(1), (values**2).sum(1))
 
 
 def _summed(values: Cells) -> Cells:
     return np.asarray(values.reshape(len(values), -1).sum(1))
+
+
+def _ratio(numerators: Cells, denominators: Cells) -> NDArray[np.float64]:
+    """Divide, with NaN where the denominator is 0."""
+    return np.divide(numerators, denominators, out=np.full(len(numerators), np.nan), where=denominators != 0)
