@@ -185,12 +185,12 @@ class Explorer(App[None]):
         """Look for a run that is writing this file, and for another file in its place."""
         from sing_tui.run_progress import read_progress
 
-        now = read_progress(self.path)
-        stamp = _stamp(self.path)
-        changed = self._opened is not None and stamp != self._opened
-        self.call_from_thread(self._looked, now, changed)
+        opened = self._opened
+        now, stamp = read_progress(self.path), _stamp(self.path)
+        self.call_from_thread(self._looked, now, opened, opened is not None and stamp != opened)
 
-    def _looked(self, now: "RunProgress | None", changed: bool) -> None:
+    def _looked(self, now: "RunProgress | None", opened: object, changed: bool) -> None:
+        changed = changed if opened == self._opened else self.changed  # a late answer may be about an earlier file
         moved = (now, changed) != (self.running, self.changed)
         self.running, self.changed = now, changed
         if not self.screen_stack:  # the app ended while its thread looked

@@ -68,8 +68,8 @@ def is_drawn(app: Explorer) -> bool:
     view, pane = app.page.view, app.page.frame.pane
     details = not pane.display or view is None or not len(view) or (pane.wanted and pane.shown.wanted == pane.wanted)
     photographs = all(photograph.rendering.name for photograph in app.screen.query(Photograph))
-    opening = any(worker.group in ("look", "open") and not worker.is_finished for worker in app.workers)
-    return bool(table_is_drawn(app) and details and photographs and not opening)
+    at_work = any(worker.group in ("look", "open", "find") and not worker.is_finished for worker in app.workers)
+    return bool(table_is_drawn(app) and details and photographs and not at_work)
 
 
 def is_answered(app: Explorer) -> bool:

@@ -1,12 +1,14 @@
 """How the explorer begins with a file, and with a newer one at the same path."""
 
 import shutil
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
 import pytest
 from catalogs import place
-from driving import arrangement_of, drawn, first_cells, lines, on_screen, press, status, wish
+from driving import arrangement_of, drawn, first_cells, lines, on_screen, press, status, until, wish
 from stores import write_store
 
 from sing_compute.errors import StoreError
@@ -64,6 +66,32 @@ async def test_a_broken_file_ends_with_one_error(store_path: Path, tmp_path: Pat
 )  # fmt: skip
 def test_few_colours_or_none_wanted_means_the_terminals_own(system: str | None, no_color: bool, theme: str) -> None:
     assert choose_theme(system, no_color) == theme
+
+
+async def test_a_look_at_an_earlier_file_that_is_late_says_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_store(tmp_path / "live.h5")
+    app, gate = Explorer(path, Start(wish(class_="cat", table="images"))), threading.Event()
+    async with app.run_test(size=(120, 24)):
+        await drawn(app)
+        tell, held = app.call_from_thread, []
+
+        def late(function: Callable[..., object], *arguments: object) -> object:
+            if function == app._looked and not held:
+                held.append(arguments)
+                gate.wait(30)
+            return tell(function, *arguments)
+
+        monkeypatch.setattr(app, "call_from_thread", late)
+        write_store(path, images_per_class=(35, 12, 1, 0), models=("alpha", "beta", "gamma"))
+        app.look()
+        await until(lambda: held, app)
+        app.look()
+        await until(lambda: app.screen.view.table.length == 35, app)
+        gate.set()
+        await drawn(app)
+        assert "R reads it again" not in lines(app)[0]
 
 
 async def test_a_new_file_is_taken_up_and_the_place_is_kept(tmp_path: Path) -> None:
