@@ -1,17 +1,24 @@
 """Files with heads, made once for all tests of the verb."""
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from heads_files import make_heads
 
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the files of `make_heads`, which no test changes."""
-    folder = tmp_path_factory.mktemp("heads")
-    make_heads(folder)
+    """A folder with the files of `make_heads`, which no test changes; the processes of one test run share it."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "heads"
+    with FileLock(folder.with_suffix(".lock")):
+        if not (folder / "made").exists():
+            folder.mkdir()
+            make_heads(folder)
+            (folder / "made").touch()
     return folder
 
 
