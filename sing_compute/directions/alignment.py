@@ -1,0 +1,87 @@
+"""Uncertainty region alignment: move features to where every detector is undecided, and ask the head how sure it still is."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+from torch.nn.functional import log_softmax, logsigmoid, normalize
+
+
+@dataclass(frozen=True, slots=True)
+class LinearHead:
+    """The part of a network behind the features: the mean over positions, then logits = A x + a."""
+
+    weight: Float64[Tensor, "class dim"]
+    bias: Float64[Tensor, " class"]
+    sigmoid: bool = False
+    """Classes do not exclude each other: each has a probability of its own."""
+
+    def entropy(self, logits: Float64[Tensor, "*batch class"]) -> Float64[Tensor, "*batch"]:
+        """Return the entropy of the predictions in nats: of the classes, or the mean over those of single classes.
+
+        The paper has softmax heads only; for sigmoid heads this is ours.
+        """
+        if self.sigmoid:
+            on, off = logsigmoid(logits), logsigmoid(-logits)
+            each: Tensor = on.exp() * on + off.exp() * off
+            return -each.mean(-1)
+        logs: Tensor = log_softmax(logits, -1)
+        return -(logs.exp() * logs).sum(-1)
+
+
+def least_move(filters: Float64[Tensor, "restart dim direction"]) -> Float64[Tensor, "restart dim direction"]:
+    """Return the pseudo-inverse of the filters' transpose: the shortest move that changes each detector's logit by 1."""
+    inverse: Tensor = torch.linalg.pinv(filters.mT @ filters)
+    return filters @ inverse
+
+
+def signal_move(
+    filters: Float64[Tensor, "restart dim direction"], signals: Float64[Tensor, "restart dim direction"]
+) -> Float64[Tensor, "restart dim direction"]:
+    """Return moves within the span of the signal vectors, of which each changes one detector's logit by 1.
+
+    Args:
+        filters: Filters w.
+        signals: Signal vectors s; their lengths do not matter.
+    """
+    directions = normalize(signals, dim=1)
+    inverse: Tensor = torch.linalg.pinv(filters.mT @ directions)
+    return directions @ inverse
+
+
+def moved(
+    features: Float64[Tensor, "position dim"],
+    filters: Float64[Tensor, "restart dim direction"],
+    thresholds: Float64[Tensor, "restart direction"],
+    move: Float64[Tensor, "restart dim direction"],
+) -> Float64[Tensor, "restart position dim"]:
+    """Return features moved onto all hyperplanes w . x = b at once, if `move` is one of the two above.
+
+    Args:
+        features: Feature vectors.
+        filters: Filters w.
+        thresholds: Thresholds b.
+        move: Columns that change one logit by 1 each.
+    """
+    return features - (features @ filters - thresholds[:, None]) @ move.mT
+
+
+def certainty(
+    head: LinearHead,
+    pooled: Float64[Tensor, "image dim"],
+    residuals: Float64[Tensor, "restart image direction"],
+    move: Float64[Tensor, "restart dim direction"],
+) -> Float64[Tensor, " restart"]:
+    """Return minus the mean entropy of the head's predictions for moved features, -log K to 0 (the paper's L_uur and L_cur).
+
+    The move is linear, so that the mean over the positions can be moved in the place of each of them.
+
+    Args:
+        head: The head.
+        pooled: Mean feature of each image.
+        residuals: Mean over the positions of an image of w . x - b, times the share of the way that each is moved.
+        move: As for `moved`.
+    """
+    logits = pooled @ head.weight.T + head.bias - residuals @ (head.weight @ move).mT
+    return -head.entropy(logits).mean(-1)
