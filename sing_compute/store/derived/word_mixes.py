@@ -76,4 +76,6 @@ def _summed(values: Cells) -> Cells:
 
 def _ratio(numerators: Cells, denominators: Cells) -> NDArray[np.float64]:
     """Divide, with NaN where the denominator is 0."""
-    return np.divide(numerators, denominators, out=np.full(len(numerators), np.nan), where=denominators != 0)
+    found = np.full(len(numerators), np.nan)
+    np.divide(numerators, denominators, out=found, where=denominators != 0)
+    return found
