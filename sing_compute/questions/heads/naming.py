@@ -8,12 +8,12 @@ from pathlib import Path
 
 from sing_compute import __version__
 from sing_compute.concepts.open_clip_space import OpenClipSpace
-from sing_compute.errors import ConceptsError, SingError, TowerError
+from sing_compute.errors import SingError, TowerError
 from sing_compute.extraction.shards import WorkFolder
 from sing_compute.pipeline.devices import usable_device
 from sing_compute.process.interruption import Interruption
 from sing_compute.process.progress import Progress
-from sing_compute.questions.heads.concept_pool import ConceptPool, concept_pool
+from sing_compute.questions.heads.concept_pool import ConceptPool, checked_sizes, concept_pool, dictionary_of
 from sing_compute.questions.heads.image_mean import ImageMean, image_mean
 from sing_compute.questions.heads.tower_sink import put_tower
 from sing_compute.questions.text_vectors import clip_place
@@ -24,8 +24,6 @@ from sing_compute.store import Store, replace_store
 from sing_compute.store.text import clean
 from sing_compute.store.write import Attribute
 
-MOST_SIZE = 200
-"""Largest number of concepts of one mix."""
 MOST_COHERENCE = 10
 
 
@@ -88,7 +86,7 @@ def name_heads(path: Path, question: HeadsQuestion, progress: Progress, *, new: 
 
 
 def _add(path: Path, store: Store | None, work: WorkFolder, question: HeadsQuestion, progress: Progress) -> str:
-    sizes = _checked_sizes(question.sizes)
+    sizes = checked_sizes(question.sizes)
     if not 0 <= question.coherence <= MOST_COHERENCE:  # also refuses NaN
         raise SingError(f"--coherence {question.coherence:g}: a number from 0 to {MOST_COHERENCE}")
     place = question.clip or _own_clip(store)
@@ -111,7 +109,7 @@ def _add(path: Path, store: Store | None, work: WorkFolder, question: HeadsQuest
     pool = concept_pool(
         space, progress, store=store, words=question.words, vocabularies=question.vocabularies, device=device
     )
-    dictionary = _dictionary(pool, sizes, size, progress)
+    dictionary = dictionary_of(pool, sizes, size, progress, what="the tower")
     layers: list[NamedLayer] = []
     for number in numbers:
         work.leave_if_asked()
@@ -162,13 +160,6 @@ def chosen_layers(wanted: str, count: int) -> list[int]:
     return sorted(found)
 
 
-def _checked_sizes(sizes: Sequence[int]) -> list[int]:
-    found = sorted(set(sizes))
-    if not found or found[0] < 1 or found[-1] > MOST_SIZE:
-        raise SingError(f"--sizes: numbers of concepts from 1 to {MOST_SIZE}, such as 5 or 5,10,20")
-    return found
-
-
 def _own_clip(store: Store | None) -> str:
     facts = {} if store is None else store.attributes("clip")
     if store is None or not facts:
@@ -185,32 +176,6 @@ def _tower_name(wanted: str) -> str:
     if not 0 < len(name.encode()) < 256 or name in (".", ".."):
         raise SingError(f"--name {clean(wanted)[:60]!r}: a name has 1 to 255 bytes")
     return name
-
-
-def _dictionary(pool: ConceptPool, sizes: Sequence[int], size: int, progress: Progress) -> Dictionary:
-    """Return the centred concepts, and refuse more picks than there are different ones.
-
-    Raises:
-        ConceptsError: An embedding is not finite or of another size, or there are too few concepts.
-    """
-    if pool.embeddings.shape[1] != size:
-        raise ConceptsError(f"{pool.source}: embeddings of {pool.embeddings.shape[1]} numbers, the tower has {size}")
-    lengths = pool.embeddings.norm(dim=1)
-    if not (lengths.isfinite() & (lengths > 0)).all():
-        raise ConceptsError(f"{pool.source}: an embedding is zero or not finite")
-    if sizes[-1] > len(pool.names):
-        raise ConceptsError(f"--sizes {sizes[-1]}: {pool.source} has only {len(pool.names):,} concepts")
-    dictionary = Dictionary.of_texts(pool.embeddings)
-    same = int((~dictionary.usable).sum())
-    if len(pool.names) < 2 or not dictionary.atoms.isfinite().all():
-        raise ConceptsError(f"{pool.source}: names need at least two concepts that the CLIP tells apart")
-    if same:
-        progress.say(f"{same:,} concepts have the direction of an earlier one for this CLIP, and are not picked")
-    if sizes[-1] > len(pool.names) - same:
-        raise ConceptsError(
-            f"--sizes {sizes[-1]}: {pool.source} has only {len(pool.names) - same:,} different concepts"
-        )
-    return dictionary
 
 
 def _facts(
