@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 import pytest
 from asking import LATER
+from file_contents import contents
 
 from sing_compute.errors import SingError
 from sing_compute.extraction.shards import WorkFolder
@@ -42,20 +43,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture
 def results(folder: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(folder / "some.h5", tmp_path / "some.h5"))
-
-
-def contents(path: Path) -> dict[str, object]:
-    """Every dataset and attribute as bytes."""
-    found: dict[str, object] = {}
-
-    def keep(name: str, item: h5py.Group | h5py.Dataset) -> None:
-        if isinstance(item, h5py.Dataset):
-            found[name] = item[()].tobytes()
-        found.update({f"{name}@{key}": np.asarray(value).tobytes() for key, value in item.attrs.items()})
-
-    with h5py.File(path) as file:
-        file.visititems(keep)
-    return found
 
 
 @pytest.mark.parametrize("texts", [[LATER], [LATER[:1], LATER[1:]]], ids=["together", "one by one"])

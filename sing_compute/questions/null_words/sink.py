@@ -130,26 +130,22 @@ def null_words_text(store: Store, model: str) -> str:
     for label in np.argsort(-far, kind="stable")[:_SHOWN].tolist():
         if far[label] >= 0:
             place = Place.of("null_directions", model=model, **{"class": label})
-            cells = _cells(store, place, ("share", "movement"))
-            rows.append([clean(str(store.class_names[label])), f"{cells[0]:.1%}", f"{cells[1]:.3f}", *cells[2:]])
+            figures = f"{share[label, 0]:.1%}", f"{far[label]:.3f}"
+            rows.append([clean(str(store.class_names[label])), *figures, *_first(store, place)])
     if modes:
-        cells = _cells(store, Place.of("null_modes", model=model), ("value",))
-        rows.append(["mode 0", "", f"{cells[0]:.3g}", *cells[1:]])
-    aligned = align([[row[0], *row[1:4]] for row in rows])
+        value = float(store.array(f"{base}modes/value")[0])
+        rows.append(["mode 0", "", f"{value:.3g}", *_first(store, Place.of("null_modes", model=model))])
+    aligned = align([row[:4] for row in rows])
     width = max(len(row[4]) for row in rows)
     return "\n".join(
         [*lines, *(f"{left}  {row[4]:{width}}  {row[5]}".rstrip() for left, row in zip(aligned, rows, strict=True))]
     )
 
 
-def _cells(store: Store, place: Place, figures: Sequence[str]) -> list[str]:
-    """Return figures of the first row of a table, the smaller cosine of its poles, and the words of both with their first two."""
+def _first(store: Store, place: Place) -> tuple[str, str, str]:
+    """Return, of the first row of a table, the smaller cosine of its poles, and the first two words of each."""
     table = open_table(store, place)
-
-    def cell(name: str) -> str:
-        found = table.column(name).values.all()[0]
-        return found if isinstance(found, str) else found.item()
-
-    cosine = min(float(cell(f"{pole}_cosine")) for pole in _POLES)
-    words = [", ".join(clean(str(cell(pole))).split(", ")[:2]) for pole in _POLES]
-    return [*(cell(name) for name in figures), "-" if np.isnan(cosine) else f"{cosine:.3f}", *words]
+    first = {name: table.column(name).values.all()[0] for pole in _POLES for name in (pole, f"{pole}_cosine")}
+    cosine = min(float(first[f"{pole}_cosine"]) for pole in _POLES)
+    positive, negative = (", ".join(clean(str(first[pole])).split(", ")[:2]) for pole in _POLES)
+    return "-" if np.isnan(cosine) else f"{cosine:.3f}", positive, negative

@@ -43,7 +43,7 @@ def _classes(check: Check, store: Store, model: str) -> None:
     group = _GROUP.format(model)
     base = group + "classes/"
     share, images = store.array(base + "share"), store.array(base + "images")
-    known: NDArray[np.bool_] = np.asarray(np.isfinite(share))
+    known = np.isfinite(share)
     found = share[known]
     falling = (np.diff(share, axis=1) <= 0) | ~known[:, 1:]
     check(
@@ -70,7 +70,7 @@ def _codes(check: Check, store: Store, group: str, base: str, there: NDArray[np.
     """Check picks, coefficients and cosines of poles; a direction that moves nothing in CLIP space has no name."""
     picks, weights, cosine = (store.array(base + name) for name in ("pick", "coefficient", "cosine"))
     named = picks >= 0
-    whole = named.all(-1)
+    whole: NDArray[np.bool_] = np.asarray(named.all(-1))
     check(
         (named == whole[..., None]).all() and not (whole & ~there[..., None]).any(),
         f"{base}pick: names of other poles than those of directions",
