@@ -41,6 +41,6 @@ def test_another_clip_than_that_of_the_file_is_refused(folder: Path) -> None:
     with h5py.File("run.h5", "r+") as file:
         file["clip"].attrs["state_sha256"] = np.bytes_("0" * 64)
     before = Path("run.h5").read_bytes()
-    with pytest.raises(SingError, match="has other weights than the CLIP of run.h5"):
+    with pytest.raises(SingError, match=r"has other weights than the CLIP of run\.h5"):
         typed("words", "run.h5", "--words", "words.txt")
     assert Path("run.h5").read_bytes() == before
