@@ -230,7 +230,7 @@ def words(file: Path, sizes: str, **options: Any) -> None:
     models = name_null_directions(file, question, Progress())
     with Store(file) as store:
         click.echo("\n\n".join(null_words_text(store, name) for name in models))
-    click.echo(f"\nIn {file}. Explore it: {shlex.join(['sing-tui', str(file), '--table', 'null_modes'])}; I on a class")
+    click.echo(f"\nIn {file}. Explore it: {shlex.join(['sing-tui', str(file)])}, and press I on a model or a class")
 
 
 def _steer_class(store: "Store", source: str, target: str, **options: Any) -> None:

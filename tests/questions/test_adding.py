@@ -15,6 +15,7 @@ from sing_compute.errors import SingError
 from sing_compute.extraction.shards import WorkFolder
 from sing_compute.process.progress import Progress
 from sing_compute.questions.adding import add_concepts
+from sing_compute.questions.null_words.naming import NullWordsQuestion, name_null_directions
 from sing_compute.store import Store, Writer
 from sing_compute.store.verify import verify
 
@@ -95,6 +96,17 @@ def test_concepts_that_are_there_are_named_and_left_out(
     assert add_concepts(results, texts, Progress(), embeddings=folder / "later.npz") == ["snow"]
     with Store(results) as store:
         assert list(store.concept_names).count("snow") == 1
+
+
+def test_null_directions_that_were_named_with_the_old_concepts_are_left_out(
+    folder: Path, results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = contents(results)
+    name_null_directions(results, NullWordsQuestion(), Progress())
+    assert contents(results) != plain
+    add_concepts(results, LATER, Progress(), embeddings=folder / "later.npz")
+    assert "left out, because the concepts change: SING in words" in capsys.readouterr().err
+    assert contents(results).keys() - plain.keys() == {"clip@added_sha256"}
 
 
 def test_concepts_rest_on_the_images_whose_features_are_kept(
