@@ -123,7 +123,7 @@ def test_what_a_file_lacks_is_said_and_never_a_number(results: Path, capsys: pyt
     assert name_null_directions(results, NullWordsQuestion(sizes=(2,)), Progress()) == ["alpha", "beta"]
     said = capsys.readouterr().err.splitlines()
     assert "alpha: directions of classes rest on the 22 of 43 images whose features are kept" in said
-    assert "alpha: 2 classes have fewer than 3 such images, so they have no directions" in said
+    assert "alpha: classes of fewer than 3 such images, which have no directions: 2" in said
     assert "beta: no features are stored, so its modes are named and no directions of classes" in said
     with Store(results) as store:
         assert store.array("models/alpha/null_words/classes/images").tolist() == [15, 6, 1, 0]

@@ -179,7 +179,7 @@ def _say_what_is_missing(model: StoredModel, progress: Progress) -> None:
     few = int((torch.from_numpy(model.offsets).diff() < FEWEST_IMAGES).sum())
     if few:
         progress.say(
-            f"{name}: {few:,} classes have fewer than {FEWEST_IMAGES} such {noun.plural}, so they have no directions"
+            f"{name}: classes of fewer than {FEWEST_IMAGES} such {noun.plural}, which have no directions: {few:,}"
         )
 
 
