@@ -1,6 +1,7 @@
 """Prepare the demo's run on drawings that no network was trained on, and compare what it finds with what was planted."""
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,7 @@ def closing_lines(store: Store, explorer: str) -> str:
             "",
             f"Planted: in '{model}', the null space of the head carries whether a {class_name} is {value}; no logit sees it",
             f"Found:   {found}",
+            f"Words:   sing-compute words {shlex.quote(str(store.path))} says what that null space holds",
             f"Next:    {explorer} --model {model} --class {class_name}",
         ]
     )
