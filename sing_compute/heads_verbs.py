@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from sing_compute.errors import SingError
+from sing_compute.heads_edit_verbs import EDITING
 
 
 class CommandByFirstWord(click.Group):
@@ -84,3 +85,5 @@ def name(file: Path | None, output: Path | None, sizes: str, **options: Any) -> 
 
 
 heads.own = name
+for _verb in EDITING:
+    heads.add_command(_verb)

@@ -7,7 +7,6 @@ import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
-from sing_compute.errors import TowerError
 from sing_compute.sith.attention import decompose
 from sing_compute.sith.naming import METHODS, Dictionary, Names, both_poles, name_directions
 from sing_compute.sith.towers import Tower
@@ -18,7 +17,10 @@ FIGURES = ("cosine", "fidelity", "coherence", "unused")
 
 @dataclass(frozen=True, slots=True)
 class NamedLayer:
-    """The singular vectors of one layer in words. Vectors that are noise have picks of -1 and NaN in the place of figures."""
+    """The singular vectors of one layer in words. Vectors that are noise have picks of -1 and NaN in the place of figures.
+
+    A head whose weights are all 0, as after an edit, has rank 0 and no names.
+    """
 
     value: Float64[Tensor, "head vector"]
     rank: Int64[Tensor, " head"]
@@ -52,16 +54,10 @@ def name_layer(
         dictionary: The concepts.
         sizes: Numbers of concepts K, ascending.
         coherence: COMP's weight of the likeness to concepts picked before.
-
-    Raises:
-        TowerError: All weights of a head are 0.
     """
     vectors = decompose(tower.layers[number].folded())
     heads, count = vectors.values.shape
     named = torch.arange(count) < vectors.ranks[:, None]
-    if not named.any(1).all():
-        head = int((~named.any(1)).nonzero()[0])
-        raise TowerError(f"layer {number}: head {head} writes nothing: its weights are all 0")
     directions = both_poles(vectors.right)[named].flatten(0, 1)
     found = {
         method: name_directions(tower, directions, image_mean, dictionary, sizes, method=method, coherence=coherence)
