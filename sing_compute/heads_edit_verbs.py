@@ -55,6 +55,91 @@ def edit(file: Path, output: Path, rule: str | None, **options: Any) -> None:
     click.echo(f"\n{output} is written. Use it as --clip {shlex.quote(f'local-dir:{output}')}")
 
 
+@click.command()
+@click.argument("before")
+@click.argument("after")
+@click.option("--images", required=True, type=click.Path(path_type=Path), metavar="PATH", help="Images with classes.")
+@click.option("--labels", metavar="FILE[:COLUMN]", help="Their classes, if not by folder.")
+@click.option("--groups", metavar="FILE[:COLUMN]", help="A second label; groups are classes with it.")
+@click.option(
+    "--template",
+    "templates",
+    multiple=True,
+    metavar="TEXT",
+    help="Text of a class, with {} for its name. Repeatable.  [default: a photo of a {}]",
+)
+@click.option(
+    "--prompts", type=click.Path(path_type=Path), metavar="FILE", help="Texts of classes: lines CLASS, tab, TEXT."
+)
+@click.option(
+    "--column",
+    "columns",
+    multiple=True,
+    metavar="FILE:COLUMN[=TEXT]",
+    help="Other labels to measure, with their template. Repeatable.",
+)
+@click.option("--draws", type=int, default=5, show_default=True, help="Draws of random vectors; 0: no comparison.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the draws.")
+@click.option("--device", default="auto", show_default=True, help="Where images are embedded.")
+@click.option("--csv", "table", type=click.Path(path_type=Path), metavar="OUT", help="Write every accuracy.")
+@click.option("--force", is_flag=True, help="Replace OUT if it exists.")
+def effect(before: str, after: str, table: Path | None, force: bool, **options: Any) -> None:
+    """Measure zero-shot accuracy and the worst group before and after an edit, beside random vectors and whole heads.
+
+    \b
+    sing-compute heads effect results.h5 local-dir:edited --images photos/ --groups places.csv
+    """  # noqa: D301
+    _refuse_existing(table, force=force)
+    from sing_compute.process.progress import Progress
+    from sing_compute.questions.heads.comparison_tables import effect_text, write_effect
+    from sing_compute.questions.heads.effect import EffectQuestion, edit_effect
+
+    found = edit_effect(before, after, EffectQuestion(**options), Progress())
+    click.echo(effect_text(found))
+    if table is not None:
+        click.echo(f"{write_effect(table, found):,} rows in {table}", err=True)
+
+
+@click.command()
+@click.argument("a")
+@click.argument("b")
+@click.option(
+    "--file", type=click.Path(path_type=Path), metavar="FILE", help="Results file of A: concepts, image mean."
+)
+@click.option("--words", type=click.Path(path_type=Path), metavar="LIST", help="Concepts: a text file, one a line.")
+@click.option("--vocabulary", "vocabularies", multiple=True, metavar="FILE", help="Concepts, as for heads. Repeatable.")
+@click.option("--mean", metavar="FILE|none", help="Image mean, as for heads.  [default: what A says, else none]")
+@click.option("--images", type=click.Path(path_type=Path), metavar="PATH", help="Images to take the image mean of.")
+@click.option("--layers", default="all", show_default=True, help="Layers to compare: -4:, 8,9, 0:3 or all.")
+@click.option("--size", type=int, default=5, show_default=True, metavar="K", help="Concepts of a new direction.")
+@click.option("--new", type=int, default=3, show_default=True, help="New directions of each head.")
+@click.option("--device", default="auto", show_default=True, help="Where texts and images are embedded.")
+@click.option("--csv", "table", type=click.Path(path_type=Path), metavar="OUT", help="Write every vector.")
+@click.option("--force", is_flag=True, help="Replace OUT if it exists.")
+def compare(a: str, b: str, table: Path | None, force: bool, **options: Any) -> None:
+    """Compare the heads of two CLIPs: how B scales and turns the vectors of A, and in words what else it writes.
+
+    A and B are names of CLIPs, or results files whose CLIP is meant. The concepts and the image mean of A name what is new.
+
+    \b
+    sing-compute heads compare results.h5 local-dir:finetuned
+    """  # noqa: D301
+    _refuse_existing(table, force=force)
+    from sing_compute.process.progress import Progress
+    from sing_compute.questions.heads.comparing import ComparisonQuestion, compare_towers
+    from sing_compute.questions.heads.comparison_tables import comparison_text, write_comparison
+
+    found = compare_towers(a, b, ComparisonQuestion(**options), Progress())
+    click.echo(comparison_text(found))
+    if table is not None:
+        click.echo(f"{write_comparison(table, found):,} rows in {table}", err=True)
+
+
+def _refuse_existing(path: Path | None, *, force: bool) -> None:
+    if path is not None and path.exists() and not force:
+        raise SingError(f"{path} exists; --force replaces it")
+
+
 def _numbers(rule: str) -> list[float]:
     import math
 
@@ -67,5 +152,5 @@ def _numbers(rule: str) -> list[float]:
     return found
 
 
-EDITING = (edit,)
+EDITING = (edit, effect, compare)
 """Commands that heads_verbs.py puts behind `heads`."""

@@ -30,7 +30,7 @@ from sing_compute.sith.editing import scale_vectors
 from sing_compute.store import Store
 from sing_compute.store.text import clean
 
-STAND_IN = "--task goes by the similarity of texts in this CLIP; it stands in for the language model that judges vectors in the paper"
+STAND_IN = "--task goes by the similarity of texts in this CLIP, which stands in for the language model of the paper"
 
 
 @dataclass(frozen=True, slots=True)

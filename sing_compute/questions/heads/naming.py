@@ -111,7 +111,7 @@ def _add(path: Path, store: Store | None, work: WorkFolder, question: HeadsQuest
     pool = concept_pool(
         space, progress, store=store, words=question.words, vocabularies=question.vocabularies, device=device
     )
-    dictionary = _dictionary(pool, sizes, size, progress)
+    dictionary = checked_dictionary(pool, sizes, size, progress)
     layers: list[NamedLayer] = []
     for number in numbers:
         work.leave_if_asked()
@@ -187,8 +187,17 @@ def _tower_name(wanted: str) -> str:
     return name
 
 
-def _dictionary(pool: ConceptPool, sizes: Sequence[int], size: int, progress: Progress) -> Dictionary:
+def checked_dictionary(
+    pool: ConceptPool, sizes: Sequence[int], size: int, progress: Progress, *, option: str = "--sizes"
+) -> Dictionary:
     """Return the centred concepts, and refuse more picks than there are different ones.
+
+    Args:
+        pool: The concepts.
+        sizes: Numbers of concepts K, ascending.
+        size: Number of coordinates of the joint space.
+        progress: Is given a line about concepts of one direction.
+        option: Option that gave the sizes, for messages.
 
     Raises:
         ConceptsError: An embedding is not finite or of another size, or there are too few concepts.
@@ -199,7 +208,7 @@ def _dictionary(pool: ConceptPool, sizes: Sequence[int], size: int, progress: Pr
     if not (lengths.isfinite() & (lengths > 0)).all():
         raise ConceptsError(f"{pool.source}: an embedding is zero or not finite")
     if sizes[-1] > len(pool.names):
-        raise ConceptsError(f"--sizes {sizes[-1]}: {pool.source} has only {len(pool.names):,} concepts")
+        raise ConceptsError(f"{option} {sizes[-1]}: {pool.source} has only {len(pool.names):,} concepts")
     dictionary = Dictionary.of_texts(pool.embeddings)
     same = int((~dictionary.usable).sum())
     if len(pool.names) < 2 or not dictionary.atoms.isfinite().all():
@@ -208,7 +217,7 @@ def _dictionary(pool: ConceptPool, sizes: Sequence[int], size: int, progress: Pr
         progress.say(f"{same:,} concepts have the direction of an earlier one for this CLIP, and are not picked")
     if sizes[-1] > len(pool.names) - same:
         raise ConceptsError(
-            f"--sizes {sizes[-1]}: {pool.source} has only {len(pool.names) - same:,} different concepts"
+            f"{option} {sizes[-1]}: {pool.source} has only {len(pool.names) - same:,} different concepts"
         )
     return dictionary
 

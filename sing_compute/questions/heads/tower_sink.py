@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sing_compute.questions.answer_tables import number
 from sing_compute.questions.heads.concept_pool import ConceptPool
 from sing_compute.questions.heads.image_mean import ImageMean
 from sing_compute.sith.heads import FIGURES, NamedLayer
@@ -22,6 +23,7 @@ from sing_compute.store.write import Writer
 _POLES = ("positive", "negative")
 
 
+@np.errstate(invalid="ignore")  # means over a layer whose heads all have no weights
 def put_tower(
     writer: Writer,
     name: str,
@@ -86,6 +88,7 @@ def put_tower(
         writer.put(f"{SUMMARY}{field}", value, tower=name)
 
 
+@np.errstate(invalid="ignore")
 def heads_text(store: Store, tower: str) -> str:
     """Return a table of how well the names of each layer fit, by each method, with the smallest K.
 
@@ -107,10 +110,10 @@ def heads_text(store: Store, tower: str) -> str:
     ]
     for row, layer in enumerate(store.items("layer", _place(tower))):
         cells = "  ".join(
-            " ".join(f"{figures[figure][row, column]:>{width}.3f}" for figure in FIGURES[:3])
+            " ".join(f"{number(figures[figure][row, column], '.3f'):>{width}}" for figure in FIGURES[:3])
             for column in range(len(methods))
         )
-        lines.append(f"{clean(str(layer)):8} {ceiling[row]:>{width}.3f}  {cells}")
+        lines.append(f"{clean(str(layer)):8} {number(ceiling[row], '.3f'):>{width}}  {cells}")
     summary = store.scalars(f"{base}summary")
     picks = int(summary["vectors"]) * 2 * size
     lines.append("")
