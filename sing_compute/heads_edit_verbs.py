@@ -103,9 +103,6 @@ def effect(before: str, after: str, table: Path | None, force: bool, **options: 
 @click.command()
 @click.argument("a")
 @click.argument("b")
-@click.option(
-    "--file", type=click.Path(path_type=Path), metavar="FILE", help="Results file of A: concepts, image mean."
-)
 @click.option("--words", type=click.Path(path_type=Path), metavar="LIST", help="Concepts: a text file, one a line.")
 @click.option("--vocabulary", "vocabularies", multiple=True, metavar="FILE", help="Concepts, as for heads. Repeatable.")
 @click.option("--mean", metavar="FILE|none", help="Image mean, as for heads.  [default: what A says, else none]")

@@ -33,17 +33,16 @@ def accuracy_change(before: Bool[np.ndarray, " image"], after: Bool[np.ndarray, 
         before: True for images that the first one classifies correctly.
         after: The same of the second one.
     """
-    count = np.array(len(before))
     ends = proportion_intervals(np.array([before.sum(), after.sum()]), np.array([len(before)] * 2))
     difference = after.astype(np.float64) - before
     mean = difference.mean() if len(before) else np.nan
     spread = difference.std(ddof=1) if len(before) > 1 else np.nan
-    change = mean_intervals(np.array(mean), np.array(spread), count)
+    change = mean_intervals(np.array([mean]), np.array([spread]), np.array([len(before)]))
     shares = (before.mean(), after.mean()) if len(before) else (np.nan, np.nan)
     first, second = (
         (float(share), float(low), float(high)) for share, low, high in zip(shares, ends.low, ends.high, strict=True)
     )
-    return AccuracyChange(len(before), first, second, (float(mean), float(change.low), float(change.high)))
+    return AccuracyChange(len(before), first, second, (float(mean), float(change.low[0]), float(change.high[0])))
 
 
 def worst_group_change(

@@ -31,7 +31,6 @@ def inputs() -> None:
     block = "visual.transformer.resblocks.2.attn.in_proj_weight"
     changed_clip(Path("nan"), block, lambda weight: weight.__setitem__((3, 3), np.nan))
     changed_clip(Path("nan-end"), "visual.proj", lambda weight: weight.__setitem__((3, 3), np.nan))
-    changed_clip(Path("empty"), block, lambda weight: weight.__setitem__(slice(2 * 128, 2 * 128 + 32), 0))
     config = json.loads((DEMO / "clip" / "open_clip_config.json").read_text())
     Path("resnet").mkdir()
     config["model_cfg"]["vision_cfg"] = {"image_size": 32, "layers": [1, 1, 1, 1], "width": 8, "patch_size": None}
@@ -83,7 +82,6 @@ REFUSALS: dict[str, tuple[tuple[str, ...], str]] = {
         ("run.h5", "--clip", "local-dir:nan-end"),
         "a weight of its last norm or of its projection is not",
     ),
-    "empty head": (("run.h5", "--clip", "local-dir:empty", "--mean", "none"), "layer 2: head 0 writes nothing"),
     "coherence": (("run.h5", "--coherence", "nan"), "--coherence nan: a number from 0 to 10"),
     "name": (("run.h5", "--name", ".."), "--name '..': a name has 1 to 255 bytes"),
 }

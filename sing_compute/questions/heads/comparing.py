@@ -13,7 +13,7 @@ from sing_compute.pipeline.devices import usable_device
 from sing_compute.process.progress import Progress
 from sing_compute.questions.heads.clip_names import named_clip
 from sing_compute.questions.heads.concept_pool import concept_pool
-from sing_compute.questions.heads.image_mean import image_mean, stored_mean
+from sing_compute.questions.heads.image_mean import ImageMean, image_mean, stored_mean
 from sing_compute.questions.heads.naming import checked_dictionary, chosen_layers
 from sing_compute.sith.comparing import HeadsChange, compare_layers, constant_change
 from sing_compute.sith.naming import both_poles, name_directions
@@ -173,6 +173,18 @@ def _new_directions(
         for row, (place, value, share) in enumerate(zip(places, values, shares, strict=True))
     ]
     return sorted(found, key=lambda each: -each.value)
+
+
+def _mean_of_tower(store: Store | None, space: OpenClipSpace, progress: Progress) -> ImageMean | None:
+    """Return the image mean with which a tower of this CLIP was named; None if the file has no such tower."""
+    for name in store.members("tower") if store is not None else ():
+        facts = store.attributes(f"towers/{name}")
+        vector = torch.from_numpy(store.array(f"towers/{name}/image/mean")).double()
+        if facts.get("clip_state_sha256") == space.provenance["state_sha256"] and vector.any():
+            mean = ImageMean(vector, f"that of the tower {name!r} of {store.path}")
+            progress.say(f"image mean: {mean.source}")
+            return mean
+    return None
 
 
 def _other_tensors(a: nn.Module, b: nn.Module) -> list[str]:

@@ -47,8 +47,8 @@ def effect_text(effect: Effect) -> str:
     if compared:
         draws = max(len(row.random) for row in effect.rows)
         notes.append(
-            f"The edit changed {effect.vectors:,} of {effect.of:,} vectors. Random vectors have the same factors: mean of {draws} "
-            "draws (lowest to highest)."
+            f"The edit changed {effect.vectors:,} of {effect.of:,} vectors. Random vectors have the same factors: mean of "
+            f"{draws} draws (lowest to highest)."
         )
     return "\n".join([*align(rows), "", *notes])
 
