@@ -102,10 +102,12 @@ def _rounding(a: AttentionLayer, b: AttentionLayer, dtype: torch.dtype) -> Float
 
     def norms(layer: AttentionLayer) -> Tensor:
         read, write = (layer.gamma[:, None] * layer.read).flatten(1), layer.write.flatten(1)
-        return torch.linalg.vector_norm(read, dim=1) * torch.linalg.vector_norm(write, dim=1)
+        product: Tensor = torch.linalg.vector_norm(read, dim=1) * torch.linalg.vector_norm(write, dim=1)
+        return product
 
     # Errors of the entries are independent, so only 1 / sqrt(rank) of the product of both norms is reached; 2 leaves room.
-    return 2 * torch.finfo(dtype).eps * torch.maximum(norms(a), norms(b)) / a.read.shape[2] ** 0.5
+    bound: Tensor = 2 * torch.finfo(dtype).eps * torch.maximum(norms(a), norms(b)) / a.read.shape[2] ** 0.5
+    return bound
 
 
 def _core(layer: AttentionLayer, read: Tensor, write: Tensor) -> tuple[Tensor, Tensor]:

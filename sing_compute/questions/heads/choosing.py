@@ -4,15 +4,14 @@ import difflib
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
 from sing_compute.concepts.vocabulary import read_text
 from sing_compute.errors import SingError
-from sing_compute.store import Store
+from sing_compute.questions.heads.named_vectors import NamedVectors, listed
 from sing_compute.store.text import clean
 
 SHARE = 0.45
@@ -23,100 +22,6 @@ JUDGED = (1.0, 1.0, 0.0, 0.0, 0.0)
 """Factors of the judgements 1 to 5 (arXiv 2603.24653, section 5.1)."""
 _PLACE = re.compile(r"\d+/\d+(/\d+)?")
 _NEAR = 5
-
-
-@dataclass(frozen=True, slots=True)
-class NamedVectors:
-    """The named layers of a tower that an edit may change, with the codes of one K."""
-
-    tower: str
-    layers: Sequence[int]
-    """Numbers of the layers in the network."""
-    words: Sequence[str]
-    """All words that name a vector of the tower."""
-    pick: Int[np.ndarray, "layer head vector sign pick"]
-    """Index of a word; -1 for a vector that is noise."""
-    coefficient: Float[np.ndarray, "layer head vector sign pick"]
-    """0 for a vector that is noise."""
-    rank: Int[np.ndarray, "layer head"]
-    """Number of vectors of each head above rounding."""
-
-    @property
-    def real(self) -> Bool[np.ndarray, "layer head vector"]:
-        """True for vectors above rounding."""
-        return np.asarray(np.arange(self.pick.shape[2]) < self.rank[..., None])
-
-    def shares(self, group: Sequence[int]) -> Float[np.ndarray, "layer head vector sign"]:
-        """Return the share of each pole's coefficients that belong to some words.
-
-        Args:
-            group: Indices of the words.
-        """
-        belongs = np.isin(self.pick, list(group)) & (self.pick >= 0)
-        total = self.coefficient.sum(-1)
-        part = np.where(belongs, self.coefficient, 0.0).sum(-1)
-        return np.divide(part, total, out=np.zeros_like(total), where=total > 0)
-
-
-def read_vectors(store: Store, tower: str | None, layers: str | None, size: int | None) -> NamedVectors:
-    """Read a tower of a results file.
-
-    Args:
-        store: The file.
-        tower: Its name; None if the file has one tower.
-        layers: Layers as in `sing-compute heads --layers`; None for all named ones.
-        size: Number of concepts K; None for the smallest.
-
-    Raises:
-        SingError: There is no such tower, layer or K.
-    """
-    from sing_compute.questions.heads.naming import chosen_layers
-
-    name = chosen_tower(store, tower)
-    base = f"towers/{name}/"
-    sizes = store.array(f"{base}sizes/concepts").tolist()
-    if size is not None and size not in sizes:
-        raise SingError(f"--size {size}: the tower {name!r} is named with {_listed(sizes)} concepts")
-    position = 0 if size is None else sizes.index(size)
-    numbers = store.array(f"{base}layers/number").tolist()
-    wanted = list(numbers)
-    if layers is not None:
-        wanted = chosen_layers(layers, int(store.scalars(f"{base}summary")["blocks"]))
-        missing = [number for number in wanted if number not in numbers]
-        if missing:
-            raise SingError(f"--layers {clean(layers)}: of the tower {name!r} layers {_listed(numbers)} are named")
-    rows = [numbers.index(number) for number in wanted]
-    count = sizes[position]
-    picks = store.array(f"{base}vectors/pick")[rows][..., :count]
-    codes = store.array(f"{base}vectors/coefficient")[rows][..., position, :count].astype(np.float64)
-    return NamedVectors(
-        name,
-        wanted,
-        [str(word) for word in store.array(f"{base}words/name")],
-        picks,
-        np.where(picks >= 0, np.nan_to_num(codes), 0.0),
-        store.array(f"{base}vectors/rank")[rows],
-    )
-
-
-def chosen_tower(store: Store, name: str | None) -> str:
-    """Return the name of the tower that a user means.
-
-    Args:
-        store: The file.
-        name: Its name; None if the file has one tower.
-
-    Raises:
-        SingError: The file has no tower, several, or none of this name.
-    """
-    towers = store.members("tower")
-    if not towers:
-        raise SingError(f"{store.path} holds no tower: `sing-compute heads {store.path}` names one first")
-    if name is None and len(towers) > 1:
-        raise SingError(f"{store.path} holds {len(towers)} towers: name one with --tower: {_listed(towers)}")
-    if name is not None and name not in towers:
-        raise SingError(f"--tower {clean(name)}: {store.path} holds {_listed(towers)}")
-    return name if name is not None else towers[0]
 
 
 def chosen_factors(
@@ -157,7 +62,7 @@ def chosen_factors(
                 groups.setdefault(factor, []).extend(_words(vectors, body, kind, say))
         for factor, group in groups.items():
             inside = (vectors.shares(group) > share).any(-1) & vectors.real
-            names = _listed([vectors.words[word] for word in dict.fromkeys(group)])
+            names = listed([vectors.words[word] for word in dict.fromkeys(group)])
             chosen_by.append((inside, factor, f"--{kind} of {names}"))
     owner = np.full(factors.shape, -1)
     for number, (inside, factor, title) in enumerate(chosen_by):
@@ -172,7 +77,7 @@ def chosen_factors(
         factors[inside], owner[inside] = factor, number
     if not any(inside.any() for inside, _, _ in chosen_by):
         largest = f"; a smaller --share than {share:g} chooses more" if share else ""
-        raise SingError(f"no vector of layers {_listed(vectors.layers)} is chosen: nothing is written{largest}")
+        raise SingError(f"no vector of layers {listed(vectors.layers)} is chosen: nothing is written{largest}")
     return factors
 
 
@@ -197,7 +102,7 @@ def judged_factors(vectors: NamedVectors, file: Path, rule: Sequence[float]) -> 
     if len(lines) != math.prod(shape):
         raise SingError(
             f"--scores {file}: {len(lines):,} judgements, wanted {math.prod(shape):,}: one a line for {shape[0]} layers "
-            f"({_listed(vectors.layers)}) of {shape[1]} heads with {shape[2]} vectors; --layers chooses others"
+            f"({listed(vectors.layers)}) of {shape[1]} heads with {shape[2]} vectors; --layers chooses others"
         )
     judged = np.array([int(line) for line in lines]).reshape(shape)
     factors = np.asarray(rule, dtype=np.float64)[judged - 1]
@@ -265,7 +170,7 @@ def _words(vectors: NamedVectors, text: str, kind: str, say: Callable[[str], Non
     missing = [name for name in names if name.casefold() not in known]
     if missing and (not text.startswith("@") or len(missing) == len(names)):
         near = difflib.get_close_matches(missing[0].casefold(), list(known), n=_NEAR, cutoff=0.6)
-        hint = f"; near: {_listed([vectors.words[known[word]] for word in near])}" if near else ""
+        hint = f"; near: {listed([vectors.words[known[word]] for word in near])}" if near else ""
         raise SingError(
             f"--{kind} {clean(missing[0])[:60]!r}: no vector of the tower {vectors.tower!r} is named with this; "
             f"{len(known):,} words are used{hint}"
@@ -279,7 +184,7 @@ def _at(vectors: NamedVectors, text: str, kind: str) -> Bool[np.ndarray, "layer 
     """Find the vector or the whole head at a place."""
     layer, head, *rest = (int(part) for part in text.split("/"))
     _, heads, count = vectors.pick.shape[:3]
-    there = f"layers {_listed(vectors.layers)}, heads 0 to {heads - 1} and vectors 0 to {count - 1}"
+    there = f"layers {listed(vectors.layers)}, heads 0 to {heads - 1} and vectors 0 to {count - 1}"
     if layer not in vectors.layers or head >= heads or (rest and rest[0] >= count):
         raise SingError(f"--{kind} {text}: there is no such vector; the tower {vectors.tower!r} has {there}")
     row = list(vectors.layers).index(layer)
@@ -294,8 +199,3 @@ def _at(vectors: NamedVectors, text: str, kind: str) -> Bool[np.ndarray, "layer 
 
 def _place_text(vectors: NamedVectors, place: tuple[int, ...]) -> str:
     return "/".join(str(part) for part in (vectors.layers[place[0]], *place[1:]))
-
-
-def _listed(items: Sequence[object], most: int = 8) -> str:
-    shown = ", ".join(clean(str(item)) for item in items[:most])
-    return shown + (f" and {len(items) - most} more" if len(items) > most else "")

@@ -177,7 +177,9 @@ def _new_directions(
 
 def _mean_of_tower(store: Store | None, space: OpenClipSpace, progress: Progress) -> ImageMean | None:
     """Return the image mean with which a tower of this CLIP was named; None if the file has no such tower."""
-    for name in store.members("tower") if store is not None else ():
+    if store is None:
+        return None
+    for name in store.members("tower"):
         facts = store.attributes(f"towers/{name}")
         vector = torch.from_numpy(store.array(f"towers/{name}/image/mean")).double()
         if facts.get("clip_state_sha256") == space.provenance["state_sha256"] and vector.any():

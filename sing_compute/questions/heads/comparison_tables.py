@@ -89,12 +89,11 @@ def comparison_text(found: TowerComparison) -> str:
     for layer in found.layers:
         heads = layer.heads
         size, change = float(heads.size.norm()), float(heads.change.norm())
-        factor = heads.factor
-        known = ~factor.isnan()
-        turned = int(((factor - 1).abs() > _SAME)[known].sum())
+        known = ~heads.factor.isnan()
+        scaled = int(((heads.factor - 1).abs() > _SAME)[known].sum())
         cells = [number(change / size if size else np.nan, ".2%"), number(heads.explained, ".3f")]
         rows.append(
-            [f"layer {layer.number}", *cells, number(layer.constant, ".2%"), f"{turned:,} of {int(known.sum()):,}"]
+            [f"layer {layer.number}", *cells, number(layer.constant, ".2%"), f"{scaled:,} of {int(known.sum()):,}"]
         )
     lines = align(rows)
     moved = [

@@ -18,13 +18,12 @@ from sing_compute.process.progress import Progress
 from sing_compute.questions.heads.choosing import (
     JUDGED,
     SHARE,
-    NamedVectors,
     chosen_factors,
     judged_factors,
     listed_words,
-    read_vectors,
     task_factors,
 )
+from sing_compute.questions.heads.named_vectors import NamedVectors, read_vectors
 from sing_compute.questions.text_vectors import clip_place
 from sing_compute.sith.editing import scale_vectors
 from sing_compute.store import Store
