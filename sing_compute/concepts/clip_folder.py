@@ -36,30 +36,43 @@ _OTHER_WEIGHTS = (
 )
 
 
+def local_file(name: str) -> Path | None:
+    """Return the file that holds the weights of a CLIP in a folder or file of the user; None for one from a hub.
+
+    Args:
+        name: The CLIP, as `OpenClipSpace` takes it.
+    """
+    if name.startswith("local-dir:"):
+        import_open_clip()
+        from open_clip.factory import _find_checkpoint_in_dir
+
+        found = _find_checkpoint_in_dir(Path(name.partition(":")[2]))
+        return Path(found) if found else None
+    if name.startswith(SCHEMAS):
+        return None
+    pretrained = name.partition("/")[2]
+    file = pretrained if Path(pretrained).is_file() else pretrained.rpartition("@")[0]
+    return Path(file) if file and Path(file).is_file() else None
+
+
 def checkpoint_file(name: str) -> Path | None:
-    """Return the file that holds the weights of a CLIP here; None if they are in no file that open_clip names.
+    """Return the file that holds the weights of a CLIP here; None if there is none.
 
     Args:
         name: The CLIP, as `OpenClipSpace` takes it; it was loaded before, so a download is in the cache.
     """
+    found = local_file(name)
+    if found is not None or name.startswith("local-dir:"):
+        return found
     open_clip = import_open_clip()
 
-    _, _, place = name.partition(":")
-    if name.startswith("local-dir:"):
-        from open_clip.factory import _find_checkpoint_in_dir
-
-        found = _find_checkpoint_in_dir(Path(place))
-        return Path(found) if found else None
     try:
         with hub_access():
             if name.startswith("hf-hub:"):
                 from open_clip.pretrained import download_pretrained_from_hf
 
-                return Path(download_pretrained_from_hf(place))
+                return Path(download_pretrained_from_hf(name.partition(":")[2]))
             architecture, _, pretrained = name.partition("/")
-            file = pretrained if Path(pretrained).is_file() else pretrained.rpartition("@")[0]
-            if file and Path(file).is_file():
-                return Path(file)
             config = open_clip.get_pretrained_cfg(architecture, pretrained)
             return Path(open_clip.download_pretrained(config)) if config else None
     except Exception:  # hub and network errors come as many types; the network itself is loaded already
@@ -120,7 +133,7 @@ def check_place(out: Path, source: str, *, fresh: bool) -> None:
         SingError: It cannot be written.
     """
     kind, _, place = source.partition(":")
-    file = checkpoint_file(source)
+    file = local_file(source)
     inputs = [Path(place)] if kind == "local-dir" else []
     inputs += [file, file.parent] if file is not None else []
     target = out.resolve()
@@ -159,6 +172,7 @@ def write_clip(
     Raises:
         SingError: The folder cannot be written.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     part = out.with_name(f".sing-{os.urandom(8).hex()}.tmp")
@@ -176,6 +190,8 @@ def write_clip(
             _put(part, out)
         finally:
             shutil.rmtree(part, ignore_errors=True)
+    except SafetensorError as error:
+        raise SingError(f"cannot write {out}: {first_line(error)[:150]}") from error
     except OSError as error:
         raise SingError(f"cannot write {out}: {error.strerror or error}") from error
 
@@ -186,7 +202,7 @@ def note_of(name: str) -> dict[str, Any] | None:
     Args:
         name: The CLIP, as `OpenClipSpace` takes it.
     """
-    file = checkpoint_file(name) if name.startswith("local-dir:") or not name.startswith(SCHEMAS) else None
+    file = local_file(name)
     if file is None or file.suffix != ".safetensors":
         return None
     try:

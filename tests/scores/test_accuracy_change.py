@@ -17,13 +17,25 @@ def test_intervals_of_shares_are_wilsons(hits: int, count: int, low: float, high
 
 
 def test_a_change_is_that_of_pairs() -> None:
-    before = np.array([True] * 6 + [False] * 4)
-    after = np.array([True] * 5 + [False] + [True] * 3 + [False])
+    before = np.repeat([True, True, False, False], [220, 30, 60, 90])
+    after = np.repeat([True, False, True, False], [220, 30, 60, 90])
     found = accuracy_change(before, after)
-    assert (found.before[0], found.after[0], found.change[0]) == pytest.approx((0.6, 0.8, 0.2))
-    half = 2.2622 * np.std([0] * 5 + [-1] + [1] * 3 + [0], ddof=1) / np.sqrt(10)  # t with 9 degrees of freedom
-    assert found.change[1:] == pytest.approx((0.2 - half, 0.2 + half), abs=1e-4)
+    assert (found.before[0], found.after[0], found.change[0]) == pytest.approx((0.625, 0.7, 0.075))
+    half = 1.96 * np.std(after.astype(float) - before) / np.sqrt(400)  # the accuracies alone would give .065
+    assert half == pytest.approx(0.046, abs=1e-3)
+    assert found.change[1:] == pytest.approx((0.075 - half, 0.075 + half), abs=0.004)
     assert np.isnan(accuracy_change(before[:0], after[:0]).before).all()
+
+
+def test_no_change_in_few_images_leaves_room_for_one_and_ends_stay_within_bounds() -> None:
+    right = np.ones(20, dtype=bool)
+    same = accuracy_change(right, right).change
+    assert same[0] == 0
+    assert -0.1 < same[1] < -0.005
+    assert 0.005 < same[2] < 0.1
+    lost = accuracy_change(right, ~right).change
+    assert lost[0] == -1
+    assert -1 <= lost[1] < lost[2] < -0.8
 
 
 def test_the_worst_group_may_be_another_one_afterwards() -> None:
@@ -41,3 +53,6 @@ def test_the_worst_group_may_be_another_one_afterwards() -> None:
     )  # the groups are far apart, so each worst group is almost always the same one
     assert found.change[2] - found.change[1] == pytest.approx(2 * 1.96 * error, rel=0.08)
     assert found == worst_group_change(before, after, groups)
+    none = worst_group_change(~before[:0], after[:0], [np.zeros(0, dtype=bool)])
+    assert none.images == 0
+    assert np.isnan(none.change).all()

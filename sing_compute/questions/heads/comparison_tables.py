@@ -15,6 +15,8 @@ _SHOWN = 24
 """Rows of groups or classes that are printed; the CSV file has all."""
 _MOVED = 10
 """Vectors and new directions that are printed."""
+_LEAST = 0.01
+"""Share of its head's squared change from which a new direction is printed."""
 _SAME = 1e-4
 """Factors nearer to 1 count as 1."""
 
@@ -41,9 +43,7 @@ def effect_text(effect: Effect) -> str:
         rows += [_printed(row, compared=compared) for row in chosen]
         if hidden > 0:
             rows.append([f"{hidden:,} more in --csv", *[""] * (len(header) - 1)])
-    notes = [
-        "Accuracy with 95 % intervals: Wilson's, of a change that of paired images, of the worst group by bootstrap."
-    ]
+    notes = ["95 % intervals: Wilson's of an accuracy; of a change and of the worst group by draws of paired outcomes."]
     if compared:
         draws = max(len(row.random) for row in effect.rows)
         notes.append(
@@ -110,16 +110,17 @@ def comparison_text(found: TowerComparison) -> str:
                 [name, f"{value:.3g}", f"{round(factor, 4) + 0.0:.4f}", number(angle, ".1f") + "°" * (angle == angle)]
             )
         lines += ["", f"{len(moved):,} vectors have another factor; those that change most:", *align(table)]
-    if found.new:
+    shown = [new for new in found.new if new.share >= _LEAST][:_MOVED]
+    if shown:
         lines += ["", "New directions, which no reweighting of the old vectors explains, the largest first:"]
-        for new in found.new[:_MOVED]:
-            lines.append(
-                f"  {new.layer}/{new.head}  singular value {new.value:.3g}, {new.share:.1%} of the change of its head"
-            )
-            for sign, words, cosine in zip("+-", new.words, new.cosine, strict=True):
-                lines.append(f"    {sign} {words} (cosine {cosine:.2f})")
-        if len(found.new) > _MOVED:
-            lines.append(f"  {len(found.new) - _MOVED:,} more in --csv")
+    for new in shown:
+        lines.append(
+            f"  {new.layer}/{new.head}  singular value {new.value:.3g}, {new.share:.1%} of the change of its head"
+        )
+        for sign, words, cosine in zip("+-", new.words, new.cosine, strict=True):
+            lines.append(f"    {sign} {words} (cosine {cosine:.2f})")
+    if len(found.new) > len(shown):
+        lines += ["", f"{len(found.new) - len(shown):,} smaller new directions are in --csv"]
     if found.others:
         count = len(found.others)
         lines += [
