@@ -86,6 +86,13 @@ def test_a_planted_direction_is_new_and_has_its_words(folder: Path, command: Com
     assert float(new[0]["singular_value"]) == pytest.approx(float((folded.read[head] @ read).norm()), rel=0.1)
 
 
+def test_a_clip_compared_with_itself_has_no_change(folder: Path, command: Command) -> None:
+    ended = command("heads", "compare", CLIP, CLIP, "--layers", "1")
+    assert ended.code == 0, ended.err
+    assert ended.out.splitlines()[1].split() == ["layer", "1", "0.00%", "-", "0.00%", "0", "of", "128"]
+    assert ended.out.splitlines()[3:] == ["What the heads write is the same in both."]
+
+
 def test_a_turned_vector_has_the_angle_it_was_turned_by() -> None:
     tower = read_tower(OpenClipSpace(CLIP).visual)
     layer = tower.layers[2]

@@ -28,6 +28,10 @@ def inputs(place: Path) -> None:
     changed_clip(Path("nan"), weight, lambda values: values.__setitem__((300, 3), np.nan))
     Path("half.tsv").write_text("star\tan image of a star\nbroken line\n")
     Path("sides.csv").write_text("path,side\nstar/none.png,left\n")
+    Path("sides.txt").write_text("star/none.png left\n")
+    for name in ("star", "heart"):
+        Path("two", name).mkdir(parents=True)
+        shutil.copy(next((place / "images" / name).iterdir()), Path("two", name))
     state = load_file(SOURCE)
     Path("deep").mkdir()
     config = json.loads((DEMO / "clip" / "open_clip_config.json").read_text())
@@ -110,6 +114,11 @@ REFUSALS: dict[str, tuple[tuple[str, ...], str]] = {
     "template": ((*EFFECT, "--template", "a star"), "--template 'a star': write {} where the name of a class goes"),
     "prompts": ((*EFFECT, "--prompts", "half.tsv"), "--prompts half.tsv, line 2: write CLASS, a tab and a text"),
     "groups": ((*EFFECT, "--groups", "sides.csv:side"), "--groups sides.csv:side: 60 of 60 images have no label"),
+    "lines of groups": ((*EFFECT, "--groups", "sides.txt"), "--groups sides.txt: 60 of 60 images have no label"),
+    "nan measured": (
+        ("effect", "local-dir:nan", CLIP, "--images", "two", "--draws", "0", "--device", "cpu"),
+        "local-dir:nan gives embeddings that are not finite: a weight is NaN or infinite",
+    ),
     "column": (
         (*EFFECT, "--groups", "sides.csv:up"),
         "--groups sides.csv:up: the first line must name the columns path and up, found path,side",

@@ -121,6 +121,8 @@ def comparison_text(found: TowerComparison) -> str:
             lines.append(f"    {sign} {words} (cosine {cosine:.2f})")
     if len(found.new) > len(shown):
         lines += ["", f"{len(found.new) - len(shown):,} smaller new directions are in --csv"]
+    if not any(layer.heads.change.any() for layer in found.layers):
+        lines += ["", "What the heads write is the same in both."]
     if found.others:
         count = len(found.others)
         lines += [

@@ -11,7 +11,7 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor, nn
 
 from sing_compute.concepts.open_clip_space import OpenClipSpace
-from sing_compute.errors import ImagesError
+from sing_compute.errors import ConceptsError, ImagesError
 from sing_compute.images.decoding import decode_batches
 from sing_compute.images.listing import ImageList
 from sing_compute.pipeline.devices import default_workers
@@ -69,8 +69,12 @@ def predict(
 
     Raises:
         ImagesError: No image can be read.
+        ConceptsError: An embedding is not finite: a weight is not.
     """
-    vectors = [[space.texts(answers, device=device).to(device) for answers in texts] for space in (before, after)]
+    vectors = [
+        [_known(space, space.texts(answers, device=device)).to(device) for answers in texts]
+        for space in (before, after)
+    ]
     patches = [{name: tensor.to(device) for name, tensor in patch.items()} for patch in variants]
     batches = [range(start, min(start + _BATCH, len(images))) for start in range(0, len(images), _BATCH)]
     workers = default_workers(device) if len(images) > 4 * _BATCH else 0
@@ -86,7 +90,8 @@ def predict(
                 continue
             rows += batch.rows
             first, second = (tensor.to(device) for tensor in batch.tensors)
-            answers = [_nearest(before.images(first), vectors[0]), _nearest(after.images(second), vectors[1])]
+            own, others = _known(before, before.images(first)), _known(after, after.images(second))
+            answers = [_nearest(own, vectors[0]), _nearest(others, vectors[1])]
             for patch in patches:
                 with _wearing(before.visual, patch):
                     answers.append(_nearest(before.images(first), vectors[0]))
@@ -96,6 +101,14 @@ def predict(
     if not rows:
         raise ImagesError("--images: no image could be read")
     return Predictions(np.array(rows), torch.cat(found, 2).numpy())
+
+
+def _known(space: OpenClipSpace, vectors: Tensor) -> Tensor:
+    if not vectors.isfinite().all():
+        raise ConceptsError(
+            f"{space.provenance['tag']} gives embeddings that are not finite: a weight is NaN or infinite"
+        )
+    return vectors
 
 
 def _nearest(vectors: Float[Tensor, "image clip"], questions: Sequence[Tensor]) -> Int64[Tensor, "question image"]:
