@@ -20,6 +20,7 @@ class CommandByFirstWord(click.Group):
         """Return the context of the command behind this one that the first word names, else that of its own command."""
         if args and args[0] in self.commands:
             return super().make_context(info_name, args, parent, **extra)
+        self.own.epilog = f"Commands behind it, each with --help: heads {', heads '.join(sorted(self.commands))}."
         return self.own.make_context(info_name, args, parent, **extra)
 
 

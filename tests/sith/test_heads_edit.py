@@ -146,3 +146,10 @@ def test_judgements_and_a_task_give_the_papers_factors(folder: Path, command: Co
     for _, head, vector, factor in note_of(folder / "task")["changed"]:
         found[head, vector] = factor
     np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_help_names_the_commands_behind_heads(command: Command) -> None:
+    words = command("heads", "--help").out.split()
+    for name in ("compare", "edit", "effect"):
+        assert name in [word.strip(",.") for word in words]
+        assert command("heads", name, "--help").code == 0
