@@ -37,8 +37,8 @@ def test_an_edit_gives_back_every_factor_and_nothing_new(edited: Path, folder: P
         assert (row["angle"] == "") == (wanted.get(place) == 0)
         assert float(row["angle"] or 0) < 1e-3
         assert row["kind"] == "vector"
-        if row["share"]:
-            assert float(row["share"]) == pytest.approx(1.0, abs=1e-9)
+        if row["head_reweighted"]:
+            assert float(row["head_reweighted"]) == pytest.approx(1.0, abs=1e-9)
     lines = ended.out.splitlines()
     assert [line.split()[3] for line in lines[1:5]] == ["-", "1.000", "1.000", "1.000"]
     assert [line.split()[4] for line in lines[1:5]] == ["0.00%"] * 4

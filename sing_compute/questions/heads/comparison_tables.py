@@ -7,7 +7,7 @@ import numpy as np
 
 from sing_compute.pipeline.closing_table import align
 from sing_compute.questions.answer_tables import Cells, number, write_csv
-from sing_compute.questions.heads.comparing import TowerComparison
+from sing_compute.questions.heads.comparing import LayerChange, TowerComparison
 from sing_compute.questions.heads.effect import COLUMN, GROUP, OVERALL, WORST, Effect, EffectRow
 from sing_compute.store.text import clean
 
@@ -98,7 +98,8 @@ def comparison_text(found: TowerComparison) -> str:
     lines = align(rows)
     moved = [
         (abs(factor - 1) * value, place, value, factor, angle)
-        for place, value, factor, angle in _vectors(found)
+        for layer in found.layers
+        for place, value, factor, angle in _vectors(layer)
         if abs(factor - 1) > _SAME
     ]
     if moved:
@@ -149,28 +150,25 @@ def write_comparison(path: Path, found: TowerComparison) -> int:
 
     def rows() -> Iterator[Cells]:
         for layer in found.layers:
-            heads = layer.heads
-            shares = heads.reweighted.tolist()
-            changes = (heads.change / heads.size).tolist()
-            for place, value, factor, angle in _vectors(found):
-                if place[0] == layer.number:
-                    yield "vector", *place, value, factor, angle, changes[place[1]], shares[place[1]], "", ""
+            shares = layer.heads.reweighted.tolist()
+            changes = (layer.heads.change / layer.heads.size).tolist()
+            for place, *figures in _vectors(layer):
+                yield "vector", *place, *figures, changes[place[1]], shares[place[1]], np.nan, "", ""
         for new in found.new:
-            place = (new.layer, new.head, new.number)
-            yield "new", *place, new.value, np.nan, np.nan, np.nan, new.share, *new.words
+            nothing = [np.nan] * 4
+            yield "new", new.layer, new.head, new.number, new.value, *nothing, new.share, *new.words
 
-    header = ("kind", "layer", "head", "number", "singular_value", "factor", "angle", "head_change", "share")
-    return write_csv(path, (*header, "positive", "negative"), rows())
+    header = ("kind", "layer", "head", "number", "singular_value", "factor", "angle", "head_change", "head_reweighted")
+    return write_csv(path, (*header, "share", "positive", "negative"), rows())
 
 
-def _vectors(found: TowerComparison) -> Iterator[tuple[tuple[int, int, int], float, float, float]]:
+def _vectors(layer: LayerChange) -> Iterator[tuple[tuple[int, int, int], float, float, float]]:
     """Give the place, singular value, factor and angle of each vector of A that is above rounding."""
-    for layer in found.layers:
-        heads = layer.heads
-        for head, vector in (~heads.factor.isnan()).nonzero().tolist():
-            values = (heads.vectors.values, heads.factor, heads.angle)
-            value, factor, angle = (float(each[head, vector]) for each in values)
-            yield (layer.number, head, vector), value, factor, angle
+    heads = layer.heads
+    known = ~heads.factor.isnan()
+    columns = [each[known].tolist() for each in (heads.vectors.values, heads.factor, heads.angle)]
+    for (head, vector), value, factor, angle in zip(known.nonzero().tolist(), *columns, strict=True):
+        yield (layer.number, head, vector), value, factor, angle
 
 
 def _printed(row: EffectRow, *, compared: bool) -> list[str]:
