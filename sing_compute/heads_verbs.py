@@ -27,6 +27,8 @@ class CommandByFirstWord(click.Group):
 heads = CommandByFirstWord(
     "heads", short_help="Say in words what the attention heads of a CLIP image tower write (SITH); no image is needed."
 )
+for _verb in EDITING:
+    heads.add_command(_verb)
 
 
 @click.command()
@@ -86,5 +88,3 @@ def name(file: Path | None, output: Path | None, sizes: str, **options: Any) -> 
 
 
 heads.own = name
-for _verb in EDITING:
-    heads.add_command(_verb)
