@@ -127,7 +127,14 @@ def read_sizes(text: str) -> list[int]:
 
 
 def dictionary_of(
-    pool: ConceptPool, sizes: Sequence[int], size: int, progress: Progress, *, what: str, folder: Path
+    pool: ConceptPool,
+    sizes: Sequence[int],
+    size: int,
+    progress: Progress,
+    *,
+    what: str,
+    folder: Path | None = None,
+    option: str = "--sizes",
 ) -> Dictionary:
     """Return the centred concepts, and refuse more picks than there are different ones.
 
@@ -137,7 +144,8 @@ def dictionary_of(
         size: Dimension of the space that is named.
         progress: Is given a line about concepts of the same direction.
         what: Noun for that space in messages.
-        folder: Folder for a large vocabulary, which is mapped from a file.
+        folder: Folder for a large vocabulary, which is mapped from a file; None keeps it in memory.
+        option: Option that gave the sizes, for messages.
 
     Raises:
         ConceptsError: An embedding is not finite or of another size, or there are too few concepts.
@@ -148,7 +156,7 @@ def dictionary_of(
     if not (lengths.isfinite() & (lengths > 0)).all():
         raise ConceptsError(f"{pool.source}: an embedding is zero or not finite")
     if sizes[-1] > len(pool.names):
-        raise ConceptsError(f"--sizes {sizes[-1]}: {pool.source} has only {len(pool.names):,} concepts")
+        raise ConceptsError(f"{option} {sizes[-1]}: {pool.source} has only {len(pool.names):,} concepts")
     dictionary = _centred(pool.embeddings, folder)
     same = int((~dictionary.usable).sum())
     if len(pool.names) < 2 or not all(part.isfinite().all() for part in torch.split(dictionary.atoms, _PART)):
@@ -157,14 +165,14 @@ def dictionary_of(
         progress.say(f"{same:,} concepts have the direction of an earlier one for this CLIP, and are not picked")
     if sizes[-1] > len(pool.names) - same:
         raise ConceptsError(
-            f"--sizes {sizes[-1]}: {pool.source} has only {len(pool.names) - same:,} different concepts"
+            f"{option} {sizes[-1]}: {pool.source} has only {len(pool.names) - same:,} different concepts"
         )
     return dictionary
 
 
-def _centred(embeddings: Tensor, folder: Path) -> Dictionary:
+def _centred(embeddings: Tensor, folder: Path | None) -> Dictionary:
     """Return centred concepts; those of a large vocabulary are mapped from a file, which goes when the process ends."""
-    if embeddings.numel() < _MAPPED:
+    if folder is None or embeddings.numel() < _MAPPED:
         return Dictionary.of_texts(embeddings)
     file = folder / "concepts.tmp"
     try:

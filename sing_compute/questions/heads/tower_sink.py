@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from sing_compute import __version__
 from sing_compute.concepts.open_clip_space import OpenClipSpace
+from sing_compute.questions.answer_tables import number
 from sing_compute.questions.heads.concept_pool import ConceptPool
 from sing_compute.questions.heads.image_mean import ImageMean
 from sing_compute.sith.heads import FIGURES, NamedLayer
@@ -27,6 +28,7 @@ from sing_compute.store.write import Attribute, Writer
 _POLES = ("positive", "negative")
 
 
+@np.errstate(invalid="ignore")  # means over a layer whose heads all have no weights
 def put_tower(
     writer: Writer,
     name: str,
@@ -135,10 +137,10 @@ def heads_text(store: Store, tower: str) -> str:
     ]
     for row, layer in enumerate(store.items("layer", _place(tower))):
         cells = "  ".join(
-            " ".join(f"{figures[figure][row, column]:>{width}.3f}" for figure in FIGURES[:3])
+            " ".join(f"{number(figures[figure][row, column], '.3f'):>{width}}" for figure in FIGURES[:3])
             for column in range(len(methods))
         )
-        lines.append(f"{clean(str(layer)):8} {ceiling[row]:>{width}.3f}  {cells}")
+        lines.append(f"{clean(str(layer)):8} {number(ceiling[row], '.3f'):>{width}}  {cells}")
     summary = store.scalars(f"{base}summary")
     picks = store.array(f"{base}vectors/pick")[..., :size]
     unused = (store.array(f"{base}vectors/coefficient")[..., 0, :size] == 0).sum()
