@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from sing_compute.errors import SingError
+from sing_compute.heads_edit_verbs import EDITING
 
 
 class CommandByFirstWord(click.Group):
@@ -19,12 +20,15 @@ class CommandByFirstWord(click.Group):
         """Return the context of the command behind this one that the first word names, else that of its own command."""
         if args and args[0] in self.commands:
             return super().make_context(info_name, args, parent, **extra)
+        self.own.epilog = f"Commands behind it, each with --help: heads {', heads '.join(sorted(self.commands))}."
         return self.own.make_context(info_name, args, parent, **extra)
 
 
 heads = CommandByFirstWord(
     "heads", short_help="Say in words what the attention heads of a CLIP image tower write (SITH); no image is needed."
 )
+for _verb in EDITING:
+    heads.add_command(_verb)
 
 
 @click.command()

@@ -1,4 +1,4 @@
-"""Define the commands on finished results files: verify, concepts, image, steer, merge and compare, and list all verbs."""
+"""Define the commands on results files: verify, concepts, image, steer, words, merge and compare, and list all verbs."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -188,6 +188,51 @@ def compare(left: Path, right: Path) -> None:
     click.echo("\n".join(lines))
 
 
+@click.command()
+@FILE
+@click.option("--model", metavar="NAME", help="One model of the file.  [default: all]")
+@click.option(
+    "--class-directions",
+    type=click.IntRange(1, 100),
+    default=3,
+    show_default=True,
+    help="Null directions of each class.",
+)
+@click.option("--modes", type=click.IntRange(1, 1000), default=8, show_default=True, help="Null directions of a model.")
+@click.option("--sizes", default="5", show_default=True, metavar="K,...", help="Numbers of concepts of a name.")
+@click.option("--words", type=click.Path(path_type=Path), metavar="LIST", help="Concepts: a text file, one a line.")
+@click.option(
+    "--vocabulary",
+    "vocabularies",
+    multiple=True,
+    metavar="FILE",
+    help="Concepts as --concepts of a run names them. Repeatable.  [default: those of FILE, without a CLIP]",
+)
+@CLIP
+def words(file: Path, sizes: str, **options: Any) -> None:
+    """Say in words what the null space of each classifier can hold, and what it holds of the images of each class.
+
+    \b
+    sing-compute words results.h5
+    sing-tui results.h5 --table null_directions --class shark
+    """  # noqa: D301
+    import shlex
+    import sys
+
+    from sing_compute.process.progress import Progress
+    from sing_compute.questions.heads.concept_pool import read_sizes
+    from sing_compute.questions.null_words.naming import NullWordsQuestion, name_null_directions
+    from sing_compute.questions.null_words.sink import null_words_text
+    from sing_compute.store import Store
+
+    command = shlex.join(["sing-compute", *sys.argv[1:]])
+    question = NullWordsQuestion(sizes=read_sizes(sizes), command=command, **options)
+    models = name_null_directions(file, question, Progress())
+    with Store(file) as store:
+        click.echo("\n\n".join(null_words_text(store, name) for name in models))
+    click.echo(f"\nIn {file}. Explore it: {shlex.join(['sing-tui', str(file)])}, and press I on a model or a class")
+
+
 def _steer_class(store: "Store", source: str, target: str, **options: Any) -> None:
     from sing_compute.process.progress import Progress
     from sing_compute.questions.answer_tables import steering_table, write_steered
@@ -228,5 +273,5 @@ def _steer_matrix(store: "Store", model: str | None, path: Path, angle: float) -
     click.echo(f"{rows:,} pairs of classes of {clean(stored.name)} in {path}; unreachable: {unreachable:,} steps")
 
 
-VERBS = (verify, concepts, image, steer, heads, merge, compare)
+VERBS = (verify, concepts, image, steer, words, heads, merge, compare)
 """Commands that cli.py adds to `sing-compute`."""

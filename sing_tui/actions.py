@@ -8,7 +8,7 @@ from textual.binding import Binding
 from sing_compute.store.place import Place
 from sing_tui.session import Session
 from sing_tui.session.catalog import Catalog, free_options, plural, siblings
-from sing_tui.session.moves import Which, along_axis, second_table, stepped_axis
+from sing_tui.session.moves import Which, along_axis, second_table, stepped_axis, third_table
 from sing_tui.session.state import is_figures
 
 ChartTitles = Mapping[str, str]
@@ -39,6 +39,7 @@ BINDINGS: list[Binding] = [
     _key("e", "show('export')", "export", "take away", show=True),
     _key("i", "step('second')", "the second table about the row", "go", show=True, name="second-table"),
     _key("i,c", "step('first')", "the first table about the same items", "go", show=True, display="i", name="first-table"),
+    _key("I", "step('third')", "the third table about the row", "go", name="third-table"),
     _key("P", "show('photograph')", "photograph", _WITH_PHOTOGRAPHS, show=True),
     _key("d", "step('details')", "details", "look", show=True),
     _key("p", "step('chart', '')", "chart of the row", _WITH_PHOTOGRAPHS, show=True, name="chart"),
@@ -172,6 +173,9 @@ def text_of(binding: Binding, place: Place, catalog: Catalog, titles: ChartTitle
     match _parts(binding.action):
         case ["step", "second" | "first" as name]:
             return _second(catalog, place, first=name == "first")
+        case ["step", "third"]:
+            third = third_table(catalog, place)
+            return None if third is None else catalog.words(third.name.replace("_", " "))
         case ["step", "along"]:
             return _along(catalog, place)
         case ["step", "neighbour", "last" | "first" as which, by]:
@@ -180,7 +184,7 @@ def text_of(binding: Binding, place: Place, catalog: Catalog, titles: ChartTitle
             return _next_row(catalog, place, int(by))
         case ["step", "subset"]:
             axes = free_options(catalog, catalog.table(place.table))
-            return f"next {axes[0]}" if axes else None
+            return f"next {axes[0].replace('_', ' ')}" if axes else None
         case ["step", "chart", number] if number.isdecimal():
             charts = catalog.table(place.table).charts
             if int(number) > len(charts):
@@ -221,7 +225,7 @@ def _second(catalog: Catalog, place: Place, *, first: bool) -> str | None:
     below = [table for table in catalog.tables() if spec.name in table.opens]
     replaces = target.name in {table.name for table in siblings(catalog, spec)}
     is_first = replaces and any(table.opens[0] == target.name for table in below)
-    return catalog.words(target.name) if is_first == first else None
+    return catalog.words(target.name.replace("_", " ")) if is_first == first else None
 
 
 def _along(catalog: Catalog, place: Place) -> str | None:

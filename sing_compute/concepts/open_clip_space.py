@@ -110,6 +110,17 @@ class OpenClipSpace:
         return self
 
     @property
+    def network(self) -> nn.Module:
+        """The whole network."""
+        network: nn.Module = self._model
+        return network
+
+    @property
+    def tokenizer(self) -> Callable[[list[str]], Tensor]:
+        """Its tokenizer, as open_clip made it."""
+        return self._tokenizer
+
+    @property
     def visual(self) -> nn.Module:
         """The image tower."""
         visual: nn.Module = self._model.visual

@@ -1,12 +1,14 @@
 """Prepare the demo's run on drawings that no network was trained on, and compare what it finds with what was planted."""
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 from typing import Any
 
+from sing_compute.atomic_write import write_text
 from sing_compute.datafiles import data_path
-from sing_compute.demo.scenes import draw, drawing_seed, held_out_scenes
+from sing_compute.demo.scenes import ATTRIBUTES, draw, drawing_seed, held_out_scenes
 from sing_compute.errors import SingError
 from sing_compute.store import Store, concept_table
 
@@ -17,6 +19,8 @@ OUTPUT = "demo.h5"
 
 def prepare(output: Path) -> dict[str, Any]:
     """Draw the held-out scenes into `<output>-images/`, one folder per shape, and return the options of the run.
+
+    The attributes of each drawing are written into `<output>-attributes.csv`, for `heads effect`.
 
     Args:
         output: The results file.
@@ -39,6 +43,12 @@ def prepare(output: Path) -> dict[str, Any]:
                 draw(scene, seed=drawing_seed(number)).save(unfinished / key)
             unfinished.rename(folder)
         found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+        lines = [",".join(("path", *ATTRIBUTES))]
+        lines += [
+            ",".join((key, *(getattr(s, name) for name in ATTRIBUTES))) for key, s in zip(keys, scenes, strict=True)
+        ]
+        if found == set(keys):
+            write_text(output.with_name(f"{output.stem}-attributes.csv"), "\n".join([*lines, ""]))
     except OSError as error:
         raise SingError(f"cannot write the demo's drawings to {folder}: {error.strerror}; choose another -o") from error
     if found != set(keys):
@@ -77,6 +87,7 @@ def closing_lines(store: Store, explorer: str) -> str:
             "",
             f"Planted: in '{model}', the null space of the head carries whether a {class_name} is {value}; no logit sees it",
             f"Found:   {found}",
+            f"Words:   sing-compute words {shlex.quote(str(store.path))} says what that null space holds",
             f"Next:    {explorer} --model {model} --class {class_name}",
         ]
     )

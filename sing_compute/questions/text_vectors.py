@@ -93,7 +93,7 @@ def _stored(store: Store, keys: Sequence[str], path: Path, tag: str) -> Tensor:
 def clip_place(store: Store, tag: str) -> str:
     """Return the name by which the CLIP of a file can be loaded here.
 
-    Folders and files are searched where a run of the file had them.
+    Folders and files are searched where a run of the file, or the naming of one of its towers, had them.
 
     Args:
         store: The file.
@@ -107,7 +107,8 @@ def clip_place(store: Store, tag: str) -> str:
     architecture, _, pretrained = tag.partition("/")
     if tag.startswith("hf-hub:") or open_clip.get_pretrained_cfg(architecture, pretrained):
         return tag
-    names = [name for model in store.models for name in _arguments(store, model)]
+    groups = [f"models/{model}" for model in store.models] + [f"towers/{tower}" for tower in store.members("tower")]
+    names = [name for group in groups for name in _arguments(store, group)]
     if "--demo" in names:
         names.append(f"local-dir:{data_path('demo/clip')}")
     found = next((name for name in names if _tag(name) == tag and _exists(name)), None)
@@ -119,10 +120,10 @@ def clip_place(store: Store, tag: str) -> str:
     return found
 
 
-def _arguments(store: Store, model: str) -> list[str]:
-    """Return the arguments of the command that measured a model; of `--clip=NAME` the name."""
+def _arguments(store: Store, group: str) -> list[str]:
+    """Return the arguments of the command that wrote a group, such as a model; of `--clip=NAME` the name."""
     try:
-        arguments = shlex.split(clean(str(store.attributes(f"models/{model}").get("command", ""))))
+        arguments = shlex.split(clean(str(store.attributes(group).get("command", ""))))
     except ValueError:
         return []
     return [argument.removeprefix("--clip=") for argument in arguments]

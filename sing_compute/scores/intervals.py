@@ -12,7 +12,7 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Float, Int, Num
 from numpy.typing import NDArray
-from scipy.special import stdtrit
+from scipy.special import ndtri, stdtrit
 
 from sing_compute.scores.statistics import Columns, Floats, Mask, median, sorted_finite
 
@@ -26,6 +26,7 @@ FEWEST_FOR_MEAN = 3
 MEDIAN_METHOD = "interpolated order statistics"
 RATIO_METHOD = "square-and-add of order statistics, in logarithms"
 MEAN_METHOD = "t"
+PROPORTION_METHOD = "Wilson"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,24 @@ def mean_intervals(
     enough = np.where(count >= FEWEST_FOR_MEAN, count, np.nan)
     half = t_quantile(enough - 1) / np.sqrt(enough) * spread
     return Intervals(mean - half, mean + half, MEAN_METHOD)
+
+
+def proportion_intervals(hits: Int[np.ndarray, "*shape"], count: Int[np.ndarray, "*shape"]) -> Intervals:
+    """Compute intervals of proportions (Wilson 1927), such as accuracies.
+
+    Args:
+        hits: Number of successes.
+        count: Number of trials; NaN results where it is 0.
+
+    Returns:
+        Intervals from 0 to 1.
+    """
+    trials = np.where(count > 0, count, np.nan)
+    z = float(ndtri((1 + LEVEL) / 2))
+    share = hits / trials
+    middle = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
+    half = z / (1 + z**2 / trials) * np.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
+    return Intervals(np.maximum(middle - half, 0.0), np.minimum(middle + half, 1.0), PROPORTION_METHOD)
 
 
 def median_interval(values: Float[np.ndarray, " image"]) -> tuple[float, float]:

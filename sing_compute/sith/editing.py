@@ -16,7 +16,8 @@ def scale_vectors(visual: nn.Module, factors: Mapping[int, Float64[Tensor, "head
     """Multiply singular values of a tower's heads by factors, in place.
 
     Only the output weights and biases of the attention change: W_O' = W_O + W_O V^T diag(factor - 1) V, and the constant that the
-    layer adds stays (arXiv 2603.24653, section 5). A factor of 1 changes no bit.
+    layer adds stays (arXiv 2603.24653, section 5). A factor of 1 changes no bit. A head whose factors are all 0 gets output
+    weights of exactly 0: what it wrote equally into all channels goes, too, which every later norm removes anyway.
 
     Args:
         visual: `visual` of a CLIP of open_clip.
@@ -34,6 +35,9 @@ def scale_vectors(visual: nn.Module, factors: Mapping[int, Float64[Tensor, "head
             raise TowerError(f"layer {number}: factors {tuple(wanted.shape)}, wanted {tuple(layer.read_bias.shape)}")
         vectors = decompose(layer)
         change = (layers[number].write @ vectors.right.mT * (wanted - 1)[:, None]) @ vectors.right
+        counted = torch.arange(wanted.shape[1]) < vectors.ranks[:, None]
+        silenced = ((wanted == 0) | ~counted).all(1) & (wanted == 0).any(1)
+        change[silenced] = -layers[number].write[silenced]
         block: Any = blocks[number]
         out = block.attn.out_proj if is_native(block) else block.attn.proj
         scale = layers[number].layer_scale
@@ -42,6 +46,8 @@ def scale_vectors(visual: nn.Module, factors: Mapping[int, Float64[Tensor, "head
         change = change / torch.where(scale == 0, 1.0, scale)
         with torch.no_grad():
             _add(out.weight, change.permute(2, 0, 1).reshape(out.weight.shape))
+            silent = silenced.repeat_interleave(wanted.shape[1])
+            out.weight[:, silent.to(out.weight.device)] = 0.0  # the layer scale may leave rounding
             constant = (layer.read_bias[:, None] @ change)[:, 0].sum(0)
             if out.bias is None and constant.any():
                 raise TowerError(f"layer {number}: its output has no bias, which would keep the constant of the values")

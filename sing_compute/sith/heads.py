@@ -18,7 +18,10 @@ FIGURES = ("cosine", "fidelity", "coherence", "unused")
 
 @dataclass(frozen=True, slots=True)
 class NamedLayer:
-    """The singular vectors of one layer in words. Vectors that are noise have picks of -1 and NaN in the place of figures."""
+    """The singular vectors of one layer in words. Vectors that are noise have picks of -1 and NaN in the place of figures.
+
+    A head whose weights are all 0, as after an edit, has rank 0 and no names.
+    """
 
     value: Float64[Tensor, "head vector"]
     rank: Int64[Tensor, " head"]

@@ -5,11 +5,13 @@ The built-in analyses are in `definitions/`; `register` adds one from outside (d
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from sing_compute.store.definition import MUST, NUMBER_FORMATS, Analysis, Axis, Field, TableSpec
 from sing_compute.store.definitions.images_and_classifiers import CLASSIFIERS, IMAGES
+from sing_compute.store.definitions.null_words import NULL_WORDS
 from sing_compute.store.definitions.sing import SING
 from sing_compute.store.definitions.sith import SITH
 from sing_compute.store.place import Key
@@ -53,6 +55,9 @@ def register(analysis: Analysis) -> None:
     _fields.update(fields)
     _axes.update(axes)
     _tables.update(tables)
+    for spec in analysis.tables:
+        for name in spec.opened_by:
+            _tables[name] = replace(_tables[name], opens=(*_tables[name].opens, spec.name))
 
 
 def unregister(name: str) -> None:
@@ -64,6 +69,9 @@ def unregister(name: str) -> None:
         del _axes[axis.name]
     for table in analysis.tables:
         del _tables[table.name]
+        for name in (name for name in table.opened_by if name in _tables):
+            opens = tuple(other for other in _tables[name].opens if other != table.name)
+            _tables[name] = replace(_tables[name], opens=opens)
 
 
 @contextmanager
@@ -119,8 +127,8 @@ def analysis_of(table_name: str) -> Analysis:
     Raises:
         StoreError: No analysis declares it.
     """
-    wanted = table(table_name)
-    return next(analysis for analysis in _known.values() if wanted in analysis.tables)
+    wanted = table(table_name).name
+    return next(a for a in _known.values() if any(spec.name == wanted for spec in a.tables))
 
 
 def table_of_rows(axis_name: str) -> TableSpec | None:
@@ -247,7 +255,7 @@ def _check(
     wanted += [(a.field, a.name, fields) for a in analysis.axes if a.field]  # type: ignore[misc]
     for spec in analysis.tables:
         wanted += [(name, spec.name, axes) for name in (spec.rows, *spec.within, *spec.options)]
-        wanted += [(name, spec.name, tables) for name in spec.opens]  # type: ignore[misc]
+        wanted += [(name, spec.name, tables) for name in (*spec.opens, *spec.opened_by)]  # type: ignore[misc]
         for column in spec.columns:
             wanted += [(path, column.name, fields) for path in sources(column)]  # type: ignore[misc]
             if column.format not in NUMBER_FORMATS:
@@ -263,5 +271,5 @@ def _check(
             raise ValueError(f"{analysis.name}: {where} refers to {name!r}, which no analysis declares")
 
 
-for _analysis in (IMAGES, CLASSIFIERS, SING, SITH):
+for _analysis in (IMAGES, CLASSIFIERS, SING, SITH, NULL_WORDS):
     register(_analysis)

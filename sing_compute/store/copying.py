@@ -30,18 +30,38 @@ def dependent_paths(store: Store, changed: str, *, handled: Collection[str] = ()
         handled: Names of analyses that the caller computes again.
 
     Returns:
-        Paths of the datasets of every other analysis that needs the changed data.
+        Paths of the datasets of every other analysis that needs the changed data, and of the groups that would be empty
+        without them: their attributes describe what is gone.
     """
     paths = []
     for analysis in catalogue.analyses():
         if changed in analysis.needs and analysis.name not in handled and is_present(store, analysis):
             paths += _stored_paths(store, analysis)
-    return paths
+    return [*paths, *_emptied(store, frozenset(paths))]
+
+
+def _emptied(store: Store, paths: frozenset[str]) -> list[str]:
+    """Return the groups that contain nothing but datasets of these paths, the outermost ones."""
+
+    def is_empty(group: str) -> bool:
+        names = [f"{group}/{name}" for name in store.names(group)]
+        return all(name in paths or (isinstance(store.file[name], h5py.Group) and is_empty(name)) for name in names)
+
+    found = set()
+    for path in paths:
+        group = path.rpartition("/")[0]
+        while group and group not in found:
+            store.check_tree(group)  # a link in it would lead elsewhere
+            if not is_empty(group):
+                break
+            found.add(group)
+            group = group.rpartition("/")[0]
+    return sorted(group for group in found if group.rpartition("/")[0] not in found)
 
 
 def dependents(paths: Collection[str]) -> str:
     """List the titles of the analyses that datasets belong to, for a message."""
-    wanted = {catalogue.template_of(path)[0] for path in paths}
+    wanted = {catalogue.template_of(path)[0] for path in paths}  # groups are no fields
     titles = [analysis.title for analysis in catalogue.analyses() if wanted & {field.path for field in analysis.fields}]
     return ", ".join(titles)
 

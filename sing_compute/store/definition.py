@@ -188,7 +188,9 @@ class TableSpec:
     options: tuple[str, ...] = ()
     """Axes of which a place may name an item. Without one the table has all images (axis `class`), or the first subset."""
     opens: tuple[str, ...] = ()
-    """Tables that can be opened at a row: the first by Enter, the second by `i`."""
+    """Tables that can be opened at a row: the first by Enter, the second by `i`, the third by `I`."""
+    opened_by: tuple[str, ...] = ()
+    """Tables of analyses declared earlier that open this one behind their own `opens`; `opens` of theirs need not name it."""
     sort: str = ""
     """Column by which the table is sorted at first, descending; `+name` for ascending, empty for the order of the file."""
     measure: str = ""

@@ -77,7 +77,11 @@ def _check_items(store: Store, spec: TableSpec, place: Place) -> None:
     for axis, item in place.keys:
         if catalogue.axis(axis).group:
             store.find(axis, str(item))
-        elif isinstance(item, int):
+    own = catalogue.axis(spec.rows)
+    if spec.absent and own.owners and located(own.field, place) not in store:
+        raise store_error(f"{place.name(spec.within[0])} has no {store.noun.words(spec.absent)}")
+    for axis, item in place.keys:
+        if not catalogue.axis(axis).group and isinstance(item, int):
             count = store.count(axis, place)
             if not 0 <= item < count:
                 raise store_error(f"no {store.noun.words(axis)} {item} in {store.path.name}; it holds 0 to {count - 1}")

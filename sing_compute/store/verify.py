@@ -10,6 +10,7 @@ from sing_compute.errors import StoreError
 from sing_compute.store import catalogue
 from sing_compute.store.catalogue import fields_within, is_present
 from sing_compute.store.checks.classifiers import check_classifiers, check_images
+from sing_compute.store.checks.null_words import check_null_words
 from sing_compute.store.checks.sing_scores import check_sing
 from sing_compute.store.checks.sith_towers import check_towers
 from sing_compute.store.definition import MUST, Analysis, Field
@@ -25,6 +26,7 @@ CHECKS: dict[str, Checks] = {
     "classifiers": check_classifiers,
     "sing": check_sing,
     "sith": check_towers,
+    "null_words": check_null_words,
 }
 """Checks of an analysis' contents, by the analysis' name."""
 _CHUNK = 2**20

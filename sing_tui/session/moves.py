@@ -68,11 +68,25 @@ def open_row(session: Session, catalog: Catalog, *, wide: bool = False) -> Sessi
     return enter(session, place_of(catalog, tables[0], keys))
 
 
-def second_table(catalog: Catalog, place: Place) -> TableSpec | None:
-    """The table that the key `i` leads to: what Enter does not open; None if there is none."""
+def further_tables(catalog: Catalog, place: Place) -> list[TableSpec]:
+    """The tables that Enter does not open: further ones about the row, then others about the same items.
+
+    The first is there for the key `i`, whatever the file holds; behind it are those that the file holds.
+    """
     spec = catalog.table(place.table)
     others = [*deeper(catalog, spec)[1:], *siblings(catalog, spec)]
-    return others[0] if others else None
+    held = {table.name for table in catalog.tables()}
+    return [*others[:1], *(table for table in others[1:] if table.name in held)]
+
+
+def second_table(catalog: Catalog, place: Place) -> TableSpec | None:
+    """The table that the key `i` leads to; None if there is none."""
+    return next(iter(further_tables(catalog, place)), None)
+
+
+def third_table(catalog: Catalog, place: Place) -> TableSpec | None:
+    """The table that the key `I` leads to; None if there is none."""
+    return next(iter(further_tables(catalog, place)[1:]), None)
 
 
 def open_second(session: Session, catalog: Catalog) -> Session:
@@ -81,12 +95,24 @@ def open_second(session: Session, catalog: Catalog) -> Session:
     Raises:
         Refused: There is none, or it needs an item that the place does not name.
     """
+    return _open_further(session, catalog, second_table(catalog, session.place), "second")
+
+
+def open_third(session: Session, catalog: Catalog) -> Session:
+    """Open the third table about the row, or put a third table about the same items in place of this one.
+
+    Raises:
+        Refused: There is none, or it needs an item that the place does not name.
+    """
+    return _open_further(session, catalog, third_table(catalog, session.place), "third")
+
+
+def _open_further(session: Session, catalog: Catalog, target: TableSpec | None, which: str) -> Session:
     place, spec = session.place, catalog.table(session.place.table)
     if is_figures(spec, place):
         raise Refused(f"these are figures of {plural(catalog, spec.rows)}: go back and open one")
-    target = second_table(catalog, place)
     if target is None:
-        raise Refused(f"{catalog.words(spec.name)} lead to no second table")
+        raise Refused(f"{catalog.words(spec.name)} lead to no {which} table")
     in_place = target.name in {table.name for table in siblings(catalog, spec)} and not place.along
     if in_place:
         there = place_of(catalog, target, dict(place.keys))

@@ -1,6 +1,7 @@
 """The demo as it ships: what was planted is what its run finds, on pictures that no network has seen."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,6 +24,9 @@ from sing_compute.demo.run import MODELS, prepare
 from sing_compute.demo.scenes import HELD_OUT, Scene, drawing_seed, held_out_scenes, random_scenes
 from sing_compute.errors import SingError
 from sing_compute.frames import Results
+from sing_compute.process.progress import Progress
+from sing_compute.questions.null_words.naming import NullWordsQuestion, name_null_directions
+from sing_compute.store.verify import verify
 
 PLANTED = json.loads(data_path("demo/planted.json").read_text())
 
@@ -94,11 +98,29 @@ def planted_shift(results: Results, model: str) -> float:
 
 
 def test_the_command_says_what_was_planted_and_found_and_what_to_type_next(run: tuple[Path, str]) -> None:
-    planted, found, following = run[1].rstrip().splitlines()[-3:]
+    planted, found, words, following = run[1].rstrip().splitlines()[-4:]
     assert planted.startswith("Planted: ")
     assert PLANTED["value"] in planted
     assert f"'{PLANTED['value']}' is number 1 of 22 concepts" in found
+    assert words == "Words:   sing-compute words demo.h5 says what that null space holds"
     assert following.endswith(f"sing-tui demo.h5 --model {PLANTED['model']} --class {PLANTED['class']}")
+
+
+def test_the_null_space_in_words_names_the_planted_value_in_the_leaky_model_alone(
+    run: tuple[Path, str], tmp_path: Path
+) -> None:
+    named = Path(shutil.copy(run[0] / "demo.h5", tmp_path / "named.h5"))
+    assert name_null_directions(named, NullWordsQuestion(), Progress()) == list(MODELS)
+    with sing_compute.load(named) as found:
+        assert verify(found.store).problems == []
+        place = {"class": PLANTED["class"]}
+        leaky, clean = (
+            found.table("null_directions", model=PLANTED[name], **place).iloc[0] for name in ("model", "clean")
+        )
+    assert leaky["share"] >= 0.9
+    cosines = {leaky[pole].split()[0]: leaky[f"{pole}_cosine"] for pole in ("positive", "negative")}
+    assert cosines[PLANTED["value"]] >= 0.75  # the first word of a pole has its largest coefficient
+    assert not any(PLANTED["value"] in clean[pole] for pole in ("positive", "negative"))
 
 
 def stars(count: int, *, seed: int) -> tuple[list[Scene], np.ndarray]:

@@ -9,11 +9,13 @@ import h5py
 import numpy as np
 import pytest
 from asking import LATER
+from file_contents import contents
 
 from sing_compute.errors import SingError
 from sing_compute.extraction.shards import WorkFolder
 from sing_compute.process.progress import Progress
 from sing_compute.questions.adding import add_concepts
+from sing_compute.questions.null_words.naming import NullWordsQuestion, name_null_directions
 from sing_compute.store import Store, Writer
 from sing_compute.store.verify import verify
 
@@ -42,20 +44,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture
 def results(folder: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(folder / "some.h5", tmp_path / "some.h5"))
-
-
-def contents(path: Path) -> dict[str, object]:
-    """Every dataset and attribute as bytes."""
-    found: dict[str, object] = {}
-
-    def keep(name: str, item: h5py.Group | h5py.Dataset) -> None:
-        if isinstance(item, h5py.Dataset):
-            found[name] = item[()].tobytes()
-        found.update({f"{name}@{key}": np.asarray(value).tobytes() for key, value in item.attrs.items()})
-
-    with h5py.File(path) as file:
-        file.visititems(keep)
-    return found
 
 
 @pytest.mark.parametrize("texts", [[LATER], [LATER[:1], LATER[1:]]], ids=["together", "one by one"])
@@ -108,6 +96,17 @@ def test_concepts_that_are_there_are_named_and_left_out(
     assert add_concepts(results, texts, Progress(), embeddings=folder / "later.npz") == ["snow"]
     with Store(results) as store:
         assert list(store.concept_names).count("snow") == 1
+
+
+def test_null_directions_that_were_named_with_the_old_concepts_are_left_out(
+    folder: Path, results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = contents(results)
+    name_null_directions(results, NullWordsQuestion(), Progress())
+    assert contents(results) != plain
+    add_concepts(results, LATER, Progress(), embeddings=folder / "later.npz")
+    assert "left out, because the concepts change: SING in words" in capsys.readouterr().err
+    assert contents(results).keys() - plain.keys() == {"clip@added_sha256"}
 
 
 def test_concepts_rest_on_the_images_whose_features_are_kept(

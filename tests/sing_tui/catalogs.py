@@ -4,9 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sing_compute.errors import SingError
+from sing_compute.store import catalogue
 from sing_compute.store.definition import Analysis, Axis, Column, TableSpec
 from sing_compute.store.definitions.images_and_classifiers import CLASSIFIERS, IMAGES
+from sing_compute.store.definitions.null_words import NULL_WORDS
 from sing_compute.store.definitions.sing import SING
+from sing_compute.store.definitions.sith import SITH
 from sing_compute.store.place import Key, Place
 from sing_tui.session.catalog import CONTENTS_AXIS, CONTENTS_SPEC
 from sing_tui.session.route import route
@@ -110,6 +113,16 @@ def sing(models: Sequence[str] = ("alpha", "beta", "gamma"), **changes: object) 
     }
     known = {"analyses": (IMAGES, CLASSIFIERS, SING), "names": names, "without_rows": {"class": frozenset({3})}}
     return FakeCatalog(**{**known, "numbers": SING_NUMBERS, **changes})
+
+
+def sing_in_words(**changes: object) -> FakeCatalog:
+    """The same file with null directions in words: tables that open behind those of SING."""
+    known = sing()
+    tables = tuple(catalogue.table(spec.name) for spec in SING.tables)
+    analyses = (*known.analyses[:2], replace(SING, tables=tables), SITH, NULL_WORDS)
+    names = {**known.names, "null_mode": ("mode 0", "mode 1"), "null_direction": ("direction 0", "direction 1")}
+    names |= {"null_word": ("red", "round"), "null_size": ("3 concepts", "5 concepts"), "tower": ()}
+    return sing(**{"analyses": analyses, "names": names, **changes})
 
 
 LAYERS = Analysis(

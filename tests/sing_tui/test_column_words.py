@@ -15,6 +15,8 @@ from sing_tui.view import Arrangement, arrange
 from sing_tui.words import column_texts, words_text
 
 NAMING = ("label", "code", "text", "index")
+EXPLAINED = ("models", "classes", "concepts", "images", "null_directions", "null_modes", "null_words")
+"""Tables whose columns docs/method.md defines."""
 
 
 @pytest.fixture
@@ -49,7 +51,7 @@ def test_every_declared_column_has_its_words(full_path: Path) -> None:
 
 
 def test_every_number_has_formula_meaning_caution_and_source() -> None:
-    for spec in (catalogue.table(name) for name in ("models", "classes", "concepts", "images")):
+    for spec in map(catalogue.table, EXPLAINED):
         for column in spec.columns:
             words, where = column.explanation, (spec.name, column.name)
             assert words.meaning, where
@@ -64,11 +66,7 @@ def test_every_number_has_formula_meaning_caution_and_source() -> None:
 def test_every_section_of_the_method_that_is_named_is_there() -> None:
     method = (Path(__file__).resolve().parents[2] / "docs" / "method.md").read_text()
     sections = {line.lstrip("# ").lower() for line in method.splitlines() if line.startswith("## ")}
-    sources = {
-        c.explanation.source
-        for name in ("models", "classes", "concepts", "images")
-        for c in catalogue.table(name).columns
-    }
+    sources = {c.explanation.source for name in EXPLAINED for c in catalogue.table(name).columns}
     named = {place for source in sources for place in re.findall(r"docs/method\.md, ([^;]+)", source)}
     assert named
     assert named <= sections, named - sections

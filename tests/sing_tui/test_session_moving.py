@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from catalogs import at, layers, place, sing
+from catalogs import at, layers, place, sing, sing_in_words
 from sing_places import ALL_IMAGES, CLASSES, CONCEPT_ALONG, CONCEPTS, IMAGES, MODELS
 
 from sing_compute.store.place import Comparison, Place
@@ -14,6 +14,8 @@ from sing_tui.session.moves import (
     next_subset,
     open_row,
     open_second,
+    open_third,
+    third_table,
 )
 from sing_tui.session.state import Arrangement, arrangement_at
 
@@ -154,6 +156,50 @@ def test_i_is_refused_where_rows_lead_to_one_table() -> None:
 def test_marks_go_with_the_rows_that_they_were_of() -> None:
     session = mark(at(sing(), CONCEPTS, 3))
     assert open_second(session, sing()).here.marks == frozenset()
+
+
+# the third table
+
+
+WORDS = place("null_directions", model="alpha", class_=1)
+
+
+@pytest.mark.parametrize(
+    ("start", "row", "there"),
+    [
+        (MODELS, 1, place("null_modes", model="beta")),
+        (CLASSES, 2, place("null_directions", model="alpha", class_=2)),
+        (CLASS_ALONG, 2, place("null_directions", model="gamma", class_=1)),
+    ],
+)
+def test_capital_i_opens_the_third_table_and_the_other_keys_what_they_always_do(
+    start: Place, row: int, there: Place
+) -> None:
+    catalog = sing_in_words()
+    session = at(catalog, start, row)
+    assert open_third(session, catalog).place == there
+    assert open_third(session, catalog).below.place == start
+    assert open_row(session, catalog).place == open_row(session, sing()).place
+    assert open_second(session, catalog).place == open_second(session, sing()).place
+
+
+def test_concepts_images_and_null_directions_of_a_class_replace_each_other() -> None:
+    catalog = sing_in_words()
+    assert place("null_directions", **dict(CONCEPTS.keys)) == WORDS
+    for start, second, third in ((CONCEPTS, IMAGES, WORDS), (IMAGES, CONCEPTS, WORDS), (WORDS, CONCEPTS, IMAGES)):
+        session = at(catalog, start, 1)
+        for move, there in ((open_second, second), (open_third, third)):
+            moved = move(session, catalog)
+            assert moved.place == there
+            assert len(moved.visits) == len(session.visits)
+
+
+@pytest.mark.parametrize("start", [MODELS, CLASSES, CONCEPTS, IMAGES])
+def test_capital_i_is_not_offered_by_a_file_without_null_directions_in_words(start: Place) -> None:
+    catalog = sing_in_words(absent=frozenset({"null_directions", "null_modes", "null_words"}))
+    assert third_table(catalog, start) is None
+    with pytest.raises(Refused, match="lead to no third table"):
+        open_third(at(catalog, start, 1), catalog)
 
 
 # along an axis

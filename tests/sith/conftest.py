@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
-from heads_files import make_heads
+from heads_files import CLIP, make_heads, typed
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +30,14 @@ def folder(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "images").symlink_to(made / "images")
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def edited(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `ground/`: the demo's CLIP without what layers 1 to 3 name after backgrounds, and one vector more."""
+    place = tmp_path_factory.mktemp("edited")
+    typed(
+        *("heads", "edit", made / "heads.h5", "-o", place / "ground", "--clip", CLIP, "--layers", "-3:"),
+        *("--suppress", "grey,sky", "--suppress", "Grass", "--suppress", "sand", "--amplify", "3/1/30=2.5"),
+    )
+    return place

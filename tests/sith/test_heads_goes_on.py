@@ -13,7 +13,7 @@ from safetensors.numpy import load_file, save_file
 from sing_compute.concepts import encoded_texts
 from sing_compute.concepts.open_clip_space import OpenClipSpace
 from sing_compute.errors import SingError
-from sing_compute.questions.heads import layers, naming
+from sing_compute.questions.heads import concept_pool, naming
 from sing_compute.store import Store
 from sing_compute.store.copying import same_data
 from sing_compute.store.verify import verify
@@ -75,7 +75,7 @@ def test_a_large_vocabulary_is_mapped_and_encoded_piece_by_piece(
     assert command("heads", "-o", "memory.h5", *OPTIONS).code == 0
     monkeypatch.setattr(encoded_texts, "LARGE", 3)
     monkeypatch.setattr(encoded_texts, "PIECE", 2)
-    monkeypatch.setattr(layers, "_MAPPED", 1)
+    monkeypatch.setattr(concept_pool, "_MAPPED", 1)
     encoded, texts = [], OpenClipSpace.texts
 
     def texts_until(stop: str) -> Callable[..., torch.Tensor]:

@@ -122,6 +122,22 @@ def test_an_edited_layer_adds_the_scaled_vectors_and_the_same_constant(family: s
     assert torch.allclose(after.constant, before.folded().constant, atol=1e-12)
 
 
+@pytest.mark.parametrize("family", [name for name in LINEAR if name != "vit gap"])
+@torch.inference_mode()
+def test_a_head_whose_vectors_are_all_suppressed_has_no_weights(family: str) -> None:
+    tower = LINEAR[family]()
+    before = attention_layers(tower)[0]
+    factors = torch.ones(before.read_bias.shape).double()
+    factors[1] = 0
+    scale_vectors(tower, {0: factors})
+    after = attention_layers(tower)[0]
+    assert not after.write[1].any()
+    kept = [head for head in range(after.heads) if head != 1]
+    assert torch.equal(after.write[kept], before.write[kept])
+    assert decompose(after.folded()).ranks[1] == 0
+    assert torch.allclose(after.folded().constant, before.folded().constant, atol=1e-6)
+
+
 @pytest.mark.parametrize("family", LINEAR)
 @torch.inference_mode()
 def test_the_joint_space_is_reached_as_the_tower_reaches_it(family: str) -> None:

@@ -9,12 +9,14 @@ import sing_compute
 from sing_compute.errors import StoreError
 from sing_compute.store import (
     Store,
+    catalogue,
     class_table,
     concept_table,
     image_table,
     model_table,
     replace_store,
 )
+from sing_compute.store.definition import Analysis, Axis, Column, TableSpec
 from sing_compute.store.verify import verify
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -254,3 +256,19 @@ def test_load_gives_dataframes_of_the_same_numbers(path: Path) -> None:
         assert list(images.index) == [key.decode() for key in file["images/key"][()]]
         assert len(results.images("dog", "beta")) == 12
         assert results.provenance("beta")["tag"] == "beta.v1"
+
+
+def test_a_table_of_another_analysis_opens_behind_what_a_table_opens_itself() -> None:
+    def below(other: str) -> Analysis:
+        leaf = Column("leaf", "leaf", "text", role="label")
+        leaves = TableSpec("leaves", "leaf", ("class",), "leaf", (leaf,), opened_by=(other,))
+        return Analysis("below", 1, "below", "file", (), (Axis("leaf", "leaves", length=2),), (leaves,))
+
+    before = catalogue.table("classes").opens
+    assert before == ("concepts", "images", "null_directions")
+    with catalogue.registered(below("classes")):
+        assert catalogue.table("classes").opens == (*before, "leaves")
+        assert catalogue.analysis_of("classes").name == "sing"
+    assert catalogue.table("classes").opens == before
+    with pytest.raises(ValueError, match="leaves refers to 'trees', which no analysis declares"):
+        catalogue.register(below("trees"))

@@ -13,9 +13,9 @@ from sing_compute.extraction.shards import WorkFolder
 from sing_compute.pipeline.devices import usable_device
 from sing_compute.process.interruption import Interruption
 from sing_compute.process.progress import Progress
-from sing_compute.questions.heads.concept_pool import concept_pool
+from sing_compute.questions.heads.concept_pool import checked_sizes, concept_pool, dictionary_of
 from sing_compute.questions.heads.image_mean import image_mean
-from sing_compute.questions.heads.layers import centred_concepts, kept_layer
+from sing_compute.questions.heads.layers import kept_layer
 from sing_compute.questions.heads.tower_sink import put_tower, tower_facts
 from sing_compute.questions.text_vectors import clip_place
 from sing_compute.sith.heads import name_layer
@@ -23,8 +23,6 @@ from sing_compute.sith.towers import read_tower
 from sing_compute.store import Store, replace_store
 from sing_compute.store.text import clean
 
-MOST_SIZE = 200
-"""Largest number of concepts of one mix."""
 MOST_COHERENCE = 10
 _PLAN, _PLAN_VERSION = "heads", 1
 """Mark of the plan of such a command in a work folder."""
@@ -121,7 +119,7 @@ def _add(path: Path, store: Store | None, work: WorkFolder, question: HeadsQuest
     pool = concept_pool(
         space, progress, store=store, words=question.words, vocabularies=question.vocabularies, device=device
     )
-    dictionary = centred_concepts(pool, sizes, size, work.folder, progress)
+    dictionary = dictionary_of(pool, sizes, size, progress, what="the tower", folder=work.folder)
     plan = {
         _PLAN: _PLAN_VERSION,
         "clip": [space.provenance["state_sha256"], space.provenance["activation"]],
@@ -188,18 +186,6 @@ def chosen_layers(wanted: str, count: int) -> list[int]:
             raise SingError(f"--layers {clean(wanted)}: there are no such layers; {there}")
         found |= set(chosen)
     return sorted(found)
-
-
-def checked_sizes(sizes: Sequence[int]) -> list[int]:
-    """Return numbers of concepts, ascending and each once.
-
-    Raises:
-        SingError: There are none, or one is not from 1 to `MOST_SIZE`.
-    """
-    found = sorted(set(sizes))
-    if not found or found[0] < 1 or found[-1] > MOST_SIZE:
-        raise SingError(f"--sizes: numbers of concepts from 1 to {MOST_SIZE}, such as 5 or 5,10,20")
-    return found
 
 
 def _own_clip(store: Store | None) -> str:

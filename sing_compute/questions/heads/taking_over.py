@@ -14,9 +14,8 @@ from sing_compute.extraction.shards import WorkFolder
 from sing_compute.pipeline.devices import usable_device
 from sing_compute.process.interruption import Interruption
 from sing_compute.process.progress import Progress
-from sing_compute.questions.heads.concept_pool import ConceptPool
+from sing_compute.questions.heads.concept_pool import ConceptPool, dictionary_of
 from sing_compute.questions.heads.image_mean import image_mean
-from sing_compute.questions.heads.layers import centred_concepts
 from sing_compute.questions.heads.naming import HeadsQuestion, tower_name
 from sing_compute.questions.heads.official import (
     OfficialLayer,
@@ -97,7 +96,7 @@ def _take_over(
     outside = [layer.path for layer in layers if int(layer.picks.max()) >= len(pool.names)]
     if outside:
         raise SingError(f"{outside[0]}: an index is behind the {len(pool.names):,} concepts of {pool.source}")
-    dictionary = centred_concepts(pool, [first.size], size, work.folder, progress)
+    dictionary = dictionary_of(pool, [first.size], size, progress, what="the tower", folder=work.folder)
     found = []
     for layer in layers:
         work.leave_if_asked()

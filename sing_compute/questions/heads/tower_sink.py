@@ -1,7 +1,8 @@
 """Write a named tower into a results file, and say how well its names fit."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from sing_compute import __version__
 from sing_compute.concepts.open_clip_space import OpenClipSpace
+from sing_compute.questions.answer_tables import number
 from sing_compute.questions.heads.concept_pool import ConceptPool
 from sing_compute.questions.heads.image_mean import ImageMean
 from sing_compute.sith.heads import FIGURES, NamedLayer
@@ -17,6 +19,7 @@ from sing_compute.sith.towers import Tower
 from sing_compute.store import Store
 from sing_compute.store.definitions.sith_fields import METHODS as METHOD_GROUP
 from sing_compute.store.definitions.sith_fields import SUMMARY, TOWER, VECTORS, WORDS
+from sing_compute.store.definitions.sith_uses import USES
 from sing_compute.store.derived.word_mixes import mean_of_known, unused_share
 from sing_compute.store.place import Place
 from sing_compute.store.text import clean
@@ -25,6 +28,7 @@ from sing_compute.store.write import Attribute, Writer
 _POLES = ("positive", "negative")
 
 
+@np.errstate(invalid="ignore")  # means over a layer whose heads all have no weights
 def put_tower(
     writer: Writer,
     name: str,
@@ -74,8 +78,8 @@ def put_tower(
         )
     writer.put(f"{WORDS}name", [clean(pool.names[position]) for position in picked.tolist()], tower=name)
     writer.put(f"{WORDS}position", picked, tower=name)
-    for field, uses in _uses(vectors["pick"], vectors["coefficient"][..., 0, :], len(picked), numbers).items():
-        writer.put(f"{WORDS}{field}", uses, tower=name)
+    words = [clean(pool.names[position]) for position in picked.tolist()]
+    _put_uses(writer, name, vectors, words, numbers)
     summary: dict[str, float | int] = {
         "blocks": len(tower.layers),
         "dim": len(tower.gamma),
@@ -133,10 +137,10 @@ def heads_text(store: Store, tower: str) -> str:
     ]
     for row, layer in enumerate(store.items("layer", _place(tower))):
         cells = "  ".join(
-            " ".join(f"{figures[figure][row, column]:>{width}.3f}" for figure in FIGURES[:3])
+            " ".join(f"{number(figures[figure][row, column], '.3f'):>{width}}" for figure in FIGURES[:3])
             for column in range(len(methods))
         )
-        lines.append(f"{clean(str(layer)):8} {ceiling[row]:>{width}.3f}  {cells}")
+        lines.append(f"{clean(str(layer)):8} {number(ceiling[row], '.3f'):>{width}}  {cells}")
     summary = store.scalars(f"{base}summary")
     picks = store.array(f"{base}vectors/pick")[..., :size]
     unused = (store.array(f"{base}vectors/coefficient")[..., 0, :size] == 0).sum()
@@ -157,21 +161,40 @@ def _mean(values: NDArray[np.float32]) -> float:
     return float(mean_of_known(values[None])[0])
 
 
-def _uses(
-    picks: NDArray[np.int64], coefficients: NDArray[np.float32], words: int, numbers: Sequence[int]
-) -> dict[str, NDArray[np.int64] | NDArray[np.float64] | list[str]]:
-    """Count how often each picked concept names a pole, and find the pole of its largest coefficient."""
+def _put_uses(
+    writer: Writer, tower: str, vectors: Mapping[str, NDArray[Any]], words: Sequence[str], numbers: Sequence[int]
+) -> None:
+    """Write the poles that each word names, the largest coefficient first, and what follows from them for the words."""
+    picks, coefficients = vectors["pick"], vectors["coefficient"][..., 0, :]
     used = (picks >= 0) & (coefficients > 0)
-    chosen, weights = picks[used], coefficients[used].astype(np.float64)
-    where = np.argwhere(used)
-    largest, place = np.zeros(words), np.full(words, -1)
-    for row in np.argsort(weights, kind="stable"):
-        largest[chosen[row]], place[chosen[row]] = weights[row], row
-    texts = []
-    for row in place:
-        if row < 0:
-            texts.append("")
-            continue
-        layer, head, vector, sign, _ = where[row].tolist()
-        texts.append(f"layer {numbers[layer]}, head {head}, vector {vector}, {_POLES[sign]}")
-    return {"uses": np.bincount(chosen, minlength=words), "largest": largest, "place": texts}
+    word, weight, at = picks[used], coefficients[used], np.argwhere(used)
+    order = np.lexsort((np.arange(len(word)), -weight, word))
+    word, weight = word[order], weight[order]
+    layer, head, vector, sign, _ = at[order].T
+    counts = np.bincount(word, minlength=len(words))
+    runs = np.concatenate([[0], counts.cumsum()])
+    number = np.array(numbers, dtype=np.int64)[layer]
+    pole = [_POLES[each] for each in sign]
+    places = [
+        f"layer {n}, head {h}, vector {v}, {p}"
+        for n, h, v, p in zip(number.tolist(), head.tolist(), vector.tolist(), pole, strict=True)
+    ]
+    fields: dict[str, Any] = {
+        "name": [f"{words[w]}: {place}" for w, place in zip(word.tolist(), places, strict=True)],
+        "runs": runs,
+        "coefficient": weight,
+        "layer": number,
+        "head": head,
+        "vector": vector,
+        "pole": pole,
+        "value": vectors["value"][layer, head, vector],
+        "cosine": vectors["cosine"][layer, head, vector, sign, 0].astype(np.float32),
+    }
+    for field, values in fields.items():
+        writer.put(f"{USES}{field}", values, tower=tower)
+    firsts = [
+        (float(weight[run]), places[run]) if count else (0.0, "") for run, count in zip(runs[:-1], counts, strict=True)
+    ]
+    writer.put(f"{WORDS}uses", counts, tower=tower)
+    writer.put(f"{WORDS}largest", [largest for largest, _ in firsts], tower=tower)
+    writer.put(f"{WORDS}place", [place for _, place in firsts], tower=tower)

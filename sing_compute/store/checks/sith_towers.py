@@ -83,6 +83,26 @@ def _figures(check: Check, store: Store, base: str) -> None:
     uses = store.array(base + "words/uses")
     used = picks[(picks >= 0) & (picks < len(uses)) & (coefficients > 0)]
     check(np.array_equal(np.bincount(used, minlength=len(uses)), uses), f"{base}words/uses: do not match the vectors")
+    if base + "uses/runs" in store:
+        _uses(check, store, base)
     method, size = store.array(base + "methods/cosine").shape[1:]
     names = [str(name) for name in store.array(base + "methods/name")]
     check(method == len(set(names)) and size, f"{base}methods/name: not unique")
+
+
+def _uses(check: Check, store: Store, base: str) -> None:
+    """Check that the uses of words are those of the vectors, each once."""
+    fields = ("layer", "head", "vector", "coefficient", "value", "cosine")
+    number, head, vector, weight, value, cosine = (store.array(f"{base}uses/{field}") for field in fields)
+    runs, pole = store.array(base + "uses/runs"), store.array(base + "uses/pole")
+    numbers = store.array(base + "layers/number").tolist()
+    picks, coefficients = store.array(base + "vectors/pick"), store.array(base + "vectors/coefficient")[..., 0, :]
+    sign = [{"positive": 0, "negative": 1}.get(str(each), 2) for each in pole]
+    word = np.repeat(np.arange(len(runs) - 1), np.diff(runs))
+    found = [tuple(row) for row in zip(word, number, head, vector, sign, weight, value, cosine, strict=True)]
+    kept, singular = store.array(base + "vectors/cosine"), store.array(base + "vectors/value")
+    wanted = [
+        (picks[at], numbers[at[0]], *at[1:4], coefficients[at], singular[at[:3]], kept[(*at[:4], 0)])
+        for at in map(tuple, np.argwhere((picks >= 0) & (coefficients > 0)))
+    ]
+    check(sorted(found) == sorted(wanted), f"{base}uses: do not match the vectors")

@@ -11,6 +11,7 @@ from sing_compute.store.definitions.sith_columns import (
     WORD_COLUMNS,
 )
 from sing_compute.store.definitions.sith_fields import AXES, FIELDS
+from sing_compute.store.definitions.sith_uses import USE_AXES, USE_FIELDS, USES_TABLE
 
 _TABLES = (
     TableSpec("towers", "tower", (), "tower", TOWERS, opens=("layers", "words"), measure="cosine", naming=("tower",)),
@@ -67,6 +68,19 @@ _TABLES = (
         measure="positive_coefficient",
         naming=("pick",),
     ),
-    TableSpec("words", "word", ("tower",), "word", WORD_COLUMNS, sort="uses", measure="uses", naming=("word",)),
+    TableSpec(
+        "words",
+        "word",
+        ("tower",),
+        "word",
+        WORD_COLUMNS,
+        opens=("uses",),
+        sort="uses",
+        measure="uses",
+        naming=("word",),
+    ),
+    USES_TABLE,
 )
-SITH = Analysis("sith", 1, "SITH: attention heads of CLIP in words", "tower", FIELDS, AXES, _TABLES)
+SITH = Analysis(
+    "sith", 1, "SITH: attention heads of CLIP in words", "tower", FIELDS + USE_FIELDS, AXES + USE_AXES, _TABLES
+)

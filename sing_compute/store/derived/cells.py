@@ -28,3 +28,8 @@ def normal_tail(z: Numbers) -> NDArray[np.float64]:
 def significance_mark(q: Numbers) -> NDArray[np.str_]:
     """Return a star where q is significant, else the empty text."""
     return np.where(q < SIGNIFICANT, "*", "")
+
+
+def repeated(value: NDArray[np.generic], rows: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Return the value that all rows have in common in each of them; values of rows that differ stay as they are."""
+    return np.broadcast_to(value, np.shape(rows)).copy()

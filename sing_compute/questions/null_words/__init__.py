@@ -1,0 +1,1 @@
+"""Name the null directions of the classifiers of a results file."""
