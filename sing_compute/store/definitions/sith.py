@@ -1,6 +1,8 @@
 """SITH: the attention heads of CLIP image towers in words (arXiv 2603.24653)."""
 
 from sing_compute.store.definition import Analysis, TableSpec
+from sing_compute.store.definitions.sith_cause_fields import CAUSE_AXES, CAUSE_FIELDS
+from sing_compute.store.definitions.sith_causes import CAUSES_TABLE, LAYER_CAUSES, VECTOR_CAUSES, VECTOR_IMAGES
 from sing_compute.store.definitions.sith_columns import (
     HEADS,
     LAYERS,
@@ -19,7 +21,7 @@ _TABLES = (
         "layer",
         ("tower",),
         "layer",
-        LAYERS,
+        (*LAYERS, *LAYER_CAUSES),
         options=("size",),
         opens=("heads", "methods"),
         measure="cosine",
@@ -51,9 +53,9 @@ _TABLES = (
         "vector",
         ("tower", "layer", "head"),
         "vector",
-        VECTOR_COLUMNS,
+        (*VECTOR_COLUMNS[:4], *VECTOR_CAUSES, *VECTOR_COLUMNS[4:], *VECTOR_IMAGES),
         options=("size",),
-        opens=("picks",),
+        opens=("picks", "causes"),
         measure="value",
         naming=("vector",),
     ),
@@ -67,6 +69,9 @@ _TABLES = (
         measure="positive_coefficient",
         naming=("pick",),
     ),
+    CAUSES_TABLE,
     TableSpec("words", "word", ("tower",), "word", WORD_COLUMNS, sort="uses", measure="uses", naming=("word",)),
 )
-SITH = Analysis("sith", 1, "SITH: attention heads of CLIP in words", "tower", FIELDS, AXES, _TABLES)
+SITH = Analysis(
+    "sith", 1, "SITH: attention heads of CLIP in words", "tower", FIELDS + CAUSE_FIELDS, AXES + CAUSE_AXES, _TABLES
+)
