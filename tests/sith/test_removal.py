@@ -1,13 +1,12 @@
 """Towers without one direction of a head: every family, compared with edited weights; and effects computed by hand."""
 
 import copy
-from collections.abc import Callable
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from towers_of_clip import HEADS, LAYERS, LINEAR
+from towers_of_clip import LINEAR
 
 from sing_compute.sith.attention import decompose
 from sing_compute.sith.causes import TextGroups, draws_of, layer_causes

@@ -63,6 +63,10 @@ def _of_images(name: str, side: str) -> Column:
 
 VECTOR_CAUSES = (
     Column(
+        "true", "true", "text", explanation=_TRUE, role="text", derived=name_state, needs=(*_CODES, _EFFECT, *_AMOUNTS),
+        description="if the name says what the vector moves most",
+    ),
+    Column(
         "says", "says", "text", explanation=_SAYS, role="text", derived=named_attribute, needs=(*_CODES, _EFFECT, _NAMES),
         description="attribute that the name says",
     ),
@@ -77,10 +81,6 @@ VECTOR_CAUSES = (
     Column(
         "random", "random", "three digits", explanation=_RANDOM, derived=random_effect_of_most, needs=(_EFFECT, *_AMOUNTS),
         unit="1", description="effect that an equally large random direction has on the attribute that it moves most",
-    ),
-    Column(
-        "true", "true", "text", explanation=_TRUE, role="text", derived=name_state, needs=(*_CODES, _EFFECT, *_AMOUNTS),
-        description="if the name says what the vector moves most",
     ),
 )  # fmt: skip
 VECTOR_IMAGES = (
@@ -135,7 +135,7 @@ def _agreement(among: int, name: str, title: str, of: str) -> tuple[Column, ...]
         Column(
             f"p{name}",
             f"p{title}",
-            "three digits",
+            "any size",
             CAUSES + "agreement/p",
             Explanation(
                 "share of permutations in which at least as many agree, the order as it is counted as one",
