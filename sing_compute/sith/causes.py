@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from sing_compute.linalg.angles import unit
 from sing_compute.sith.attention import AttentionLayer, HeadVectors, decompose
-from sing_compute.sith.removal import Directions, run_layer, without_each
+from sing_compute.sith.removal import Directions, check_restart, run_layer, without_each
 
 DRAWS = 8
 """Random directions of each head that its vectors are compared with."""
@@ -108,6 +108,9 @@ def layer_causes(
         draws: Number of random directions of each head.
         advance: Is called with the number of edited images that went through since its last call: each image once for each
             vector and for each random direction.
+
+    Raises:
+        TowerError: The tower cannot be run from this layer on alone.
     """
     vectors = decompose(layer.folded())
     tried, drawn, place = chosen.nonzero(), *_draws(chosen, draws)
@@ -123,6 +126,8 @@ def layer_causes(
     for images in batches:
         own = truth[done : done + len(images)].to(images.device)
         run = run_layer(visual, number, layer, directions, images, first=first)
+        if not done:
+            check_restart(visual, number, layer, directions, run)
         margins = groups.margins(run.embedding, own)
         pooled.append(run.pooled.double().cpu())
         squares += run.squares * len(images)

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor, nn
 
+from sing_compute.errors import TowerError
 from sing_compute.linalg.angles import unit
 from sing_compute.sith.attention import AttentionLayer
 from sing_compute.sith.towers import attention_blocks, is_native
@@ -98,7 +99,6 @@ def run_layer(
     return LayerRun(images[:1], stream, seen["written"], torch.cat(amounts, -1), embedding, first, tokens)
 
 
-@torch.inference_mode()
 def without_each(
     visual: nn.Module, number: int, layer: AttentionLayer, directions: Directions, run: LayerRun
 ) -> Iterator[tuple[slice, Float[Tensor, "direction image clip"]]]:
@@ -127,11 +127,11 @@ def without_each(
     at_once = max(1, room // (4 * _HIDDEN * stream[0].numel() * images))
     for start in range(0, len(vectors), at_once):
         part = slice(start, min(start + at_once, len(vectors)))
-        removed = amount[..., part].permute(2, 0, 1)[..., None] * vectors[part][:, None, None]
-        edited = (written - removed).flatten(0, 1)
         count = part.stop - part.start
-        repeated = stream.expand(count, *stream.shape).flatten(0, 1)
-        with _first_token_only(visual) if shortened else nullcontext():
+        with torch.inference_mode(), _first_token_only(visual) if shortened else nullcontext():
+            removed = amount[..., part].permute(2, 0, 1)[..., None] * vectors[part][:, None, None]
+            edited = (written - removed).flatten(0, 1)
+            repeated = stream.expand(count, *stream.shape).flatten(0, 1)
             found = _run_from(visual, number, run.image, repeated, edited)
         yield part, found.reshape(count, images, -1)
 
@@ -164,6 +164,29 @@ def pools_first_token(visual: nn.Module, images: Tensor) -> bool:
     except (RuntimeError, IndexError):  # the tower needs its other tokens
         return False
     return alone.shape == embedding.shape and bool((alone - embedding).abs().max() < _SAME)
+
+
+def check_restart(visual: nn.Module, number: int, layer: AttentionLayer, directions: Directions, run: LayerRun) -> None:
+    """Run a tower from one layer on with nothing removed, and compare its embeddings with those of the whole tower.
+
+    Args:
+        visual: The image tower.
+        number: Number of the layer.
+        layer: The layer.
+        directions: At least one direction.
+        run: The images at this layer.
+
+    Raises:
+        TowerError: They differ: the tower does something else between its layers.
+    """
+    one = Directions(directions.head[:1], directions.vector[:1])
+    still = replace(run, amount=torch.zeros_like(run.amount[..., :1]))
+    for _, embeddings in without_each(visual, number, layer, one, still):
+        difference = float((embeddings[0] - run.embedding).abs().max())
+        if not difference < _SAME:
+            raise TowerError(
+                f"layer {number}: the tower cannot be run from this layer on alone (embeddings differ by {difference:.2g})"
+            )
 
 
 def _run_from(visual: nn.Module, number: int, image: Tensor, stream: Tensor, written: Tensor) -> Tensor:

@@ -17,11 +17,12 @@ from sing_compute.concepts.encoded_texts import encoded_texts
 from sing_compute.concepts.open_clip_space import OpenClipSpace
 from sing_compute.errors import ConceptsError, ImagesError, SingError
 from sing_compute.extraction.shards import Shard, WorkFolder
+from sing_compute.images.class_labels import listed
 from sing_compute.images.image_sources import list_images
 from sing_compute.pipeline.devices import usable_device
 from sing_compute.process.interruption import Interruption
 from sing_compute.process.progress import Progress
-from sing_compute.questions.heads.attribute_labels import RULES, labelled_or_similar, owners_of, true_texts
+from sing_compute.questions.heads.attribute_labels import RULES, STAND_IN, labelled_or_similar, owners_of, true_texts
 from sing_compute.questions.heads.attribute_texts import Attributes, read_attributes
 from sing_compute.questions.heads.cause_sink import Checked, put_causes
 from sing_compute.questions.heads.naming import chosen_layers
@@ -102,6 +103,10 @@ def _check(path: Path, store: Store, work: WorkFolder, question: CheckQuestion, 
         progress.say(note)
     attributes = read_attributes(store, question.texts, images, progress)
     truth, sources = true_texts(images, attributes, question.labels)
+    for source in dict.fromkeys(sources):
+        own = [name for name, other in zip(attributes.names, sources, strict=True) if other == source]
+        what = "no labels, so the text that the unedited network finds most similar" if source == STAND_IN else source
+        progress.say(f"true texts of {clean(listed(own))}: {what}")
     rows = sampled_rows(images, question.sample)
     images, truth = images.take(rows), truth[rows]
     space = tower_clip(store, name, question.clip, progress)

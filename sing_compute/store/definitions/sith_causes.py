@@ -233,4 +233,5 @@ CAUSES_TABLE = TableSpec(
     options=("size",),
     measure="effect",
     naming=("attribute",),
+    absent="causes: `sing-compute heads check` measures what its vectors do",
 )
