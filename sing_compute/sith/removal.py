@@ -14,7 +14,7 @@ from sing_compute.linalg.angles import unit
 from sing_compute.sith.attention import AttentionLayer
 from sing_compute.sith.towers import attention_blocks, is_native
 
-ROOM = {"cpu": 2**24, "cuda": 2**29}
+ROOM = {"cpu": 2**22, "cuda": 2**29}
 """Bytes of the largest tensor of a pass, roughly: it decides how many edited images run at once. A CPU's cache wants few."""
 _HIDDEN = 4
 """Width of an MLP over that of the residual stream, in most transformers."""
