@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from sing_compute.errors import SingError
+from sing_compute.heads_check_verb import check
 from sing_compute.heads_edit_verbs import EDITING
 
 
@@ -27,7 +28,7 @@ class CommandByFirstWord(click.Group):
 heads = CommandByFirstWord(
     "heads", short_help="Say in words what the attention heads of a CLIP image tower write (SITH); no image is needed."
 )
-for _verb in EDITING:
+for _verb in (check, *EDITING):
     heads.add_command(_verb)
 
 

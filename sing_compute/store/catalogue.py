@@ -138,7 +138,11 @@ def table_of_rows(axis_name: str) -> TableSpec | None:
 
 def tables(store: "Store") -> tuple[TableSpec, ...]:
     """Return the tables of a file: those with at least one column that is no name or position."""
-    return tuple(spec for spec in _tables.values() if any(_is_there(store, path) for path in _measure_paths(spec)))
+    return tuple(
+        spec
+        for spec in _tables.values()
+        if any(all(_is_there(store, path) for path in paths) for paths in _measure_paths(spec))
+    )
 
 
 def roots(store: "Store") -> tuple[TableSpec, ...]:
@@ -222,10 +226,11 @@ def plural(axis_name: str) -> str:
     return f"{axis_name}s" if spec is None else spec.name
 
 
-def _measure_paths(spec: TableSpec) -> list[str]:
-    own = [path for column in spec.columns if column.role not in ("label", "code", "index") for path in sources(column)]
-    mark = [path for path in own if "{" in path]
-    return mark or own
+def _measure_paths(spec: TableSpec) -> list[tuple[str, ...]]:
+    """Return the paths that each column of a table needs; if some are those of an item of a group, only these columns."""
+    own = [sources(column) for column in spec.columns if column.role not in ("label", "code", "index")]
+    own = [paths for paths in own if paths]
+    return [paths for paths in own if any("{" in path for path in paths)] or own
 
 
 def sources(column: object) -> tuple[str, ...]:

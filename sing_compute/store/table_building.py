@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from sing_compute.errors import StoreError
 from sing_compute.store import catalogue, definition
 from sing_compute.store.columns import Bounds, Cells, Column, Loaded, Source, Table, Values, bounded
 from sing_compute.store.definition import TableSpec
@@ -40,8 +41,7 @@ def plain_table(store: Store, place: Place, *, only: Collection[str] | None = No
     if place.along:
         columns = _order_along(store, spec, rows, columns)
     if only is None and all(column.role in (*NAMING, "text") for column in columns):
-        where = place.name(spec.within[0]) if spec.within else store.path.name
-        raise store_error(f"{where} has no {spec.absent or store.noun.words(spec.name)}")
+        raise _absent(store, spec, place)
     rankings = {} if rows.ids is not None or rows.start else _rankings(rows, spec, only)
     parent = catalogue.axis(rows.axis).parent
     whole = (
@@ -93,7 +93,12 @@ def _rows(store: Store, spec: TableSpec, place: Place, *, every_row: bool) -> Ro
     if axis.group:
         return RowReader(store, place, name, tuple(store.members(name)))
     owner = place.index(axis.parent) if axis.parent else None
-    start, stop = 0, store.count(name, place)
+    try:
+        start, stop = 0, store.count(name, place)
+    except StoreError as error:
+        if spec in catalogue.tables(store):
+            raise  # the file is damaged
+        raise _absent(store, spec, place) from error
     if owner is not None:
         start, stop = map(int, store.runs(name, place)[owner : owner + 2])
     listed = catalogue.table_of_rows(name) if place.along else spec
@@ -106,6 +111,12 @@ def _rows(store: Store, spec: TableSpec, place: Place, *, every_row: bool) -> Ro
         ids = np.arange(start, stop)
     _check_measured(store, spec, place)
     return RowReader(store, place, name, ids=ids, start=start, stop=stop)
+
+
+def _absent(store: Store, spec: TableSpec, place: Place) -> StoreError:
+    """Return the error for a table that the file does not hold at a place."""
+    where = place.name(spec.within[0]) if spec.within else store.path.name
+    return store_error(f"{where} has no {spec.absent or store.noun.words(spec.name)}")
 
 
 def _check_measured(store: Store, spec: TableSpec, place: Place) -> None:

@@ -79,7 +79,7 @@ def test_every_code_fulfils_the_conditions_of_the_least_squares_problem(pool) ->
 @POOLS
 @pytest.mark.parametrize("screen", LOW, ids=str)
 def test_a_code_depends_on_its_vector_alone(pool, screen: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
-    x, atoms = pool(atoms=1003)
+    x, atoms = pool(vectors=21, atoms=1003)
     whole = comp(x, atoms, (6,))
     monkeypatch.setattr(module, "ROWS", 7)
     monkeypatch.setattr(nearest_atoms, "_SCORES", 700)

@@ -118,6 +118,6 @@ async def test_threads_that_report_after_the_end_of_the_screen_are_not_heard(sto
         await drawn(app)
         found = open_again(store_path)
     assert not app.screen_stack
-    app._looked(None, True)
+    app._looked(None, app._opened, True)
     app._take(found)
     found.store.close()

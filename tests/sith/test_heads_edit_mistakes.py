@@ -58,7 +58,7 @@ REFUSALS: dict[str, tuple[tuple[str, ...], str]] = {
         ("edit", "run.h5", "-o", "new", "--suppress", "a"),
         "run.h5 holds no tower: `sing-compute heads run.h5`",
     ),
-    "tower": ((*EDIT, "--suppress", "red", "--tower", "x"), "--tower x: heads.h5 holds clip"),
+    "tower": ((*EDIT, "--suppress", "red", "--tower", "x"), "--tower x: heads.h5 holds no such tower; there are: clip"),
     "size": ((*EDIT, "--suppress", "a", "--size", "4"), "--size 4: the tower 'clip' is named with 3, 5 concepts"),
     "layer": ((*EDIT, "--suppress", "a", "--layers", "7"), "--layers 7: there is no layer 7; the tower has 4 layers"),
     "layer without names": (

@@ -123,6 +123,27 @@ def test_all_spellings_and_layouts_are_read(
     np.testing.assert_allclose(value, torch.linalg.svdvals(read @ write)[:RANK], rtol=1e-9)
 
 
+def test_what_was_taken_over_can_be_edited_and_checked_only_if_its_vectors_are_those_of_the_heads(
+    official: dict[str, torch.Tensor], command: Callable[..., Ended]
+) -> None:
+    images = ("--images", "images", "--texts", "texts.txt", "--layers", "2", "--vectors", "1", "--device", "cpu")
+    Path("texts.txt").write_text("texture: striped, plain, dotted\ncolour: red fox, green grass\n")
+    assert command("heads", "import", "decompositions", *GIVEN).code == 0
+    assert command("heads", "edit", "new.h5", "-o", "edited", "--clip", CLIP, "--suppress", "dotted").code == 0
+    ended = command("heads", "check", "new.h5", "--clip", CLIP, *images)
+    assert ended.code == 0, ended.err
+    with Store("new.h5") as store:
+        assert verify(store).problems == []
+    shape, name = (HEADS * RANK, SIZE), NAME.replace("foldln", "nofoldln")
+    torch.save({"scores": torch.ones(shape), "indices": torch.arange(SIZE).expand(shape)}, name)
+    assert command("heads", "import", name, *GIVEN).code == 0
+    for asked in (("edit", "new.h5", "-o", "other", "--suppress", "dotted"), ("check", "new.h5", *images)):
+        assert "was decomposed without the norm before each layer" in command("heads", *asked, "--clip", CLIP).error
+    assert command("heads", "heads.h5", "--side", "left", "--layers", "2").code == 0
+    left = command("heads", "check", "heads.h5", "--clip", CLIP, *images, "--tower", "clip read")
+    assert "says what heads read" in left.error
+
+
 MISTAKES: dict[str, tuple[Callable[[], object], tuple[str, ...], str]] = {
     "nothing": (lambda: None, ("images",), "images: no decomposition; they are named layer-LL_SIDE_FOLD_"),
     "no file": (lambda: None, ("none.pt",), "none.pt: no such file or folder"),

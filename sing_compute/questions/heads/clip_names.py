@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sing_compute.errors import SingError
-from sing_compute.questions.heads.named_vectors import chosen_tower
+from sing_compute.questions.heads.stored_tower import chosen_tower
 from sing_compute.questions.text_vectors import clip_place
 from sing_compute.store import Store
 from sing_compute.store.text import clean

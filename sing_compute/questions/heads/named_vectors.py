@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int
 
 from sing_compute.errors import SingError
 from sing_compute.questions.heads.naming import chosen_layers
+from sing_compute.questions.heads.stored_tower import chosen_tower, need_folded
 from sing_compute.store import Store
 from sing_compute.store.text import clean
 
@@ -60,6 +61,7 @@ def read_vectors(store: Store, tower: str | None, layers: str | None, size: int 
         SingError: There is no such tower, layer or K.
     """
     name = chosen_tower(store, tower)
+    need_folded(store, name)
     base = f"towers/{name}/"
     sizes = store.array(f"{base}sizes/concepts").tolist()
     if size is not None and size not in sizes:
@@ -84,26 +86,6 @@ def read_vectors(store: Store, tower: str | None, layers: str | None, size: int 
         np.where(picks >= 0, np.nan_to_num(codes), 0.0),
         store.array(f"{base}vectors/rank")[rows],
     )
-
-
-def chosen_tower(store: Store, name: str | None) -> str:
-    """Return the name of the tower that a user means.
-
-    Args:
-        store: The file.
-        name: Its name; None if the file has one tower.
-
-    Raises:
-        SingError: The file has no tower, several, or none of this name.
-    """
-    towers = store.members("tower")
-    if not towers:
-        raise SingError(f"{store.path} holds no tower: `sing-compute heads {store.path}` names one first")
-    if name is None and len(towers) > 1:
-        raise SingError(f"{store.path} holds {len(towers)} towers: name one with --tower: {listed(towers)}")
-    if name is not None and name not in towers:
-        raise SingError(f"--tower {clean(name)}: {store.path} holds {listed(towers)}")
-    return name if name is not None else towers[0]
 
 
 def listed(items: Sequence[object], most: int = 8) -> str:

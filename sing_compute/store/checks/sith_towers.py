@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sing_compute.store.checks.sith_causes import check_causes
 from sing_compute.store.checks.tolerances import Check
 from sing_compute.store.derived.word_mixes import mean_of_known, unused_share
 from sing_compute.store.read import Store
@@ -21,6 +22,7 @@ def check_towers(checker: "Checker", store: Store) -> None:
         base = f"towers/{tower}/"
         checker.attempt(base, lambda base=base: _vectors(checker.check, store, base))  # type: ignore[misc]
         checker.attempt(base, lambda base=base: _figures(checker.check, store, base))  # type: ignore[misc]
+        checker.attempt(base, lambda base=base: check_causes(checker.check, store, base))  # type: ignore[misc]
 
 
 def _vectors(check: Check, store: Store, base: str) -> None:

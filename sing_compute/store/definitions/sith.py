@@ -1,6 +1,8 @@
 """SITH: the attention heads of CLIP image towers in words (arXiv 2603.24653)."""
 
 from sing_compute.store.definition import Analysis, TableSpec
+from sing_compute.store.definitions.sith_cause_fields import CAUSE_AXES, CAUSE_FIELDS
+from sing_compute.store.definitions.sith_causes import CAUSES_TABLE, LAYER_CAUSES, VECTOR_CAUSES, VECTOR_IMAGES
 from sing_compute.store.definitions.sith_columns import (
     HEADS,
     LAYERS,
@@ -20,7 +22,7 @@ _TABLES = (
         "layer",
         ("tower",),
         "layer",
-        LAYERS,
+        (*LAYERS, *LAYER_CAUSES),
         options=("size",),
         opens=("heads", "methods"),
         measure="cosine",
@@ -52,9 +54,9 @@ _TABLES = (
         "vector",
         ("tower", "layer", "head"),
         "vector",
-        VECTOR_COLUMNS,
+        (*VECTOR_COLUMNS[:4], *VECTOR_CAUSES, *VECTOR_COLUMNS[4:], *VECTOR_IMAGES),
         options=("size",),
-        opens=("picks",),
+        opens=("picks", "causes"),
         measure="value",
         naming=("vector",),
     ),
@@ -68,6 +70,7 @@ _TABLES = (
         measure="positive_coefficient",
         naming=("pick",),
     ),
+    CAUSES_TABLE,
     TableSpec(
         "words",
         "word",
@@ -82,5 +85,11 @@ _TABLES = (
     USES_TABLE,
 )
 SITH = Analysis(
-    "sith", 1, "SITH: attention heads of CLIP in words", "tower", FIELDS + USE_FIELDS, AXES + USE_AXES, _TABLES
+    "sith",
+    1,
+    "SITH: attention heads of CLIP in words",
+    "tower",
+    FIELDS + USE_FIELDS + CAUSE_FIELDS,
+    AXES + USE_AXES + CAUSE_AXES,
+    _TABLES,
 )
