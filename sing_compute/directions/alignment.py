@@ -70,7 +70,7 @@ def moved(
 def certainty(
     head: LinearHead,
     pooled: Float64[Tensor, "image dim"],
-    residuals: Float64[Tensor, "restart image direction"],
+    residuals: Float64[Tensor, "restart direction image"],
     move: Float64[Tensor, "restart dim direction"],
 ) -> Float64[Tensor, " restart"]:
     """Return minus the mean entropy of the head's predictions for moved features, -log K to 0 (the paper's L_uur and L_cur).
@@ -83,5 +83,5 @@ def certainty(
         residuals: Mean over the positions of an image of w . x - b, times the share of the way that each is moved.
         move: As for `moved`.
     """
-    logits = pooled @ head.weight.T + head.bias - residuals @ (head.weight @ move).mT
+    logits = pooled @ head.weight.T + head.bias - (head.weight @ move @ residuals).mT
     return -head.entropy(logits).mean(-1)

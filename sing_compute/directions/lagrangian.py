@@ -23,10 +23,11 @@ class AugmentedLagrangian:
             restarts: Number of independent problems.
             device: Where they are solved.
         """
-        self.bounds = dict(bounds)
-        self._multiplier = {name: torch.zeros(restarts, dtype=torch.float64, device=device) for name in bounds}
-        self._penalty = {name: torch.ones_like(each) for name, each in self._multiplier.items()}
-        self._violation = {name: torch.full_like(each, torch.inf) for name, each in self._multiplier.items()}
+        self._names = list(bounds)
+        self._bounds = torch.tensor(list(bounds.values()), dtype=torch.float64, device=device)[:, None]
+        self._multiplier = torch.zeros(len(bounds), restarts, dtype=torch.float64, device=device)
+        self._penalty = torch.ones_like(self._multiplier)
+        self._violation = torch.full_like(self._multiplier, torch.inf)
         self._steps = 0
 
     def cost(self, losses: Mapping[str, Float64[Tensor, " restart"]]) -> Float64[Tensor, " restart"]:
@@ -35,12 +36,8 @@ class AugmentedLagrangian:
         Args:
             losses: The losses, those with bounds among them.
         """
-        parts = []
-        for name, bound in self.bounds.items():
-            multiplier, penalty = self._multiplier[name], self._penalty[name]
-            pushed = torch.relu(multiplier + penalty * (losses[name] - bound))
-            parts.append((pushed**2 - multiplier**2) / (2 * penalty))
-        return torch.stack(parts).sum(0)
+        pushed = torch.relu(self._multiplier + self._penalty * self._gaps(losses))
+        return ((pushed.square() - self._multiplier.square()) / (2 * self._penalty)).sum(0)
 
     @torch.no_grad()
     def step(self, losses: Mapping[str, Float64[Tensor, " restart"]]) -> None:
@@ -52,10 +49,12 @@ class AugmentedLagrangian:
         self._steps += 1
         if self._steps % self.EVERY:
             return
-        for name, bound in self.bounds.items():
-            gap = losses[name] - bound
-            self._multiplier[name] = torch.relu(self._multiplier[name] + self._penalty[name] * gap)
-            violation = torch.relu(gap)
-            grown = (self._penalty[name] * self.GROWTH).clamp_max(self.LARGEST)
-            self._penalty[name] = torch.where(violation > 0.9 * self._violation[name], grown, self._penalty[name])
-            self._violation[name] = violation
+        gaps = self._gaps(losses)
+        self._multiplier = torch.relu(self._multiplier + self._penalty * gaps)
+        violation = torch.relu(gaps)
+        grown = (self._penalty * self.GROWTH).clamp_max(self.LARGEST)
+        self._penalty = torch.where(violation > 0.9 * self._violation, grown, self._penalty)
+        self._violation = violation
+
+    def _gaps(self, losses: Mapping[str, Tensor]) -> Tensor:
+        return torch.stack([losses[name] for name in self._names]) - self._bounds

@@ -10,37 +10,37 @@ from jaxtyping import Float64
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-POWER = 4.0
-"""Power of the self-weighted mean (the paper's nu)."""
 GAMMA = 1.1
 """Power of activations in the losses on how often a detector fires."""
 _TINY = 1e-12
 
 
 def self_weighted_mean(values: Float64[Tensor, "*batch item"]) -> Float64[Tensor, "*batch"]:
-    """Return the mean over the last axis in which each value is weighted by its own fourth power: a soft maximum.
+    """Return the mean over the last axis, each value weighted by its own fourth power (the paper's nu): a soft maximum.
 
     Equal values give that value; one value among zeros gives that value, too.
 
     Args:
         values: Numbers of at least 0.
     """
-    weights = values**POWER
+    weights = values.square().square()
     return (weights * values).sum(-1) / (weights.sum(-1) + _TINY)
 
 
-def entropies(logits: Float64[Tensor, "*batch direction"]) -> Float64[Tensor, "*batch"]:
+def entropies(
+    logits: Float64[Tensor, "restart direction position"],
+) -> Float64[Tensor, "restart position"]:
     """Return how many detectors share each position, as the entropy of their activations: 0 for one, log2 I for all alike.
 
     Args:
         logits: w . x - b of each detector.
     """
     shares = _shares(logits)
-    return -(shares * torch.log2(shares + _TINY)).sum(-1).clamp_max(0)
+    return -(shares * torch.log2(shares + _TINY)).sum(1).clamp_max(0)
 
 
 def detector_losses(
-    logits: Float64[Tensor, "restart position direction"], *, least: float = 1.0, most: float = 0.5
+    logits: Float64[Tensor, "restart direction position"], *, least: float = 1.0, most: float = 0.5
 ) -> dict[str, Float64[Tensor, " restart"]]:
     """Return the losses that see the detectors alone (arXiv 2509.23926, section 3).
 
@@ -55,12 +55,12 @@ def detector_losses(
         `excess`: self-weighted share by which they exceed `most`, 0 to 1.
     """
     share, entropy = _shares(logits), entropies(logits)
-    activity = (torch.sigmoid(logits) ** GAMMA).mean(1)
-    least = least / logits.shape[-1]
+    activity = (torch.sigmoid(logits) ** GAMMA).mean(-1)
+    least = least / logits.shape[1]
     return {
         "sparsity": entropy.mean(-1),
         "sparsity bound": self_weighted_mean(entropy + _TINY),
-        "activation": -(share * logsigmoid(logits)).sum(-1).mean(-1) / math.log(2),
+        "activation": -(share * logsigmoid(logits)).sum(1).mean(-1) / math.log(2),
         "inactivity": (torch.relu(least - activity) / least).mean(-1),
         "excess": self_weighted_mean(torch.relu(activity - most) / (1 - most) + _TINY),
     }
@@ -77,12 +77,12 @@ def overlap(
     """
     cosines = _unit(filters).mT @ _unit(signals)
     off = cosines * (1 - torch.eye(cosines.shape[-1], dtype=cosines.dtype, device=cosines.device))
-    return ((off**2).mean((-1, -2)) + _TINY).sqrt()
+    return (off.square().mean((-1, -2)) + _TINY).sqrt()
 
 
 def _shares(logits: Tensor) -> Tensor:
     activation = torch.sigmoid(logits)
-    return activation / (activation.sum(-1, keepdim=True) + _TINY)
+    return activation / (activation.sum(1, keepdim=True) + _TINY)
 
 
 def _unit(vectors: Tensor) -> Tensor:

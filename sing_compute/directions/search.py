@@ -185,9 +185,9 @@ class _Problem:
         low, high = self.settings.way
         way = torch.full((1,), (low + high) / 2, dtype=torch.float64, device=logits.device)
         if draw:
-            way = torch.rand(logits.shape[1], generator=self.generator, dtype=torch.float64).to(logits.device)
+            way = torch.rand(logits.shape[2], generator=self.generator, dtype=torch.float64).to(logits.device)
             way = low + (high - low) * way
-        residuals = _per_image(logits * way[:, None], len(images))
+        residuals = _per_image(logits * way, len(images))
         move = signal_move(filters, signals)
         found["certainty"] = certainty(self._centred_head, self.pooled[images], residuals, move)
         return found
@@ -203,8 +203,8 @@ class _Problem:
         return (chosen - self.centre).flatten(0, 1)
 
     def _logits(self, images: Tensor, filters: Tensor, offset: Tensor) -> Tensor:
-        """W . x - b at all positions of some images, (restart, position, direction)."""
-        return _products(self._positions(images), filters) - offset[:, None]
+        """Return w . x - b at all positions of some images, (restart, direction, position)."""
+        return _products(self._positions(images), filters) - offset[..., None]
 
     def _minimise(
         self,
@@ -243,7 +243,7 @@ class _Problem:
         numbers = torch.arange(images, device=self.features.device)
         for part in torch.split(numbers, max(1, _PART // max(1, per_image))):
             positions = self._positions(part)
-            sums.add(positions, _products(positions, filters) - detectors.offset[:, None])
+            sums.add(positions, _products(positions, filters) - detectors.offset[..., None])
         some = torch.randperm(images, generator=self.generator)[: max(1, min(images, _PART // max(1, per_image)))]
         losses = self._joint_losses(detectors, some.to(self.features.device), draw=False)
         settings = self.settings
@@ -270,15 +270,14 @@ def _orthogonal(directions: Tensor) -> Tensor:
 
 
 def _products(positions: Tensor, filters: Tensor) -> Tensor:
-    """Product of all positions with the filters of all restarts, as one matrix product: (restart, position, direction)."""
+    """Product of all positions with the filters of all restarts, as one matrix product: (restart, direction, position)."""
     restarts, dim, count = filters.shape
-    together = positions @ filters.permute(1, 0, 2).reshape(dim, restarts * count)
-    return together.reshape(-1, restarts, count).permute(1, 0, 2)
+    return (filters.mT.reshape(restarts * count, dim) @ positions.T).reshape(restarts, count, -1)
 
 
 def _per_image(values: Tensor, images: int) -> Tensor:
-    """Mean over the positions of each image, (restart, image, direction)."""
-    return values.reshape(len(values), images, -1, values.shape[-1]).mean(2)
+    """Mean over the positions of each image, (restart, direction, image)."""
+    return values.reshape(*values.shape[:2], images, -1).mean(-1)
 
 
 def _mean(features: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ _TINY = 1e-12
 def signal_vectors(
     features: Float64[Tensor, "position dim"],
     filters: Float64[Tensor, "restart dim direction"],
-    logits: Float64[Tensor, "restart position direction"],
+    logits: Float64[Tensor, "restart direction position"],
 ) -> Float64[Tensor, "restart dim direction"]:
     """Return cov(x, w . x) / var(w . x) over the positives of each detector, so that w . s = 1.
 
@@ -27,12 +27,13 @@ def signal_vectors(
         Signal vectors; zeros where a detector has fewer than two positives.
     """
     positive = (logits > 0).to(features.dtype)
-    count = positive.sum(1).clamp_min(1)
-    mean = (positive * logits).sum(1) / count
-    centred = positive * (logits - mean[:, None])
-    variance = (centred**2).sum(1) / count
-    covariance = centred.mT @ features / count[..., None]  # `centred` sums to 0, so the mean of x drops out
-    return (covariance / (variance[..., None] + _TINY)).mT
+    count = positive.sum(-1).clamp_min(1)
+    mean = (positive * logits).sum(-1) / count
+    centred = positive * (logits - mean[..., None])
+    variance = centred.square().sum(-1) / count
+    covariance = centred.flatten(0, 1) @ features  # `centred` sums to 0, so the mean of x drops out
+    scale = 1 / (count * (variance + _TINY))
+    return (covariance.reshape(*count.shape, -1) * scale[..., None]).mT
 
 
 @dataclass(slots=True)
@@ -54,7 +55,7 @@ class SignalSums:
         return cls(few, few.clone(), few.clone(), many, many.clone())
 
     def add(
-        self, features: Float64[Tensor, "position dim"], logits: Float64[Tensor, "restart position direction"]
+        self, features: Float64[Tensor, "position dim"], logits: Float64[Tensor, "restart direction position"]
     ) -> None:
         """Add positions.
 
@@ -64,11 +65,11 @@ class SignalSums:
         """
         positive = (logits > 0).double()
         strength = positive * logits
-        self.count += positive.sum(1)
-        self.logit += strength.sum(1)
-        self.square += (strength * logits).sum(1)
-        self.feature += positive.mT @ features
-        self.product += strength.mT @ features
+        self.count += positive.sum(-1)
+        self.logit += strength.sum(-1)
+        self.square += (strength * logits).sum(-1)
+        self.feature += positive @ features
+        self.product += strength @ features
 
     def vectors(self) -> Float64[Tensor, "restart dim direction"]:
         """Return the signal vectors; zeros where a detector has no variance among its positives."""

@@ -32,7 +32,7 @@ def test_a_self_weighted_mean_of_equal_values_is_the_value_and_follows_the_large
 
 def test_entropies_are_those_of_the_shares_and_within_their_bounds(draw: torch.Generator) -> None:
     logits = 8 * normal(draw, 500, 5)
-    found = entropies(logits)
+    found = entropies(logits.T[None])[0]
     assert (found >= 0).all()
     assert (found <= math.log2(5) + 1e-9).all()
     shares = torch.sigmoid(logits) / torch.sigmoid(logits).sum(1, keepdim=True)
@@ -40,13 +40,13 @@ def test_entropies_are_those_of_the_shares_and_within_their_bounds(draw: torch.G
         found, torch.distributions.Categorical(shares).entropy() / math.log(2), atol=1e-9, rtol=0
     )
     alone = torch.tensor([[40.0, -40.0, -40.0, -40.0, -40.0]]).double()
-    assert float(entropies(alone)) == pytest.approx(0, abs=1e-9)
-    assert float(entropies(torch.zeros(1, 5).double())) == pytest.approx(math.log2(5), abs=1e-9)
+    assert float(entropies(alone.T[None])) == pytest.approx(0, abs=1e-9)
+    assert float(entropies(torch.zeros(1, 5, 1).double())) == pytest.approx(math.log2(5), abs=1e-9)
 
 
 def test_losses_of_detectors_are_their_formulas(draw: torch.Generator) -> None:
     logits = 3 * normal(draw, 2, 60, 4)
-    found = detector_losses(logits, least=0.9, most=0.3)
+    found = detector_losses(logits.mT, least=0.9, most=0.3)
     for restart in range(2):
         y = torch.sigmoid(logits[restart])
         q = y / y.sum(1, keepdim=True)
@@ -67,7 +67,7 @@ def test_losses_of_detectors_are_their_formulas(draw: torch.Generator) -> None:
 
 
 def test_a_dead_detector_is_inactive_and_one_that_always_fires_is_in_excess() -> None:
-    logits = torch.tensor([[-60.0, 60.0, 0.0]]).double().expand(1, 50, 3)
+    logits = torch.tensor([[-60.0], [60.0], [0.0]]).double().expand(1, 3, 50)
     found = detector_losses(logits)
     assert float(found["inactivity"]) == pytest.approx(1 / 3, abs=1e-6)
     assert float(found["excess"]) == pytest.approx(1, abs=1e-3)
@@ -94,7 +94,7 @@ def test_the_certainty_is_that_of_moved_features_and_within_its_bounds(draw: tor
     move = least_move(filters)
     flat = features.flatten(0, 1)
     residuals = (flat @ filters - thresholds[:, None]).reshape(2, 20, 3, 3)
-    found = certainty(head, features.mean(1), residuals.mean(2), move)
+    found = certainty(head, features.mean(1), residuals.mean(2).mT, move)
     at = moved(flat, filters, thresholds, move).reshape(2, 20, 3, 6).mean(2)
     probabilities = torch.softmax(at @ head.weight.T + head.bias, -1)
     wanted = (probabilities * probabilities.log()).sum(-1).mean(-1)
@@ -102,7 +102,7 @@ def test_the_certainty_is_that_of_moved_features_and_within_its_bounds(draw: tor
     assert (found <= 0).all()
     assert (found >= -math.log(4)).all()
     flat_head = LinearHead(torch.zeros(4, 6).double(), torch.zeros(4).double())
-    assert float(certainty(flat_head, features.mean(1), residuals.mean(2), move)[0]) == pytest.approx(-math.log(4))
+    assert float(certainty(flat_head, features.mean(1), residuals.mean(2).mT, move)[0]) == pytest.approx(-math.log(4))
 
 
 def test_the_entropy_of_a_sigmoid_head_is_the_mean_of_its_classes() -> None:
@@ -124,7 +124,7 @@ def test_true_filters_give_the_planted_signal_vectors_and_their_own_products_are
     features = drawn.features.flatten(0, 1) - drawn.features.mean((0, 1))
     filters = drawn.dual[None]
     logits = (features @ filters) + (drawn.strengths.mean((0, 1)) - 2.5)
-    found = signal_vectors(features, filters, logits)
+    found = signal_vectors(features, filters, logits.mT)
     cosines = torch.cosine_similarity(found[0], drawn.concepts, dim=0)
     assert float(cosines.min()) > 0.99
     torch.testing.assert_close((filters * found).sum(1), torch.ones(1, 3).double(), atol=1e-9, rtol=0)
@@ -136,9 +136,9 @@ def test_sums_over_parts_give_the_same_signal_vectors_and_none_to_a_dead_detecto
     logits[1, :, 2] = -1
     sums = SignalSums.empty(filters)
     for part in torch.arange(400).split(77):
-        sums.add(features[part], logits[:, part])
+        sums.add(features[part], logits[:, part].mT)
     found = sums.vectors()
-    torch.testing.assert_close(found[0], signal_vectors(features, filters, logits)[0])
+    torch.testing.assert_close(found[0], signal_vectors(features, filters, logits.mT)[0])
     assert not found[1, :, 2].any()
     x, z = features[logits[0, :, 1] > 0], logits[0, logits[0, :, 1] > 0, 1]
     covariance = torch.cov(torch.cat([x, z[:, None]], 1).T)
