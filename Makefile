@@ -12,7 +12,7 @@ demo: $(READY)
 
 # Two processes on two cores, one thread each: with more they wait for each other.
 test: check
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # The whole suite once in each environment that must change nothing (as root: another user is one of them). Takes hours.
 test-environments: $(READY)

@@ -165,7 +165,7 @@ def outcome(name: str, seed: int, arguments: Sequence[str]) -> str:
         with together(name.split("+"), seed) as call:
             paths = (str(call.folder), str(call.folder / "tests"), os.environ.get("PYTHONPATH", ""))
             variables = {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, paths))} | call.variables
-            side_by_side = [] if "-n" in arguments else ["-n", "2", "--dist", "loadfile"]
+            side_by_side = [] if "-n" in arguments else ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
             pytest = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *side_by_side]
             command = [*call.before, *pytest, *call.options, *arguments]
             ended = subprocess.run(command, cwd=call.folder, env=os.environ | variables, check=False)

@@ -82,9 +82,11 @@ def decompose(layer: AttentionLayer, *, stored_dtype: torch.dtype = torch.float3
     read_basis, read_rest = torch.linalg.qr(layer.read)
     write_basis, write_rest = torch.linalg.qr(layer.write.mT)
     u, values, vh = torch.linalg.svd(read_rest @ write_rest.mT)
-    left, right = (read_basis @ u).mT, (write_basis @ vh.mT).mT
+    left = u.mT @ read_basis.mT
     largest = left.gather(2, left.abs().argmax(2, keepdim=True))
     sign = torch.where(largest < 0, -1.0, 1.0)
+    left *= sign
+    right = (sign * vh) @ write_basis.mT
     dim = layer.read.shape[1]
     cutoff = dim * torch.finfo(stored_dtype).eps * values[:, :1]
-    return HeadVectors(values, left * sign, right * sign, (values > cutoff).sum(1))
+    return HeadVectors(values, left, right, (values > cutoff).sum(1))

@@ -37,7 +37,7 @@ REFUSALS: dict[str, tuple[tuple[str, ...], str]] = {
     "no tower": (("run.h5", *OPTIONS), "run.h5 holds no tower: `sing-compute heads run.h5` names one first"),
     "unknown tower": (("heads.h5", *OPTIONS, "--tower", "large"), "--tower large: heads.h5 holds no such tower; there are: clip"),
     "several towers": (("two.h5", *OPTIONS), "two.h5 holds 2 towers: name one with --tower: clip, other"),
-    "another clip": (("foreign.h5", *OPTIONS), "has other weights than the CLIP of the tower 'clip' (local-dir:clip)"),
+    "another clip": (("foreign.h5", *OPTIONS), "other weights than the CLIP of the tower 'clip' in foreign.h5"),
     "no images": (("heads.h5", "--images", "none"), "--images none: no such file or folder"),
     "empty folder": (("heads.h5", "--images", "nothing"), "nothing"),
     "no such layer": (("heads.h5", *OPTIONS, "--layers", "4"), "--layers 4: there is no layer 4; the tower has 4 layers"),

@@ -27,7 +27,7 @@ from sing_compute.questions.heads.attribute_texts import Attributes, read_attrib
 from sing_compute.questions.heads.cause_sink import Checked, put_causes
 from sing_compute.questions.heads.naming import chosen_layers
 from sing_compute.questions.heads.probes import Probes, sampled_rows
-from sing_compute.questions.heads.stored_tower import chosen_tower, need_folded, tower_clip
+from sing_compute.questions.heads.stored_tower import chosen_tower, need_folded, tower_clip, tower_place
 from sing_compute.sith.causes import DRAWS, LayerCauses, TextGroups, draws_of, layer_causes
 from sing_compute.sith.towers import read_tower
 from sing_compute.store import Store, replace_store
@@ -112,7 +112,7 @@ def _check(path: Path, store: Store, work: WorkFolder, question: CheckQuestion, 
         progress.say(f"true texts of {clean(listed(own))}: {what}")
     rows = sampled_rows(images, question.sample)
     images, truth = images.take(rows), truth[rows]
-    space = tower_clip(store, name, question.clip, progress)
+    space = tower_clip(store, name, tower_place(store, name, question.clip), progress)
     device = usable_device(question.device, 0)
     space.to(device)
     texts = encoded_texts(space, [attributes.prompts[text] for text in attributes.texts], device=device)

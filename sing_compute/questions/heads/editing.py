@@ -13,7 +13,7 @@ from sing_compute import __version__
 from sing_compute.concepts.clip_folder import check_place, note_of, stored_tensors, with_changes, write_clip
 from sing_compute.concepts.encoded_texts import encoded_texts
 from sing_compute.concepts.open_clip_space import OpenClipSpace
-from sing_compute.errors import ConceptsError, SingError, TowerError
+from sing_compute.errors import SingError, TowerError
 from sing_compute.process.progress import Progress
 from sing_compute.questions.heads.choosing import (
     JUDGED,
@@ -24,7 +24,7 @@ from sing_compute.questions.heads.choosing import (
     task_factors,
 )
 from sing_compute.questions.heads.named_vectors import NamedVectors, read_vectors
-from sing_compute.questions.text_vectors import clip_place
+from sing_compute.questions.heads.stored_tower import tower_clip, tower_place
 from sing_compute.sith.editing import scale_vectors
 from sing_compute.store import Store
 from sing_compute.store.text import clean
@@ -102,12 +102,9 @@ def edit_heads(path: Path, out: Path, question: EditQuestion, progress: Progress
             )
         elif question.scores is not None:
             factors = judged_factors(vectors, question.scores, question.rule or JUDGED)
-        facts = {name: clean(str(value)) for name, value in store.attributes(f"towers/{vectors.tower}").items()}
-        place = question.clip or clip_place(store, facts.get("clip_tag", ""))
+        place = tower_place(store, vectors.tower, question.clip)
         check_place(out, place, fresh=question.fresh)
-        progress.say(f"loading CLIP {place}")
-        space = OpenClipSpace(place)
-        _check_clip(space, place, store, vectors.tower, facts)
+        space = tower_clip(store, vectors.tower, place, progress)
         if question.task is not None:
             progress.warn(STAND_IN)
             factors = task_factors(vectors, _likeness(store, vectors, space, question.task))
@@ -125,20 +122,6 @@ def edit_heads(path: Path, out: Path, question: EditQuestion, progress: Progress
     note = _note(edit, vectors.tower, space, question, note_of(place))
     write_clip(out, place, space, with_changes(tensors, space.network), metadata, note)
     return edit
-
-
-def _check_clip(space: OpenClipSpace, place: str, store: Store, tower: str, facts: dict[str, str]) -> None:
-    """Refuse another CLIP than that whose tower was named."""
-    own = space.provenance
-    if own["state_sha256"] != facts.get("clip_state_sha256"):
-        raise ConceptsError(
-            f"{place} has other weights than the CLIP of the tower {tower!r} in {store.path} "
-            f"({facts.get('clip_tag', 'not named')}): name its place with --clip"
-        )
-    if own["activation"] != facts.get("clip_activation", own["activation"]):
-        raise ConceptsError(
-            f"{place} has the activation {own['activation']}, the CLIP of the tower {tower!r} {facts['clip_activation']}"
-        )
 
 
 def _likeness(store: Store, vectors: NamedVectors, space: OpenClipSpace, task: str) -> Float[np.ndarray, " word"]:

@@ -38,29 +38,44 @@ def need_folded(store: Store, tower: str) -> None:
         )
 
 
-def tower_clip(store: Store, tower: str, wanted: str | None, progress: Progress) -> OpenClipSpace:
-    """Load the CLIP of a tower, on the CPU.
+def tower_place(store: Store, tower: str, wanted: str | None) -> str:
+    """Return the name by which the CLIP of a tower can be loaded here.
 
     Args:
         store: The results file.
         tower: Name of the tower.
         wanted: Name of the CLIP, if it was moved; None for the place where the tower's command had it.
+
+    Raises:
+        ConceptsError: It is not there.
+    """
+    return wanted or clip_place(store, clean(str(store.attributes(f"towers/{tower}").get("clip_tag", ""))))
+
+
+def tower_clip(store: Store, tower: str, place: str, progress: Progress) -> OpenClipSpace:
+    """Load the CLIP of a tower, on the CPU.
+
+    Args:
+        store: The results file.
+        tower: Name of the tower.
+        place: Name of the CLIP (`tower_place`).
         progress: Is given a line about it.
 
     Raises:
-        SingError: It cannot be found or loaded, or it is another one.
+        SingError: It cannot be loaded, or it is another one.
     """
     facts = {name: clean(str(value)) for name, value in store.attributes(f"towers/{tower}").items()}
-    tag = facts.get("clip_tag", "")
-    place = wanted or clip_place(store, tag)
     progress.say(f"loading CLIP {place}")
     space = OpenClipSpace(place)
     own = space.provenance
     if own["state_sha256"] != facts.get("clip_state_sha256"):
-        raise ConceptsError(f"{place} has other weights than the CLIP of the tower {tower!r} ({tag or 'not named'})")
+        raise ConceptsError(
+            f"{place} has other weights than the CLIP of the tower {tower!r} in {store.path} "
+            f"({facts.get('clip_tag') or 'not named'}): name its place with --clip"
+        )
     if facts.get("clip_activation", own["activation"]) != own["activation"]:
         raise ConceptsError(
-            f"{place} has the activation {own['activation']}, the CLIP of the tower {tower!r} {facts['clip_activation']}; name "
+            f"{place} has the activation {own['activation']}, the CLIP of the tower {tower!r} {facts['clip_activation']}: name "
             "it as its command did"
         )
     return space
