@@ -99,21 +99,22 @@ def _search(
     queries: Tensor, atoms: Tensor, barred: Tensor, usable: Tensor | None, screen: torch.dtype, *, both_signs: bool
 ) -> tuple[Tensor, Tensor]:
     """Return the largest scores of blocks, (vector, kept), descending, and the numbers of these blocks."""
-    low, device = queries.to(screen), queries.device
+    low, device = queries.to(screen).T.contiguous(), queries.device
     scores_at_once = _SCORES if device.type == "cpu" else _SCORES_OF_DEVICE
     size = max(BLOCK, min(_ATOMS, scores_at_once // max(1, len(queries))) // BLOCK * BLOCK)
     values = torch.empty(len(queries), 0, dtype=torch.float64, device=device)
     blocks = torch.empty(len(queries), 0, dtype=torch.long, device=device)
+    room = torch.empty(min(size, len(atoms)), len(queries), dtype=screen, device=device)  # new memory costs page faults
     with _sums_in_float32():
         for start, part in zip(range(0, len(atoms), size), torch.split(atoms, size), strict=True):
-            scores = low @ part.to(device, screen).T
+            scores = torch.mm(part.to(device, screen), low, out=room[: len(part)])  # (atom, vector)
             if both_signs:
                 scores.abs_()
             _bar(scores, start, barred, usable)
-            missing = -scores.shape[1] % BLOCK
+            missing = -len(scores) % BLOCK
             if missing:
-                scores = torch.nn.functional.pad(scores, (0, missing), value=-torch.inf)
-            tops = scores.view(len(queries), -1, BLOCK).amax(2)
+                scores = torch.nn.functional.pad(scores, (0, 0, 0, missing), value=-torch.inf)
+            tops = scores.view(-1, BLOCK, len(queries)).amax(1).T.contiguous()
             numbers = torch.arange(tops.shape[1], device=device) + start // BLOCK
             if tops.shape[1] > KEPT:
                 tops, which = tops.topk(KEPT, 1)
@@ -128,12 +129,12 @@ def _search(
 
 def _bar(scores: Tensor, start: int, barred: Tensor, usable: Tensor | None) -> None:
     """Give the atoms that may not be found the lowest score."""
-    rows, columns = ((barred >= start) & (barred < start + scores.shape[1])).nonzero(as_tuple=True)
-    scores[rows, barred[rows, columns] - start] = -torch.inf
+    rows, columns = ((barred >= start) & (barred < start + len(scores))).nonzero(as_tuple=True)
+    scores[barred[rows, columns] - start, rows] = -torch.inf
     if usable is not None:
-        part = usable[start : start + scores.shape[1]]
+        part = usable[start : start + len(scores)]
         if not part.all():
-            scores[:, ~part.to(scores.device)] = -torch.inf
+            scores[~part.to(scores.device)] = -torch.inf
 
 
 def _error(queries: Tensor, best: Tensor, screen: torch.dtype) -> Tensor:
