@@ -10,9 +10,13 @@ READY := $(VENV)/.ready
 demo: $(READY)
 	$(BIN)/sing-compute --demo
 
-# Two processes on two cores, one thread each: with more they wait for each other.
-test: check
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# Two processes on two cores, one thread each: with more they wait for each other. Types and imports are checked beside them.
+test: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	@($(BIN)/mypy && $(BIN)/lint-imports) > $(VENV)/types.log 2>&1 & types=$$!; \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder; tests=$$?; \
+	wait $$types; typed=$$?; cat $(VENV)/types.log; exit $$((tests + typed))
 
 # The whole suite once in each environment that must change nothing (as root: another user is one of them). Takes hours.
 test-environments: $(READY)
