@@ -15,8 +15,10 @@ def test_the_plain_form_gives_the_picks_of_comp() -> None:
 
 
 def test_each_peer_is_measured_in_a_process_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    seconds = (6.5, 1.5, 6.0, 1.75)
+    sizes = (40.0, 4.0) * 2
     answers = iter(
-        [{"seconds": 6.0, "mib": 40.0, "picks": [[1, 2]] * 4}, {"seconds": 1.5, "mib": 4.0, "picks": [[1, 2]] * 4}]
+        {"seconds": time, "mib": size, "picks": [[1, 2]] * 4} for time, size in zip(seconds, sizes, strict=True)
     )
     monkeypatch.setattr(benchmark, "fastest_screen", lambda device: torch.float32)
     monkeypatch.setattr(benchmark.subprocess, "check_output", lambda *_, **__: benchmark.json.dumps(next(answers)))
