@@ -2,10 +2,12 @@
 
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
+from ended_commands import Ended
 from safetensors.numpy import load_file, save_file
 
 from sing_compute.cli import cli
@@ -46,3 +48,35 @@ def make_heads(folder: Path) -> None:
     (folder / "words.txt").write_text("striped\r\nplain\n\ndotted\nStriped \nred\u2028fox\ngreen\n", encoding="utf-8")
     tower = ("--clip", CLIP, "--mean", folder / "run.h5", "--words", folder / "words.txt", "--sizes", "2")
     typed("heads", "-o", folder / "tower.h5", *tower, "--layers", "1,-1", "--device", "cpu", "--name", "small")
+
+
+def make_mistakes(made: Path, place: Path, inputs: Callable[[], None]) -> Path:
+    """Copy the files of `make_heads` to a place, and write there the files of mistakes."""
+    for name in ("run.h5", "heads.h5", "tower.h5", "words.txt"):
+        shutil.copy(made / name, place / name)
+    (place / "images").symlink_to(made / "images")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        inputs()
+    return place
+
+
+def refused(command: Callable[..., Ended], arguments: Sequence[str], line: str, *, locks: bool = True) -> None:
+    """Run `sing-compute heads` here; it must end in one line and leave every file as it was.
+
+    Args:
+        command: The command.
+        arguments: What is typed behind `heads`.
+        line: Part of the line.
+        locks: The command makes a work folder, which may remain.
+    """
+
+    def files() -> dict[str, int]:
+        there = {path.name: path.stat().st_mtime_ns for path in Path().iterdir()}
+        return {name: time for name, time in there.items() if not (locks and name.endswith(".work"))}
+
+    before = files()
+    ended = command("heads", *arguments)
+    assert line in ended.error
+    assert ended.out == ""
+    assert files() == before

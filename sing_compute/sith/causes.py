@@ -62,7 +62,7 @@ class TextGroups:
 
 @dataclass(frozen=True, slots=True)
 class LayerCauses:
-    """What the vectors of one layer do. An effect is the mean |change of margin| over the margin's standard deviation."""
+    """Effects of a layer's vectors on images: the mean |change of margin| over the margin's standard deviation."""
 
     effect: Float64[Tensor, "head vector attribute"]
     """Effect of setting each singular value to zero; NaN where this was not done."""

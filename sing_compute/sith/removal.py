@@ -33,7 +33,7 @@ class Directions:
 
 @dataclass(frozen=True, slots=True)
 class LayerRun:
-    """What one layer reads and writes for some images, and how much of it runs along each direction."""
+    """Input and output of one layer for some images, and how much of the output runs along each direction."""
 
     image: Tensor
     """One image, which the network needs to start with; what it gives is replaced."""
@@ -42,7 +42,7 @@ class LayerRun:
     written: Float[Tensor, "image token dim"]
     """Output of its attention, before a layer scale."""
     amount: Float[Tensor, "image token direction"]
-    """What the head writes along each direction, without the part that is the same for all images (biases)."""
+    """Length of the head's output along each direction, without the part that is the same for all images (biases)."""
     embedding: Float[Tensor, "image clip"]
     """Unit embeddings of the unedited network."""
     first: bool

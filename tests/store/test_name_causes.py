@@ -1,4 +1,4 @@
-"""What a name says beside what its vector does: shares, states, and agreement beside chance, computed by hand."""
+"""Names of vectors compared with their effects: shares, states, and agreement beside chance, computed by hand."""
 
 import itertools
 

@@ -30,7 +30,7 @@ _PARTS = {
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What was measured of a tower."""
+    """Result of `heads check` for one tower."""
 
     attributes: Attributes
     truth: Sequence[str]
@@ -44,7 +44,7 @@ class Checked:
     keys: Sequence[str]
     """The images that were shown."""
     layers: Mapping[int, LayerCauses]
-    """What the vectors of a layer do, by its position in the file."""
+    """Effects of the vectors of each checked layer, by the layer's position in the file."""
 
 
 def put_causes(writer: Writer, store: Store, tower: str, checked: Checked) -> None:
