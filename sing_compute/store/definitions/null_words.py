@@ -4,6 +4,7 @@ from functools import partial
 
 from sing_compute.store.definition import Analysis, Column, Explanation, TableSpec
 from sing_compute.store.definitions.null_word_fields import AXES, CLASSES, FIELDS, MODES, WORDS
+from sing_compute.store.definitions.word_columns import word_columns
 from sing_compute.store.derived.cells import repeated
 from sing_compute.store.derived.word_mixes import mix_text
 
@@ -146,33 +147,7 @@ _DIRECTIONS = (
 )  # fmt: skip
 _WORDS = (
     _text("word", "word", "A concept that was picked for at least one pole."),
-    Column(
-        "uses",
-        "uses",
-        "count",
-        WORDS + "uses",
-        Explanation("count of poles", "Poles in whose mix it has a coefficient above 0.", "Not its weight.", _SOURCE),
-        role="count",
-    ),
-    Column(
-        "largest",
-        "largest",
-        "three digits",
-        WORDS + "largest",
-        Explanation(
-            "largest coefficient of all poles", "How purely some pole is this concept.", "Not a share.", _SOURCE
-        ),
-    ),
-    Column(
-        "place",
-        "where",
-        "text",
-        WORDS + "place",
-        Explanation(
-            meaning="The pole of the largest coefficient: mode or class and direction, and pole.", source=_SOURCE
-        ),
-        role="text",
-    ),
+    *word_columns(WORDS, _SOURCE, "mode or class and direction, and pole"),
 )
 _ABSENT = "sing-compute words FILE adds them"
 NULL_WORDS = Analysis(

@@ -6,6 +6,7 @@ from functools import partial
 from sing_compute.store.definition import Column, Explanation
 from sing_compute.store.definitions.sith_fields import METHODS, SUMMARY, VECTORS, WORDS
 from sing_compute.store.definitions.sith_words import CEILING, COHERENCE, COSINE, FIDELITY, SOURCE, STRENGTH, UNUSED
+from sing_compute.store.definitions.word_columns import word_columns
 from sing_compute.store.derived.word_mixes import (
     first_mix_text,
     first_share,
@@ -240,29 +241,5 @@ METHOD_COLUMNS = (
 )
 WORD_COLUMNS = (
     _name("word", "A concept that was picked for at least one pole."),
-    Column(
-        "uses",
-        "uses",
-        "count",
-        WORDS + "uses",
-        Explanation("count of poles", "Poles in whose mix it has a coefficient above 0.", "Not its weight.", SOURCE),
-        role="count",
-    ),
-    Column(
-        "largest",
-        "largest",
-        "three digits",
-        WORDS + "largest",
-        Explanation(
-            "largest coefficient of all poles", "How purely some pole is this concept.", "Not a share.", SOURCE
-        ),
-    ),
-    Column(
-        "place",
-        "where",
-        "text",
-        WORDS + "place",
-        Explanation(meaning="The pole of the largest coefficient: layer, head, vector and pole.", source=SOURCE),
-        role="text",
-    ),
+    *word_columns(WORDS, SOURCE, "layer, head, vector and pole"),
 )
