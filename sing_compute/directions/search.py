@@ -11,6 +11,7 @@ from torch.nn.functional import normalize
 from sing_compute.directions.alignment import LinearHead, certainty, least_move, signal_move
 from sing_compute.directions.lagrangian import AugmentedLagrangian
 from sing_compute.directions.losses import detector_losses, overlap
+from sing_compute.directions.pairs import DirectionPairs
 from sing_compute.directions.signals import SignalSums, signal_vectors
 
 _PART = 1 << 24
@@ -69,6 +70,10 @@ class Restarts:
     def best(self) -> int:
         """The restart with the lowest objective, where a violation of 1 costs 10."""
         return int((self.objective + 10 * self.violation).argmin())
+
+    def pairs(self, restart: int) -> DirectionPairs:
+        """Return the direction pairs of one restart."""
+        return DirectionPairs(self.filters[restart], self.thresholds[restart], self.signals[restart])
 
 
 Report = Callable[[str, int, Mapping[str, float]], None]
