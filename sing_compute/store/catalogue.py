@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from sing_compute.store.definition import MUST, NUMBER_FORMATS, Analysis, Axis, Field, TableSpec
+from sing_compute.store.definitions.directions import DIRECTIONS
 from sing_compute.store.definitions.images_and_classifiers import CLASSIFIERS, IMAGES
 from sing_compute.store.definitions.null_words import NULL_WORDS
 from sing_compute.store.definitions.sing import SING
@@ -276,5 +277,5 @@ def _check(
             raise ValueError(f"{analysis.name}: {where} refers to {name!r}, which no analysis declares")
 
 
-for _analysis in (IMAGES, CLASSIFIERS, SING, SITH, NULL_WORDS):
+for _analysis in (IMAGES, CLASSIFIERS, SING, SITH, NULL_WORDS, DIRECTIONS):
     register(_analysis)

@@ -173,6 +173,24 @@ NUMBER_FORMATS = (
 """All formats of cells. A `path` that is too long is cut at its beginning."""
 
 
+def columns(text: str, *, group: str, source: str) -> tuple[Column, ...]:
+    """Read columns of stored figures from a table, one a line; an indented line continues the one before.
+
+    A line is `name | title | format | role | dataset | formula | meaning | caution`; `-` for an empty part.
+
+    Args:
+        text: The table.
+        group: Path of the group that holds the datasets, with `/` at its end.
+        source: Page that defines the figures.
+    """
+    found = []
+    for line in text.replace("\n    ", " ").strip().splitlines():
+        parts = line.split(" | ")
+        name, title, format, role, dataset, *words = ("" if part == "-" else part for part in parts)
+        found.append(Column(name, title, format, group + dataset, Explanation(*words, source), role=role))
+    return tuple(found)
+
+
 @dataclass(frozen=True, slots=True)
 class TableSpec:
     """One table that people read: each row is an item of the axis `rows`; a place names an item of each axis in `within`."""

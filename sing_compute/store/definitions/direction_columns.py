@@ -1,0 +1,183 @@
+"""The columns of the direction pairs of a classifier: trust, name, null share and influence."""
+
+from sing_compute.store.definition import Column, Explanation, columns
+from sing_compute.store.definitions.direction_fields import CLASSES, GROUP, NAMES, NULL, STEPS, SUMMARY, TRUST, WORDS
+from sing_compute.store.derived.cells import repeated
+from sing_compute.store.derived.direction_cells import largest_class, largest_sensitivity, mean_over_searches, pick_text
+
+SOURCE = "docs/directions.md"
+
+
+def label(name: str, meaning: str) -> Column:
+    """Return the column that names the rows."""
+    words = Explanation(meaning=meaning, source=SOURCE)
+    return Column(name, name, "text", explanation=words, role="label", description=meaning)
+
+
+_WORDS = Column(
+    "words",
+    "words",
+    "text",
+    explanation=Explanation(
+        meaning="Concepts toward which T(f) moves with a step along the signal vector, with coefficients, the largest first: "
+        "how the concept is written into features, not on which images the detector fires.",
+        source=SOURCE,
+    ),
+    role="text",
+    derived=pick_text,
+    needs=(NAMES + "pick", NAMES + "coefficient", WORDS + "name"),
+    description="concepts toward which a step along the signal vector leads",
+)
+
+
+def _by_name(text: str) -> dict[str, Column]:
+    return {column.name: column for column in columns(text, group=f"{GROUP}/", source=SOURCE)}
+
+
+_STORED = _by_name("""
+trust | trust | text | text | trust/state | - | `found`: other restarts and independent halves of the images lead to the same
+    pair. `unstable`: some do. `not found`: hardly any does, so read no meaning into it. | -
+null_share | null share | percent | share | null/share | |Pi_n s|^2 / |s|^2 | How much of what writes the concept into
+    features lies where no logit looks. | Not telling by itself: nearly all of any direction is null where nullity / dim is
+    large. Read it beside its chance.
+null_q | q | three digits | value | null/q | share of directions with the covariance of the features whose null share is as
+    large, as a false discovery rate | Below .05: the concept lies more in the null space than the features as a whole do. |
+    Not a size: the null share is.
+images | images | count | count | pairs/images | count | Images on which the detector fires at one position or more. | Not how
+    strongly.
+score | trust score | three digits | value | trust/score | docs/directions.md, trust | Tested where the truth is known: the
+    higher, the likelier the pair is a planted one. | Not a probability.
+pinned | pinned | percent | share | trust/pinned | share of |w|^2 in the span of the differences between the rows of the head
+    | How much of the filter uncertainty region alignment can determine: only what the head reads. | Not a fault where it is
+    small: that part is determined by the features alone.
+movement | moves features by | any size | value | null/movement | standard deviation of w . x, times |s| | How far the images
+    differ along the direction, in the unit of the features. | Not comparable between models.
+null_movement | of it null | any size | value | null/null_movement | standard deviation of w . x, times |Pi_n s| | How far of
+    it no logit sees. | Not a share.
+logit_movement | moves logits by | any size | value | null/logit_movement | standard deviation of w . x, times |W s| | How
+    much these differences between images reach the logits. | Not an effect on single classes: open the row.
+row_class | most like row | text | text | null/row_class | - | The class whose row of the head is most like the filter. | -
+row_cosine | row cosine | three digits | value | null/row_cosine | cosine of the filter and that row | 1: the detector is that
+    class itself. | Not comparable with the null share, which is of the signal vector.
+name_p | name p | three digits | value | names/p | share of directions with the covariance of the features whose names have a
+    cosine as large | Small: the words fit better than those of directions without meaning. | Not corrected for the number of
+    directions.
+""")
+_CHANCE = Column(
+    "null_chance",
+    "chance",
+    "percent",
+    explanation=Explanation(
+        "median of |Pi_n x|^2 / |x|^2 over directions x drawn with the covariance of the features",
+        "Null share of directions along which the features vary in the same way, without being a concept.",
+        "Not that of a direction drawn at random, which is nullity / dim.",
+        SOURCE,
+    ),
+    role="share",
+    derived=repeated,
+    needs=(SUMMARY + "null_median", NULL + "share"),
+    unit="1",
+    description="median null share of directions with the covariance of the features",
+)
+_COSINE = Column(
+    "cosine",
+    "cosine",
+    "three digits",
+    NAMES + "cosine",
+    Explanation(
+        "cosine between the mix of concepts and A s, in CLIP space",
+        "How well the words describe what the signal vector writes.",
+        "Not telling by itself: directions drawn with the covariance of the features reach the column beside it.",
+        SOURCE,
+    ),
+    description="cosine of the mix and A s",
+)
+_RANDOM_COSINE = Column(
+    "random_cosine",
+    "random",
+    "three digits",
+    explanation=Explanation(
+        "97.5 % quantile of the same cosine over directions drawn with the covariance of the features",
+        "Words of a direction without meaning seldom fit better than this.",
+        "Not a bound for one name among many: see the p of each.",
+        SOURCE,
+    ),
+    derived=repeated,
+    needs=(SUMMARY + "name_random", NAMES + "p"),
+    unit="1",
+    description="cosine that 2.5 % of the names of random directions exceed",
+)
+_INFLUENCE = (
+    Column(
+        "class",
+        "moves class",
+        "text",
+        explanation=Explanation(
+            meaning="The class whose probability a step along the signal vector raises or lowers on most images.",
+            source=SOURCE,
+        ),
+        role="text",
+        derived=largest_class,
+        needs=(CLASSES + "sensitivity", STEPS + "size", "classes/name"),
+        description="class with the largest influence",
+    ),
+    Column(
+        "sensitivity",
+        "sensitivity",
+        "signed",
+        explanation=Explanation(
+            "2 x share of images whose probability of that class rises with a step of 1 along s, minus 1",
+            "1: it rises on every image. -1: it falls on every image. 0: as often as not.",
+            "Not the size of the change, which may be tiny: `change` of its classes says it.",
+            SOURCE,
+        ),
+        derived=largest_sensitivity,
+        needs=(CLASSES + "sensitivity", STEPS + "size"),
+        unit="1",
+        description="the largest influence on a class",
+    ),
+)
+_AGAIN = (
+    Column(
+        "signal_likeness",
+        "signal again",
+        "three digits",
+        explanation=Explanation(
+            "mean over the other searches of the cosine of the signal vectors of matched pairs",
+            "1: other restarts and halves of the images give the same signal vector.",
+            "Not proof: searches can go wrong in the same way.",
+            SOURCE,
+        ),
+        derived=mean_over_searches,
+        needs=(TRUST + "signal",),
+        unit="1",
+        description="mean cosine with the signal vectors of other searches",
+    ),
+    Column(
+        "agreement",
+        "same images",
+        "percent",
+        explanation=Explanation(
+            "mean over the other searches of the IoU of the positives of matched pairs, on images that these did not see",
+            "1: a detector that was found in other images fires at the same positions.",
+            "Not that it is a concept with a name.",
+            SOURCE,
+        ),
+        role="share",
+        derived=mean_over_searches,
+        needs=(TRUST + "agreement",),
+        unit="1",
+        description="mean IoU with the positives of other searches",
+    ),
+)
+_DIRECTION = label("direction", "A direction pair: a filter that reads a concept, a signal vector that writes it.")
+_NULL = (_STORED["null_share"], _CHANCE, _STORED["null_q"])
+_MOVES = tuple(_STORED[name] for name in ("movement", "null_movement", "logit_movement", "row_class", "row_cosine"))
+_NAME = (_COSINE, _RANDOM_COSINE, _STORED["name_p"])
+COLUMNS = (
+    *(_DIRECTION, _STORED["trust"], _WORDS, *_NULL, _STORED["images"], *_INFLUENCE, *_NAME),
+    *(_STORED["score"], *_AGAIN, _STORED["pinned"], *_MOVES),
+)
+"""Of the table of all directions of a model."""
+UNREAD_COLUMNS = (_DIRECTION, _WORDS, *_NULL, _STORED["trust"], _STORED["images"], *_MOVES, *_NAME)
+"""Of the table of what the network encodes and the head can hardly read."""

@@ -1,0 +1,155 @@
+"""The datasets of EDDP: direction pairs of a classifier, how far they can be trusted, and what the head makes of them."""
+
+from sing_compute.store.definition import Axis, fields
+
+GROUP = "models/{model}/directions"
+SUMMARY, PAIRS, CLASSES, IMAGES, LOSSES, TRUST, NULL, NAMES, WORDS, FIXES, RIVALS, MATCHES = (
+    f"{GROUP}/{part}/"
+    for part in (
+        *(
+            "summary",
+            "pairs",
+            "classes",
+            "images",
+            "losses",
+            "trust",
+            "null",
+            "names",
+            "words",
+            "corrections",
+            "rivals",
+        ),
+        "matches",
+    )
+)
+STEPS = f"{GROUP}/steps/"
+
+FIELDS = fields("""
+[models/{model}/directions/summary]
+images | int64 | - | count | MUST | images whose features the directions were found in
+positions | int64 | - | count | MUST | positions of each; 1 for pooled features
+restarts | int64 | - | count | MUST | restarts of the search
+restart | int64 | - | index | MUST | the restart that was chosen, by objective and violation
+objective | float64 | - | 1 | MUST | its objective
+violation | float64 | - | 1 | MUST | sum of what its bounds are missed by, beyond the tolerance
+found | int64 | - | count | MUST | directions that are called found
+null_chance | float64 | - | 1 | MAY | nullity / dim: mean null share of a direction that is drawn at random
+null_low | float64 | - | 1 | MAY | null share that 2.5 % of directions with the covariance of the features do not reach
+null_median | float64 | - | 1 | MAY | their median null share
+null_high | float64 | - | 1 | MAY | null share that 2.5 % of them exceed
+name_random | float64 | - | 1 | MAY | cosine of a name that 2.5 % of directions with the covariance of the features exceed
+permutations | int64 | - | count | MAY | noise vectors of each direction that its influence is compared with
+sensitive | int64 | - | count | MAY | SDC: directions with a significant influence on at least one class
+sensitive_pairs | int64 | - | count | MAY | SCDP: pairs of direction and class with a significant influence
+
+[models/{model}/directions/pairs]
+name | text | direction | text | MUST | names of the directions: direction 0, direction 1, ...
+filter | float64 | direction dim | 1 | MUST | filter w of each detector, in the unit of the features
+threshold | float64 | direction | 1 | MUST | the detector fires where w . x is above it
+signal | float64 | direction dim | 1 | MUST | signal vector s, with w . s = 1; zeros for a detector that never fires
+margin | float64 | direction | 1 | MUST | 1 / |w|: distance in feature space within which the logit w . x - b changes by 1
+positives | int64 | direction | count | MUST | positions at which the detector fires
+images | int64 | direction | count | MUST | images with such a position
+strength | float64 | direction | 1 | MUST | mean logit of the positives above that of all positions: as many signal vectors
+    more
+rest | float64 | direction | 1 | MUST | mean logit of all other positions
+
+[models/{model}/directions/steps]
+name | text | direction_step | text | MUST | steps along signal vectors, in units of `strength`
+size | float64 | direction_step | 1 | MUST | the same as numbers
+
+[models/{model}/directions/images]
+key | text | direction_image | text | MUST | images whose features the directions were found in
+row | int32 | direction_image | index of image | MUST | their rows
+logit | float32 | direction_image direction | 1 | MUST | largest logit w . x - b of the positions of each image: the detector
+    fires where it is above 0
+
+[models/{model}/directions/classes]
+images | int64 | class | count | MUST | images of each class among these
+positives | int64 | direction class | count | MUST | images of the class on which the detector fires
+sensitivity | float64 | direction class direction_step | 1 | MAY | RCAV: share of all images whose probability of the class
+    rises with a step along s, scaled to -1 to 1
+change | float64 | direction class direction_step | 1 | MAY | mean change of the probability
+margin | float64 | direction class direction_step | 1 | MAY | mean change of the margin: the logit of the class minus the
+    largest other one
+p | float64 | direction class | 1 | MAY | share of noise vectors with an influence as large, with a step of 1; never 0
+q | float64 | direction class | 1 | MAY | the same as a false discovery rate over all directions and classes
+flips | float64 | direction class | 1 | MAY | share of the images with another prediction that a step along s, either way,
+    leads to this class
+flip_step | float64 | direction class | 1 | MAY | median of the smallest such steps, in units of `strength`
+flip_outside | float64 | direction class | 1 | MAY | share of those whose logit then lies outside that of 99 % of real images
+
+[models/{model}/directions/losses]
+name | text | direction_loss | text | MUST | losses of the search
+value | float64 | direction_loss | 1 | MUST | each at the end of the chosen restart
+bound | float64 | direction_loss | 1 | MUST | its bound; NaN for a loss that is minimised
+
+[models/{model}/directions/trust]
+state | text | direction | text | MUST | `found`, `unstable` or `not found`
+score | float64 | direction | 1 | MUST | trust, 0 to 1
+against | text | direction_search | text | MUST | searches that the directions were compared with
+filter | float64 | direction direction_search | 1 | MUST | largest cosine with a filter of that search
+signal | float64 | direction direction_search | 1 | MUST | cosine of the signal vectors of the same two
+agreement | float64 | direction direction_search | 1 | MUST | IoU of the positives of the same two, on images that neither saw
+pinned | float64 | direction | 1 | MUST | share of |w|^2 in the span of the differences between the head's rows
+
+[models/{model}/directions/null]
+share | float64 | direction | 1 | MAY | |Pi_n s|^2 / |s|^2
+p | float64 | direction | 1 | MAY | share of directions with the covariance of the features that have a null share as large
+q | float64 | direction | 1 | MAY | the same as a false discovery rate over all directions
+unread | int64 | direction | count | MAY | 1 where q is below .05: the features vary along s, and the head can hardly read it
+movement | float64 | direction | 1 | MAY | standard deviation of the images along s, in the unit of the features
+null_movement | float64 | direction | 1 | MAY | the null part of the same
+logit_movement | float64 | direction | 1 | MAY | the same in logits: standard deviation of w . x, times |W s|
+row_class | int32 | direction | index of class | MAY | class whose row of the head is most like the filter
+row_cosine | float64 | direction | 1 | MAY | cosine of the two
+
+[models/{model}/directions/names]
+pick | int32 | direction direction_pick | index of direction_word | MAY | concepts toward which A s leads, in the order of
+    picking; -1 for none
+coefficient | float32 | direction direction_pick | 1 | MAY | their coefficients
+cosine | float32 | direction | 1 | MAY | cosine of the mix and A s
+p | float64 | direction | 1 | MAY | share of directions with the covariance of the features whose names have a cosine as large
+
+[models/{model}/directions/words]
+name | text | direction_word | text | MAY | concepts that were picked for at least one direction
+position | int64 | direction_word | index | MAY | position of each in the pool, from 0
+
+[models/{model}/directions/corrections]
+before | float64 | subset | 1 | MAY | accuracy on the images of each subset, as they are
+signal | float64 | direction subset | 1 | MAY | accuracy after every positive was brought along s to the mean logit of all
+    others
+filter | float64 | direction subset | 1 | MAY | the same along the filter, to the same logit
+random | float64 | direction subset | 1 | MAY | the same along directions that are drawn at random, in the mean
+
+[models/{model}/directions/rivals]
+name | text | direction_rival | text | MAY | directions that other methods find in the same features
+method | text | direction_rival | text | MAY | the method of each
+words | text | direction_rival | text | MAY | its name: concepts with their coefficients
+cosine | float64 | direction_rival | 1 | MAY | cosine of that mix and A s
+share | float64 | direction_rival | 1 | MAY | |Pi_n s|^2 / |s|^2
+images | int64 | direction_rival | count | MAY | images on which its detector fires
+class | int32 | direction_rival | index of class | MAY | class on which it has the largest influence
+sensitivity | float64 | direction_rival | 1 | MAY | this influence, with a step of 1
+likeness | float64 | direction_rival | 1 | MAY | largest |cosine| with a signal vector of EDDP
+
+[models/{model}/directions/matches]
+model | text | direction_match | text | MAY | other models of the file that have directions
+direction | int32 | direction direction_match | index | MAY | their direction that fires on the most similar images; -1 for
+    none
+iou | float64 | direction direction_match | 1 | MAY | IoU of the images on which the two fire
+chance | float64 | direction direction_match | 1 | MAY | IoU of two detectors that fire as often, on images drawn at random
+p | float64 | direction direction_match | 1 | MAY | probability of so many common images by chance, times the directions of
+    that model
+""")
+AXES = (
+    Axis("direction", "direction pairs of a model", field=PAIRS + "name", labels=PAIRS + "name"),
+    Axis("direction_step", "steps along signal vectors", field=STEPS + "name", labels=STEPS + "name"),
+    Axis("direction_image", "images that directions were found in", field=IMAGES + "key", labels=IMAGES + "key"),
+    Axis("direction_loss", "losses of the search for directions", field=LOSSES + "name", labels=LOSSES + "name"),
+    Axis("direction_search", "searches that directions were compared with", field=TRUST + "against"),
+    Axis("direction_word", "concepts that name a direction", field=WORDS + "name", labels=WORDS + "name"),
+    Axis("direction_rival", "directions of other methods", field=RIVALS + "name", labels=RIVALS + "name"),
+    Axis("direction_match", "other models with directions", field=MATCHES + "model", labels=MATCHES + "model"),
+    Axis("direction_pick", "concepts of a direction in the order of picking", field=NAMES + "pick", position=1),
+)

@@ -1,0 +1,295 @@
+"""EDDP: direction pairs of a classifier: what fires where, how far to trust it, what the head reads of it."""
+
+from sing_compute.store.definition import Analysis, Column, Explanation, TableSpec, columns
+from sing_compute.store.definitions.direction_columns import COLUMNS, SOURCE, UNREAD_COLUMNS, label
+from sing_compute.store.definitions.direction_fields import AXES, CLASSES, FIELDS, FIXES, GROUP, IMAGES, NULL
+from sing_compute.store.derived.cells import repeated, significance_mark
+from sing_compute.store.derived.direction_cells import fires, share_of_images
+
+
+def _columns(text: str) -> tuple[Column, ...]:
+    return columns(text, group=f"{GROUP}/", source=SOURCE)
+
+
+def _by_steps(name: str, words: Explanation) -> tuple[Column, ...]:
+    """Return the columns of a figure with the steps 1, .5 and 2, in this order."""
+    sizes = {"1": "", "0.5": "_half", "2": "_double"}
+    return tuple(
+        Column(
+            name + suffix,
+            f"{name}, step {size}" if suffix else name,
+            "signed",
+            CLASSES + name,
+            words,
+            at=(("direction_step", size),),
+        )
+        for size, suffix in sizes.items()
+    )
+
+
+_SENSITIVITY = _by_steps(
+    "sensitivity",
+    Explanation(
+        "2 x share of images whose probability of the class rises with the step along s, minus 1",
+        "1: it rises on every image. -1: it falls on every image.",
+        "Not the size of the change, which may be tiny: `change` says it.",
+        SOURCE,
+    ),
+)
+_CHANGE = _by_steps(
+    "change",
+    Explanation(
+        "mean over the images of the probability after the step, minus that before",
+        "How much the step changes the probability of the class.",
+        "Not only where the concept is present: of all images.",
+        SOURCE,
+    ),
+)
+_MARGIN = _by_steps(
+    "margin",
+    Explanation(
+        "mean over the images of the logit of the class minus the largest other one, after the step minus before",
+        "How far the step moves the class ahead of its nearest rival.",
+        "Not comparable between models: each has its own unit of logits.",
+        SOURCE,
+    ),
+)
+_Q, _POSITIVES, *_FLIPS, _P = _columns("""
+q | q | three digits | value | classes/q | share of noise vectors with as large an influence, as a false discovery rate over
+    all directions and classes | Below .05: the direction moves the class more consistently than vectors of detectors whose
+    positives are permuted. | Not a size: `change` is.
+positives | images | count | count | classes/positives | count | Images of the class on which the detector fires. | Not how
+    strongly.
+flips | can be led here | percent | share | classes/flips | share of the images with another prediction that some step along
+    s, of either sign, leads to this class | Large: the direction alone can change predictions to this class. | Not that such
+    images exist: see the share that leaves the range of real images.
+flip_step | by a step of | three digits | value | classes/flip_step | median over those images of the smallest such step, in
+    units of the mean logit of the positives | 1: as strong as the concept is where the detector fires. | Not a distance in
+    the unit of the features.
+flip_outside | out of range | percent | share | classes/flip_outside | share of those images whose logit w . x - b is then
+    outside the range of 99 % of real images | How many of these changed images are unlike any real one. | Not a test of
+    anything else about them.
+p | p | three digits | value | classes/p | as q, without correction | Of one direction and class alone. | Never 0: its least
+    value is 1 / (noise vectors + 1).
+""")
+_CLASSES = (
+    label("class", "A class of the head."),
+    *(_SENSITIVITY[0], _CHANGE[0], _Q),
+    Column(
+        "significant",
+        "*",
+        "text",
+        explanation=Explanation(meaning="A star where q is below .05.", source=SOURCE),
+        role="mark",
+        derived=significance_mark,
+        needs=(CLASSES + "q",),
+        description="a star where q is below .05",
+    ),
+    _POSITIVES,
+    Column(
+        "share",
+        "share",
+        "percent",
+        explanation=Explanation(
+            "images of the class on which the detector fires, over all its images",
+            "How much of the class has the concept.",
+            "Not of images that were not looked at.",
+            SOURCE,
+        ),
+        role="share",
+        derived=share_of_images,
+        needs=(CLASSES + "positives", CLASSES + "images"),
+        unit="1",
+        description="share of the images of the class on which the detector fires",
+    ),
+    *_FLIPS,
+    *(_P, _MARGIN[0], *_SENSITIVITY[1:], *_CHANGE[1:], *_MARGIN[1:]),
+)
+_IMAGES = (
+    label("image", "An image whose features the directions were found in."),
+    *_columns("""
+logit | logit | signed | value | images/logit | w . x - b, the largest of the positions of the image | Above 0 the detector
+    fires; one more is one signal vector more. | Not a probability.
+"""),
+    Column(
+        "fires",
+        "*",
+        "text",
+        explanation=Explanation(meaning="A star where the detector fires.", source=SOURCE),
+        role="mark",
+        derived=fires,
+        needs=(IMAGES + "logit",),
+        description="a star where the detector fires",
+    ),
+)
+_LOSSES = (
+    label("loss", "A loss of the search."),
+    *_columns("""
+value | value | any size | value | losses/value | docs/directions.md, losses | At the end of the chosen restart. | Not
+    comparable between searches for other numbers of directions.
+bound | bound | any size | value | losses/bound | docs/directions.md, losses | What the loss must not exceed; empty for one
+    that is minimised. | Missed by a little in most searches.
+"""),
+)
+_FIXES = (
+    label("direction", "The direction whose concept is taken out of every image on which its detector fires."),
+    Column(
+        "before",
+        "accuracy before",
+        "percent",
+        explanation=Explanation(
+            "images predicted right, over all", "As the images are.", "Of these images, not of new ones.", SOURCE
+        ),
+        role="share",
+        derived=repeated,
+        needs=(FIXES + "before", FIXES + "signal"),
+        unit="1",
+        description="accuracy on the images as they are",
+    ),
+    *_columns("""
+signal | along signal | percent | share | corrections/signal | accuracy after every positive was brought along s to the mean
+    logit of all others | Above the accuracy before: the model does better without the concept. | Not measured on new images.
+filter | along filter | percent | share | corrections/filter | the same along w, to the same logit | What the filter, which
+    reads the concept, does in the place of the signal vector. | Not measured on new images.
+random | along random | percent | share | corrections/random | the same along directions drawn at random, in the mean | What a
+    move to that logit does by itself. | Not a bound: single directions do more.
+"""),
+)
+_RIVALS = (
+    label("rival", "A direction that another method finds in the same features."),
+    *_columns("""
+method | method | text | text | rivals/method | - | The method. | -
+words | words | text | text | rivals/words | - | Its name, found as those of EDDP's directions. | -
+null_share | null share | percent | share | rivals/share | |Pi_n s|^2 / |s|^2 | As for EDDP's directions. | Not telling by
+    itself: read it beside the chance of EDDP's directions.
+images | images | count | count | rivals/images | count | Images on which its detector fires. | Not always the method's own
+    rule: docs/directions.md says which.
+class | moves class | text | text | rivals/class | - | The class on which it has the largest influence. | -
+sensitivity | sensitivity | signed | value | rivals/sensitivity | as for EDDP's directions | Its influence on that class. |
+    Not the size of the change.
+cosine | cosine | three digits | value | rivals/cosine | cosine between the mix of concepts and A s | How well the words
+    describe it. | Not telling by itself.
+likeness | like EDDP | three digits | value | rivals/likeness | largest |cosine| with a signal vector of EDDP | 1: EDDP finds
+    it, too. | Not which of the two is right.
+"""),
+)
+_MATCHES = (
+    label("model", "Another model of the file with directions."),
+    *_columns("""
+direction | its direction | index | value | matches/direction | index | Its direction that fires on the most similar images. |
+    Not the same number in another search.
+iou | same images | percent | share | matches/iou | images on which both fire, over images on which one does | 1: the two
+    detectors fire on the same images. | Not that they are the same concept.
+chance | chance | percent | share | matches/chance | p q / (p + q - p q) for shares p and q of the images | IoU of two
+    detectors that fire as often, at random. | Not the best of several.
+p | p | three digits | value | matches/p | hypergeometric probability of so many common images, times the directions of that
+    model | Small: no chance match. | Not a size.
+"""),
+)
+_ABSENT = "sing-compute directions FILE adds them"
+_ROW = ("direction_classes", "direction_images")
+DIRECTIONS = Analysis(
+    "directions",
+    1,
+    "EDDP: direction pairs of classifiers, found without labels",
+    "model",
+    FIELDS,
+    AXES,
+    (
+        TableSpec(
+            "directions",
+            "direction",
+            ("model",),
+            "direction",
+            COLUMNS,
+            opens=(
+                *(*_ROW, "direction_matches", "unread_directions", "direction_corrections", "direction_rivals"),
+                "direction_losses",
+            ),
+            measure="null_share",
+            naming=("direction",),
+            absent=f"direction pairs; {_ABSENT}",
+            opened_by=("models",),
+        ),
+        TableSpec(
+            "unread_directions",
+            "direction",
+            ("model",),
+            "direction",
+            UNREAD_COLUMNS,
+            opens=_ROW,
+            sort="null_share",
+            measure="null_share",
+            naming=("direction",),
+            nonzero=NULL + "unread",
+            absent=f"directions that the head can hardly read; {_ABSENT}",
+        ),
+        TableSpec(
+            "direction_classes",
+            "class",
+            ("model", "direction"),
+            "class",
+            _CLASSES,
+            opens=("direction_images",),
+            sort="sensitivity",
+            measure="sensitivity",
+            naming=("class",),
+        ),
+        TableSpec(
+            "direction_images",
+            "direction_image",
+            ("model", "direction"),
+            "image",
+            _IMAGES,
+            opens=("direction_classes",),
+            sort="logit",
+            measure="logit",
+            naming=("image",),
+        ),
+        TableSpec(
+            "direction_corrections",
+            "direction",
+            ("model",),
+            "direction",
+            _FIXES,
+            options=("subset",),
+            opens=_ROW,
+            measure="signal",
+            naming=("direction",),
+            absent=f"corrections along directions; {_ABSENT}",
+        ),
+        TableSpec(
+            "direction_rivals",
+            "direction_rival",
+            ("model",),
+            "rival",
+            _RIVALS,
+            opens=("directions",),
+            measure="null_share",
+            naming=("rival",),
+            absent="directions of other methods; sing-compute directions FILE --rivals adds them",
+        ),
+        TableSpec(
+            "direction_matches",
+            "direction_match",
+            ("model", "direction"),
+            "model",
+            _MATCHES,
+            opens=("direction_classes",),
+            measure="iou",
+            naming=("model",),
+            absent="other models with directions",
+        ),
+        TableSpec(
+            "direction_losses",
+            "direction_loss",
+            ("model",),
+            "loss",
+            _LOSSES,
+            opens=("directions",),
+            measure="value",
+            naming=("loss",),
+        ),
+    ),
+    needs=("images", "classes"),
+)
