@@ -29,6 +29,10 @@ class TranslatorError(SingError):
     """A translator cannot be fitted on these images, or its file cannot be used."""
 
 
+class DirectionsError(SingError):
+    """Direction pairs cannot be looked for in these features, or with these numbers."""
+
+
 class TowerError(SingError):
     """The heads of a CLIP image tower cannot be read as linear maps."""
 

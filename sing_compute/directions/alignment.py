@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float64
+from jaxtyping import Float, Float64
 from torch import Tensor
 from torch.nn.functional import log_softmax, logsigmoid, normalize
 
@@ -30,22 +30,22 @@ class LinearHead:
         return -(logs.exp() * logs).sum(-1)
 
 
-def least_move(filters: Float64[Tensor, "restart dim direction"]) -> Float64[Tensor, "restart dim direction"]:
+def least_move(filters: Float64[Tensor, "*batch dim direction"]) -> Float64[Tensor, "*batch dim direction"]:
     """Return the pseudo-inverse of the filters' transpose: the shortest move that changes each detector's logit by 1."""
     inverse: Tensor = torch.linalg.pinv(filters.mT @ filters)
     return filters @ inverse
 
 
 def signal_move(
-    filters: Float64[Tensor, "restart dim direction"], signals: Float64[Tensor, "restart dim direction"]
-) -> Float64[Tensor, "restart dim direction"]:
+    filters: Float64[Tensor, "*batch dim direction"], signals: Float64[Tensor, "*batch dim direction"]
+) -> Float64[Tensor, "*batch dim direction"]:
     """Return moves within the span of the signal vectors, of which each changes one detector's logit by 1.
 
     Args:
         filters: Filters w.
         signals: Signal vectors s; their lengths do not matter.
     """
-    directions = normalize(signals, dim=1)
+    directions = normalize(signals, dim=-2)
     inverse: Tensor = torch.linalg.pinv(filters.mT @ directions)
     return directions @ inverse
 
@@ -69,19 +69,20 @@ def moved(
 
 def certainty(
     head: LinearHead,
-    pooled: Float64[Tensor, "image dim"],
-    residuals: Float64[Tensor, "restart direction image"],
-    move: Float64[Tensor, "restart dim direction"],
-) -> Float64[Tensor, " restart"]:
+    pooled: Float[Tensor, "*group image dim"],
+    residuals: Float[Tensor, "*group restart direction image"],
+    move: Float64[Tensor, "*group restart dim direction"],
+) -> Float64[Tensor, "*group restart"]:
     """Return minus the mean entropy of the head's predictions for moved features, -log K to 0 (the paper's L_uur and L_cur).
 
     The move is linear, so that the mean over the positions can be moved in the place of each of them.
 
     Args:
         head: The head.
-        pooled: Mean feature of each image.
+        pooled: Feature of each image that the head reads: the mean over its positions.
         residuals: Mean over the positions of an image of w . x - b, times the share of the way that each is moved.
         move: As for `moved`.
     """
-    logits = pooled @ head.weight.T + head.bias - (head.weight @ move @ residuals).mT
+    still = (pooled.to(head.weight.dtype) @ head.weight.T + head.bias)[..., None, :, :]
+    logits = still - (head.weight @ move @ residuals.to(head.weight.dtype)).mT
     return -head.entropy(logits).mean(-1)

@@ -6,7 +6,7 @@ Each loss gives one number for each restart. Logarithms have base 2, so a loss i
 import math
 
 import torch
-from jaxtyping import Float64
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
@@ -15,7 +15,7 @@ GAMMA = 1.1
 _TINY = 1e-12
 
 
-def self_weighted_mean(values: Float64[Tensor, "*batch item"]) -> Float64[Tensor, "*batch"]:
+def self_weighted_mean(values: Float[Tensor, "*batch item"]) -> Float[Tensor, "*batch"]:
     """Return the mean over the last axis, each value weighted by its own fourth power (the paper's nu): a soft maximum.
 
     Equal values give that value; one value among zeros gives that value, too.
@@ -28,20 +28,20 @@ def self_weighted_mean(values: Float64[Tensor, "*batch item"]) -> Float64[Tensor
 
 
 def entropies(
-    logits: Float64[Tensor, "restart direction position"],
-) -> Float64[Tensor, "restart position"]:
+    logits: Float[Tensor, "*restart direction position"],
+) -> Float[Tensor, "*restart position"]:
     """Return how many detectors share each position, as the entropy of their activations: 0 for one, log2 I for all alike.
 
     Args:
         logits: w . x - b of each detector.
     """
     shares = _shares(logits)
-    return -(shares * torch.log2(shares + _TINY)).sum(1).clamp_max(0)
+    return -(shares * torch.log2(shares + _TINY)).sum(-2).clamp_max(0)
 
 
 def detector_losses(
-    logits: Float64[Tensor, "restart direction position"], *, least: float = 1.0, most: float = 0.5
-) -> dict[str, Float64[Tensor, " restart"]]:
+    logits: Float[Tensor, "*restart direction position"], *, least: float = 1.0, most: float = 0.5
+) -> dict[str, Float[Tensor, "*restart"]]:
     """Return the losses that see the detectors alone (arXiv 2509.23926, section 3).
 
     Args:
@@ -56,19 +56,19 @@ def detector_losses(
     """
     share, entropy = _shares(logits), entropies(logits)
     activity = (torch.sigmoid(logits) ** GAMMA).mean(-1)
-    least = least / logits.shape[1]
+    least = least / logits.shape[-2]
     return {
         "sparsity": entropy.mean(-1),
         "sparsity bound": self_weighted_mean(entropy + _TINY),
-        "activation": -(share * logsigmoid(logits)).sum(1).mean(-1) / math.log(2),
+        "activation": -(share * logsigmoid(logits)).sum(-2).mean(-1) / math.log(2),
         "inactivity": (torch.relu(least - activity) / least).mean(-1),
         "excess": self_weighted_mean(torch.relu(activity - most) / (1 - most) + _TINY),
     }
 
 
 def overlap(
-    filters: Float64[Tensor, "restart dim direction"], signals: Float64[Tensor, "restart dim direction"]
-) -> Float64[Tensor, " restart"]:
+    filters: Float[Tensor, "*restart dim direction"], signals: Float[Tensor, "*restart dim direction"]
+) -> Float[Tensor, "*restart"]:
     """Return how much filters read of other concepts' signals: root mean square of cosines off the diagonal, over all pairs.
 
     Args:
@@ -82,8 +82,8 @@ def overlap(
 
 def _shares(logits: Tensor) -> Tensor:
     activation = torch.sigmoid(logits)
-    return activation / (activation.sum(1, keepdim=True) + _TINY)
+    return activation / (activation.sum(-2, keepdim=True) + _TINY)
 
 
 def _unit(vectors: Tensor) -> Tensor:
-    return torch.nn.functional.normalize(vectors, dim=1)
+    return torch.nn.functional.normalize(vectors, dim=-2)

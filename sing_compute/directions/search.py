@@ -1,18 +1,20 @@
 """Find direction pairs: several restarts at once, each through all steps; objective and violations choose the best."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
-from jaxtyping import Float64
+from jaxtyping import Float, Float64, Int64
 from torch import Tensor
-from torch.nn.functional import normalize
 
 from sing_compute.directions.alignment import LinearHead, certainty, least_move, signal_move
-from sing_compute.directions.lagrangian import AugmentedLagrangian
+from sing_compute.directions.descent import Checkpoint, Descent, Detectors, Phase, Report
+from sing_compute.directions.feature_space import FeatureSpace, feature_space
 from sing_compute.directions.losses import detector_losses, overlap
 from sing_compute.directions.pairs import DirectionPairs
 from sing_compute.directions.signals import SignalSums, signal_vectors
+from sing_compute.errors import DirectionsError
 
 _PART = 1 << 24
 """Most logits that are held at once where all positions are looked at."""
@@ -50,11 +52,17 @@ class Settings:
     """Bound of the sharpness: ours; the paper's 8 tilts filters toward distractors."""
     tolerance: float = 0.02
     """How far a bound may be missed, in its own unit, at least 1."""
+    most_positions: int = 8192
+    """Positions of a batch at most: where an image has many, a batch has fewer images."""
+    precision: Literal["double", "single"] = "double"
+    """Arithmetic of the products with features. Single is for large problems: half the time and memory."""
+    checkpoint_steps: int = 500
+    """Steps between two states that are kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Restarts:
-    """The end of every restart."""
+    """The end of every restart; vectors and thresholds are in the unit of the raw features."""
 
     filters: Float64[Tensor, "restart dim direction"]
     thresholds: Float64[Tensor, "restart direction"]
@@ -76,18 +84,17 @@ class Restarts:
         return DirectionPairs(self.filters[restart], self.thresholds[restart], self.signals[restart])
 
 
-Report = Callable[[str, int, Mapping[str, float]], None]
-"""Is told phase, step and mean losses."""
-
-
 def find_directions(
-    features: Float64[Tensor, "image position dim"] | Tensor,
+    features: Float[Tensor, "image position dim"],
     head: LinearHead,
     count: int,
     *,
+    pooled: Float[Tensor, "image dim"] | None = None,
     settings: Settings | None = None,
     seed: int = 0,
     report: Report = lambda phase, step, losses: None,
+    stop: Callable[[], None] = lambda: None,
+    checkpoint: Checkpoint | None = None,
 ) -> Restarts:
     """Find direction pairs in features, without labels (arXiv 2509.23926, section 4).
 
@@ -95,198 +102,197 @@ def find_directions(
     step. All restarts are carried through both phases: the objective of the first one alone does not tell good from bad.
 
     Args:
-        features: Feature vectors at the positions of each image; one position for pooled features. Float32 or float64.
+        features: Feature vectors at the positions of each image; one position for pooled features.
         head: The part of the network behind them.
         count: Number of directions, at most dim.
+        pooled: The feature of each image that the head reads; None: the mean over its positions.
         settings: How to look.
         seed: Seed of starts and batches.
         report: Is called with the losses of every hundredth step.
+        stop: Is called before each step; what it raises ends the search.
+        checkpoint: Keeps the state; a search goes on from there with exactly the same numbers.
+
+    Raises:
+        DirectionsError: The features or the count are of no use, or the checkpoint is of another search.
+    """
+    whole = torch.arange(len(features))
+    return find_in_subsets(
+        features,
+        head,
+        count,
+        [whole],
+        pooled=pooled,
+        settings=settings,
+        seed=seed,
+        report=report,
+        stop=stop,
+        checkpoint=checkpoint,
+    )[0]
+
+
+def find_in_subsets(
+    features: Float[Tensor, "image position dim"],
+    head: LinearHead,
+    count: int,
+    subsets: Sequence[Int64[Tensor, " some"]],
+    *,
+    pooled: Float[Tensor, "image dim"] | None = None,
+    settings: Settings | None = None,
+    seed: int = 0,
+    report: Report = lambda phase, step, losses: None,
+    stop: Callable[[], None] = lambda: None,
+    checkpoint: Checkpoint | None = None,
+) -> list[Restarts]:
+    """Find direction pairs in several subsets of the images at once: little slower than one where the counts are small.
+
+    Each subset has starts and batches of its own. Centre and unit are those of all images.
+
+    Args:
+        features: As for `find_directions`.
+        head: As there.
+        count: As there.
+        subsets: Numbers of the images of each subset.
+        pooled: As there.
+        settings: As there; each subset has that many restarts.
+        seed: As there.
+        report: As there; losses are means over all subsets.
+        stop: As there.
+        checkpoint: As there.
+
+    Raises:
+        DirectionsError: As there.
     """
     settings = settings or Settings()
-    generator = torch.Generator().manual_seed(seed)
-    centre = _mean(features)
-    problem = _Problem(features, centre, features.mean(1).double() - centre, head, settings, generator, report)
-    start = _start(features.shape[2], count, settings, generator, features.device)
-    start = problem.first_phase(start)
-    found = problem.joint_phase(start)
-    return problem.ended(found)
-
-
-@dataclass(slots=True)
-class _Detectors:
-    """The numbers that are fitted, around the features' mean: filter = sharpness * unit(direction)."""
-
-    direction: Tensor
-    """(restart, dim, direction)."""
-    log_sharpness: Tensor
-    offset: Tensor
-    """Threshold around the mean."""
-
-    def filters(self, *, orthogonal: bool) -> Tensor:
-        directions = _orthogonal(self.direction) if orthogonal else normalize(self.direction, dim=1)
-        return directions * self.log_sharpness.exp()[:, None]
-
-    def parameters(self) -> list[Tensor]:
-        return [each.requires_grad_() for each in (self.direction, self.log_sharpness, self.offset)]
+    images, _, dim = features.shape
+    if head.weight.shape[1] != dim:
+        raise DirectionsError(f"features have {dim} columns but the head reads {head.weight.shape[1]}")
+    if not 1 <= count <= dim:
+        raise DirectionsError(
+            f"{count} directions are asked for, but features have {dim} dimensions; ask for 1 to {dim}"
+        )
+    if any(len(subset) < 2 for subset in subsets) or not subsets:
+        raise DirectionsError(f"directions need at least two images in each part; there are {images} images")
+    generator, device = torch.Generator().manual_seed(seed), features.device
+    space = feature_space(features)
+    if dim - space.constant.shape[1] < count:
+        varying = dim - space.constant.shape[1]
+        raise DirectionsError(
+            f"{count} directions are asked for, but features vary along {varying} only; ask for at most {varying}"
+        )
+    read = features.mean(1, dtype=torch.float64) if pooled is None else pooled
+    weight = head.weight * space.unit
+    scaled_head = LinearHead(weight, head.bias + head.weight @ space.centre, head.sigmoid)
+    parts = [subset.to(device) for subset in subsets]
+    problem = _Problem(features, space, space.scaled(read, torch.float64), scaled_head, settings, parts, generator)
+    descent = Descent(problem.phases(), generator, report, stop, checkpoint, settings.checkpoint_steps)
+    found = descent.run(
+        Detectors.drawn((len(subsets), settings.restarts, dim, count), settings.sharpness, generator, device)
+    )
+    return [problem.ended(found, group) for group in range(len(subsets))]
 
 
 @dataclass(frozen=True, slots=True)
 class _Problem:
+    """Features in the unit of the search, and the losses of detectors on them."""
+
     features: Tensor
-    centre: Tensor
+    space: FeatureSpace
     pooled: Tensor
-    """Mean feature of each image around `centre`."""
+    """In the unit of the search, as the head has it."""
     head: LinearHead
     settings: Settings
+    subsets: list[Tensor]
     generator: torch.Generator
-    report: Report
 
     @property
-    def _centred_head(self) -> LinearHead:
-        """The head on features around their mean."""
-        bias = self.head.bias + self.head.weight @ self.centre
-        return LinearHead(self.head.weight, bias, self.head.sigmoid)
+    def dtype(self) -> torch.dtype:
+        return torch.float32 if self.settings.precision == "single" else torch.float64
 
-    def first_phase(self, start: _Detectors) -> _Detectors:
-        settings, head = self.settings, self._centred_head
+    def phases(self) -> tuple[Phase, Phase]:
+        of = self.settings
 
-        def losses(images: Tensor) -> dict[str, Tensor]:
-            filters = start.filters(orthogonal=True)
-            logits = self._logits(images, filters, start.offset)
-            found = self._losses_of(logits, start)
-            residuals = _per_image(logits, len(images))
-            found["certainty"] = certainty(head, self.pooled[images], residuals, least_move(filters))
-            return found
+        def first(detectors: Detectors) -> dict[str, Tensor]:
+            return self._first_losses(detectors, self._batch(of.first_batch))
 
-        self._minimise(
-            "orthogonal filters",
-            start,
-            losses,
-            settings.first_weights,
-            settings.first_bounds,
-            (settings.first_steps, settings.first_rate, settings.first_batch),
+        def joint(detectors: Detectors) -> dict[str, Tensor]:
+            return self._joint_losses(detectors, self._batch(of.joint_batch), draw=True)
+
+        return (
+            Phase("orthogonal filters", first, of.first_weights, of.first_bounds, of.first_steps, of.first_rate),
+            Phase("filters and signals", joint, of.joint_weights, of.joint_bounds, of.joint_steps, of.joint_rate),
         )
-        filters = start.filters(orthogonal=True).detach()
-        return _Detectors(normalize(filters, dim=1), filters.norm(dim=1).log(), start.offset.detach().clone())
 
-    def joint_phase(self, start: _Detectors) -> _Detectors:
-        settings = self.settings
-        self._minimise(
-            "filters and signals",
-            start,
-            lambda images: self._joint_losses(start, images, draw=True),
-            settings.joint_weights,
-            settings.joint_bounds,
-            (settings.joint_steps, settings.joint_rate, settings.joint_batch),
-        )
-        return start
+    def _batch(self, images: int) -> Tensor:
+        """Numbers of the images of a batch of each subset, (group, image)."""
+        images = min(images, len(self.features), max(1, self.settings.most_positions // self.features.shape[1]))
+        device = self.features.device
+        drawn = [torch.randint(len(own), (images,), generator=self.generator).to(device) for own in self.subsets]
+        return torch.stack([own[chosen] for own, chosen in zip(self.subsets, drawn, strict=True)])
 
-    def _joint_losses(self, start: _Detectors, images: Tensor, *, draw: bool) -> dict[str, Tensor]:
-        filters = start.filters(orthogonal=False)
-        logits = self._logits(images, filters, start.offset)
-        found = self._losses_of(logits, start)
-        signals = signal_vectors(self._positions(images), filters, logits)
+    def _first_losses(self, detectors: Detectors, images: Tensor) -> dict[str, Tensor]:
+        filters = detectors.filters(orthogonal=True)
+        logits = _logits(self._positions(images), filters, detectors.offset)
+        found = self._losses_of(logits, detectors)
+        residuals = _per_image(logits, images.shape[1])
+        found["certainty"] = certainty(self.head, self.pooled[images], residuals, least_move(filters))
+        return found
+
+    def _joint_losses(self, detectors: Detectors, images: Tensor, *, draw: bool) -> dict[str, Tensor]:
+        filters, positions = detectors.filters(orthogonal=False), self._positions(images)
+        logits = _logits(positions, filters, detectors.offset)
+        found = self._losses_of(logits, detectors)
+        signals = signal_vectors(positions, filters, logits).double()
         found["overlap"] = overlap(filters, signals)
         low, high = self.settings.way
-        way = torch.full((1,), (low + high) / 2, dtype=torch.float64, device=logits.device)
+        way = torch.full((1,), (low + high) / 2, dtype=torch.float64)
         if draw:
-            way = torch.rand(logits.shape[2], generator=self.generator, dtype=torch.float64).to(logits.device)
-            way = low + (high - low) * way
-        residuals = _per_image(logits * way, len(images))
-        move = signal_move(filters, signals)
-        found["certainty"] = certainty(self._centred_head, self.pooled[images], residuals, move)
+            way = low + (high - low) * torch.rand(logits.shape[-1], generator=self.generator, dtype=torch.float64)
+        residuals = _per_image(logits * way.to(logits), images.shape[1])
+        found["certainty"] = certainty(self.head, self.pooled[images], residuals, signal_move(filters, signals))
         return found
 
-    def _losses_of(self, logits: Tensor, detectors: _Detectors) -> dict[str, Tensor]:
+    def _losses_of(self, logits: Tensor, detectors: Detectors) -> dict[str, Tensor]:
         found = detector_losses(logits, least=self.settings.least, most=self.settings.most)
         found["sharpness"] = detectors.log_sharpness.exp().mean(-1)
-        return found
+        return {name: value.double() for name, value in found.items()}
 
     def _positions(self, images: Tensor) -> Tensor:
-        """Features around their mean at all positions of some images, (position, dim)."""
-        chosen: Tensor = self.features[images].double()
-        return (chosen - self.centre).flatten(0, 1)
-
-    def _logits(self, images: Tensor, filters: Tensor, offset: Tensor) -> Tensor:
-        """Return w . x - b at all positions of some images, (restart, direction, position)."""
-        return _products(self._positions(images), filters) - offset[..., None]
-
-    def _minimise(
-        self,
-        phase: str,
-        detectors: _Detectors,
-        losses: Callable[[Tensor], dict[str, Tensor]],
-        weights: Mapping[str, float],
-        bounds: Mapping[str, float],
-        course: tuple[int, float, int],
-    ) -> None:
-        steps, rate, batch = course
-        parameters = detectors.parameters()
-        optimiser = torch.optim.Adam(parameters, lr=rate)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(steps, 1))
-        lagrangian = AugmentedLagrangian(bounds, len(detectors.offset), detectors.offset.device)
-        images = len(self.features)
-        for step in range(steps):
-            chosen = torch.randint(images, (min(batch, images),), generator=self.generator).to(self.features.device)
-            found = losses(chosen)
-            cost = sum(weight * found[name] for name, weight in weights.items()) + lagrangian.cost(found)
-            optimiser.zero_grad()
-            torch.autograd.backward(cost.sum())
-            optimiser.step()
-            schedule.step()
-            lagrangian.step({name: value.detach() for name, value in found.items()})
-            if step % 100 == 99 or step == steps - 1:
-                self.report(phase, step + 1, {name: float(value.detach().mean()) for name, value in found.items()})
+        """Features at all positions of some images of each group in the unit of the search, (group, position, dim)."""
+        return self.space.scaled(self.features[images], self.dtype).flatten(1, 2)
 
     @torch.no_grad()
-    def ended(self, detectors: _Detectors) -> Restarts:
-        """Look at all positions: signal vectors, losses, objective and violations."""
-        filters = detectors.filters(orthogonal=False)
-        restarts, _, count = filters.shape
-        sums, images = SignalSums.empty(filters), len(self.features)
-        per_image = self.features.shape[1] * restarts * count
-        numbers = torch.arange(images, device=self.features.device)
-        for part in torch.split(numbers, max(1, _PART // max(1, per_image))):
-            positions = self._positions(part)
-            sums.add(positions, _products(positions, filters) - detectors.offset[..., None])
-        some = torch.randperm(images, generator=self.generator)[: max(1, min(images, _PART // max(1, per_image)))]
-        losses = self._joint_losses(detectors, some.to(self.features.device), draw=False)
-        settings = self.settings
+    def ended(self, found: Detectors, group: int) -> Restarts:
+        """Look at all positions of one subset: signal vectors, losses, objective and violations."""
+        detectors = Detectors(found.direction[[group]], found.log_sharpness[[group]], found.offset[[group]])
+        filters, own, settings = detectors.filters(orthogonal=False), self.subsets[group], self.settings
+        sums, per_image = SignalSums.empty(filters[0]), self.features.shape[1] * detectors.offset.numel()
+        for part in torch.split(own, max(1, _PART // per_image)):
+            positions = self._positions(part[None])
+            sums.add(positions[0], _logits(positions, filters, detectors.offset)[0])
+        some = torch.randperm(len(own), generator=self.generator)[: max(1, _PART // per_image)]
+        losses = self._joint_losses(detectors, own[some.to(own.device)][None], draw=False)
+        losses = {name: value[0] for name, value in losses.items()}
         objective = torch.stack([weight * losses[name] for name, weight in settings.joint_weights.items()]).sum(0)
         beyond = [
             torch.relu(losses[name] - bound - settings.tolerance * max(1.0, bound))
             for name, bound in settings.joint_bounds.items()
         ]
-        thresholds = detectors.offset + (filters * self.centre[None, :, None]).sum(1)
-        return Restarts(filters, thresholds, sums.vectors(), objective, torch.stack(beyond).sum(0), losses)
+        space = self.space
+        raw = space.without_constant(filters[0]) / space.unit
+        signals = sums.vectors() * space.unit
+        products = (raw * signals).sum(1, keepdim=True)
+        signals = torch.where(products == 0, signals, signals / products)  # 1 but for rounding
+        thresholds = detectors.offset[0] + (raw * space.centre[:, None]).sum(1)
+        return Restarts(raw, thresholds, signals, objective, torch.stack(beyond).sum(0), losses)
 
 
-def _start(dim: int, count: int, settings: Settings, generator: torch.Generator, device: torch.device) -> _Detectors:
-    shape = (settings.restarts, dim, count)
-    direction = torch.randn(shape, generator=generator, dtype=torch.float64).to(device)
-    sharpness = torch.full((settings.restarts, count), settings.sharpness, dtype=torch.float64, device=device)
-    return _Detectors(direction, sharpness.log(), torch.zeros_like(sharpness))
-
-
-def _orthogonal(directions: Tensor) -> Tensor:
-    basis: Tensor
-    basis, upper = torch.linalg.qr(directions)
-    return basis * torch.sign(torch.diagonal(upper, dim1=-2, dim2=-1))[:, None]
-
-
-def _products(positions: Tensor, filters: Tensor) -> Tensor:
-    """Product of all positions with the filters of all restarts, as one matrix product: (restart, direction, position)."""
-    restarts, dim, count = filters.shape
-    return (filters.mT.reshape(restarts * count, dim) @ positions.T).reshape(restarts, count, -1)
+def _logits(positions: Tensor, filters: Tensor, offset: Tensor) -> Tensor:
+    """Return w . x - b as one product a group, (group, restart, direction, position); positions (group, position, dim)."""
+    groups, restarts, dim, count = filters.shape
+    products = filters.mT.reshape(groups, restarts * count, dim).to(positions.dtype) @ positions.mT
+    return products.reshape(groups, restarts, count, -1) - offset.to(positions.dtype)[..., None]
 
 
 def _per_image(values: Tensor, images: int) -> Tensor:
-    """Mean over the positions of each image, (restart, direction, image)."""
-    return values.reshape(*values.shape[:2], images, -1).mean(-1)
-
-
-def _mean(features: Tensor) -> Tensor:
-    """Mean feature over all positions in float64."""
-    parts = torch.split(features.flatten(0, 1), 1 << 16)
-    total: Tensor = torch.stack([part.double().sum(0) for part in parts]).sum(0)
-    return total / (features.shape[0] * features.shape[1])
+    """Mean over the positions of each image, (group, restart, direction, image)."""
+    return values.reshape(*values.shape[:-1], images, -1).mean(-1)

@@ -3,17 +3,17 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float64
+from jaxtyping import Float, Float64
 from torch import Tensor
 
 _TINY = 1e-12
 
 
 def signal_vectors(
-    features: Float64[Tensor, "position dim"],
-    filters: Float64[Tensor, "restart dim direction"],
-    logits: Float64[Tensor, "restart direction position"],
-) -> Float64[Tensor, "restart dim direction"]:
+    features: Float[Tensor, "*group position dim"],
+    filters: Float[Tensor, "*group restart dim direction"],
+    logits: Float[Tensor, "*group restart direction position"],
+) -> Float[Tensor, "*group restart dim direction"]:
     """Return cov(x, w . x) / var(w . x) over the positives of each detector, so that w . s = 1.
 
     Over all positions, the strengths of concepts that exclude each other are anticorrelated; within one concept they are not.
@@ -31,7 +31,7 @@ def signal_vectors(
     mean = (positive * logits).sum(-1) / count
     centred = positive * (logits - mean[..., None])
     variance = centred.square().sum(-1) / count
-    covariance = centred.flatten(0, 1) @ features  # `centred` sums to 0, so the mean of x drops out
+    covariance = centred.flatten(-3, -2) @ features  # `centred` sums to 0, so the mean of x drops out
     scale = 1 / (count * (variance + _TINY))
     return (covariance.reshape(*count.shape, -1) * scale[..., None]).mT
 
@@ -54,20 +54,18 @@ class SignalSums:
         many = torch.zeros(restarts, directions, dim, dtype=torch.float64, device=filters.device)
         return cls(few, few.clone(), few.clone(), many, many.clone())
 
-    def add(
-        self, features: Float64[Tensor, "position dim"], logits: Float64[Tensor, "restart direction position"]
-    ) -> None:
+    def add(self, features: Float[Tensor, "position dim"], logits: Float[Tensor, "restart direction position"]) -> None:
         """Add positions.
 
         Args:
             features: Feature vectors around a fixed point.
             logits: w . x - b of each.
         """
-        positive = (logits > 0).double()
+        positive = (logits > 0).to(features.dtype)
         strength = positive * logits
-        self.count += positive.sum(-1)
-        self.logit += strength.sum(-1)
-        self.square += (strength * logits).sum(-1)
+        self.count += positive.sum(-1, dtype=torch.float64)
+        self.logit += strength.sum(-1, dtype=torch.float64)
+        self.square += (strength * logits).sum(-1, dtype=torch.float64)
         self.feature += positive @ features
         self.product += strength @ features
 

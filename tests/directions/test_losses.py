@@ -147,7 +147,7 @@ def test_sums_over_parts_give_the_same_signal_vectors_and_none_to_a_dead_detecto
 
 def test_the_lagrangian_finds_a_constrained_minimum() -> None:
     point = torch.tensor([3.0, -2.0]).double().requires_grad_()
-    lagrangian = AugmentedLagrangian({"above": 1.0}, 2, torch.device("cpu"))
+    lagrangian = AugmentedLagrangian({"above": 1.0}, (2,), torch.device("cpu"))
     optimiser = torch.optim.SGD([point], lr=0.05)
     for _ in range(1500):  # minimise (x - 2)^2 under x <= 1, twice
         losses = {"above": point}
