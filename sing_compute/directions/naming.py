@@ -7,13 +7,12 @@ import torch
 from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor
 
-from sing_compute.directions.null_shares import covariance_directions
 from sing_compute.directions.pairs import DirectionPairs
 from sing_compute.linalg.angles import unit
 from sing_compute.linalg.comp import Codes, comp, mixes, top_k
 
 DRAWS = 200
-"""Random directions that are named for comparison; the smallest p is 1 / (draws + 1)."""
+"""Random directions that are named for comparison; so many give a smallest p of 1 / 201."""
 QUANTILES = (0.025, 0.5, 0.975)
 """Quantiles of their cosines that are given."""
 IMAGES = 16
@@ -56,15 +55,13 @@ class TopImages:
 def name_signals(
     signals: Float64[Tensor, "dim direction"],
     translator: Float64[Tensor, "clip dim"],
-    covariance: Float64[Tensor, "dim dim"],
+    random: Float64[Tensor, "draw dim"],
     atoms: Float[Tensor, "concept clip"],
     sizes: Sequence[int] = (1, 5),
     *,
     usable: Bool[Tensor, " concept"] | None = None,
     coherence: float = 0.3,
     words: int = 5,
-    draws: int = DRAWS,
-    seed: int = 0,
 ) -> SignalNames:
     """Write the movement A s of each signal vector as a mix of concepts, by COMP, and name random directions the same way.
 
@@ -77,23 +74,21 @@ def name_signals(
     Args:
         signals: Signal vectors s, of any length; zeros for a dead detector.
         translator: A of the translator T(f) = A f + a.
-        covariance: Covariance of the features.
+        random: Random directions, as `covariance_directions` draws them; `DRAWS` are enough.
         atoms: The concepts, centred, of length 1 each.
         sizes: Numbers of concepts K, ascending.
         usable: Concepts that may be picked; None for all.
         coherence: COMP's weight of the likeness to concepts picked before.
         words: Number of nearest concepts, at most that of the usable ones.
-        draws: Number of random directions.
-        seed: Seed of the draws.
 
     Raises:
-        ValueError: There is no draw, or as for `comp`.
+        ValueError: The translator maps all random directions to zero, or as for `comp`.
     """
-    if draws < 1:
-        raise ValueError("names have no chance to compare with: there must be at least one draw")
     sizes = sorted(set(sizes))
-    moves, random = signals.T @ translator.T, covariance_directions(covariance, draws, seed=seed) @ translator.T
+    moves, random = signals.T @ translator.T, random @ translator.T
     named, random = moves.norm(dim=1) > 0, random[random.norm(dim=1) > 0]
+    if not len(random):
+        raise ValueError("no random direction moves CLIP space: there is nothing to compare names with")
     x = unit(torch.cat([moves[named], random]))
     codes = comp(x, atoms, sizes, coherence=coherence, usable=usable)
     own, cosines = int(named.sum()), _cosines(codes, x, atoms, sizes)
@@ -109,9 +104,7 @@ def name_signals(
         _scattered(coefficient, named, torch.nan),
         _scattered(cosines[:own], named, torch.nan),
         _scattered((1 + above).double() / (1 + len(random)), named, torch.nan),
-        torch.quantile(cosines[own:], quantiles, dim=0).T
-        if len(random)
-        else cosines.new_full((len(sizes), 3), torch.nan),
+        torch.quantile(cosines[own:], quantiles, dim=0).T,
         _scattered(near, named, -1),
         _scattered(near_cosine, named, torch.nan),
     )

@@ -15,7 +15,7 @@ from sing_compute.linalg.angles import unit
 from sing_compute.linalg.null_space import HeadSplit
 
 DRAWS = 2000
-"""Directions that are drawn with the covariance of the data."""
+"""Directions that are drawn with the covariance of the data, so that the quantiles of their null shares are known well."""
 INTERVAL = (0.025, 0.975)
 """Quantiles of their null shares that are given."""
 LEVEL = 0.05
@@ -109,9 +109,7 @@ def null_shares(
     split: HeadSplit,
     weight: Float64[Tensor, "classes dim"],
     covariance: Float64[Tensor, "dim dim"],
-    *,
-    draws: int = DRAWS,
-    seed: int = 0,
+    random: Float64[Tensor, "draw dim"],
 ) -> NullShares:
     """Measure the null share of each encoding direction, beside what chance gives, and how far images move along it.
 
@@ -120,16 +118,15 @@ def null_shares(
         split: Null space of the head.
         weight: The head's weight W, logits = W f + b. For a split by the softmax, W minus its mean over the classes.
         covariance: Covariance C of the features, over images, or over all positions of spatial maps.
-        draws: Number of directions drawn from N(0, C).
-        seed: Seed of the draws.
+        random: Directions with that covariance, as `covariance_directions` draws them; `DRAWS` are enough.
 
     Raises:
-        ValueError: The features have no variance, or there is no draw.
+        ValueError: The features have no variance, or there is no random direction.
     """
-    if draws < 1 or not float(covariance.trace()) > 0:
+    if not len(random) or not float(covariance.trace()) > 0:
         raise ValueError("directions like the data need at least one draw, and features that vary")
-    signals, filters = pairs.signals.T, pairs.filters.T
-    drawn = null_share(covariance_directions(covariance, draws, seed=seed), split).sort().values
+    signals, filters, draws = pairs.signals.T, pairs.filters.T, len(random)
+    drawn = null_share(random, split).sort().values
     share = null_share(signals, split)
     dead = share.isnan()
     above = draws - torch.searchsorted(drawn, share.nan_to_num())
@@ -165,7 +162,7 @@ def null_share(vectors: Float64[Tensor, "vector dim"], split: HeadSplit) -> Floa
 
 
 def covariance_directions(
-    covariance: Float64[Tensor, "dim dim"], count: int, *, seed: int = 0
+    covariance: Float64[Tensor, "dim dim"], count: int = DRAWS, *, seed: int = 0
 ) -> Float64[Tensor, "draw dim"]:
     """Draw vectors from N(0, C): directions as common as the data makes them, that mean nothing.
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from sing_compute.directions.naming import QUANTILES, largest_logits, name_signals, top_images
+from sing_compute.directions.null_shares import covariance_directions
 from sing_compute.directions.pairs import DirectionPairs
 from sing_compute.linalg.angles import unit
 
@@ -31,7 +32,9 @@ def written(translator: Tensor, *movements: Tensor) -> Tensor:
 def test_a_planted_mix_is_named_with_its_sign_and_beyond_chance(dictionary: Tensor, translator: Tensor) -> None:
     mix = 3 * dictionary[7] + 2 * dictionary[21]
     signals = written(translator, mix, -mix, dictionary[4], torch.zeros(CLIP).double())
-    found = name_signals(signals, translator, torch.eye(DIM).double(), dictionary, (1, 2), draws=99, words=3)
+    found = name_signals(
+        signals, translator, covariance_directions(torch.eye(DIM).double(), 99), dictionary, (1, 2), words=3
+    )
     assert found.pick[0].tolist() == [7, 21]
     assert found.coefficient[0, 1].tolist() == pytest.approx([3 / float(mix.norm()), 2 / float(mix.norm())])
     assert found.coefficient[0, 0, 1].isnan()
@@ -55,7 +58,7 @@ def test_chance_is_that_of_directions_like_the_data(dictionary: Tensor, translat
     """Where all data lies along one line, a random direction is one of its ends: one of two cosines, each half of the time."""
     line = written(translator, dictionary[3])[:, 0]
     covariance = torch.outer(line, line)
-    found = name_signals(line[:, None], translator, covariance, dictionary, (1,), draws=200)
+    found = name_signals(line[:, None], translator, covariance_directions(covariance, 200), dictionary, (1,))
     toward, away = 1.0, float((dictionary @ -dictionary[3]).max())
     assert found.chance[0, [0, 2]].tolist() == pytest.approx([away, toward])
     assert found.p[0, 0].item() == pytest.approx(0.5, abs=0.1)
@@ -66,7 +69,9 @@ def test_the_best_cosine_of_isotropic_directions_is_that_of_the_sphere(dictionar
     """With one atom, the cosine of a uniform direction is z / |z|: its median is 0, so half of the mixes are empty."""
     covariance = torch.linalg.inv(translator @ translator.T)
     covariance = translator.T @ covariance @ covariance @ translator  # A C A' = 1: isotropic in CLIP space
-    found = name_signals(translator.T[:, :1], translator, covariance, dictionary[:1], (1,), draws=4000, words=1)
+    found = name_signals(
+        translator.T[:, :1], translator, covariance_directions(covariance, 4000), dictionary[:1], (1,), words=1
+    )
     z = torch.randn(100000, CLIP, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
     wanted = torch.quantile(unit(z)[:, 0].clamp_min(0), torch.tensor(QUANTILES).double())
     assert found.chance[0].tolist() == pytest.approx(wanted.tolist(), abs=0.03)
@@ -76,11 +81,11 @@ def test_names_do_not_depend_on_the_length_of_signals_and_barred_concepts_are_no
     dictionary: Tensor, translator: Tensor
 ) -> None:
     signals, usable = written(translator, dictionary[7] + dictionary[21]), torch.arange(CONCEPTS) != 7
-    covariance = torch.eye(DIM).double()
-    whole, scaled = (name_signals(k * signals, translator, covariance, dictionary, draws=20) for k in (1, 1e3))
+    random = covariance_directions(torch.eye(DIM).double(), 20)
+    whole, scaled = (name_signals(k * signals, translator, random, dictionary, (1, 3)) for k in (1, 1e3))
     assert torch.equal(whole.pick, scaled.pick)
     torch.testing.assert_close(whole.p, scaled.p)
-    barred = name_signals(signals, translator, covariance, dictionary, usable=usable, draws=20)
+    barred = name_signals(signals, translator, random, dictionary, (1, 3), usable=usable)
     assert 7 in whole.pick
     assert 7 not in barred.pick
     assert 7 not in barred.nearest

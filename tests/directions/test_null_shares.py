@@ -35,7 +35,7 @@ def test_shares_and_movements_are_those_of_the_angle_to_the_null_space() -> None
     signals[2, 0], signals[1:, 1], signals[0, 2] = 5, tensor(3 * math.sin(angle), 3 * math.cos(angle)), 4
     filters = pairs_of(signals).filters
     covariance = torch.diag(tensor(4, 1, 9))
-    found = null_shares(pairs_of(signals), split, weight, covariance, draws=50)
+    found = null_shares(pairs_of(signals), split, weight, covariance, covariance_directions(covariance, 50))
     assert found.share.tolist() == pytest.approx([1.0, math.cos(angle) ** 2, 0.0], abs=1e-12)
     assert found.isotropic == pytest.approx(1 / 3)
     assert found.variance_share == pytest.approx(9 / 14)
@@ -53,7 +53,7 @@ def test_isotropic_directions_have_shares_of_a_beta_distribution() -> None:
     weight = torch.randn(rank, dim, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     split = split_head(weight, stored_dtype=torch.float64)
     signals = torch.eye(dim, dtype=torch.float64)
-    found = null_shares(pairs_of(signals), split, weight, torch.eye(dim, dtype=torch.float64), draws=20000)
+    found = null_shares(pairs_of(signals), split, weight, signals, covariance_directions(signals, 20000))
     chance = beta((dim - rank) / 2, rank / 2)
     assert found.drawn_mean == pytest.approx(found.isotropic, abs=0.004)
     assert found.drawn_interval == pytest.approx(tuple(chance.ppf([0.025, 0.975])), abs=0.01)
@@ -81,20 +81,21 @@ def test_a_direction_is_unread_where_its_share_is_beyond_that_of_the_data() -> N
     signals = torch.zeros(dim, 3, dtype=torch.float64)
     signals[0, 0] = signals[4, 0] = 1.0  # half of it in the null space, as nullity / dim
     signals[1, 1], signals[5, 1] = 1.0, 0.1  # as the data: a share of about .01
-    found = null_shares(pairs_of(signals), split, weight, covariance)
+    found = null_shares(pairs_of(signals), split, weight, covariance, covariance_directions(covariance))
     assert found.share[0].item() == pytest.approx(found.isotropic)
     assert found.unread.tolist() == [True, False, False]
     assert found.p[1].item() > 0.05
     assert found.share[2].isnan()  # a dead detector
     assert found.p[2].isnan()
     assert found.q[0].item() == pytest.approx(2 * found.p[0].item())  # over the two that are known
-    again = null_shares(pairs_of(signals), split, weight, covariance)
+    again = null_shares(pairs_of(signals), split, weight, covariance, covariance_directions(covariance))
     torch.testing.assert_close(found.p, again.p, equal_nan=True)
 
 
 def test_a_head_without_null_space_leaves_nothing_unread() -> None:
     weight, split = head([1.0, 0.5], [0.0, 1.0], [1.0, 1.0])
-    found = null_shares(pairs_of(torch.eye(2).double()), split, weight, torch.eye(2).double())
+    basis = torch.eye(2).double()
+    found = null_shares(pairs_of(basis), split, weight, basis, covariance_directions(basis, 50))
     assert found.share.tolist() == [0, 0]
     assert found.p.tolist() == [1, 1]
     assert not found.unread.any()
