@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sing_compute.direction_verbs import directions
 from sing_compute.errors import SingError
 from sing_compute.heads_verbs import heads
 
@@ -273,5 +274,5 @@ def _steer_matrix(store: "Store", model: str | None, path: Path, angle: float) -
     click.echo(f"{rows:,} pairs of classes of {clean(stored.name)} in {path}; unreachable: {unreachable:,} steps")
 
 
-VERBS = (verify, concepts, image, steer, words, heads, merge, compare)
+VERBS = (verify, concepts, image, steer, words, heads, directions, merge, compare)
 """Commands that cli.py adds to `sing-compute`."""

@@ -5,10 +5,19 @@ from dataclasses import dataclass
 
 from textual.binding import Binding
 
+from sing_compute.store.definition import TableSpec
 from sing_compute.store.place import Place
 from sing_tui.session import Session
 from sing_tui.session.catalog import Catalog, free_options, plural, siblings
-from sing_tui.session.moves import Which, along_axis, second_table, stepped_axis, third_table
+from sing_tui.session.moves import (
+    Which,
+    along_axis,
+    further_table,
+    further_tables,
+    second_table,
+    stepped_axis,
+    third_table,
+)
 from sing_tui.session.state import is_figures
 
 ChartTitles = Mapping[str, str]
@@ -40,6 +49,7 @@ BINDINGS: list[Binding] = [
     _key("i", "step('second')", "the second table about the row", "go", show=True, name="second-table"),
     _key("i,c", "step('first')", "the first table about the same items", "go", show=True, display="i", name="first-table"),
     _key("I", "step('third')", "the third table about the row", "go", name="third-table"),
+    _key("D", "step('further', 2)", "the fourth table about the row", "go", name="fourth-table"),
     _key("P", "show('photograph')", "photograph", _WITH_PHOTOGRAPHS, show=True),
     _key("d", "step('details')", "details", "look", show=True),
     _key("p", "step('chart', '')", "chart of the row", _WITH_PHOTOGRAPHS, show=True, name="chart"),
@@ -174,8 +184,9 @@ def text_of(binding: Binding, place: Place, catalog: Catalog, titles: ChartTitle
         case ["step", "second" | "first" as name]:
             return _second(catalog, place, first=name == "first")
         case ["step", "third"]:
-            third = third_table(catalog, place)
-            return None if third is None else catalog.words(third.name.replace("_", " "))
+            return _table_name(catalog, third_table(catalog, place))
+        case ["step", "further", number]:
+            return _table_name(catalog, further_table(catalog, place, int(number)))
         case ["step", "along"]:
             return _along(catalog, place)
         case ["step", "neighbour", "last" | "first" as which, by]:
@@ -226,6 +237,20 @@ def _second(catalog: Catalog, place: Place, *, first: bool) -> str | None:
     replaces = target.name in {table.name for table in siblings(catalog, spec)}
     is_first = replaces and any(table.opens[0] == target.name for table in below)
     return catalog.words(target.name.replace("_", " ")) if is_first == first else None
+
+
+def _table_name(catalog: Catalog, table: TableSpec | None) -> str | None:
+    return None if table is None else catalog.words(table.name.replace("_", " "))
+
+
+def hidden_tables(place: Place, catalog: Catalog) -> list[tuple[str, str]]:
+    """List the tables about the row, or about the same items, that no key opens: name, and the action that opens each."""
+    tables = further_tables(catalog, place)
+    return [
+        (catalog.words(table.name.replace("_", " ")), f"step('further', {number})")
+        for number, table in enumerate(tables)
+        if number > 2
+    ]
 
 
 def _along(catalog: Catalog, place: Place) -> str | None:

@@ -10,6 +10,7 @@ from sing_compute.errors import StoreError
 from sing_compute.store import catalogue
 from sing_compute.store.catalogue import fields_within, is_present
 from sing_compute.store.checks.classifiers import check_classifiers, check_images
+from sing_compute.store.checks.directions import check_directions
 from sing_compute.store.checks.null_words import check_null_words
 from sing_compute.store.checks.sing_scores import check_sing
 from sing_compute.store.checks.sith_towers import check_towers
@@ -27,6 +28,7 @@ CHECKS: dict[str, Checks] = {
     "sing": check_sing,
     "sith": check_towers,
     "null_words": check_null_words,
+    "directions": check_directions,
 }
 """Checks of an analysis' contents, by the analysis' name."""
 _CHUNK = 2**20

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from sing_compute.store.text import clean
-from sing_tui.actions import keys_of
+from sing_tui.actions import hidden_tables, keys_of
 from sing_tui.loading import read_chart
 from sing_tui.screens.export_runner import ExportRunner
 from sing_tui.screens.surface import Surface
@@ -87,8 +87,10 @@ class Dialogs:
         from sing_tui.screens.palette import Palette, commands
 
         screen = self.screen
-        keys = keys_of(screen.session.place, screen.catalog, self._chart_titles(), screen.host.keys)
-        screen.app.push_screen(Palette(commands(keys), glyphs=screen.glyphs), self._run)
+        place = screen.session.place
+        keys = keys_of(place, screen.catalog, self._chart_titles(), screen.host.keys)
+        listed = commands(keys, hidden_tables(place, screen.catalog))
+        screen.app.push_screen(Palette(listed, glyphs=screen.glyphs), self._run)
 
     async def _run(self, action: str | None) -> None:
         if action is not None and action.isdecimal():

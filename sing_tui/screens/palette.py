@@ -24,18 +24,20 @@ Command = tuple[str, str]
 """One line of the list, and the action that it runs."""
 
 
-def commands(keys: Sequence[KeyHelp]) -> list[Command]:
+def commands(keys: Sequence[KeyHelp], tables: Sequence[tuple[str, str]] = ()) -> list[Command]:
     """List the commands of the palette, but for those that only move the cursor.
 
     Args:
         keys: The keys that have a meaning on the screen.
+        tables: Tables that no key opens, each with its action.
     """
     found = [
         (f"{key.keys:<13} {key.name}: {key.text}", key.action)
         for key in keys
         if key.name != "palette" and not key.action.startswith(("cursor('line'", "cursor('page'"))
     ]
-    return [*found, *((f"{'':13} theme {name}", f"app.theme_named('{name}')") for name in THEMES)]
+    opened = [(f"{'':13} open {name}", action) for name, action in tables]
+    return [*found, *opened, *((f"{'':13} theme {name}", f"app.theme_named('{name}')") for name in THEMES)]
 
 
 class Palette(ModalScreen[str | None]):

@@ -18,6 +18,7 @@ from textual.worker import get_current_worker
 
 from sing_compute.store import Store, catalogue
 from sing_compute.store.place import Place
+from sing_compute.store.read import located
 from sing_tui import photographs
 from sing_tui.clipboard import through_tmux
 from sing_tui.error_reporting import in_one_line
@@ -160,7 +161,7 @@ class PhotographScreen(ModalScreen[None]):
         Raises:
             StoreError: The file is damaged.
         """
-        return str(self.store.dataset(catalogue.axis(self.axis).labels)[row])
+        return str(self.store.dataset(located(catalogue.axis(self.axis).labels, self.place))[row])
 
     def _neighbours(self, path: str, row: int) -> list[int]:
         try:

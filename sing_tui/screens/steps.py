@@ -18,7 +18,17 @@ from sing_tui.session.arranging import (
 )
 from sing_tui.session.catalog import Catalog
 from sing_tui.session.comparison import compare, next_measure
-from sing_tui.session.moves import Which, go_along, next_subset, open_row, open_second, open_third, step, up
+from sing_tui.session.moves import (
+    Which,
+    go_along,
+    next_subset,
+    open_further,
+    open_row,
+    open_second,
+    open_third,
+    step,
+    up,
+)
 from sing_tui.store_catalog import is_measure
 
 
@@ -66,6 +76,7 @@ STEPS: dict[str, Step] = {
     "second": lambda session, around: open_second(session, around.catalog),
     "first": lambda session, around: open_second(session, around.catalog),
     "third": lambda session, around: open_third(session, around.catalog),
+    "further": lambda session, around, number: open_further(session, around.catalog, number),
     "along": lambda session, around: go_along(session, around.catalog),
     "neighbour": _neighbour,
     "subset": lambda session, around: next_subset(session, around.catalog),

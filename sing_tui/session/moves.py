@@ -81,12 +81,35 @@ def further_tables(catalog: Catalog, place: Place) -> list[TableSpec]:
 
 def second_table(catalog: Catalog, place: Place) -> TableSpec | None:
     """The table that the key `i` leads to; None if there is none."""
-    return next(iter(further_tables(catalog, place)), None)
+    return further_table(catalog, place, 0)
 
 
 def third_table(catalog: Catalog, place: Place) -> TableSpec | None:
     """The table that the key `I` leads to; None if there is none."""
-    return next(iter(further_tables(catalog, place)[1:]), None)
+    return further_table(catalog, place, 1)
+
+
+_NUMBERS = ("second", "third", "fourth")
+
+
+def further_table(catalog: Catalog, place: Place, number: int) -> TableSpec | None:
+    """The table with a number among the further ones, 0 for that of the key `i`; None if there is none."""
+    return next(iter(further_tables(catalog, place)[number:]), None)
+
+
+def open_further(session: Session, catalog: Catalog, number: int) -> Session:
+    """Open a further table about the row, or put it in place of this one if it is about the same items.
+
+    Args:
+        session: The present state.
+        catalog: What the file holds.
+        number: Its number among `further_tables`.
+
+    Raises:
+        Refused: There is none, or it needs an item that the place does not name.
+    """
+    which = _NUMBERS[number] if number < len(_NUMBERS) else "further"
+    return _open_further(session, catalog, further_table(catalog, session.place, number), which)
 
 
 def open_second(session: Session, catalog: Catalog) -> Session:
@@ -95,7 +118,7 @@ def open_second(session: Session, catalog: Catalog) -> Session:
     Raises:
         Refused: There is none, or it needs an item that the place does not name.
     """
-    return _open_further(session, catalog, second_table(catalog, session.place), "second")
+    return open_further(session, catalog, 0)
 
 
 def open_third(session: Session, catalog: Catalog) -> Session:
@@ -104,7 +127,7 @@ def open_third(session: Session, catalog: Catalog) -> Session:
     Raises:
         Refused: There is none, or it needs an item that the place does not name.
     """
-    return _open_further(session, catalog, third_table(catalog, session.place), "third")
+    return open_further(session, catalog, 1)
 
 
 def _open_further(session: Session, catalog: Catalog, target: TableSpec | None, which: str) -> Session:

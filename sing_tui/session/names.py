@@ -37,7 +37,11 @@ def rows_name(catalog: Catalog, place: Place) -> str:
 
 def rows_word(catalog: Catalog, place: Place) -> str:
     """Word for the rows of a place."""
-    return catalog.words(rows_name(catalog, place))
+    return _in_words(catalog, rows_name(catalog, place))
+
+
+def _in_words(catalog: Catalog, name: str) -> str:
+    return catalog.words(name.replace("_", " "))
 
 
 def title(catalog: Catalog, place: Place) -> str:
@@ -46,10 +50,10 @@ def title(catalog: Catalog, place: Place) -> str:
     if comparison is not None:
         of = f"of {len(comparison.items)} {plural(catalog, comparison.axis)}"
         measure = next((c.title for c in spec.columns if c.name == comparison.measure), comparison.measure)
-        return f"figures {of}" if is_figures(spec, place) else f"{measure} {of}, by {catalog.words(place.table)}"
+        return f"figures {of}" if is_figures(spec, place) else f"{measure} {of}, by {_in_words(catalog, place.table)}"
     free = free_options(catalog, spec)
     if not place.along and any(place.key(axis) is None for axis in spec.options if axis not in free):
-        return f"all {catalog.words(place.table)}"
+        return f"all {_in_words(catalog, place.table)}"
     subset = " ".join(filter(None, _subset(catalog, place)))
     return f"{rows_word(catalog, place)} ({subset})" if subset else rows_word(catalog, place)
 
@@ -67,4 +71,4 @@ def file_parts(catalog: Catalog, place: Place) -> list[str]:
         parts.append(_subset(catalog, place)[0])
     if comparison is not None:
         parts.append("figures" if is_figures(spec, place) else comparison.measure)
-    return [*(part for part in parts if part), rows_word(catalog, place)]
+    return [*(part for part in parts if part), catalog.words(rows_name(catalog, place))]

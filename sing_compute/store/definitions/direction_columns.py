@@ -3,15 +3,15 @@
 from sing_compute.store.definition import Column, Explanation, columns
 from sing_compute.store.definitions.direction_fields import CLASSES, GROUP, NAMES, NULL, STEPS, SUMMARY, TRUST, WORDS
 from sing_compute.store.derived.cells import repeated
-from sing_compute.store.derived.direction_cells import largest_class, largest_sensitivity, mean_over_searches, pick_text
+from sing_compute.store.derived.direction_cells import largest_margin, mean_over_searches, most_moved_class, pick_text
 
 SOURCE = "docs/directions.md"
 
 
-def label(name: str, meaning: str) -> Column:
+def label(name: str, meaning: str, format: str = "text") -> Column:
     """Return the column that names the rows."""
     words = Explanation(meaning=meaning, source=SOURCE)
-    return Column(name, name, "text", explanation=words, role="label", description=meaning)
+    return Column(name, name, format, explanation=words, role="label", description=meaning)
 
 
 _WORDS = Column(
@@ -113,28 +113,28 @@ _INFLUENCE = (
         "moves class",
         "text",
         explanation=Explanation(
-            meaning="The class whose probability a step along the signal vector raises or lowers on most images.",
+            meaning="The class whose margin (its logit minus the largest other one) changes most with a step along s.",
             source=SOURCE,
         ),
         role="text",
-        derived=largest_class,
-        needs=(CLASSES + "sensitivity", STEPS + "size", "classes/name"),
-        description="class with the largest influence",
+        derived=most_moved_class,
+        needs=(CLASSES + "margin", STEPS + "size", "classes/name"),
+        description="class with the largest change of margin",
     ),
     Column(
-        "sensitivity",
-        "sensitivity",
+        "margin",
+        "margin",
         "signed",
         explanation=Explanation(
-            "2 x share of images whose probability of that class rises with a step of 1 along s, minus 1",
-            "1: it rises on every image. -1: it falls on every image. 0: as often as not.",
-            "Not the size of the change, which may be tiny: `change` of its classes says it.",
+            "mean over the images of that class's margin after a step of 1 along s, minus before",
+            "How strongly the concept speaks for this class (above 0) or against it, in logits.",
+            "Not comparable between models: each has its own unit of logits.",
             SOURCE,
         ),
-        derived=largest_sensitivity,
-        needs=(CLASSES + "sensitivity", STEPS + "size"),
+        derived=largest_margin,
+        needs=(CLASSES + "margin", STEPS + "size"),
         unit="1",
-        description="the largest influence on a class",
+        description="the largest mean change of a margin",
     ),
 )
 _AGAIN = (

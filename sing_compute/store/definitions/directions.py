@@ -31,7 +31,7 @@ _SENSITIVITY = _by_steps(
     "sensitivity",
     Explanation(
         "2 x share of images whose probability of the class rises with the step along s, minus 1",
-        "1: it rises on every image. -1: it falls on every image.",
+        "1: it rises on every image. -1: it falls on every image. A linear head moves two classes so, whatever the direction.",
         "Not the size of the change, which may be tiny: `change` says it.",
         SOURCE,
     ),
@@ -74,7 +74,7 @@ p | p | three digits | value | classes/p | as q, without correction | Of one dir
 """)
 _CLASSES = (
     label("class", "A class of the head."),
-    *(_SENSITIVITY[0], _CHANGE[0], _Q),
+    *(_MARGIN[0], _CHANGE[0], _SENSITIVITY[0], _Q),
     Column(
         "significant",
         "*",
@@ -103,10 +103,10 @@ _CLASSES = (
         description="share of the images of the class on which the detector fires",
     ),
     *_FLIPS,
-    *(_P, _MARGIN[0], *_SENSITIVITY[1:], *_CHANGE[1:], *_MARGIN[1:]),
+    *(_P, *_SENSITIVITY[1:], *_CHANGE[1:], *_MARGIN[1:]),
 )
 _IMAGES = (
-    label("image", "An image whose features the directions were found in."),
+    label("image", "An image whose features the directions were found in.", "path"),
     *_columns("""
 logit | logit | signed | value | images/logit | w . x - b, the largest of the positions of the image | Above 0 the detector
     fires; one more is one signal vector more. | Not a probability.
@@ -231,8 +231,8 @@ DIRECTIONS = Analysis(
             "class",
             _CLASSES,
             opens=("direction_images",),
-            sort="sensitivity",
-            measure="sensitivity",
+            sort="margin",
+            measure="margin",
             naming=("class",),
         ),
         TableSpec(

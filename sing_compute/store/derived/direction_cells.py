@@ -29,26 +29,26 @@ def mean_over_searches(values: Cells) -> NDArray[np.float64]:
     return found
 
 
-def largest_sensitivity(sensitivity: Cells, sizes: Cells) -> NDArray[np.float64]:
-    """Return the influence of each direction with a step of 1 on the class on which it is largest, with its sign.
+def largest_margin(margin: Cells, sizes: Cells) -> NDArray[np.float64]:
+    """Return the change of the margin of the class that a step of 1 along each direction moves most, with its sign.
 
     Args:
-        sensitivity: Influences, (direction, class, step).
+        margin: Mean changes of margins, (direction, class, step).
         sizes: The steps.
     """
-    single, found = _largest(sensitivity, sizes)
+    single, found = _largest(margin, sizes)
     return np.asarray(np.take_along_axis(single, found[:, None], 1)[:, 0])
 
 
-def largest_class(sensitivity: Cells, sizes: Cells, names: Cells) -> NDArray[np.object_]:
-    """Return the class on which the influence of each direction is largest; empty text for a direction without influence.
+def most_moved_class(margin: Cells, sizes: Cells, names: Cells) -> NDArray[np.object_]:
+    """Return the class whose margin changes most; empty text for a direction without influence.
 
     Args:
-        sensitivity: Influences, (direction, class, step).
+        margin: Mean changes of margins, (direction, class, step).
         sizes: The steps.
         names: Names of the classes.
     """
-    single, found = _largest(sensitivity, sizes)
+    single, found = _largest(margin, sizes)
     known = np.isfinite(single).any(1).tolist()
     return np.array([str(names[k]) if there else "" for k, there in zip(found.tolist(), known, strict=True)], object)
 
@@ -65,7 +65,7 @@ def fires(logits: Cells) -> NDArray[np.str_]:
     return np.where(logits > 0, "*", "")
 
 
-def _largest(sensitivity: Cells, sizes: Cells) -> tuple[Cells, Cells]:
-    """Return the influences with the step nearest to 1, and for each direction the class of the largest absolute one."""
-    single = sensitivity[..., int(np.abs(sizes - 1).argmin())]
+def _largest(margin: Cells, sizes: Cells) -> tuple[Cells, Cells]:
+    """Return the changes with the step nearest to 1, and for each direction the class of the largest absolute one."""
+    single = margin[..., int(np.abs(sizes - 1).argmin())]
     return single, np.nan_to_num(np.abs(single), nan=-1.0).argmax(1)

@@ -1,0 +1,139 @@
+"""Check direction pairs: filters against signal vectors, counts against logits, and the figures that follow from the head."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sing_compute.store.checks.tolerances import Check, same
+from sing_compute.store.read import Store
+
+if TYPE_CHECKING:
+    from sing_compute.store.verify import Checker
+
+_STATES = {"found", "unstable", "not found"}
+_ROUNDING = 1e-6
+_GROUP = "models/{}/directions/"
+_SHARES = (
+    *(
+        "trust/score",
+        "trust/pinned",
+        "trust/agreement",
+        "null/share",
+        "null/p",
+        "null/q",
+        "names/p",
+        "classes/p",
+        "classes/q",
+    ),
+    *("classes/flips", "classes/flip_outside", "corrections/before", "corrections/signal", "corrections/filter"),
+    *("corrections/random", "matches/iou", "matches/chance", "rivals/share"),
+)
+_COSINES = ("trust/filter", "trust/signal", "null/row_cosine", "names/cosine", "classes/sensitivity", "rivals/cosine")
+
+
+def check_directions(checker: "Checker", store: Store) -> None:
+    """Check the direction pairs of each model that has some."""
+    for model in store.models:
+        base = _GROUP.format(model)
+        if f"{base}pairs/filter" in store:
+            checker.attempt(base, lambda base=base: _pairs(checker.check, store, base))  # type: ignore[misc]
+            checker.attempt(base, lambda model=model: _counts(checker.check, store, model))  # type: ignore[misc]
+            checker.attempt(base, lambda model=model: _head(checker.check, store, model))  # type: ignore[misc]
+            checker.attempt(base, lambda base=base: _ranges(checker.check, store, base))  # type: ignore[misc]
+
+
+def _pairs(check: Check, store: Store, base: str) -> None:
+    """Check that w . s = 1 for each direction with a signal vector, margins, and the states of trust."""
+    filters, signals = store.array(base + "pairs/filter"), store.array(base + "pairs/signal")
+    check(bool(np.isfinite(filters).all() and np.isfinite(signals).all()), f"{base}pairs: not all finite")
+    alive = (signals != 0).any(1)
+    products = (filters * signals).sum(1)
+    scale = np.maximum(1, np.linalg.norm(filters, axis=1) * np.linalg.norm(signals, axis=1))
+    check(bool((np.abs(products - 1)[alive] <= _ROUNDING * scale[alive]).all()), f"{base}pairs: w . s is not 1")
+    lengths = np.linalg.norm(filters, axis=1)
+    check(same(lengths * store.array(base + "pairs/margin"), np.ones(len(lengths))), f"{base}pairs/margin: not 1 / |w|")
+    states = [str(state) for state in store.array(base + "trust/state")]
+    check(set(states) <= _STATES, f"{base}trust/state: none of {', '.join(sorted(_STATES))}")
+    found = store.scalars(f"{base}summary")["found"]
+    check(states.count("found") == found, f"{base}summary/found: not the number of directions that are called found")
+
+
+def _counts(check: Check, store: Store, model: str) -> None:
+    """Check images and positives against the stored logits."""
+    base = _GROUP.format(model)
+    logits, rows = store.array(base + "images/logit"), store.array(base + "images/row")
+    facts = store.scalars(f"{base}summary")
+    check(
+        bool((np.diff(rows) > 0).all()) and len(rows) == facts["images"],
+        f"{base}images/row: not ascending, or not as many as summary/images",
+    )
+    fires = logits > 0
+    images = store.array(base + "pairs/images")
+    check(np.array_equal(fires.sum(0), images), f"{base}pairs/images: not the images with a logit above 0")
+    classes = store.array("images/class")[np.clip(rows, 0, store.count("image") - 1)]
+    own = np.arange(store.count("class"))[:, None] == classes
+    check(
+        np.array_equal(own.sum(1), store.array(base + "classes/images")), f"{base}classes/images: not those of the rows"
+    )
+    positives = (own.astype(np.int64) @ fires).T
+    check(
+        np.array_equal(positives, store.array(base + "classes/positives")),
+        f"{base}classes/positives: not the images of the class with a logit above 0",
+    )
+    count, total = store.array(base + "pairs/positives"), facts["images"] * facts["positions"]
+    check(bool(((count >= images) & (count <= total)).all()), f"{base}pairs/positives: fewer than images, or too many")
+    if facts["positions"] == 1:
+        _logits(check, store, model, rows, logits)
+
+
+def _logits(check: Check, store: Store, model: str, rows: NDArray[np.int64], logits: NDArray[np.float32]) -> None:
+    """Check the logits of some images against their stored features."""
+    base, features = _GROUP.format(model), f"models/{model}/features/"
+    if features + "row" not in store:
+        return
+    kept = store.array(features + "row")
+    some = np.unique(np.linspace(0, len(rows) - 1, 64).round().astype(np.int64))
+    places = np.searchsorted(kept, rows[some])
+    if not np.array_equal(kept[np.minimum(places, len(kept) - 1)], rows[some]):
+        check(False, f"{base}images/row: images whose features are not stored")
+        return
+    values = store.dataset(features + "value")[places].astype(np.float64)
+    wanted = values @ store.array(base + "pairs/filter").T - store.array(base + "pairs/threshold")
+    near = np.abs(wanted - logits[some]) <= 1e-4 * (1 + np.abs(wanted))
+    check(bool(near.all()), f"{base}images/logit: not w . x - b of the stored features")
+
+
+def _head(check: Check, store: Store, model: str) -> None:
+    """Check the figures that follow from head and signal vectors: row cosines, and movements in logits."""
+    base, weight = _GROUP.format(model), store.array(f"models/{model}/head/weight")
+    filters, label = store.array(base + "pairs/filter"), f"{base}null/row_class"
+    if label in store:
+        rows = store.array(label)
+        lengths = np.linalg.norm(weight, axis=1)[rows] * np.linalg.norm(filters, axis=1)
+        cosines = (weight[rows] * filters).sum(1) / np.where(lengths > 0, lengths, np.nan)
+        given = store.array(base + "null/row_cosine")
+        check(same(cosines[rows >= 0], given[rows >= 0]), f"{base}null/row_cosine: not that of the filter and the row")
+    if f"{base}null/unread" in store:
+        unread, q = store.array(base + "null/unread"), store.array(base + "null/q")
+        check(bool((q[unread > 0] <= 0.05 + _ROUNDING).all()), f"{base}null/unread: directions whose q is above .05")
+        whole, part = store.array(base + "null/movement"), store.array(base + "null/null_movement")
+        share = store.array(base + "null/share")
+        known = np.isfinite(share)
+        check(
+            same((part**2)[known], (share * whole**2)[known]),
+            f"{base}null/null_movement: not the null share of movement",
+        )
+
+
+def _ranges(check: Check, store: Store, base: str) -> None:
+    """Check that shares and probabilities are from 0 to 1, and cosines from -1 to 1."""
+    for least, names in ((0.0, _SHARES), (-1.0, _COSINES)):
+        for name in names:
+            if base + name in store:
+                values = store.array(base + name)
+                beyond = (values < least - _ROUNDING) | (values > 1 + _ROUNDING)
+                check(not beyond.any(), f"{base}{name}: outside {least:g} to 1")
+    for name in ("null/p", "names/p", "classes/p"):
+        if base + name in store:
+            check(not (store.array(base + name) <= 0).any(), f"{base}{name}: a p of 0")
