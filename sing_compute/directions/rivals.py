@@ -219,7 +219,7 @@ def rival_directions(
     spread = (some - some.mean(0)).square().sum(1).mean().sqrt()
     if not float(spread) > 0:
         raise SingError(f"the features do not vary: there are no directions to find by {name}")
-    return RIVALS[name].find(some * (LENGTH / spread), count, seed)
+    return RIVALS[name].find(some * (LENGTH / spread), count, seed).to(features.device)
 
 
 def _sklearn(part: str) -> Any:
