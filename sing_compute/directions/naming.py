@@ -93,7 +93,7 @@ def name_signals(
     codes = comp(x, atoms, sizes, coherence=coherence, usable=usable)
     own, cosines = int(named.sum()), _cosines(codes, x, atoms, sizes)
     near = top_k(x[:own], atoms, (words,), usable=usable).picks
-    near_cosine = (atoms[near].double() * x[:own, None]).sum(2)
+    near_cosine = (atoms[near.to(atoms.device)].to(x) * x[:own, None]).sum(2)
     coefficient = torch.full((own, len(sizes), sizes[-1]), torch.nan, dtype=torch.float64, device=x.device)
     for position, size in enumerate(sizes):
         coefficient[:, position, :size] = codes.coefficients[size][:own]
