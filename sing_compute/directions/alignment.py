@@ -32,8 +32,7 @@ class LinearHead:
 
 def least_move(filters: Float64[Tensor, "*batch dim direction"]) -> Float64[Tensor, "*batch dim direction"]:
     """Return the pseudo-inverse of the filters' transpose: the shortest move that changes each detector's logit by 1."""
-    inverse: Tensor = torch.linalg.pinv(filters.mT @ filters)
-    return filters @ inverse
+    return filters @ _inverse(filters.mT @ filters)
 
 
 def signal_move(
@@ -43,11 +42,10 @@ def signal_move(
 
     Args:
         filters: Filters w.
-        signals: Signal vectors s; their lengths do not matter.
+        signals: Signal vectors s; their lengths do not matter. One of length 0 moves nothing.
     """
     directions = normalize(signals, dim=-2)
-    inverse: Tensor = torch.linalg.pinv(filters.mT @ directions)
-    return directions @ inverse
+    return directions @ _inverse(filters.mT @ directions)
 
 
 def moved(
@@ -86,3 +84,14 @@ def certainty(
     still = (pooled.to(head.weight.dtype) @ head.weight.T + head.bias)[..., None, :, :]
     logits = still - (head.weight @ move @ residuals.to(head.weight.dtype)).mT
     return -head.entropy(logits).mean(-1)
+
+
+def _inverse(products: Tensor) -> Tensor:
+    """Inverse of square matrices, in which a direction without any product with the others is left out.
+
+    Several times as fast as the pseudo-inverse, which takes over where a matrix is singular.
+    """
+    nothing = (products == 0).all(-2)
+    inverse: Tensor
+    inverse, failed = torch.linalg.inv_ex(products + torch.diag_embed(nothing.to(products.dtype)))
+    return torch.linalg.pinv(products) if failed.any() else inverse

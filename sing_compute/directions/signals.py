@@ -30,7 +30,7 @@ def signal_vectors(
     count = positive.sum(-1).clamp_min(1)
     mean = (positive * logits).sum(-1) / count
     centred = positive * (logits - mean[..., None])
-    variance = centred.square().sum(-1) / count
+    variance = (centred * centred).sum(-1) / count
     covariance = centred.flatten(-3, -2) @ features  # `centred` sums to 0, so the mean of x drops out
     scale = 1 / (count * (variance + _TINY))
     return (covariance.reshape(*count.shape, -1) * scale[..., None]).mT
