@@ -35,6 +35,13 @@ from sing_compute.errors import SingError
 )
 @click.option("--clip", metavar="NAME", help="Where to find the file's CLIP, for --words and --vocabulary.")
 @click.option(
+    "--labels",
+    type=click.Path(path_type=Path),
+    metavar="TABLE",
+    help="Known concepts of the images: CSV with a column path and columns of concepts.",
+)
+@click.option("--rivals", is_flag=True, help="Other methods, too: PCA, NMF, ICA, k-means, autoencoders, Pattern-CAV.")
+@click.option(
     "--sigmoid", is_flag=True, help="The classes do not exclude each other: each logit is of a probability of its own."
 )
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, ...")

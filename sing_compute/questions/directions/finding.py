@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,15 +13,20 @@ import torch
 from jaxtyping import Bool
 
 from sing_compute import __version__
+from sing_compute.directions.naming import SignalNames
+from sing_compute.directions.pairs import DirectionPairs
 from sing_compute.directions.search import Settings
 from sing_compute.errors import SingError
 from sing_compute.extraction.shards import WorkFolder
 from sing_compute.pipeline.devices import usable_device
 from sing_compute.process.interruption import Interruption
 from sing_compute.process.progress import Progress
-from sing_compute.questions.directions.head_reading import say_what_is_missing, translator_of
+from sing_compute.questions.directions.head_reading import names_of, say_what_is_missing, translator_of
 from sing_compute.questions.directions.inputs import DirectionInputs, read_inputs
-from sing_compute.questions.directions.measuring import measure_directions
+from sing_compute.questions.directions.labelled import labelled, read_concepts
+from sing_compute.questions.directions.matches import FiredImages, put_matches, stored_fires
+from sing_compute.questions.directions.measuring import NAMED, measure_directions
+from sing_compute.questions.directions.rival_directions import classes_as_concepts, rival_directions
 from sing_compute.questions.directions.search_state import SearchState
 from sing_compute.questions.directions.searching import search
 from sing_compute.questions.directions.sink import GROUP, FoundDirections, put_directions
@@ -56,12 +61,18 @@ class DirectionsQuestion:
     words: Path | None = None
     vocabularies: Sequence[str] = ()
     clip: str | None = None
+    labels: Path | None = None
+    """Table of known concepts of the images."""
+    rivals: bool = False
+    """Other methods, too."""
     device: str = "cpu"
     fresh: bool = False
     command: str = ""
 
 
-def find_and_add(path: Path, question: DirectionsQuestion, progress: Progress) -> str:
+def find_and_add(
+    path: Path, question: DirectionsQuestion, progress: Progress, *, settings: Settings | None = None
+) -> str:
     """Find direction pairs in a model of a results file and add them; the file is replaced in one step.
 
     A search that was killed goes on where it was. Directions of the model from an earlier call are replaced.
@@ -70,6 +81,7 @@ def find_and_add(path: Path, question: DirectionsQuestion, progress: Progress) -
         path: The results file.
         question: What is asked for.
         progress: Is given lines about what is used, and how far the work is.
+        settings: How to look; None for the settings of the benchmarks.
 
     Returns:
         Name of the model.
@@ -86,14 +98,22 @@ def find_and_add(path: Path, question: DirectionsQuestion, progress: Progress) -
                 raise SingError(f"{work.folder} holds unfinished work for {path}: finish that run first")
             with Store(path) as store, ExitStack() as stack:
                 stack.enter_context(progress.record(work.progress_file, "sing-compute directions"))
-                name = _add(path, store, work, question, progress)
+                chosen = replace(settings or Settings(), restarts=question.restarts)
+                name = _add(path, store, work, question, progress, chosen)
                 finished = True
                 return name
         finally:
             work.release(finished=finished)
 
 
-def _add(path: Path, store: Store, work: WorkFolder, question: DirectionsQuestion, progress: Progress) -> str:
+def _add(
+    path: Path,
+    store: Store,
+    work: WorkFolder,
+    question: DirectionsQuestion,
+    progress: Progress,
+    settings: Settings,
+) -> str:
     model = _model(store, question.model)
     label = None if question.label is None else store.find_class(question.label)
     inputs = read_inputs(store, model, maps=question.maps, label=label, sigmoid=question.sigmoid)
@@ -115,7 +135,8 @@ def _add(path: Path, store: Store, work: WorkFolder, question: DirectionsQuestio
         raise SingError(
             f"{clean(model)} has no translator into CLIP space, so directions have no words: leave out --words"
         )
-    settings = Settings(restarts=question.restarts)
+    keys = [str(key) for key in store.dataset("images/key")[inputs.rows]]
+    known = None if question.labels is None else read_concepts(question.labels, keys)
     work.adopt_plan(_plan(inputs, question, settings))
     searched = search(
         inputs,
@@ -140,11 +161,34 @@ def _add(path: Path, store: Store, work: WorkFolder, question: DirectionsQuestio
     )
     for line in say_what_is_missing(inputs, measured.reading, named=translator is not None):
         progress.say(line)
-    keys = [str(key) for key in store.dataset("images/key")[inputs.rows]]
-    found = FoundDirections(inputs, searched, measured, keys, pool.names if pool else ())
+    fires = measured.logits.numpy() > 0
+    rivals = None
+    if question.rivals:
+
+        def named(pairs: DirectionPairs) -> SignalNames | None:
+            if translator is None or dictionary is None:
+                return None
+            return names_of(pairs, translator, measured.random[:NAMED], dictionary, question.size)
+
+        concepts = known or classes_as_concepts(inputs, [str(name) for name in store.class_names])
+        rivals = rival_directions(
+            *(inputs, searched.pairs, measured.reading.split, progress, work.leave_if_asked),
+            known=concepts,
+            named=named,
+            seed=question.seed,
+        )
+    found = FoundDirections(
+        *(inputs, searched, measured, keys, pool.names if pool else ()),
+        None if known is None else labelled(fires, known, seed=question.seed),
+        rivals,
+    )
+    fired = {**stored_fires(store, without=model), model: FiredImages(inputs.rows, fires)}
+    fired = {name: fired[name] for name in store.models if name in fired}
+    replaced = [GROUP.format(model=model), *(f"{GROUP.format(model=name)}/matches" for name in fired)]
     with replace_store(path, scratch=work.folder) as writer:
-        writer.copy(store, leave_out=[GROUP.format(model=model)])
+        writer.copy(store, leave_out=replaced)
         put_directions(writer, found)
+        put_matches(writer, fired)
         writer.annotate(GROUP.format(model=model), _facts(store, question, settings, label, pool, dictionary))
     return model
 

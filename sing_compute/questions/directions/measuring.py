@@ -43,6 +43,8 @@ class MeasuredDirections:
     """Images of each class on which each detector fires."""
     reading: HeadReading
     names: SignalNames | None
+    random: Float64[Tensor, "draw dim"]
+    """Directions drawn with the covariance of the features, with which null shares and names are compared."""
     influence: Influence
     test: InfluenceTest
     flips: Float64[Tensor, "figure direction class"]
@@ -116,6 +118,7 @@ def measure_directions(
         (own @ fires).T.round().long().numpy(),
         reading,
         names,
+        random,
         moved,
         test,
         flips,

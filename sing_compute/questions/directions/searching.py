@@ -1,17 +1,29 @@
 """Search for the direction pairs of one classifier, and find out how far each can be trusted."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from sing_compute.directions.alignment import LinearHead
+from sing_compute.directions.automatic import Finding, counts_to_try, find_count, find_trusted
 from sing_compute.directions.pairs import DirectionPairs
-from sing_compute.directions.search import Settings, find_in_subsets
+from sing_compute.directions.search import Settings
+from sing_compute.directions.trust import Trust
 from sing_compute.process.progress import Progress
 from sing_compute.questions.directions.inputs import DirectionInputs
 from sing_compute.questions.directions.search_state import SearchState
+
+AGAINST = ("another restart", "first half", "second half")
+"""Searches that directions are compared with: the restart that is most like the chosen one, and those on either half."""
+MOST_AUTOMATIC = 32
+"""Largest number of directions that is tried where the number is not given."""
+ROUNDS = 2
+"""Most rounds of restarts."""
+_STEPS = 100
+"""Steps between two reports of a search."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,19 +32,22 @@ class Searched:
 
     pairs: DirectionPairs
     restarts: int
+    """Number of restarts on all images."""
     restart: int
+    """The chosen one."""
     objective: float
     violation: float
     losses: Mapping[str, float]
     bounds: Mapping[str, float]
     state: Sequence[str]
     score: Float64[Tensor, " direction"]
-    against: Sequence[str]
-    """The searches that the directions were compared with."""
-    filter_again: Float64[Tensor, "direction search"]
-    signal_again: Float64[Tensor, "direction search"]
-    agreement: Float64[Tensor, "direction search"]
+    filters: Float64[Tensor, "direction search"]
+    """Correlation of logits with the direction most alike in each of `AGAINST`."""
+    signals: Float64[Tensor, "direction search"]
+    positives: Float64[Tensor, "direction search"]
     pinned: Float64[Tensor, " direction"]
+    twice: bool
+    """A second restart has found the same directions."""
 
 
 def search(
@@ -46,37 +61,84 @@ def search(
     stop: Callable[[], None],
     state: Callable[[str], SearchState],
 ) -> Searched:
-    count = count or 4
-    n = len(inputs.features)
-    with progress.task("search", settings.first_steps + settings.joint_steps) as advance:
-        found = find_in_subsets(
-            inputs.features,
-            inputs.head,
-            count,
-            [torch.arange(n), torch.arange(0, n, 2), torch.arange(1, n, 2)],
-            pooled=inputs.pooled,
-            settings=settings,
-            seed=seed,
-            stop=stop,
-            report=lambda phase, step, losses: advance(100),
-            checkpoint=state("search"),
+    """Search with a number of directions, or with the number of which most are found again.
+
+    Args:
+        inputs: Features and head.
+        count: Number of directions; None finds it.
+        settings: How to look.
+        seed: Seed of starts, batches and halves.
+        device: Device of the search; results are on the CPU.
+        progress: Shows how far each search is.
+        stop: Is called before each step; it raises an error to stop.
+        state: Gives the place that keeps the state of a search, by its name.
+
+    Raises:
+        DirectionsError: The features, or the number, are of no use.
+    """
+    head = LinearHead(inputs.head.weight.to(device), inputs.head.bias.to(device), inputs.head.sigmoid)
+    features, pooled = inputs.features.to(device), inputs.pooled.to(device)
+    steps = settings.first_steps + settings.joint_steps
+
+    def searched(directions: int) -> Finding:
+        title = f"search for {directions} direction{'s' * (directions > 1)}"
+        with progress.task(title, steps) as advance:
+            done = 0
+
+            def report(phase: str, step: int, losses: Mapping[str, float]) -> None:
+                nonlocal done
+                at = step + (settings.first_steps if phase != "orthogonal filters" else 0)
+                advance(max(0, at - done))
+                done = max(done, at)
+
+            found = find_trusted(
+                *(features, head, directions),
+                pooled=pooled,
+                settings=settings,
+                seed=seed,
+                rounds=ROUNDS,
+                report=report,
+                stop=stop,
+                checkpoint=lambda number, part: state(f"search-{number}-{part}"),
+            )
+        progress.say(
+            f"{directions} direction{'s' * (directions > 1)}: {found.found} found, score {_scores(found.trust)}"
         )
-    best = found[0]
-    k = best.best
-    z = torch.zeros(count, 2, dtype=torch.float64)
+        return found
+
+    if count is not None:
+        return _of(searched(count), settings)
+    most = min(MOST_AUTOMATIC, inputs.features.shape[2], len(inputs.features) // 4)
+    return _of(find_count(searched, counts_to_try(max(2, most))), settings)
+
+
+def _scores(trust: Trust) -> str:
+    return f"{float(trust.score.min()):.2f} to {float(trust.score.max()):.2f}"
+
+
+def _of(found: Finding, settings: Settings) -> Searched:
+    """Return what is kept of a search, on the CPU."""
+    restarts, trust, best = found.restarts, found.trust, found.restarts.best
+    again = trust.others.least.argmax(0, keepdim=True)
+
+    def columns(name: str) -> Tensor:
+        others, halves = getattr(trust.others, name), getattr(trust.halves, name)
+        return torch.cat([others.gather(0, again), halves]).T.cpu()
+
+    pairs = found.pairs
     return Searched(
-        best.pairs(k),
-        settings.restarts,
-        k,
-        float(best.objective[k]),
-        float(best.violation[k]),
-        {name: float(v[k]) for name, v in best.losses.items()},
+        replace(pairs, **{name: getattr(pairs, name).cpu() for name in ("filters", "thresholds", "signals")}),
+        len(restarts.objective),
+        best,
+        float(restarts.objective[best]),
+        float(restarts.violation[best]),
+        {name: float(value[best]) for name, value in restarts.losses.items()},
         settings.joint_bounds,
-        ["unstable"] * count,
-        z[:, 0],
-        ["first half", "second half"],
-        z,
-        z,
-        z,
-        z[:, 0],
+        trust.states,
+        trust.score.cpu(),
+        columns("logits"),
+        columns("signals"),
+        columns("positives"),
+        trust.pinned.cpu(),
+        found.twice,
     )

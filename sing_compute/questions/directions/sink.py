@@ -11,23 +11,28 @@ from sing_compute.directions.influence import STEPS as STEP_SIZES
 from sing_compute.directions.pairs import DirectionPairs
 from sing_compute.pipeline.closing_table import align
 from sing_compute.questions.directions.inputs import DirectionInputs
+from sing_compute.questions.directions.labelled import LabelledDirections
 from sing_compute.questions.directions.measuring import MeasuredDirections
-from sing_compute.questions.directions.searching import Searched
+from sing_compute.questions.directions.rival_directions import RivalDirections
+from sing_compute.questions.directions.searching import AGAINST, Searched
 from sing_compute.store import Place, Store, open_table
 from sing_compute.store.definitions.direction_fields import (
     CLASSES,
     FIXES,
     GROUP,
     IMAGES,
+    LABELS,
     LOSSES,
     NAMES,
     NULL,
     PAIRS,
+    RIVALS,
     STEPS,
     SUMMARY,
     TRUST,
     WORDS,
 )
+from sing_compute.store.derived.direction_cells import pick_text
 from sing_compute.store.text import clean
 from sing_compute.store.write import Writer
 
@@ -47,6 +52,8 @@ class FoundDirections:
     """Keys of the images."""
     concepts: Sequence[str]
     """Names of the concepts of the pool; empty without names."""
+    labelled: LabelledDirections | None
+    rivals: RivalDirections | None
 
     @property
     def pairs(self) -> DirectionPairs:
@@ -62,6 +69,7 @@ def put_directions(writer: Writer, found: FoundDirections) -> None:
         found: The direction pairs.
     """
     values = {**_pairs(found), **_trust(found), **_influence(found), **_null(found), **_names(found)}
+    values |= {**_labels(found), **_rivals(found)}
     for path, value in values.items():
         writer.put(path, value.numpy() if isinstance(value, Tensor) else value, model=found.inputs.model)
 
@@ -96,16 +104,17 @@ def _trust(found: FoundDirections) -> dict[str, _Values | Tensor]:
         SUMMARY + "restart": searched.restart,
         SUMMARY + "objective": searched.objective,
         SUMMARY + "violation": searched.violation,
+        SUMMARY + "twice": int(searched.twice),
         SUMMARY + "found": sum(state == "found" for state in searched.state),
         LOSSES + "name": list(searched.losses),
         LOSSES + "value": np.array(list(searched.losses.values())),
         LOSSES + "bound": np.array([searched.bounds.get(name, np.nan) for name in searched.losses]),
         TRUST + "state": list(searched.state),
         TRUST + "score": searched.score,
-        TRUST + "against": list(searched.against),
-        TRUST + "filter": searched.filter_again,
-        TRUST + "signal": searched.signal_again,
-        TRUST + "agreement": searched.agreement,
+        TRUST + "against": list(AGAINST),
+        TRUST + "filter": searched.filters,
+        TRUST + "signal": searched.signals,
+        TRUST + "agreement": searched.positives,
         TRUST + "pinned": searched.pinned,
     }
 
@@ -169,6 +178,43 @@ def _names(found: FoundDirections) -> dict[str, _Values | Tensor]:
         WORDS + "name": [clean(found.concepts[position]) for position in picked.tolist()],
         WORDS + "position": picked,
     }
+
+
+def _labels(found: FoundDirections) -> dict[str, _Values | Tensor]:
+    if found.labelled is None:
+        return {}
+    labels = found.labelled.labels
+    return {
+        SUMMARY + "s1": labels.s1,
+        SUMMARY + "s2": labels.s2,
+        LABELS + "concept": list(found.labelled.known.names),
+        LABELS + "label": labels.concept,
+        LABELS + "iou": labels.iou,
+        LABELS + "chance": labels.chance,
+    }
+
+
+def _rivals(found: FoundDirections) -> dict[str, _Values | Tensor]:
+    rivals = found.rivals
+    if rivals is None:
+        return {}
+    values: dict[str, _Values | Tensor] = {
+        RIVALS + "name": list(rivals.names),
+        RIVALS + "method": list(rivals.methods),
+        RIVALS + "share": rivals.share,
+        RIVALS + "images": rivals.images,
+        RIVALS + "class": rivals.most_moved,
+        RIVALS + "margin": rivals.margin,
+        RIVALS + "likeness": rivals.likeness,
+    }
+    if rivals.words is not None:
+        picks, weights = rivals.words.pick.numpy(), rivals.words.coefficient[:, 0].numpy()
+        concepts = np.array([clean(name) for name in found.concepts], dtype=object)
+        values |= {
+            RIVALS + "words": list(pick_text(picks, weights, concepts)),
+            RIVALS + "cosine": rivals.words.cosine[:, 0],
+        }
+    return values
 
 
 def directions_text(store: Store, model: str) -> str:

@@ -59,6 +59,12 @@ logit_movement | moves logits by | any size | value | null/logit_movement | stan
 row_class | most like row | text | text | null/row_class | - | The class whose row of the head is most like the filter. | -
 row_cosine | row cosine | three digits | value | null/row_cosine | cosine of the filter and that row | 1: the detector is that
     class itself. | Not comparable with the null share, which is of the signal vector.
+label | label | text | text | labels/label | - | The known concept that the detector meets best, chosen on one half of the
+    images. | -
+label_iou | IoU | percent | share | labels/iou | images with that concept on which it fires, over images with one of both, on
+    the other half | 1: it fires on just the images with the concept. | Not found by EDDP: the labels are given.
+label_chance | IoU by chance | percent | share | labels/chance | p q / (p + q - p q) for shares p and q of the images | IoU of
+    a detector that fires as often, at random. | Not the best of several.
 name_p | name p | three digits | value | names/p | share of directions with the covariance of the features whose names have a
     cosine as large | Small: the words fit better than those of directions without meaning. | Not corrected for the number of
     directions.
@@ -174,10 +180,11 @@ _DIRECTION = label("direction", "A direction pair: a filter that reads a concept
 _NULL = (_STORED["null_share"], _CHANCE, _STORED["null_q"])
 _MOVES = tuple(_STORED[name] for name in ("movement", "null_movement", "logit_movement", "row_class", "row_cosine"))
 _NAME = (_COSINE, _RANDOM_COSINE, _STORED["name_p"])
+_LABELS = tuple(_STORED[name] for name in ("label", "label_iou", "label_chance"))
 COLUMNS = (
-    *(_DIRECTION, _STORED["trust"], _WORDS, *_NULL, _STORED["images"], *_INFLUENCE, *_NAME),
+    *(_DIRECTION, _STORED["trust"], _WORDS, *_NULL, _STORED["images"], *_LABELS, *_INFLUENCE, *_NAME),
     *(_STORED["score"], *_AGAIN, _STORED["pinned"], *_MOVES),
 )
 """Of the table of all directions of a model."""
-UNREAD_COLUMNS = (_DIRECTION, _WORDS, *_NULL, _STORED["trust"], _STORED["images"], *_MOVES, *_NAME)
+UNREAD_COLUMNS = (_DIRECTION, _WORDS, *_NULL, _STORED["trust"], _STORED["images"], *_LABELS, *_MOVES, *_NAME)
 """Of the table of what the network encodes and the head can hardly read."""

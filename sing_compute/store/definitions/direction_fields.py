@@ -3,26 +3,11 @@
 from sing_compute.store.definition import Axis, fields
 
 GROUP = "models/{model}/directions"
-SUMMARY, PAIRS, CLASSES, IMAGES, LOSSES, TRUST, NULL, NAMES, WORDS, FIXES, RIVALS, MATCHES = (
-    f"{GROUP}/{part}/"
-    for part in (
-        *(
-            "summary",
-            "pairs",
-            "classes",
-            "images",
-            "losses",
-            "trust",
-            "null",
-            "names",
-            "words",
-            "corrections",
-            "rivals",
-        ),
-        "matches",
-    )
+SUMMARY, PAIRS, CLASSES, IMAGES, LOSSES, TRUST = (
+    f"{GROUP}/{part}/" for part in ("summary", "pairs", "classes", "images", "losses", "trust")
 )
-STEPS = f"{GROUP}/steps/"
+NULL, NAMES, WORDS, LABELS, STEPS = (f"{GROUP}/{part}/" for part in ("null", "names", "words", "labels", "steps"))
+FIXES, RIVALS, MATCHES = (f"{GROUP}/{part}/" for part in ("corrections", "rivals", "matches"))
 
 FIELDS = fields("""
 [models/{model}/directions/summary]
@@ -33,12 +18,15 @@ restart | int64 | - | index | MUST | the restart that was chosen, by objective a
 objective | float64 | - | 1 | MUST | its objective
 violation | float64 | - | 1 | MUST | sum of what its bounds are missed by, beyond the tolerance
 found | int64 | - | count | MUST | directions that are called found
+twice | int64 | - | count | MUST | 1 if another restart has found nine in ten of the directions again, else 0
 null_chance | float64 | - | 1 | MAY | nullity / dim: mean null share of a direction that is drawn at random
 null_low | float64 | - | 1 | MAY | null share that 2.5 % of directions with the covariance of the features do not reach
 null_median | float64 | - | 1 | MAY | their median null share
 null_high | float64 | - | 1 | MAY | null share that 2.5 % of them exceed
 name_random | float64 | - | 1 | MAY | cosine of a name that 2.5 % of directions with the covariance of the features exceed
 permutations | int64 | - | count | MAY | noise vectors of each direction that its influence is compared with
+s1 | float64 | - | 1 | MAY | S1: sum of the IoU of all directions with their labels
+s2 | float64 | - | 1 | MAY | S2: sum over different labels of the best IoU
 sensitive | int64 | - | count | MAY | SDC: directions with a significant influence on at least one class
 sensitive_pairs | int64 | - | count | MAY | SCDP: pairs of direction and class with a significant influence
 
@@ -88,9 +76,11 @@ bound | float64 | direction_loss | 1 | MUST | its bound; NaN for a loss that is 
 state | text | direction | text | MUST | `found`, `unstable` or `not found`
 score | float64 | direction | 1 | MUST | trust, 0 to 1
 against | text | direction_search | text | MUST | searches that the directions were compared with
-filter | float64 | direction direction_search | 1 | MUST | largest cosine with a filter of that search
+filter | float64 | direction direction_search | 1 | MUST | correlation of the logits with those of the direction of that search that
+    is most like it: the cosine of the two filters in the metric of the features' covariance
 signal | float64 | direction direction_search | 1 | MUST | cosine of the signal vectors of the same two
-agreement | float64 | direction direction_search | 1 | MUST | IoU of the positives of the same two, on images that neither saw
+agreement | float64 | direction direction_search | 1 | MUST | IoU of the positives of the same two, for halves on the images that
+    the other search has not seen
 pinned | float64 | direction | 1 | MUST | share of |w|^2 in the span of the differences between the head's rows
 
 [models/{model}/directions/null]
@@ -115,6 +105,14 @@ p | float64 | direction | 1 | MAY | share of directions with the covariance of t
 name | text | direction_word | text | MAY | concepts that were picked for at least one direction
 position | int64 | direction_word | index | MAY | position of each in the pool, from 0
 
+[models/{model}/directions/labels]
+concept | text | direction_concept | text | MAY | concepts that are known of the images (--labels)
+label | int32 | direction | index of direction_concept | MAY | the concept that the detector meets best, chosen on one half of
+    the images; -1 for none
+iou | float64 | direction | 1 | MAY | IoU of the images with this concept and those on which the detector fires, on the other
+    half
+chance | float64 | direction | 1 | MAY | IoU of a detector that fires as often, at random
+
 [models/{model}/directions/corrections]
 before | float64 | subset | 1 | MAY | accuracy on the images of each subset, as they are
 signal | float64 | direction subset | 1 | MAY | accuracy after every positive was brought along s to the mean logit of all
@@ -129,8 +127,8 @@ words | text | direction_rival | text | MAY | its name: concepts with their coef
 cosine | float64 | direction_rival | 1 | MAY | cosine of that mix and A s
 share | float64 | direction_rival | 1 | MAY | |Pi_n s|^2 / |s|^2
 images | int64 | direction_rival | count | MAY | images on which its detector fires
-class | int32 | direction_rival | index of class | MAY | class on which it has the largest influence
-sensitivity | float64 | direction_rival | 1 | MAY | this influence, with a step of 1
+class | int32 | direction_rival | index of class | MAY | class whose margin a step of 1 along it changes most
+margin | float64 | direction_rival | 1 | MAY | this change
 likeness | float64 | direction_rival | 1 | MAY | largest |cosine| with a signal vector of EDDP
 
 [models/{model}/directions/matches]
@@ -149,6 +147,7 @@ AXES = (
     Axis("direction_loss", "losses of the search for directions", field=LOSSES + "name", labels=LOSSES + "name"),
     Axis("direction_search", "searches that directions were compared with", field=TRUST + "against"),
     Axis("direction_word", "concepts that name a direction", field=WORDS + "name", labels=WORDS + "name"),
+    Axis("direction_concept", "known concepts of the images", field=LABELS + "concept", labels=LABELS + "concept"),
     Axis("direction_rival", "directions of other methods", field=RIVALS + "name", labels=RIVALS + "name"),
     Axis("direction_match", "other models with directions", field=MATCHES + "model", labels=MATCHES + "model"),
     Axis("direction_pick", "concepts of a direction in the order of picking", field=NAMES + "pick", position=1),

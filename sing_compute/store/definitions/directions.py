@@ -164,9 +164,9 @@ null_share | null share | percent | share | rivals/share | |Pi_n s|^2 / |s|^2 | 
     itself: read it beside the chance of EDDP's directions.
 images | images | count | count | rivals/images | count | Images on which its detector fires. | Not always the method's own
     rule: docs/directions.md says which.
-class | moves class | text | text | rivals/class | - | The class on which it has the largest influence. | -
-sensitivity | sensitivity | signed | value | rivals/sensitivity | as for EDDP's directions | Its influence on that class. |
-    Not the size of the change.
+class | moves class | text | text | rivals/class | - | The class whose margin it changes most. | -
+margin | margin | signed | value | rivals/margin | as for EDDP's directions | How strongly it moves that class, in logits. |
+    Not comparable between models.
 cosine | cosine | three digits | value | rivals/cosine | cosine between the mix of concepts and A s | How well the words
     describe it. | Not telling by itself.
 likeness | like EDDP | three digits | value | rivals/likeness | largest |cosine| with a signal vector of EDDP | 1: EDDP finds

@@ -1,0 +1,88 @@
+"""Read concepts that are known of the images from a table, and label directions with them."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Bool
+
+from sing_compute.directions.labels import DirectionLabels, OverlapCounts, halves, label_directions
+from sing_compute.errors import SingError
+from sing_compute.store.text import clean, one_line
+
+_KEY = "path"
+_MOST_CONCEPTS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class KnownConcepts:
+    """Concepts of which it is known on which images they are."""
+
+    names: Sequence[str]
+    """Column and value: `texture striped`."""
+    present: Bool[np.ndarray, "image concept"]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledDirections:
+    """Directions labelled with known concepts."""
+
+    known: KnownConcepts
+    labels: DirectionLabels
+
+
+def read_concepts(file: Path, keys: Sequence[str]) -> KnownConcepts:
+    """Read a table of known concepts: a column `path`, and columns whose values are concepts. An empty cell is no concept.
+
+    Args:
+        file: The table, as CSV.
+        keys: Keys of the images; others of the table are left out.
+
+    Raises:
+        SingError: The file is no such table, or lacks an image.
+    """
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as stream:
+            table = csv.DictReader(stream)
+            columns = [name for name in table.fieldnames or () if name != _KEY]
+            if _KEY not in (table.fieldnames or ()) or not columns:
+                raise SingError(
+                    f"--labels {file}: a table with a column path and a column for each kind of concept is needed"
+                )
+            rows = {str(row[_KEY]): row for row in table}
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else one_line(error)
+        raise SingError(f"--labels {file}: cannot be read ({reason})") from error
+    absent = [key for key in keys if key not in rows]
+    if absent:
+        raise SingError(f"--labels {file}: {len(absent):,} images are not in it, such as {clean(absent[0])}")
+    codes: dict[str, int] = {}
+    where: list[tuple[int, int]] = []
+    for image, key in enumerate(keys):
+        for column in columns:
+            value = (rows[key][column] or "").strip()
+            if value:
+                where.append((image, codes.setdefault(f"{column} {value}", len(codes))))
+    if not 0 < len(codes) <= _MOST_CONCEPTS:
+        raise SingError(f"--labels {file}: {len(codes):,} different concepts; 1 to {_MOST_CONCEPTS:,} can be used")
+    present = np.zeros((len(keys), len(codes)), dtype=bool)
+    present[tuple(np.array(where).T)] = True
+    return KnownConcepts([clean(name) for name in codes], present)
+
+
+def labelled(fires: Bool[np.ndarray, "image direction"], known: KnownConcepts, *, seed: int) -> LabelledDirections:
+    """Label directions on one half of the images, and score the labels on the other half.
+
+    Args:
+        fires: Images on which each detector fires at some position.
+        known: The concepts.
+        seed: Seed of the halves.
+    """
+    counts = [
+        OverlapCounts.of_images(torch.from_numpy(fires[part]), torch.from_numpy(known.present[part]))
+        for part in (half.numpy() for half in halves(len(fires), seed=seed))
+    ]
+    return LabelledDirections(known, label_directions(*counts))
