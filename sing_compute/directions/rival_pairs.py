@@ -1,4 +1,4 @@
-"""Give directions of any method filters and thresholds, so that they have the same figures as the pairs of EDDP."""
+"""Make direction pairs of the directions of other methods, so that they have the same figures as the pairs of EDDP."""
 
 import torch
 from jaxtyping import Float, Float64
@@ -44,6 +44,33 @@ def rival_pairs(
     filters = torch.where(alive, filters, 0.0)
     signals = torch.where(alive, unit / read, 0.0)
     return DirectionPairs(filters, torch.where(alive, _thresholds(filters, features, share), 0.0), signals)
+
+
+def pattern_pairs(pairs: DirectionPairs, features: Float[Tensor, "position dim"]) -> DirectionPairs:
+    """Return the same detectors with the difference of the means of their positives and negatives in the place of signal vectors.
+
+    A signal vector is found from how strong a concept is within the positives. A concept that is either there or not has no such
+    strength, and there only this difference shows it: it is Pattern-CAV with a detector's own positives as labels. Where concepts
+    exclude each other it is biased toward the absence of the others, which signal vectors are not.
+
+    Args:
+        pairs: Direction pairs.
+        features: Feature vectors.
+
+    Returns:
+        Pairs with filter . signal = 1; signals of zeros for a detector that fires everywhere or nowhere.
+    """
+    dim, count = pairs.filters.shape
+    sums, fired = features.new_zeros(dim, count, dtype=torch.float64), torch.zeros_like(pairs.thresholds)
+    total, centre = torch.zeros_like(sums[:, 0]), features[:_PART].double().mean(0)
+    for part in torch.split(features, _PART):
+        rows = part.double()
+        fires = (pairs.logits(rows) > 0).double()
+        sums, fired, total = sums + (rows - centre).T @ fires, fired + fires.sum(0), total + (rows - centre).sum(0)
+    difference = sums / fired - (total[:, None] - sums) / (len(features) - fired)
+    read = (pairs.filters * difference).sum(0)  # above 0: positives have larger logits
+    known = (fired > 0) & (fired < len(features)) & (read > 0)
+    return DirectionPairs(pairs.filters, pairs.thresholds, torch.where(known, difference / read, 0.0))
 
 
 def _paired(unit: Tensor, features: Tensor, like: DirectionPairs, *, signed: bool) -> tuple[Tensor, Tensor]:

@@ -8,8 +8,9 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from sing_compute.directions.pairs import DirectionPairs
-from sing_compute.directions.rival_pairs import rival_pairs
+from sing_compute.directions.rival_pairs import pattern_pairs, rival_pairs
 from sing_compute.directions.rivals import RIVALS, autoencoder, ica, k_means, nmf, pattern_cav, pca, rival_directions
+from sing_compute.directions.signals import signal_vectors
 from sing_compute.errors import SingError
 
 DIM, COUNT = 8, 3
@@ -116,6 +117,29 @@ def test_directions_that_depend_on_each_other_still_have_filters_and_dead_ones_h
     torch.testing.assert_close((found.filters * found.signals).sum(0), torch.tensor([1, 1, 1, 0]).double())
     assert torch.cosine_similarity(found.signals[:, :3], centres, dim=0).min() > 1 - 1e-9
     assert (found.logits(features) > 0).sum(0).tolist() == [300, 300, 300, 0]
+
+
+def test_a_concept_that_is_there_or_not_is_shown_by_the_difference_of_the_means(
+    draw: torch.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within the positives only noise varies, so the signal vector is that of the noise; the difference is the concept."""
+    concept, there = oblique(draw)[:, 0], torch.rand(400, generator=draw) < 0.3
+    noise = torch.randn(400, DIM, generator=draw, dtype=torch.float64) * torch.tensor([0.5] + [0.01] * 7)
+    features = 5 * there[:, None] * concept + noise
+    reads = concept.clone()
+    reads[0] = 0
+    logits = features @ reads - 2
+    filters = torch.stack([reads, torch.ones(DIM).double() * 0], 1)
+    thresholds = torch.tensor([2.0, 1.0]).double()
+    pairs = DirectionPairs(filters, thresholds, signal_vectors(features, filters[None], logits.expand(1, 2, 400))[0])
+    monkeypatch.setattr("sing_compute.directions.rival_pairs._PART", 150)
+    found = pattern_pairs(pairs, features)
+    wanted = features[there].mean(0) - features[~there].mean(0)
+    torch.testing.assert_close(found.signals[:, 0], wanted / (reads @ wanted))
+    assert torch.equal(logits > 0, there)
+    assert torch.cosine_similarity(found.signals[:, 0], concept, dim=0) > 0.99
+    assert torch.cosine_similarity(pairs.signals[:, 0], concept, dim=0) < 0.8
+    assert not found.signals[:, 1].any()
 
 
 @pytest.mark.parametrize("name", RIVALS)
