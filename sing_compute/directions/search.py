@@ -170,11 +170,12 @@ def find_in_subsets(
         raise DirectionsError(
             f"{count} directions are asked for, but features have {dim} dimensions; ask for 1 to {dim}"
         )
-    if min(map(len, subsets)) < 2:
+    if any(len(subset) < 2 for subset in subsets) or not subsets:
         raise DirectionsError(f"directions need at least two images in each part; there are {images} images")
     generator, device = torch.Generator().manual_seed(seed), features.device
     space = feature_space(features)
-    if (varying := dim - space.constant.shape[1]) < count:
+    if dim - space.constant.shape[1] < count:
+        varying = dim - space.constant.shape[1]
         raise DirectionsError(
             f"{count} directions are asked for, but features vary along {varying} only; ask for at most {varying}"
         )

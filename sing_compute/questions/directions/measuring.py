@@ -11,9 +11,10 @@ from torch import Tensor
 from sing_compute.directions.counterfactuals import Counterfactuals, linear_counterfactuals
 from sing_compute.directions.influence import Influence, influence, mean_strengths
 from sing_compute.directions.naming import SignalNames, largest_logits
-from sing_compute.directions.null_shares import covariance_directions
+from sing_compute.directions.null_shares import NullShares, covariance_directions
 from sing_compute.directions.pairs import DirectionPairs
 from sing_compute.directions.permutation import InfluenceTest, permutation_test
+from sing_compute.directions.rival_pairs import pattern_pairs
 from sing_compute.process.progress import Progress
 from sing_compute.questions.directions.correcting import Corrections, correct
 from sing_compute.questions.directions.head_reading import HeadReading, covariance_of, names_of, read_by_head
@@ -41,8 +42,12 @@ class MeasuredDirections:
     class_images: Int64[np.ndarray, " class"]
     class_positives: Int64[np.ndarray, "direction class"]
     """Images of each class on which each detector fires."""
+    patterns: DirectionPairs
+    """The same detectors with the difference of the means of positives and others in the place of signal vectors."""
     reading: HeadReading
+    pattern_shares: NullShares | None
     names: SignalNames | None
+    pattern_names: SignalNames | None
     random: Float64[Tensor, "draw dim"]
     """Directions drawn with the covariance of the features, with which null shares and names are compared."""
     influence: Influence
@@ -87,10 +92,13 @@ def measure_directions(
         covariance = covariance_of(inputs)
         random = covariance_directions(covariance, DRAWS, seed=seed)
         reading = read_by_head(inputs, pairs, covariance, random)
+        patterns = pattern_pairs(pairs, inputs.features.flatten(0, 1))
+        of_patterns = read_by_head(inputs, patterns, covariance, random).shares
         done()
-        names = None
+        names, pattern_names = None, None
         if translator is not None and dictionary is not None:
-            names = names_of(pairs, translator, random[:NAMED], dictionary, size)
+            both = (pairs, patterns)
+            names, pattern_names = (names_of(each, translator, random[:NAMED], dictionary, size) for each in both)
         done()
         features = inputs.features.double()
         moved = influence(inputs.head, pairs, features, pooled=inputs.pooled)
@@ -116,8 +124,11 @@ def measure_directions(
         rest,
         np.bincount(inputs.labels, minlength=classes),
         (own @ fires).T.round().long().numpy(),
+        patterns,
         reading,
+        of_patterns,
         names,
+        pattern_names,
         random,
         moved,
         test,

@@ -84,6 +84,7 @@ def _pairs(found: FoundDirections) -> dict[str, _Values | Tensor]:
         PAIRS + "filter": pairs.filters.T,
         PAIRS + "threshold": pairs.thresholds,
         PAIRS + "signal": pairs.signals.T,
+        PAIRS + "pattern": measured.patterns.signals.T,
         PAIRS + "margin": 1 / pairs.filters.norm(dim=0),
         PAIRS + "positives": measured.positives,
         PAIRS + "images": images.sum(0),
@@ -144,7 +145,8 @@ def _influence(found: FoundDirections) -> dict[str, _Values | Tensor]:
 def _null(found: FoundDirections) -> dict[str, _Values | Tensor]:
     shares, rows = found.measured.reading.shares, found.measured.reading.agreement
     values: dict[str, _Values | Tensor] = {NULL + "row_class": rows.row_class, NULL + "row_cosine": rows.row_cosine}
-    if shares is None:
+    patterns = found.measured.pattern_shares
+    if shares is None or patterns is None:
         return values
     low, high = shares.drawn_interval
     return {
@@ -153,10 +155,9 @@ def _null(found: FoundDirections) -> dict[str, _Values | Tensor]:
         SUMMARY + "null_low": low,
         SUMMARY + "null_median": float(shares.drawn.median()),
         SUMMARY + "null_high": high,
-        NULL + "share": shares.share,
-        NULL + "p": shares.p,
-        NULL + "q": shares.q,
-        NULL + "unread": shares.unread.long(),
+        **{NULL + name: getattr(shares, name) for name in ("share", "p", "q")},
+        **{f"{NULL}pattern_{name}": getattr(patterns, name) for name in ("share", "p", "q")},
+        NULL + "unread": (shares.unread | patterns.unread).long(),
         NULL + "movement": (shares.null_movement.square() + shares.principal_movement.square()).sqrt(),
         NULL + "null_movement": shares.null_movement,
         NULL + "logit_movement": shares.logit_movement,
@@ -164,20 +165,25 @@ def _null(found: FoundDirections) -> dict[str, _Values | Tensor]:
 
 
 def _names(found: FoundDirections) -> dict[str, _Values | Tensor]:
-    names = found.measured.names
-    if names is None:
+    names, patterns = found.measured.names, found.measured.pattern_names
+    if names is None or patterns is None:
         return {}
-    picks = names.pick.numpy()
-    picked = np.unique(picks[picks >= 0])
-    return {
+    picked = np.unique(np.concatenate([each.pick.numpy() for each in (names, patterns)]))
+    picked = picked[picked >= 0]
+    values: dict[str, _Values | Tensor] = {
         SUMMARY + "name_random": float(names.chance[0, -1]),
-        NAMES + "pick": np.where(picks < 0, -1, np.searchsorted(picked, np.maximum(picks, 0))),
-        NAMES + "coefficient": names.coefficient[:, 0],
-        NAMES + "cosine": names.cosine[:, 0],
-        NAMES + "p": names.p[:, 0],
         WORDS + "name": [clean(found.concepts[position]) for position in picked.tolist()],
         WORDS + "position": picked,
     }
+    for prefix, each in (("", names), ("pattern_", patterns)):
+        picks = each.pick.numpy()
+        values |= {
+            f"{NAMES}{prefix}pick": np.where(picks < 0, -1, np.searchsorted(picked, np.maximum(picks, 0))),
+            f"{NAMES}{prefix}coefficient": each.coefficient[:, 0],
+            f"{NAMES}{prefix}cosine": each.cosine[:, 0],
+            f"{NAMES}{prefix}p": each.p[:, 0],
+        }
+    return values
 
 
 def _labels(found: FoundDirections) -> dict[str, _Values | Tensor]:
@@ -228,18 +234,18 @@ def directions_text(store: Store, model: str) -> str:
     there = {column.name: column.values.all() for column in table.columns}
     facts = store.scalars(f"models/{model}/directions/summary")
     order = np.argsort(-np.nan_to_num(there["score"], nan=-1.0), kind="stable")
-    rows = [["", "trust", store.noun.plural, "null share", "cosine", "moves", "words"]]
+    rows = [["", "trust", store.noun.plural, "null share", "of difference", "moves", "words | words of the difference"]]
     for row in order.tolist():
-        share, cosine = (float(there[name][row]) if name in there else np.nan for name in ("null_share", "cosine"))
+        shares = [float(there[name][row]) if name in there else np.nan for name in _SHARES]
+        words = [_first_words(str(there[name][row])) if name in there else "" for name in _WORD_COLUMNS]
         rows.append(
             [
                 str(there["direction"][row]),
                 str(there["trust"][row]),
                 f"{there['images'][row]:,}",
-                "-" if np.isnan(share) else f"{share:.1%}",
-                "-" if np.isnan(cosine) else f"{cosine:.3f}",
+                *("-" if np.isnan(share) else f"{share:.1%}" for share in shares),
                 _moves(str(there["class"][row]), float(there["margin"][row])),
-                ", ".join(clean(str(there["words"][row])).split(", ")[:2]) if "words" in there else "",
+                " | ".join(words) if any(words) else "",
             ]
         )
     lines = align([row[:6] for row in rows])
@@ -247,6 +253,13 @@ def directions_text(store: Store, model: str) -> str:
     return "\n".join(
         [f"{clean(model)}: {len(order):,} directions, {facts['found']:,} found", *_chance(facts), "", *shown]
     )
+
+
+_SHARES, _WORD_COLUMNS = ("null_share", "difference_null_share"), ("words", "difference_words")
+
+
+def _first_words(mix: str) -> str:
+    return ", ".join(clean(mix).split(", ")[:2])
 
 
 def _moves(label: str, margin: float) -> str:

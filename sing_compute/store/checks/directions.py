@@ -116,7 +116,10 @@ def _head(check: Check, store: Store, model: str) -> None:
         check(same(cosines[rows >= 0], given[rows >= 0]), f"{base}null/row_cosine: not that of the filter and the row")
     if f"{base}null/unread" in store:
         unread, q = store.array(base + "null/unread"), store.array(base + "null/q")
-        check(bool((q[unread > 0] <= 0.05 + _ROUNDING).all()), f"{base}null/unread: directions whose q is above .05")
+        least = np.fmin(q, store.array(base + "null/pattern_q"))
+        check(
+            bool((least[unread > 0] <= 0.05 + _ROUNDING).all()), f"{base}null/unread: directions whose q is above .05"
+        )
         whole, part = store.array(base + "null/movement"), store.array(base + "null/null_movement")
         share = store.array(base + "null/share")
         known = np.isfinite(share)

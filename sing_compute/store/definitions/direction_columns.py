@@ -14,19 +14,32 @@ def label(name: str, meaning: str, format: str = "text") -> Column:
     return Column(name, name, format, explanation=words, role="label", description=meaning)
 
 
-_WORDS = Column(
+def _words(name: str, title: str, part: str, meaning: str) -> Column:
+    return Column(
+        name,
+        title,
+        "text",
+        explanation=Explanation(meaning=meaning, source=SOURCE),
+        role="text",
+        derived=pick_text,
+        needs=(f"{NAMES}{part}pick", f"{NAMES}{part}coefficient", WORDS + "name"),
+        description=f"{title} of the direction: concepts with their coefficients",
+    )
+
+
+_WORDS = _words(
     "words",
     "words",
-    "text",
-    explanation=Explanation(
-        meaning="Concepts toward which T(f) moves with a step along the signal vector, with coefficients, the largest first: "
-        "how the concept is written into features, not on which images the detector fires.",
-        source=SOURCE,
-    ),
-    role="text",
-    derived=pick_text,
-    needs=(NAMES + "pick", NAMES + "coefficient", WORDS + "name"),
-    description="concepts toward which a step along the signal vector leads",
+    "",
+    "Concepts toward which T(f) moves with a step along the signal vector, the largest first: how the strength of the concept is "
+    "written into features. Not on which images the detector fires.",
+)
+_DIFFERENCE = _words(
+    "difference_words",
+    "words of difference",
+    "pattern_",
+    "The same for the difference of the means of the images on which the detector fires and of all others. It shows a concept that is "
+    "there or not there, and has no strength.",
 )
 
 
@@ -59,6 +72,14 @@ logit_movement | moves logits by | any size | value | null/logit_movement | stan
 row_class | most like row | text | text | null/row_class | - | The class whose row of the head is most like the filter. | -
 row_cosine | row cosine | three digits | value | null/row_cosine | cosine of the filter and that row | 1: the detector is that
     class itself. | Not comparable with the null share, which is of the signal vector.
+difference_null_share | null share of difference | percent | share | null/pattern_share | |Pi_n d|^2 / |d|^2, d the difference
+    of the means of positives and others | As the null share, for concepts that are there or not there. | Biased where
+    concepts exclude each other: it then shows their absence, too.
+difference_null_q | its q | three digits | value | null/pattern_q | as q | As q, for the difference of means. | Not a size.
+difference_cosine | its cosine | three digits | value | names/pattern_cosine | cosine between its mix of concepts and A d |
+    How well the words of the difference describe it. | Not telling by itself: see its p.
+difference_name_p | its name p | three digits | value | names/pattern_p | share of directions with the covariance of the
+    features whose names have a cosine as large | As the p of the words. | Not corrected for the number of directions.
 label | label | text | text | labels/label | - | The known concept that the detector meets best, chosen on one half of the
     images. | -
 label_iou | IoU | percent | share | labels/iou | images with that concept on which it fires, over images with one of both, on
@@ -178,13 +199,36 @@ _AGAIN = (
 )
 _DIRECTION = label("direction", "A direction pair: a filter that reads a concept, a signal vector that writes it.")
 _NULL = (_STORED["null_share"], _CHANCE, _STORED["null_q"])
+_OF_DIFFERENCE = tuple(_STORED[f"difference_{name}"] for name in ("null_share", "null_q", "cosine", "name_p"))
 _MOVES = tuple(_STORED[name] for name in ("movement", "null_movement", "logit_movement", "row_class", "row_cosine"))
 _NAME = (_COSINE, _RANDOM_COSINE, _STORED["name_p"])
 _LABELS = tuple(_STORED[name] for name in ("label", "label_iou", "label_chance"))
 COLUMNS = (
-    *(_DIRECTION, _STORED["trust"], _WORDS, *_NULL, _STORED["images"], *_LABELS, *_INFLUENCE, *_NAME),
+    *(
+        _DIRECTION,
+        _STORED["trust"],
+        _WORDS,
+        *_NULL,
+        _STORED["images"],
+        *_LABELS,
+        *_INFLUENCE,
+        *_NAME,
+        _DIFFERENCE,
+        *_OF_DIFFERENCE,
+    ),
     *(_STORED["score"], *_AGAIN, _STORED["pinned"], *_MOVES),
 )
 """Of the table of all directions of a model."""
-UNREAD_COLUMNS = (_DIRECTION, _WORDS, *_NULL, _STORED["trust"], _STORED["images"], *_LABELS, *_MOVES, *_NAME)
+UNREAD_COLUMNS = (
+    _DIRECTION,
+    _WORDS,
+    _DIFFERENCE,
+    *_NULL,
+    *_OF_DIFFERENCE,
+    _STORED["trust"],
+    _STORED["images"],
+    *_LABELS,
+    *_MOVES,
+    *_NAME,
+)
 """Of the table of what the network encodes and the head can hardly read."""

@@ -35,6 +35,8 @@ name | text | direction | text | MUST | names of the directions: direction 0, di
 filter | float64 | direction dim | 1 | MUST | filter w of each detector, in the unit of the features
 threshold | float64 | direction | 1 | MUST | the detector fires where w . x is above it
 signal | float64 | direction dim | 1 | MUST | signal vector s, with w . s = 1; zeros for a detector that never fires
+pattern | float64 | direction dim | 1 | MUST | difference of the mean features of its positives and of all others, with w .
+    pattern = 1; zeros for a detector that fires everywhere or nowhere
 margin | float64 | direction | 1 | MUST | 1 / |w|: distance in feature space within which the logit w . x - b changes by 1
 positives | int64 | direction | count | MUST | positions at which the detector fires
 images | int64 | direction | count | MUST | images with such a position
@@ -76,18 +78,22 @@ bound | float64 | direction_loss | 1 | MUST | its bound; NaN for a loss that is 
 state | text | direction | text | MUST | `found`, `unstable` or `not found`
 score | float64 | direction | 1 | MUST | trust, 0 to 1
 against | text | direction_search | text | MUST | searches that the directions were compared with
-filter | float64 | direction direction_search | 1 | MUST | correlation of the logits with those of the direction of that search that
-    is most like it: the cosine of the two filters in the metric of the features' covariance
+filter | float64 | direction direction_search | 1 | MUST | correlation of the logits with those of the direction of that
+    search that is most like it: the cosine of the two filters in the metric of the features' covariance
 signal | float64 | direction direction_search | 1 | MUST | cosine of the signal vectors of the same two
-agreement | float64 | direction direction_search | 1 | MUST | IoU of the positives of the same two, for halves on the images that
-    the other search has not seen
+agreement | float64 | direction direction_search | 1 | MUST | IoU of the positives of the same two, for halves on the images
+    that the other search has not seen
 pinned | float64 | direction | 1 | MUST | share of |w|^2 in the span of the differences between the head's rows
 
 [models/{model}/directions/null]
 share | float64 | direction | 1 | MAY | |Pi_n s|^2 / |s|^2
 p | float64 | direction | 1 | MAY | share of directions with the covariance of the features that have a null share as large
 q | float64 | direction | 1 | MAY | the same as a false discovery rate over all directions
-unread | int64 | direction | count | MAY | 1 where q is below .05: the features vary along s, and the head can hardly read it
+pattern_share | float64 | direction | 1 | MAY | null share of the difference of means
+pattern_p | float64 | direction | 1 | MAY | p of this share
+pattern_q | float64 | direction | 1 | MAY | q of this share
+unread | int64 | direction | count | MAY | 1 where q of one of the two is at most .05: the features vary along it, and the
+    head can hardly read it
 movement | float64 | direction | 1 | MAY | standard deviation of the images along s, in the unit of the features
 null_movement | float64 | direction | 1 | MAY | the null part of the same
 logit_movement | float64 | direction | 1 | MAY | the same in logits: standard deviation of w . x, times |W s|
@@ -100,6 +106,11 @@ pick | int32 | direction direction_pick | index of direction_word | MAY | concep
 coefficient | float32 | direction direction_pick | 1 | MAY | their coefficients
 cosine | float32 | direction | 1 | MAY | cosine of the mix and A s
 p | float64 | direction | 1 | MAY | share of directions with the covariance of the features whose names have a cosine as large
+pattern_pick | int32 | direction direction_pick | index of direction_word | MAY | the same for the difference of means:
+    concepts
+pattern_coefficient | float32 | direction direction_pick | 1 | MAY | their coefficients
+pattern_cosine | float32 | direction | 1 | MAY | cosine of the mix and A times the difference of means
+pattern_p | float64 | direction | 1 | MAY | share of random directions with a cosine as large
 
 [models/{model}/directions/words]
 name | text | direction_word | text | MAY | concepts that were picked for at least one direction
