@@ -95,7 +95,7 @@ def find_trusted(
         if twice := found_twice(whole, features):
             break
     first, second = (Half(images, own) for images, own in zip(parts, half_restarts, strict=True))
-    trust = measured_trust(features, head, whole, (first, second))
+    trust = measured_trust(features, head, whole, (first, second), settings=settings)
     return Finding(whole, (first, second), trust, twice, len(found))
 
 

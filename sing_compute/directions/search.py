@@ -134,7 +134,7 @@ def find_in_subsets(
     features: Float[Tensor, "image position dim"],
     head: LinearHead,
     count: int,
-    subsets: Sequence[Int64[Tensor, " some"]],
+    subsets: Sequence[Int64[Tensor, " _"]],
     *,
     pooled: Float[Tensor, "image dim"] | None = None,
     settings: Settings | None = None,

@@ -9,15 +9,15 @@ from torch.nn.functional import normalize
 
 from sing_compute.directions.alignment import LinearHead
 from sing_compute.directions.pairs import DirectionPairs
-from sing_compute.directions.search import Restarts
+from sing_compute.directions.search import Restarts, Settings
 
 FOUND, UNSTABLE, NOT_FOUND = "found", "unstable", "not found"
-FOUND_FROM, UNSTABLE_FROM = 0.8, 0.5
+FOUND_FROM, UNSTABLE_FROM = 0.9, 0.5
 """Least scores of directions that are called found and unstable: chosen on the seeds 0 to 2 of benchmarks/direction_trust.py."""
 AGAIN = 0.8
 """Least agreement of a direction that is found again."""
 MISSED = 0.1
-"""How much the constraints may be missed by in all: concepts of unequal share miss them a little, dead detectors by more."""
+"""How much the constraints may be missed by in all."""
 _PART = 1 << 12
 """Positions that are looked at together."""
 _POSITIONS = 20_000
@@ -61,7 +61,8 @@ class Trust:
     pinned: Float64[Tensor, " direction"]
     """Share of the filter that the alignment of uncertain regions can pin: see `pinned_share`."""
     kept: bool
-    """No constraint is missed by more than `MISSED` in all."""
+    """The constraints, but for that on inactive detectors, are missed by `MISSED` or less in all. A dead detector misses that
+    one, but the others beside it may be right."""
     score: Float64[Tensor, " direction"]
     """0 to 1: the middle one of three agreements, those with both halves and the best one with another restart."""
     states: tuple[str, ...]
@@ -74,7 +75,12 @@ class Trust:
 
 
 def measured_trust(
-    features: Float[Tensor, "image position dim"], head: LinearHead, restarts: Restarts, halves: tuple[Half, Half]
+    features: Float[Tensor, "image position dim"],
+    head: LinearHead,
+    restarts: Restarts,
+    halves: tuple[Half, Half],
+    *,
+    settings: Settings | None = None,
 ) -> Trust:
     """Measure how far to trust each direction of the best restart.
 
@@ -83,6 +89,7 @@ def measured_trust(
         head: The head behind them.
         restarts: Restarts on all images, two or more.
         halves: Restarts on two halves of them.
+        settings: Those of the search, for its constraints.
     """
     best = restarts.best
     pairs = restarts.pairs(best)
@@ -94,7 +101,7 @@ def measured_trust(
         unseen = _some_positions(features, (~seen).nonzero()[:, 0])
         apart.append(agreement(pairs, only(half.restarts, half.restarts.best), unseen))
     both = Agreement(*(torch.cat([getattr(each, part.name) for each in apart]) for part in fields(Agreement)))
-    kept = bool(restarts.violation[best] <= MISSED)
+    kept = bool(_missed(restarts, settings or Settings())[best] <= MISSED)
     signs = torch.cat([others.least.amax(0, keepdim=True), both.least])
     score = signs.median(0).values
     states = tuple(_state(float(value), kept=kept) for value in score)
@@ -102,7 +109,7 @@ def measured_trust(
 
 
 def found_twice(restarts: Restarts, features: Float[Tensor, "image position dim"]) -> bool:
-    """Return True if one other restart that keeps the constraints has found nine in ten of the best restart's directions again.
+    """Return True if one other restart has found nine in ten of the best restart's living directions again.
 
     Args:
         restarts: Restarts on all images, two or more.
@@ -110,9 +117,10 @@ def found_twice(restarts: Restarts, features: Float[Tensor, "image position dim"
     """
     best = restarts.best
     positions = _some_positions(features, torch.arange(len(features)))
-    shares = (agreement(restarts.pairs(best), restarts, positions).least >= AGAIN).double().mean(1)
-    shares[best] = 0
-    return bool(((shares >= 0.9) & (restarts.violation <= MISSED)).any())
+    living = restarts.signals[best].any(0)
+    again = (agreement(restarts.pairs(best), restarts, positions).least >= AGAIN)[:, living].double().mean(1)
+    again[best] = 0
+    return bool((again >= 0.9).any())
 
 
 def only(restarts: Restarts, number: int) -> Restarts:
@@ -139,6 +147,15 @@ def _chosen(restarts: Restarts, numbers: Tensor) -> Restarts:
     numbers = numbers.long().to(restarts.objective.device)
     values = {part.name: getattr(restarts, part.name)[numbers] for part in fields(Restarts) if part.name != "losses"}
     return Restarts(**values, losses={name: value[numbers] for name, value in restarts.losses.items()})
+
+
+def _missed(restarts: Restarts, settings: Settings) -> Tensor:
+    """Sum of what the constraints are missed by, without that on inactive detectors, beyond the tolerance."""
+    beyond = torch.zeros_like(restarts.objective)
+    for name, bound in settings.joint_bounds.items():
+        if name != "inactivity":
+            beyond = beyond + torch.relu(restarts.losses[name] - bound - settings.tolerance * max(1.0, bound))
+    return beyond
 
 
 def _state(score: float, *, kept: bool) -> str:
