@@ -62,32 +62,66 @@ def directions(
     return normalize(found[0], dim=0), normalize(found[1], dim=0)
 
 
+def in_their_span(of: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """Return concepts and distractors in as many dimensions as there are of them, at the same angles."""
+    basis = torch.linalg.qr(torch.cat(of, 1))[0]
+    return basis.T @ of[0], basis.T @ of[1]
+
+
 def world(
     seed: int,
     *,
-    images: int = 1000,
+    images: int | Sequence[int] = 1000,
     of: tuple[Tensor, Tensor] | None = None,
     classes: Sequence[Sequence[int]] = CLASSES,
     distraction: float = 5.0,
+    both: float = 0.0,
 ) -> World:
-    """Draw images, the same number of each class. A concept that is present has a strength of 2.5 to 5, another one 0 to 2.5.
+    """Draw images with two positions, each with one concept. A concept that is present has a strength of 2.5 to 5, else 0 to 2.5.
 
     Args:
         seed: Seed of the images.
-        images: Images of each class.
+        images: Images of each class: the same number, or one for each class.
         of: Concepts and distractors; None for the published ones.
         classes: The concepts of the positions of an image of each class.
         distraction: Greatest strength of a distractor.
+        both: Share of the positions that have both concepts of their image.
     """
     draw = torch.Generator().manual_seed(seed)
-    concepts, distractors = of or directions()
-    label = torch.arange(len(classes)).repeat_interleave(images)
-    present = one_hot(torch.tensor(classes)[label], concepts.shape[1])
+    of = of or directions()
+    each = torch.tensor([images] * len(classes) if isinstance(images, int) else list(images))
+    label = torch.arange(len(classes)).repeat_interleave(each)
+    present = one_hot(torch.tensor(classes)[label], of[0].shape[1]).bool()
+    if both:
+        extra = torch.rand(present.shape[:2], generator=draw) < both
+        present = present | (extra[:, :, None] & present.any(1, keepdim=True))
+    return _drawn(draw, present, label, of, distraction)
+
+
+def tied_world(seed: int, with_second: float, with_first: float, *, images: int = 1500) -> World:
+    """Draw images of two classes: concept 0 or 1 says the class, and concept 2 stands at the second position of some of each.
+
+    Args:
+        seed: Seed of the images.
+        with_second: Share of the images of the second class with concept 2.
+        with_first: Share of those of the first class.
+        images: Images of each class.
+    """
+    draw = torch.Generator().manual_seed(seed)
+    label = torch.arange(2).repeat_interleave(images)
+    has = torch.rand(2 * images, generator=draw) < torch.where(label == 1, with_second, with_first)
+    positions = torch.stack([label, torch.where(has, torch.tensor(2), label)], 1)
+    return _drawn(draw, one_hot(positions, 3), label, directions(), 5.0)
+
+
+def _drawn(
+    draw: torch.Generator, present: Tensor, label: Tensor, of: tuple[Tensor, Tensor], distraction: float
+) -> World:
     strengths = 2.5 * (torch.rand(present.shape, generator=draw, dtype=torch.float64) + present)
-    shape = (*present.shape[:2], distractors.shape[1])
+    shape = (*present.shape[:2], of[1].shape[1])
     amounts = distraction * torch.rand(shape, generator=draw, dtype=torch.float64)
-    features = strengths @ concepts.T + amounts @ distractors.T + CONSTANT
-    return World(concepts, distractors, features, strengths, present.bool(), label)
+    features = strengths @ of[0].T + amounts @ of[1].T + CONSTANT
+    return World(*of, features, strengths, present.bool(), label)
 
 
 def trained_head(drawn: World, *, epochs: int = 600, seed: int = 0) -> LinearHead:

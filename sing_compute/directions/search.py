@@ -134,7 +134,7 @@ def find_in_subsets(
     features: Float[Tensor, "image position dim"],
     head: LinearHead,
     count: int,
-    subsets: Sequence[Int64[Tensor, " some"]],
+    subsets: Sequence[Int64[Tensor, " _"]],
     *,
     pooled: Float[Tensor, "image dim"] | None = None,
     settings: Settings | None = None,
@@ -170,12 +170,11 @@ def find_in_subsets(
         raise DirectionsError(
             f"{count} directions are asked for, but features have {dim} dimensions; ask for 1 to {dim}"
         )
-    if any(len(subset) < 2 for subset in subsets) or not subsets:
+    if min(map(len, subsets)) < 2:
         raise DirectionsError(f"directions need at least two images in each part; there are {images} images")
     generator, device = torch.Generator().manual_seed(seed), features.device
     space = feature_space(features)
-    if dim - space.constant.shape[1] < count:
-        varying = dim - space.constant.shape[1]
+    if (varying := dim - space.constant.shape[1]) < count:
         raise DirectionsError(
             f"{count} directions are asked for, but features vary along {varying} only; ask for at most {varying}"
         )

@@ -1,0 +1,226 @@
+"""How far to trust each direction: is it found again in other restarts and in independent halves of the images?"""
+
+from dataclasses import dataclass, fields
+
+import torch
+from jaxtyping import Float, Float64, Int64
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from sing_compute.directions.alignment import LinearHead
+from sing_compute.directions.pairs import DirectionPairs
+from sing_compute.directions.search import Restarts, Settings
+
+FOUND, UNSTABLE, NOT_FOUND = "found", "unstable", "not found"
+FOUND_FROM, UNSTABLE_FROM = 0.9, 0.5
+"""Least scores of directions that are called found and unstable: chosen on the seeds 0 to 2 of benchmarks/direction_trust.py."""
+AGAIN = 0.8
+"""Least agreement of a direction that is found again."""
+MISSED = 0.1
+"""How much the constraints may be missed by in all."""
+_PART = 1 << 12
+"""Positions that are looked at together."""
+_POSITIONS = 20_000
+"""Most positions on which directions are compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How alike each direction and the direction most like it in each of several restarts are."""
+
+    logits: Float64[Tensor, "restart direction"]
+    """Correlation of the logits, which is the cosine of the filters in the metric of the features' covariance."""
+    signals: Float64[Tensor, "restart direction"]
+    """Cosine of the signal vectors."""
+    positives: Float64[Tensor, "restart direction"]
+    """Intersection over union of the positives."""
+
+    @property
+    def least(self) -> Float64[Tensor, "restart direction"]:
+        """The smallest of the three, at least 0: what looks alike in one respect only is another direction."""
+        return torch.stack([self.logits, self.signals, self.positives]).amin(0).clamp_min(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Half:
+    """Restarts that have seen one half of the images only."""
+
+    images: Int64[Tensor, " some"]
+    """Numbers of the images that they have seen."""
+    restarts: Restarts
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Signs of how far each direction of the best restart can be trusted."""
+
+    others: Agreement
+    """With each other restart on all images."""
+    halves: Agreement
+    """With the best restart of each half, on the images that it has not seen; a row is a half."""
+    pinned: Float64[Tensor, " direction"]
+    """Share of the filter that the alignment of uncertain regions can pin: see `pinned_share`."""
+    kept: bool
+    """The constraints, but for that on inactive detectors, are missed by `MISSED` or less in all. A dead detector misses that
+    one, but the others beside it may be right."""
+    score: Float64[Tensor, " direction"]
+    """0 to 1: the middle one of three agreements, those with both halves and the best one with another restart."""
+    states: tuple[str, ...]
+    """`found`, `unstable` or `not found`."""
+
+    @property
+    def again(self) -> Int64[Tensor, " direction"]:
+        """Number of other restarts that have found each direction again."""
+        return (self.others.least >= AGAIN).sum(0)
+
+
+def measured_trust(
+    features: Float[Tensor, "image position dim"],
+    head: LinearHead,
+    restarts: Restarts,
+    halves: tuple[Half, Half],
+    *,
+    settings: Settings | None = None,
+) -> Trust:
+    """Measure how far to trust each direction of the best restart.
+
+    Args:
+        features: Raw features that the restarts were made on.
+        head: The head behind them.
+        restarts: Restarts on all images, two or more.
+        halves: Restarts on two halves of them.
+        settings: Those of the search, for its constraints.
+    """
+    best = restarts.best
+    pairs = restarts.pairs(best)
+    others = agreement(pairs, without(restarts, best), _some_positions(features, torch.arange(len(features))))
+    apart = []
+    for half in halves:
+        seen = torch.zeros(len(features), dtype=torch.bool)
+        seen[half.images.cpu()] = True
+        unseen = _some_positions(features, (~seen).nonzero()[:, 0])
+        apart.append(agreement(pairs, only(half.restarts, half.restarts.best), unseen))
+    both = Agreement(*(torch.cat([getattr(each, part.name) for each in apart]) for part in fields(Agreement)))
+    kept = bool(_missed(restarts, settings or Settings())[best] <= MISSED)
+    signs = torch.cat([others.least.amax(0, keepdim=True), both.least])
+    score = signs.median(0).values
+    states = tuple(_state(float(value), kept=kept) for value in score)
+    return Trust(others, both, pinned_share(pairs.filters, head), kept, score, states)
+
+
+def found_twice(restarts: Restarts, features: Float[Tensor, "image position dim"]) -> bool:
+    """Return True if one other restart has found nine in ten of the best restart's living directions again.
+
+    Args:
+        restarts: Restarts on all images, two or more.
+        features: Raw features.
+    """
+    best = restarts.best
+    positions = _some_positions(features, torch.arange(len(features)))
+    living = restarts.signals[best].any(0)
+    again = (agreement(restarts.pairs(best), restarts, positions).least >= AGAIN)[:, living].double().mean(1)
+    again[best] = 0
+    return bool((again >= 0.9).any())
+
+
+def only(restarts: Restarts, number: int) -> Restarts:
+    """Return one restart.
+
+    Args:
+        restarts: The restarts.
+        number: Its number.
+    """
+    return _chosen(restarts, torch.tensor([number]))
+
+
+def without(restarts: Restarts, number: int) -> Restarts:
+    """Return all restarts but one.
+
+    Args:
+        restarts: The restarts.
+        number: Number of the one that is left out.
+    """
+    return _chosen(restarts, torch.tensor([each for each in range(len(restarts.objective)) if each != number]))
+
+
+def _chosen(restarts: Restarts, numbers: Tensor) -> Restarts:
+    numbers = numbers.long().to(restarts.objective.device)
+    values = {part.name: getattr(restarts, part.name)[numbers] for part in fields(Restarts) if part.name != "losses"}
+    return Restarts(**values, losses={name: value[numbers] for name, value in restarts.losses.items()})
+
+
+def _missed(restarts: Restarts, settings: Settings) -> Tensor:
+    """Sum of what the constraints are missed by, without that on inactive detectors, beyond the tolerance."""
+    beyond = torch.zeros_like(restarts.objective)
+    for name, bound in settings.joint_bounds.items():
+        if name != "inactivity":
+            beyond = beyond + torch.relu(restarts.losses[name] - bound - settings.tolerance * max(1.0, bound))
+    return beyond
+
+
+def _state(score: float, *, kept: bool) -> str:
+    if score < UNSTABLE_FROM:
+        return NOT_FOUND
+    return FOUND if kept and score >= FOUND_FROM else UNSTABLE
+
+
+def _some_positions(features: Tensor, images: Tensor) -> Tensor:
+    """All positions of evenly spread images, up to `_POSITIONS` of them, (position, dim)."""
+    most = max(1, _POSITIONS // features.shape[1])
+    every = torch.linspace(0, len(images) - 1, min(most, len(images))).round().long()
+    return features[images[every].to(features.device)].flatten(0, 1)
+
+
+def agreement(pairs: DirectionPairs, others: Restarts, features: Float[Tensor, "position dim"]) -> Agreement:
+    """Match each direction with the direction of each restart that is most like it.
+
+    Args:
+        pairs: The directions.
+        others: The restarts.
+        features: Raw features on which positives and logits are compared.
+    """
+    restarts, _, count = others.filters.shape
+    flat = DirectionPairs(
+        others.filters.transpose(0, 1).flatten(1),
+        others.thresholds.flatten(),
+        others.signals.transpose(0, 1).flatten(1),
+    )
+    centre = features.mean(0, dtype=torch.float64)
+    sums = torch.zeros(5, pairs.filters.shape[1], restarts * count, dtype=torch.float64, device=features.device)
+    for part in torch.split(features, _PART):
+        own, other = pairs.logits(part.double()), flat.logits(part.double())
+        fires, other_fires = (own > 0).double(), (other > 0).double()
+        own, other = own - pairs.logits(centre), other - flat.logits(centre)
+        sums[0] += own.mT @ other
+        sums[1] += own.square().sum(0)[:, None]
+        sums[2] += other.square().sum(0)
+        sums[3] += fires.mT @ other_fires
+        sums[4] += fires.sum(0)[:, None] + other_fires.sum(0)
+    tiny = torch.finfo(torch.float64).tiny
+    found = torch.stack(
+        [
+            sums[0] / (sums[1] * sums[2]).sqrt().clamp_min(tiny),
+            normalize(pairs.signals, dim=0).mT @ normalize(flat.signals, dim=0),
+            sums[3] / (sums[4] - sums[3]).clamp_min(1),
+        ]
+    ).reshape(3, -1, restarts, count)
+    best = found.amin(0).argmax(-1)
+    logits, signals, positives = found.gather(-1, best.expand(3, *best.shape)[..., None])[..., 0].mT
+    return Agreement(logits, signals, positives)
+
+
+def pinned_share(filters: Float64[Tensor, "dim direction"], head: LinearHead) -> Float64[Tensor, " direction"]:
+    """Return the share of each filter's squared length that lies in the span of differences between the head's rows.
+
+    The alignment of uncertain regions sees no more of a filter than that: classes - 1 dimensions of softmax heads.
+
+    Args:
+        filters: Filters.
+        head: The head. Of a sigmoid head, the span of the rows themselves counts.
+    """
+    weight = head.weight.double()
+    rows = weight if head.sigmoid else weight - weight.mean(0)
+    _, spectrum, basis = torch.linalg.svd(rows, full_matrices=False)
+    basis = basis[spectrum > spectrum.max() * max(rows.shape) * torch.finfo(torch.float64).eps]
+    parts: Tensor = basis @ normalize(filters, dim=0)
+    return parts.square().sum(0)
