@@ -92,9 +92,7 @@ def read_inputs(store: Store, model: str, *, maps: bool, label: int | None, sigm
         raise store_error(f"{store.path.name}: {base}maps/value: not {weight.shape[1]} channels, which its head reads")
     for what, values in (("features", pooled), ("maps", features)):
         if not values.isfinite().all():
-            raise SingError(
-                f"{clean(model)}: not all numbers in its {what} are finite, so no direction can be found in them"
-            )
+            raise SingError(f"{clean(model)}: its {what} are not all finite, so no direction can be found in them")
     if (features == features[0, 0]).all():
         raise SingError(f"{clean(model)}: all its features are equal, so no direction can be found in them")
     rank = store.summary(model).get("rank")
@@ -122,8 +120,8 @@ def _check_pooling(store: Store, model: str) -> None:
     pooling = str(store.attributes(base).get("pooling", ""))
     if pooling not in _READABLE:
         raise SingError(
-            f"{clean(model)}: its head does not read the mean of its map (pooling: {clean(pooling) or 'unknown'}), so detectors at "
-            "positions cannot be brought together with its prediction; leave out --maps to use its pooled features"
+            f"{clean(model)}: its head does not read the mean of its map (pooling: {clean(pooling) or 'unknown'}), so "
+            "detectors at positions cannot be aligned with its prediction; leave out --maps to use its pooled features"
         )
 
 

@@ -38,8 +38,8 @@ _DIFFERENCE = _words(
     "difference_words",
     "words of difference",
     "pattern_",
-    "The same for the difference of the means of the images on which the detector fires and of all others. It shows a concept that is "
-    "there or not there, and has no strength.",
+    "The same for the difference of the means of the images on which the detector fires and of all others. It shows a concept "
+    "that is there or not there, and has no strength.",
 )
 
 
