@@ -10,6 +10,7 @@ import argparse
 import csv
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from statistics import fmean
@@ -161,27 +162,39 @@ def _mean(values: Sequence[float]) -> str:
     return f"{fmean(values):.2f}" if values else ""
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", default="70-73", help="worlds of each kind, first to last")
-    parser.add_argument("-o", "--output", type=Path, default=RESULTS)
-    given = parser.parse_args()
-    first, _, last = given.seeds.partition("-")
-    torch.set_num_threads(1)
-    found: list[Judged] = []
-    for seed in range(int(first), int(last or first) + 1):
-        for name in KINDS:
-            found += judged(name, seed, settings=Settings())
-            print(*(astuple(each) for each in found if each.kind == name and each.seed == seed), sep="\n", flush=True)
-    given.output.parent.mkdir(parents=True, exist_ok=True)
-    with given.output.open("w", newline="", encoding="utf-8") as target:
+def written(output: Path, found: Sequence[Judged]) -> list[str]:
+    """Write rows and report; return the lines of the report."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with output.open("w", newline="", encoding="utf-8") as target:
         rows = csv.writer(target)
         rows.writerow([part.name for part in fields(Judged)])
         rows.writerows(astuple(each) for each in found)
     facts = " · ".join(f"{name}: {value}" for name, value in surroundings().items())
     lines = ["# Trust in direction pairs where the truth is known", "", facts, "", *report(found)]
-    given.output.with_suffix(".md").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    print("\n".join(lines))
+    output.with_suffix(".md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return lines
+
+
+def _one(job: tuple[str, int]) -> list[Judged]:
+    torch.set_num_threads(1)
+    return list(judged(*job, settings=Settings()))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", default="70-73", help="worlds of each kind, first to last")
+    parser.add_argument("--jobs", type=int, default=1, help="worlds at the same time")
+    parser.add_argument("-o", "--output", type=Path, default=RESULTS)
+    given = parser.parse_args()
+    first, _, last = given.seeds.partition("-")
+    jobs = [(name, seed) for seed in range(int(first), int(last or first) + 1) for name in KINDS]
+    found: list[Judged] = []
+    with ProcessPoolExecutor(given.jobs) as pool:
+        for each in pool.map(_one, jobs):
+            found += each
+            print(*map(astuple, each), sep="\n", flush=True)
+    found.sort(key=lambda each: (list(KINDS).index(each.kind), each.seed, each.direction))
+    print("\n".join(written(given.output, found)))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
 """Find direction pairs: several restarts at once, each through all steps; objective and violations choose the best."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Float64, Int64
@@ -13,51 +12,14 @@ from sing_compute.directions.descent import Checkpoint, Descent, Detectors, Phas
 from sing_compute.directions.feature_space import FeatureSpace, feature_space
 from sing_compute.directions.losses import detector_losses, overlap
 from sing_compute.directions.pairs import DirectionPairs
+from sing_compute.directions.settings import Settings
 from sing_compute.directions.signals import SignalSums, signal_vectors
 from sing_compute.errors import DirectionsError
 
+__all__ = ["Restarts", "Settings", "find_directions", "find_in_subsets"]
+
 _PART = 1 << 24
 """Most logits that are held at once where all positions are looked at."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How directions are looked for. Weights and bounds are the paper's, but for those that are called ours."""
-
-    restarts: int = 8
-    first_steps: int = 1200
-    joint_steps: int = 1500
-    first_batch: int = 128
-    """Images of a batch in the first phase."""
-    joint_batch: int = 256
-    first_rate: float = 1e-2
-    joint_rate: float = 3e-3
-    sharpness: float = 0.5
-    """Length of the filters at the start."""
-    least: float = 1.0
-    most: float = 0.5
-    way: tuple[float, float] = (0.5, 0.9)
-    """Least and greatest share of the way to the hyperplanes that a position is moved, in the joint phase."""
-    first_weights: Mapping[str, float] = field(default_factory=lambda: {"sparsity": 2.6, "certainty": 2.5})
-    """Weight of the certainty: ours; the paper's is .25, with which a third as many restarts end well."""
-    joint_weights: Mapping[str, float] = field(
-        default_factory=lambda: {"sparsity": 0.85, "sparsity bound": 2.6, "certainty": 0.25}
-    )
-    first_bounds: Mapping[str, float] = field(
-        default_factory=lambda: {"activation": 0.8, "inactivity": 0.1, "sharpness": 8.0}
-    )
-    joint_bounds: Mapping[str, float] = field(
-        default_factory=lambda: {"activation": 0.8, "inactivity": 0.1, "excess": 0.1, "overlap": 0.1, "sharpness": 20.0}
-    )
-    """Bound of the sharpness: ours; the paper's 8 tilts filters toward distractors."""
-    tolerance: float = 0.02
-    """How far a bound may be missed, in its own unit, at least 1."""
-    most_positions: int = 8192
-    """Positions of a batch at most: where an image has many, a batch has fewer images."""
-    precision: Literal["double", "single"] = "double"
-    """Arithmetic of the products with features. Single is for large problems: half the time and memory."""
-    checkpoint_steps: int = 500
-    """Steps between two states that are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +77,11 @@ def find_directions(
     Raises:
         DirectionsError: The features or the count are of no use, or the checkpoint is of another search.
     """
-    whole = torch.arange(len(features))
     return find_in_subsets(
         features,
         head,
         count,
-        [whole],
+        [torch.arange(len(features))],
         pooled=pooled,
         settings=settings,
         seed=seed,
@@ -148,7 +109,7 @@ def find_in_subsets(
     Each subset has starts and batches of its own. Centre and unit are those of all images.
 
     Args:
-        features: As for `find_directions`.
+        features: As for `find_directions`, like all that is not named here.
         head: As there.
         count: As there.
         subsets: Numbers of the images of each subset.
@@ -268,21 +229,16 @@ class _Problem:
         for part in torch.split(own, max(1, _PART // per_image)):
             positions = self._positions(part[None])
             sums.add(positions[0], _logits(positions, filters, detectors.offset)[0])
-        some = torch.randperm(len(own), generator=self.generator)[: max(1, _PART // per_image)]
-        losses = self._joint_losses(detectors, own[some.to(own.device)][None], draw=False)
-        losses = {name: value[0] for name, value in losses.items()}
+        some = torch.randperm(len(own), generator=self.generator)[: max(1, _PART // per_image)].to(own.device)
+        losses = {name: value[0] for name, value in self._joint_losses(detectors, own[some][None], draw=False).items()}
         objective = torch.stack([weight * losses[name] for name, weight in settings.joint_weights.items()]).sum(0)
-        beyond = [
-            torch.relu(losses[name] - bound - settings.tolerance * max(1.0, bound))
-            for name, bound in settings.joint_bounds.items()
-        ]
         space = self.space
         raw = space.without_constant(filters[0]) / space.unit
         signals = sums.vectors() * space.unit
         products = (raw * signals).sum(1, keepdim=True)
         signals = torch.where(products == 0, signals, signals / products)  # 1 but for rounding
         thresholds = detectors.offset[0] + (raw * space.centre[:, None]).sum(1)
-        return Restarts(raw, thresholds, signals, objective, torch.stack(beyond).sum(0), losses)
+        return Restarts(raw, thresholds, signals, objective, settings.missed(losses), losses)
 
 
 def _logits(positions: Tensor, filters: Tensor, offset: Tensor) -> Tensor:

@@ -10,9 +10,10 @@ from torch.nn.functional import normalize
 from sing_compute.directions.alignment import LinearHead
 from sing_compute.directions.pairs import DirectionPairs
 from sing_compute.directions.search import Restarts, Settings
+from sing_compute.directions.signals import SignalSums
 
 FOUND, UNSTABLE, NOT_FOUND = "found", "unstable", "not found"
-FOUND_FROM, UNSTABLE_FROM = 0.9, 0.5
+FOUND_FROM, UNSTABLE_FROM = 0.88, 0.5
 """Least scores of directions that are called found and unstable: chosen on the seeds 0 to 2 of benchmarks/direction_trust.py."""
 AGAIN = 0.8
 """Least agreement of a direction that is found again."""
@@ -58,13 +59,15 @@ class Trust:
     """With each other restart on all images."""
     halves: Agreement
     """With the best restart of each half, on the images that it has not seen; a row is a half."""
+    steady: Float64[Tensor, " direction"]
+    """Cosine of the signal vectors among positives and among negatives: in the paper's model, both are the concept's own."""
     pinned: Float64[Tensor, " direction"]
     """Share of the filter that the alignment of uncertain regions can pin: see `pinned_share`."""
     kept: bool
     """The constraints, but for that on inactive detectors, are missed by `MISSED` or less in all. A dead detector misses that
     one, but the others beside it may be right."""
     score: Float64[Tensor, " direction"]
-    """0 to 1: the middle one of three agreements, those with both halves and the best one with another restart."""
+    """0 to 1: `steady` times the middle one of three agreements: with each half, and the best one with another restart."""
     states: tuple[str, ...]
     """`found`, `unstable` or `not found`."""
 
@@ -93,7 +96,8 @@ def measured_trust(
     """
     best = restarts.best
     pairs = restarts.pairs(best)
-    others = agreement(pairs, without(restarts, best), _some_positions(features, torch.arange(len(features))))
+    positions = _some_positions(features, torch.arange(len(features)))
+    others = agreement(pairs, without(restarts, best), positions)
     apart = []
     for half in halves:
         seen = torch.zeros(len(features), dtype=torch.bool)
@@ -101,11 +105,12 @@ def measured_trust(
         unseen = _some_positions(features, (~seen).nonzero()[:, 0])
         apart.append(agreement(pairs, only(half.restarts, half.restarts.best), unseen))
     both = Agreement(*(torch.cat([getattr(each, part.name) for each in apart]) for part in fields(Agreement)))
-    kept = bool(_missed(restarts, settings or Settings())[best] <= MISSED)
+    kept = bool((settings or Settings()).missed(restarts.losses, but="inactivity")[best] <= MISSED)
     signs = torch.cat([others.least.amax(0, keepdim=True), both.least])
-    score = signs.median(0).values
+    steady = _steadiness(pairs, positions)
+    score = signs.median(0).values * steady.clamp_min(0)
     states = tuple(_state(float(value), kept=kept) for value in score)
-    return Trust(others, both, pinned_share(pairs.filters, head), kept, score, states)
+    return Trust(others, both, steady, pinned_share(pairs.filters, head), kept, score, states)
 
 
 def found_twice(restarts: Restarts, features: Float[Tensor, "image position dim"]) -> bool:
@@ -149,13 +154,16 @@ def _chosen(restarts: Restarts, numbers: Tensor) -> Restarts:
     return Restarts(**values, losses={name: value[numbers] for name, value in restarts.losses.items()})
 
 
-def _missed(restarts: Restarts, settings: Settings) -> Tensor:
-    """Sum of what the constraints are missed by, without that on inactive detectors, beyond the tolerance."""
-    beyond = torch.zeros_like(restarts.objective)
-    for name, bound in settings.joint_bounds.items():
-        if name != "inactivity":
-            beyond = beyond + torch.relu(restarts.losses[name] - bound - settings.tolerance * max(1.0, bound))
-    return beyond
+def _steadiness(pairs: DirectionPairs, positions: Tensor) -> Tensor:
+    """Cosine of each signal vector and the one among the negatives."""
+    sums = [SignalSums.empty(pairs.filters[None]) for _ in range(2)]
+    centre = positions.mean(0, dtype=torch.float64)
+    for part in torch.split(positions.double(), _PART):
+        logits = pairs.logits(part).mT[None]
+        sums[0].add(part - centre, logits)
+        sums[1].add(part - centre, -logits)  # positives of the opposite filter, whose vector is the opposite one
+    above, below = (each.vectors()[0] for each in sums)
+    return -torch.cosine_similarity(above, below, dim=0)
 
 
 def _state(score: float, *, kept: bool) -> str:

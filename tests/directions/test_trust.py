@@ -82,21 +82,23 @@ def test_alignment_pins_the_part_of_a_filter_in_the_span_of_differences_between_
 
 HEAD = LinearHead(torch.eye(2).double(), torch.zeros(2).double())
 DIAGONALS = pairs([[1, 1], [1, -1]], [0.0, 0.0], [[0.5, 0.5], [0.5, -0.5]])
-IMAGES = CORNERS.repeat(4, 1)[:, None]
+LEVELS = torch.tensor([-2.0, -1, 1, 2]).double()
+GRID = torch.cartesian_prod(LEVELS, LEVELS)
+IMAGES = GRID.repeat(2, 1)[:, None]  # both halves are the whole grid
 
 
 def halves(first: Restarts, second: Restarts) -> tuple[Half, Half]:
-    return Half(torch.arange(8), first), Half(torch.arange(8, 16), second)
+    return Half(torch.arange(16), first), Half(torch.arange(16, 32), second)
 
 
 def test_trust_is_the_middle_one_of_three_agreements() -> None:
     half_found = pairs([[1, 0], [1, -1]], [0.0, 0.0], [[1, 0], [0.5, -0.5]])  # the first axis, and a diagonal
     whole = restarts(AXES, DIAGONALS, objective=(0, 1))
     trust = measured_trust(IMAGES, HEAD, whole, halves(restarts(half_found), restarts(AXES)))
-    # A diagonal fires on one of the two corners on which an axis fires, and its signal vector is at 45 degrees.
-    torch.testing.assert_close(trust.others.least, torch.tensor([[0.5, 0.5]]).double())
+    diagonal = 5 / 9  # an axis fires on 8 points, a diagonal on 6, both on 5
+    torch.testing.assert_close(trust.others.least, torch.full((1, 2), diagonal).double())
     torch.testing.assert_close(trust.halves.least, torch.tensor([[1.0, 0.0], [1.0, 1.0]]).double())
-    assert trust.score.tolist() == pytest.approx([1, 0.5])
+    assert trust.score.tolist() == pytest.approx([1, diagonal])
     assert trust.states == (FOUND, UNSTABLE)
     worse = measured_trust(IMAGES, HEAD, whole, halves(restarts(half_found), restarts(half_found)))
     assert worse.states == (FOUND, NOT_FOUND)
@@ -106,11 +108,22 @@ def test_trust_is_the_middle_one_of_three_agreements() -> None:
 
 def test_a_half_is_judged_by_its_best_restart_and_on_images_that_it_has_not_seen() -> None:
     features = IMAGES.clone()
-    features[:8, :, 0] = features[:8, :, 0].abs()  # the first half sees the first axis on one side only
-    shifted = pairs([[1, 0], [0, 1]], [-2.0, 0.0], [[1, 0], [0, 1]])  # on that side, it fires as the axis does
+    features[:16, :, 0] = features[:16, :, 0].abs()  # the first half sees the first axis on one side only
+    shifted = pairs([[1, 0], [0, 1]], [-3.0, 0.0], [[1, 0], [0, 1]])  # on that side, it fires as the axis does
     whole, other = restarts(AXES, AXES), restarts(shifted, AXES, objective=(0, 1))
     trust = measured_trust(features, HEAD, whole, halves(other, other))
     assert trust.halves.positives[:, 0].tolist() == pytest.approx([0.5, 1])
+
+
+def test_the_score_is_less_where_features_change_along_another_vector_below_the_threshold() -> None:
+    bent = IMAGES.clone()
+    negative = bent[:, 0, 0] < 0
+    bent[negative, 0, 1] += bent[negative, 0, 0]  # below the first threshold, features change along (1, 1)
+    trust = measured_trust(bent, HEAD, restarts(AXES, AXES), halves(restarts(AXES), restarts(AXES)))
+    assert float(trust.steady[0]) == pytest.approx(math.sqrt(0.5))
+    assert float(trust.score[0]) == pytest.approx(math.sqrt(0.5))
+    straight = measured_trust(IMAGES, HEAD, restarts(AXES, AXES), halves(restarts(AXES), restarts(AXES)))
+    assert straight.steady.tolist() == pytest.approx([1, 1])
 
 
 def test_directions_that_miss_constraints_are_unstable_however_often_they_are_found() -> None:
