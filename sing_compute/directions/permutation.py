@@ -28,8 +28,6 @@ SAMPLE = 2000
 """Most positions of a direction whose labels are permuted, positives and negatives together."""
 IMAGES, POSITIONS = 2000, 50_000
 """Most images whose class probabilities are looked at, and most positions that samples are drawn from; both evenly spread."""
-NEGATIVES = 20
-"""Most negatives from which the sample is drawn, per positive."""
 RIDGE = 1e-3
 """Added to the variance of each dimension, as a share of the mean variance."""
 _PART = 1 << 22
@@ -162,7 +160,6 @@ def balanced_sample(fires: Bool[Tensor, " position"], generator: torch.Generator
     """
     positives, negatives = (torch.nonzero(each)[:, 0] for each in (fires, ~fires))
     size = min(len(positives), len(negatives), SAMPLE // 2)
-    negatives = _some(negatives, NEGATIVES * len(positives), generator)
     return torch.cat([_some(positives, size, generator), _some(negatives, size, generator)])
 
 
