@@ -11,7 +11,6 @@ negatives; the paper's step of 450 stands beside it. Writes results/direction_ma
 import argparse
 import csv
 import functools
-import itertools
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import astuple, dataclass, fields
@@ -168,14 +167,10 @@ def measured(
             yield Marked(seed, side, count, rule, way, clean, marked, *facts)
 
 
-def measured_all(seed: int, extended: bool) -> list[Marked]:
-    """Correct the network of one seed; where `extended`, with other numbers of directions and another map, too."""
-    rows: list[Marked] = []
-    for side, count in ((2, COUNT), *(VARIANTS if extended else ())):
-        found = list(measured(seed, side=side, count=count, settings=Settings(most=1.5 / count)))
-        print("\n".join([f"seed {seed}", *report(found)]), flush=True)
-        rows += found
-    return rows
+def measured_case(case: tuple[int, int, int]) -> list[Marked]:
+    """Correct the network of one seed: seed, side of the map, number of directions."""
+    seed, side, count = case
+    return list(measured(seed, side=side, count=count, settings=Settings(most=1.5 / count)))
 
 
 def interval(values: Sequence[float]) -> str:
@@ -252,12 +247,20 @@ def main() -> None:
     given = parser.parse_args()
     first, _, last = given.seeds.partition("-")
     seeds = range(int(first), int(last or first) + 1)
-    extended = [seed - seeds[0] < given.variants for seed in seeds]
-    with ProcessPoolExecutor(given.processes, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        rows = list(itertools.chain(*pool.map(measured_all, seeds, extended)))
-    rows.sort(key=lambda row: (row.side, row.count != COUNT, row.count))
+    cases = [(seed, 2, COUNT) for seed in seeds]
+    cases += [(seed, side, count) for seed in seeds[: given.variants] for side, count in VARIANTS]
     given.output.parent.mkdir(parents=True, exist_ok=True)
-    with given.output.open("w", newline="", encoding="utf-8") as target:
+    rows: list[Marked] = []
+    with ProcessPoolExecutor(given.processes, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        for found in pool.map(measured_case, cases):
+            print("\n".join([f"seed {found[0].seed}", *report(found)]), flush=True)
+            rows += found
+            save(given.output, rows)  # what is measured so far: it takes long
+
+
+def save(path: Path, rows: Sequence[Marked]) -> None:
+    """Write the rows as CSV and the tables as Markdown."""
+    with path.open("w", newline="", encoding="utf-8") as target:
         table = csv.writer(target)
         table.writerow([part.name for part in fields(Marked)])
         table.writerows(astuple(row) for row in rows)
@@ -272,8 +275,7 @@ def main() -> None:
         "",
         *report(rows),
     ]
-    given.output.with_suffix(".md").write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
-    print("\n".join(lines))
+    path.with_suffix(".md").write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -131,8 +131,8 @@ def log_odds_rates(head: LinearHead, pooled: Float64[Tensor, "image dim"]) -> Fl
     Returns:
         Change of the log odds per feature unit along each dimension.
     """
-    if head.sigmoid or len(head.bias) < 2:
-        return head.weight
+    if head.sigmoid or len(head.bias) < 2:  # the only class of a softmax has the probability 1 whatever the logit
+        return head.weight if head.sigmoid else torch.zeros_like(head.weight)
     logits = pooled @ head.weight.T + head.bias
     shares, top = softmax(logits, -1), logits.argmax(1)
     scale = (1 - shares).reciprocal().scatter(1, top[:, None], 0.0)

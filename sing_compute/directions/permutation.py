@@ -23,13 +23,11 @@ from sing_compute.directions.influence import log_odds_rates, mean_strengths, re
 from sing_compute.directions.pairs import DirectionPairs
 
 LEVEL = 0.05
-LEAST_DRAWS, MOST_DRAWS = 1000, 10_000
+LEAST_DRAWS, MOST_DRAWS = 1000, 2000
 SAMPLE = 2000
 """Most positions of a direction whose labels are permuted, positives and negatives together."""
-IMAGES = 2000
-"""Most images whose class probabilities are looked at, evenly spread."""
-NEGATIVES = 20
-"""Most negatives from which the sample is drawn, per positive."""
+IMAGES, POSITIONS = 2000, 50_000
+"""Most images whose class probabilities are looked at, and most positions that samples are drawn from; both evenly spread."""
 RIDGE = 1e-3
 """Added to the variance of each dimension, as a share of the mean variance."""
 _PART = 1 << 22
@@ -118,12 +116,12 @@ def permutation_test(
         features: Features at the positions of each image.
         pooled: Mean feature of each image, where `features` has some of the positions only. None: the mean of `features`.
         step: Step of RCAV's scores, in units of the mean signal value of the direction's positives.
-        draws: Permutations of each direction. None: `enough_draws`, at least 1,000 and at most 10,000; where that is not enough,
+        draws: Permutations of each direction. None: `enough_draws`, at least 1,000 and at most 2,000; where that is not enough,
             the tail is fitted.
         seed: Seed of samples and permutations; those of one direction do not depend on the others.
     """
     pooled = features.mean(1).double() if pooled is None else pooled
-    pooled = pooled[torch.linspace(0, len(pooled) - 1, min(IMAGES, len(pooled))).round().long().to(pooled.device)]
+    pooled = _evenly_spread(pooled, IMAGES)
     count, classes = len(pairs.thresholds), len(head.bias)
     enough = enough_draws(count, classes)
     draws = min(max(enough, LEAST_DRAWS), MOST_DRAWS) if draws is None else draws
@@ -135,14 +133,14 @@ def permutation_test(
     shape = (count, classes)
     p, p_sign = (torch.full(shape, torch.nan, dtype=torch.float64, device=pooled.device) for _ in range(2))
     fitted = torch.zeros(shape, dtype=torch.bool, device=pooled.device)
-    positions = features.flatten(0, 1)
+    positions = _evenly_spread(features.flatten(0, 1), POSITIONS).double()
+    fires = pairs.logits(positions) > 0
     for direction in range(count):
         generator = torch.Generator().manual_seed(seed * 1_000_003 + direction)
-        fires = _fires(positions, pairs, direction)
-        sample = balanced_sample(fires, generator)
+        sample = balanced_sample(fires[:, direction], generator)
         if len(sample) < 4 or not lengths[direction] > 0:
             continue
-        noise = noise_signals(positions[sample].double(), draws, generator)
+        noise = noise_signals(positions[sample], draws, generator)
         noise = lengths[direction] * noise
         found = tail_probabilities((gradient @ noise).T.abs(), rates[direction].abs(), fit=draws < enough)
         p[direction], fitted[direction] = found.p, found.fitted
@@ -162,7 +160,6 @@ def balanced_sample(fires: Bool[Tensor, " position"], generator: torch.Generator
     """
     positives, negatives = (torch.nonzero(each)[:, 0] for each in (fires, ~fires))
     size = min(len(positives), len(negatives), SAMPLE // 2)
-    negatives = _some(negatives, NEGATIVES * len(positives), generator)
     return torch.cat([_some(positives, size, generator), _some(negatives, size, generator)])
 
 
@@ -241,10 +238,11 @@ def false_discovery_rates(p: Float64[Tensor, "direction class"]) -> Float64[Tens
     return rates
 
 
-def _fires(positions: Tensor, pairs: DirectionPairs, direction: int) -> Tensor:
-    filter_, threshold = pairs.filters[:, direction], pairs.thresholds[direction]
-    parts = torch.split(positions, max(1, _PART // positions.shape[1]))
-    return torch.cat([part.double() @ filter_ > threshold for part in parts])
+def _evenly_spread(rows: Tensor, most: int) -> Tensor:
+    """At most so many rows."""
+    if len(rows) <= most:
+        return rows
+    return rows[torch.linspace(0, len(rows) - 1, most, dtype=torch.float64).round().long().to(rows.device)]
 
 
 def _some(indices: Tensor, most: int, generator: torch.Generator) -> Tensor:
