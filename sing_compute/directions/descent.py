@@ -66,7 +66,9 @@ class Detectors:
     def set_free(self) -> "Detectors":
         """Return detectors whose filters, as they are, are those that were orthogonal by construction."""
         filters = self.filters(orthogonal=True).detach()
-        return Detectors(normalize(filters, dim=-2), filters.norm(dim=-2).log(), self.offset.detach().clone())
+        return Detectors(
+            normalize(filters, dim=-2).contiguous(), filters.norm(dim=-2).log(), self.offset.detach().clone()
+        )
 
     def parameters(self) -> list[Tensor]:
         """Return the numbers that are fitted, ready for an optimiser."""

@@ -20,8 +20,10 @@ from sing_compute.pipeline.map_files import copy_map_file, remove_unused_map_fil
 from sing_compute.pipeline.store_sink import StoreSink
 from sing_compute.process.interruption import Interruption
 from sing_compute.process.progress import Progress
+from sing_compute.questions.directions.matches import fired_images, put_matches
 from sing_compute.store import Store, replace_store
 from sing_compute.store.copying import check_unknown_parts, comparison_paths, dependent_paths, dependents
+from sing_compute.store.definitions.direction_fields import GROUP
 from sing_compute.store.text import clean
 
 
@@ -77,6 +79,10 @@ def merge(
                     writer.copy_item(model.store, f"models/{model.old}", name=model.new)
                     writer.annotate(f"models/{model.new}", {"order": position})
                     copy_map_file(model.store, model.old, output)
+                fired = {model.new: fired_images(model.store, model.old) for model in models}
+                for name in fired:
+                    writer.drop(f"{GROUP.format(model=name)}/matches")
+                put_matches(writer, {name: each for name, each in fired.items() if each is not None})
                 found = {model.new: stored_figures(model.store, model.old) for model in models}
                 if scored := {name: figures for name, figures in found.items() if figures is not None}:
                     StoreSink(writer).comparison(compare_models(scored))

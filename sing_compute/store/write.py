@@ -125,6 +125,11 @@ class Writer:
         except (OSError, RuntimeError, ValueError) as error:
             raise StoreError(f"{store.path}: {one_line(error)}") from error
 
+    def drop(self, path: str) -> None:
+        """Remove a copied group or dataset, if it is there."""
+        if path in self._file:
+            del self._file[path]
+
     def replace(self, path: str, values: ArrayLike | Iterable[str], **items: str | None) -> None:
         """Replace a copied dataset; arguments as in `put`."""
         del self._file[path.format(**items)]

@@ -14,7 +14,7 @@ from file_contents import contents
 from stores import write_store
 
 from sing_compute.cli import cli
-from sing_compute.directions.search import Settings
+from sing_compute.directions.settings import Settings
 from sing_compute.errors import SingError
 from sing_compute.process.progress import Progress
 from sing_compute.questions.directions.finding import DirectionsQuestion, find_and_add
@@ -137,11 +137,11 @@ def test_every_table_opens_and_verify_finds_no_fault(found: Path) -> None:
     with Store(found) as store:
         assert _faults(store) == []
         for table in tables:
-            assert len(open_table(store, Place.of(table, model="alpha")))
+            assert open_table(store, Place.of(table, model="alpha")).length
         for table in ("direction_classes", "direction_images", "direction_matches"):
-            assert len(open_table(store, Place.of(table, model="alpha", direction=1)))
+            assert open_table(store, Place.of(table, model="alpha", direction=1)).length
         unread = open_table(store, Place.of("unread_directions", model="alpha"))
-        assert len(unread) == store.array(f"{BASE}null/unread").sum()
+        assert unread.length == store.array(f"{BASE}null/unread").sum()
         text = directions_text(store, "alpha")
         assert "3 directions" in text
         assert "nullity / dim is 75.0%" in text
@@ -207,9 +207,17 @@ def test_a_second_call_replaces_the_first_and_merge_keeps_them(found: Path, tmp_
         assert store.count("direction", Place("directions").at(model="alpha")) == 2
         assert f"{BASE}rivals/name" not in store
         assert _faults(store) == []
-    merge([path], both, Progress(), renames=["alpha=gamma"])
+    with h5py.File(found.parent / "other.h5", "w") as file, h5py.File(found) as source:
+        for name in source:
+            source.copy(name, file)
+        file.attrs.update(source.attrs)
+        file.move("models/beta", "models/other")
+        del file["models/alpha"]
+    merge([path, found.parent / "other.h5"], both, Progress(), renames=["alpha=gamma"])
     with Store(both) as store:
         assert store.array("models/gamma/directions/pairs/name").tolist() == ["direction 0", "direction 1"]
+        assert [str(name) for name in store.array("models/other/directions/matches/model")] == ["gamma", "beta"]
+        assert [str(name) for name in store.array("models/gamma/directions/matches/model")] == ["beta", "other"]
 
 
 def _without(path: Path, *names: str) -> None:
@@ -225,12 +233,12 @@ def _set(path: Path, name: str, value: object) -> None:
 
 MISTAKES: dict[str, tuple[Callable[[Path], None], DirectionsQuestion, str]] = {
     "no model of several": (lambda path: None, replace(QUESTION, model=None), "holds 2 models: name one with --model"),
-    "more than dimensions": (lambda path: None, replace(QUESTION, count=17), "17 directions are asked for, but features have 16"),
+    "too many": (lambda path: None, replace(QUESTION, count=17), "17 directions are asked for, but features have 16"),
     "a class without images": (lambda path: None, replace(QUESTION, label="owl"), "features of 1 images of owl are stored"),
     "no features": (
         lambda path: _without(path, "models/alpha/features"), QUESTION, "measured without keeping its features; measure it again"
     ),
-    "no maps": (lambda path: None, replace(QUESTION, maps=True), "measured without its spatial maps; measure it again, with --maps"),
+    "no maps": (lambda path: None, replace(QUESTION, maps=True), "measured without its spatial maps"),
     "not finite": (lambda path: _set(path, "models/alpha/features/value", np.nan), QUESTION, "its features are not all finite"),
     "all equal": (lambda path: _set(path, "models/alpha/features/value", 1.0), QUESTION, "all its features are equal"),
     "words without translator": (

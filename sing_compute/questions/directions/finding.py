@@ -15,7 +15,7 @@ from jaxtyping import Bool
 from sing_compute import __version__
 from sing_compute.directions.naming import SignalNames
 from sing_compute.directions.pairs import DirectionPairs
-from sing_compute.directions.search import Settings
+from sing_compute.directions.settings import Settings
 from sing_compute.errors import SingError
 from sing_compute.extraction.shards import WorkFolder
 from sing_compute.pipeline.devices import usable_device
@@ -24,7 +24,7 @@ from sing_compute.process.progress import Progress
 from sing_compute.questions.directions.head_reading import names_of, say_what_is_missing, translator_of
 from sing_compute.questions.directions.inputs import DirectionInputs, read_inputs
 from sing_compute.questions.directions.labelled import labelled, read_concepts
-from sing_compute.questions.directions.matches import FiredImages, put_matches, stored_fires
+from sing_compute.questions.directions.matches import FiredImages, fired_images, put_matches
 from sing_compute.questions.directions.measuring import NAMED, measure_directions
 from sing_compute.questions.directions.rival_directions import classes_as_concepts, rival_directions
 from sing_compute.questions.directions.search_state import SearchState
@@ -182,8 +182,9 @@ def _add(
         None if known is None else labelled(fires, known, seed=question.seed),
         rivals,
     )
-    fired = {**stored_fires(store, without=model), model: FiredImages(inputs.rows, fires)}
-    fired = {name: fired[name] for name in store.models if name in fired}
+    own = FiredImages(inputs.rows, fires)
+    every = {name: own if name == model else fired_images(store, name) for name in store.models}
+    fired = {name: each for name, each in every.items() if each is not None}
     replaced = [GROUP.format(model=model), *(f"{GROUP.format(model=name)}/matches" for name in fired)]
     with replace_store(path, scratch=work.folder) as writer:
         writer.copy(store, leave_out=replaced)

@@ -23,19 +23,17 @@ class FiredImages:
     fires: Bool[np.ndarray, "image direction"]
 
 
-def stored_fires(store: Store, *, without: str) -> dict[str, FiredImages]:
-    """Read the images on which the directions of other models of a file fire, by model.
+def fired_images(store: Store, model: str) -> FiredImages | None:
+    """Read the images on which the directions of a model fire; None for a model without directions.
 
     Args:
         store: The results file.
-        without: The model that is left out.
+        model: Name of the model.
     """
-    found = {}
-    for model in store.models:
-        base = f"{GROUP.format(model=model)}/images/"
-        if model != without and f"{base}logit" in store:
-            found[model] = FiredImages(store.array(f"{base}row"), store.array(f"{base}logit") > 0)
-    return found
+    base = f"{GROUP.format(model=model)}/images/"
+    if f"{base}logit" not in store:
+        return None
+    return FiredImages(store.array(f"{base}row"), store.array(f"{base}logit") > 0)
 
 
 def put_matches(writer: Writer, fired: Mapping[str, FiredImages]) -> None:

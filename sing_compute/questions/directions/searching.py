@@ -10,7 +10,7 @@ from torch import Tensor
 from sing_compute.directions.alignment import LinearHead
 from sing_compute.directions.automatic import Finding, counts_to_try, find_count, find_trusted
 from sing_compute.directions.pairs import DirectionPairs
-from sing_compute.directions.search import Settings
+from sing_compute.directions.settings import Settings
 from sing_compute.directions.trust import Trust
 from sing_compute.process.progress import Progress
 from sing_compute.questions.directions.inputs import DirectionInputs
