@@ -1,6 +1,7 @@
 """Search for the direction pairs of one classifier, and find out how far each can be trusted."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 import torch
@@ -22,8 +23,6 @@ MOST_AUTOMATIC = 32
 """Largest number of directions that is tried where the number is not given."""
 ROUNDS = 2
 """Most rounds of restarts."""
-_STEPS = 100
-"""Steps between two reports of a search."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +44,8 @@ class Searched:
     """Correlation of logits with the direction most alike in each of `AGAINST`."""
     signals: Float64[Tensor, "direction search"]
     positives: Float64[Tensor, "direction search"]
+    steady: Float64[Tensor, " direction"]
+    """Cosine of each signal vector and the one among the negatives."""
     pinned: Float64[Tensor, " direction"]
     twice: bool
     """A second restart has found the same directions."""
@@ -82,14 +83,20 @@ def search(
 
     def searched(directions: int) -> Finding:
         title = f"search for {directions} direction{'s' * (directions > 1)}"
-        with progress.task(title, steps) as advance:
-            done = 0
+        done, advance = 0, _nothing
+        with ExitStack() as task:
+
+            def begin(number: int, part: int) -> SearchState:
+                nonlocal done, advance
+                task.close()
+                done, advance = 0, task.enter_context(progress.task(f"{title}{', more restarts' * bool(part)}", steps))
+                return state(f"search-{number}-{part}")
 
             def report(phase: str, step: int, losses: Mapping[str, float]) -> None:
                 nonlocal done
                 at = step + (settings.first_steps if phase != "orthogonal filters" else 0)
-                advance(max(0, at - done))
-                done = max(done, at)
+                advance(at - done)
+                done = at
 
             found = find_trusted(
                 *(features, head, directions),
@@ -99,17 +106,19 @@ def search(
                 rounds=ROUNDS,
                 report=report,
                 stop=stop,
-                checkpoint=lambda number, part: state(f"search-{number}-{part}"),
+                checkpoint=begin,
             )
-        progress.say(
-            f"{directions} direction{'s' * (directions > 1)}: {found.found} found, score {_scores(found.trust)}"
-        )
+        progress.say(f"{title.removeprefix('search for ')}: {found.found} found, score {_scores(found.trust)}")
         return found
 
     if count is not None:
         return _of(searched(count), settings)
     most = min(MOST_AUTOMATIC, inputs.features.shape[2], len(inputs.features) // 4)
     return _of(find_count(searched, counts_to_try(max(2, most))), settings)
+
+
+def _nothing(steps: int) -> None:
+    """Report to nobody."""
 
 
 def _scores(trust: Trust) -> str:
@@ -139,6 +148,7 @@ def _of(found: Finding, settings: Settings) -> Searched:
         columns("logits"),
         columns("signals"),
         columns("positives"),
+        trust.steady.cpu(),
         trust.pinned.cpu(),
         found.twice,
     )

@@ -116,6 +116,7 @@ def _trust(found: FoundDirections) -> dict[str, _Values | Tensor]:
         TRUST + "filter": searched.filters,
         TRUST + "signal": searched.signals,
         TRUST + "agreement": searched.positives,
+        TRUST + "steady": searched.steady,
         TRUST + "pinned": searched.pinned,
     }
 

@@ -29,7 +29,15 @@ _SHARES = (
     *("classes/flips", "classes/flip_outside", "corrections/before", "corrections/signal", "corrections/filter"),
     *("corrections/random", "matches/iou", "matches/chance", "rivals/share"),
 )
-_COSINES = ("trust/filter", "trust/signal", "null/row_cosine", "names/cosine", "classes/sensitivity", "rivals/cosine")
+_COSINES = (
+    "trust/filter",
+    "trust/signal",
+    "trust/steady",
+    "null/row_cosine",
+    "names/cosine",
+    "classes/sensitivity",
+    "rivals/cosine",
+)
 
 
 def check_directions(checker: "Checker", store: Store) -> None:

@@ -60,6 +60,9 @@ images | images | count | count | pairs/images | count | Images on which the det
     strongly.
 score | trust score | three digits | value | trust/score | docs/directions.md, trust | Tested where the truth is known: the
     higher, the likelier the pair is a planted one. | Not a probability.
+steady | steady | three digits | value | trust/steady | cosine of s and the signal vector of the positions at which the
+    detector does not fire | 1: weaker signs of the concept are written in the same way. | Low for a concept that is there or
+    not there: see its difference.
 pinned | pinned | percent | share | trust/pinned | share of |w|^2 in the span of the differences between the rows of the head
     | How much of the filter uncertainty region alignment can determine: only what the head reads. | Not a fault where it is
     small: that part is determined by the features alone.
@@ -216,7 +219,7 @@ COLUMNS = (
         _DIFFERENCE,
         *_OF_DIFFERENCE,
     ),
-    *(_STORED["score"], *_AGAIN, _STORED["pinned"], *_MOVES),
+    *(_STORED["score"], *_AGAIN, _STORED["steady"], _STORED["pinned"], *_MOVES),
 )
 """Of the table of all directions of a model."""
 UNREAD_COLUMNS = (

@@ -83,6 +83,8 @@ filter | float64 | direction direction_search | 1 | MUST | correlation of the lo
 signal | float64 | direction direction_search | 1 | MUST | cosine of the signal vectors of the same two
 agreement | float64 | direction direction_search | 1 | MUST | IoU of the positives of the same two, for halves on the images
     that the other search has not seen
+steady | float64 | direction | 1 | MUST | cosine of the signal vector and that of the positions at which the detector does not
+    fire
 pinned | float64 | direction | 1 | MUST | share of |w|^2 in the span of the differences between the head's rows
 
 [models/{model}/directions/null]
