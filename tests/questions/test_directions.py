@@ -284,3 +284,45 @@ def test_a_head_that_reads_everything_and_a_model_without_translator_get_directi
 def test_the_command_refuses_a_count_that_is_no_number(given: str, results: Path) -> None:
     with pytest.raises(SingError, match="--count"):
         cli.main(["directions", str(results), f"--count={given}"], standalone_mode=False)
+
+
+EDITS: dict[str, tuple[str, Callable[[np.ndarray], np.ndarray], str]] = {
+    "filter": ("pairs/filter", lambda values: values * 1.01, "w . s is not 1"),
+    "signal": ("pairs/signal", lambda values: values * 0.9, "w . s is not 1"),
+    "pattern": ("pairs/pattern", lambda values: values * 0.9, "w . pattern is not 1"),
+    "threshold": ("pairs/threshold", lambda values: values + 0.5, "not w . x - b of the stored features"),
+    "margin": ("pairs/margin", lambda values: values * 2, "not 1 / |w|"),
+    "positives": ("pairs/positives", lambda values: values + 100, "fewer than images, or too many"),
+    "images": ("pairs/images", lambda values: values - 1, "not the images with a logit above 0"),
+    "logit": ("images/logit", lambda values: -values, "not the images with a logit above 0"),
+    "row": ("images/row", lambda values: values[::-1], "not ascending"),
+    "images of a class": ("classes/images", lambda values: values + 1, "not those of the rows"),
+    "positives of a class": ("classes/positives", lambda values: values + 1, "not the images of the class"),
+    "row cosine": ("null/row_cosine", lambda values: values * 0.5, "not that of the filter and the row"),
+    "share": ("null/share", lambda values: values * 0.5, "not that of the signal vectors"),
+    "share of the difference": ("null/pattern_share", lambda values: values * 0.5, "not that of the signal vectors"),
+    "null movement": ("null/null_movement", lambda values: values * 2, "not the null share of movement"),
+    "unread": ("null/unread", lambda values: 1 - values, "null/unread"),
+    "state": ("trust/state", lambda values: np.array([b"sure"] * len(values), values.dtype), "trust/state: none of"),
+    "found": ("summary/found", lambda value: value + 1, "not the number of directions that are called found"),
+    "score": ("trust/score", lambda values: values + 1.5, "trust/score: outside 0 to 1"),
+    "cosine": ("names/cosine", lambda values: values + 2, "names/cosine: outside -1 to 1"),
+    "p": ("classes/p", lambda values: values * 0, "classes/p: a p of 0"),
+    "q": ("null/q", lambda values: values * 0 + 2, "null/q: outside 0 to 1"),
+    "matched images": ("matches/iou", lambda values: values * 0.5, "matches/iou: not that of the images"),
+    "S1": ("summary/s1", lambda value: value + 1, "not the sum of the IoU"),
+    "word": ("names/pick", lambda values: values * 0 + 999, "names/pick"),
+}
+
+
+@pytest.mark.parametrize("case", EDITS)
+def test_verify_finds_an_edited_figure(found: Path, tmp_path: Path, case: str) -> None:
+    name, change, message = EDITS[case]
+    path = tmp_path / "edited.h5"
+    shutil.copy(found, path)
+    with h5py.File(path, "r+") as file:
+        stored = file[BASE + name]
+        stored[...] = change(stored[()])
+    with Store(path) as store:
+        faults = _faults(store)
+    assert any(message in fault for fault in faults), faults

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from sing_compute.store.checks.tolerances import Check, same
 from sing_compute.store.read import Store
+from sing_compute.store.text import clean
 
 if TYPE_CHECKING:
     from sing_compute.store.verify import Checker
@@ -48,17 +49,21 @@ def check_directions(checker: "Checker", store: Store) -> None:
             checker.attempt(base, lambda base=base: _pairs(checker.check, store, base))  # type: ignore[misc]
             checker.attempt(base, lambda model=model: _counts(checker.check, store, model))  # type: ignore[misc]
             checker.attempt(base, lambda model=model: _head(checker.check, store, model))  # type: ignore[misc]
+            checker.attempt(base, lambda base=base: _derived(checker.check, store, base))  # type: ignore[misc]
             checker.attempt(base, lambda base=base: _ranges(checker.check, store, base))  # type: ignore[misc]
 
 
 def _pairs(check: Check, store: Store, base: str) -> None:
     """Check that w . s = 1 for each direction with a signal vector, margins, and the states of trust."""
-    filters, signals = store.array(base + "pairs/filter"), store.array(base + "pairs/signal")
-    check(bool(np.isfinite(filters).all() and np.isfinite(signals).all()), f"{base}pairs: not all finite")
-    alive = (signals != 0).any(1)
-    products = (filters * signals).sum(1)
-    scale = np.maximum(1, np.linalg.norm(filters, axis=1) * np.linalg.norm(signals, axis=1))
-    check(bool((np.abs(products - 1)[alive] <= _ROUNDING * scale[alive]).all()), f"{base}pairs: w . s is not 1")
+    filters = store.array(base + "pairs/filter")
+    for name, letter in (("signal", "s"), ("pattern", "pattern")):
+        vectors = store.array(f"{base}pairs/{name}")
+        check(bool(np.isfinite(filters).all() and np.isfinite(vectors).all()), f"{base}pairs/{name}: not all finite")
+        alive = (vectors != 0).any(1)
+        products = (filters * vectors).sum(1)
+        scale = np.maximum(1, np.linalg.norm(filters, axis=1) * np.linalg.norm(vectors, axis=1))
+        near = np.abs(products - 1)[alive] <= _ROUNDING * scale[alive]
+        check(bool(near.all()), f"{base}pairs/{name}: w . {letter} is not 1")
     lengths = np.linalg.norm(filters, axis=1)
     check(same(lengths * store.array(base + "pairs/margin"), np.ones(len(lengths))), f"{base}pairs/margin: not 1 / |w|")
     states = [str(state) for state in store.array(base + "trust/state")]
@@ -128,6 +133,8 @@ def _head(check: Check, store: Store, model: str) -> None:
         check(
             bool((least[unread > 0] <= 0.05 + _ROUNDING).all()), f"{base}null/unread: directions whose q is above .05"
         )
+        for name, vectors in (("share", "signal"), ("pattern_share", "pattern")):
+            _share(check, store, model, name, store.array(f"{base}pairs/{vectors}"))
         whole, part = store.array(base + "null/movement"), store.array(base + "null/null_movement")
         share = store.array(base + "null/share")
         known = np.isfinite(share)
@@ -135,6 +142,46 @@ def _head(check: Check, store: Store, model: str) -> None:
             same((part**2)[known], (share * whole**2)[known]),
             f"{base}null/null_movement: not the null share of movement",
         )
+
+
+def _share(check: Check, store: Store, model: str, name: str, vectors: NDArray[np.float64]) -> None:
+    """Check null shares against the head, split at the rank that the file states."""
+    rank = store.scalars(f"models/{model}/summary").get("rank")
+    if rank is None:
+        return
+    weight = store.array(f"models/{model}/head/weight")
+    if store.attributes(f"models/{model}").get("invariance") == "softmax":
+        weight = weight - weight.mean(0)
+    rows = np.linalg.svd(weight, full_matrices=False)[2][: int(rank)]
+    alive = (vectors != 0).any(1)
+    units = vectors[alive] / np.linalg.norm(vectors[alive], axis=1, keepdims=True)
+    wanted = 1 - ((units @ rows.T) ** 2).sum(1)
+    given = store.array(f"{_GROUP.format(model)}null/{name}")[alive]
+    check(same(wanted, given), f"{_GROUP.format(model)}null/{name}: not that of the signal vectors and the head")
+
+
+def _derived(check: Check, store: Store, base: str) -> None:
+    """Check what follows from other figures: S1, and matches with the directions of other models."""
+    if f"{base}labels/iou" in store:
+        total, s1 = store.array(base + "labels/iou").sum(), store.scalars(f"{base}summary")["s1"]
+        check(same(total, s1), f"{base}summary/s1: not the sum of the IoU of the labels")
+    if f"{base}matches/iou" not in store:
+        return
+    own, rows = store.array(base + "images/logit") > 0, store.array(base + "images/row")
+    best, iou = store.array(base + "matches/direction"), store.array(base + "matches/iou")
+    for column, other in enumerate(str(name) for name in store.array(base + "matches/model")):
+        theirs = _GROUP.format(other) + "images/"
+        if f"{theirs}logit" not in store:
+            check(False, f"{base}matches/model: {clean(other)} has no directions")
+            continue
+        _, here, there = np.intersect1d(rows, store.array(theirs + "row"), return_indices=True)
+        left, right = own[here].astype(np.float64), (store.array(theirs + "logit") > 0)[there].astype(np.float64)
+        both = left.T @ right
+        union = left.sum(0)[:, None] + right.sum(0) - both
+        every = both / np.maximum(union, 1)
+        known = best[:, column] >= 0
+        wanted = every.max(1)
+        check(same(wanted[known], iou[known, column]), f"{base}matches/iou: not that of the images on which both fire")
 
 
 def _ranges(check: Check, store: Store, base: str) -> None:
