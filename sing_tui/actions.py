@@ -249,7 +249,7 @@ def hidden_tables(place: Place, catalog: Catalog) -> list[tuple[str, str]]:
     return [
         (catalog.words(table.name.replace("_", " ")), f"step('further', {number})")
         for number, table in enumerate(tables)
-        if number > 2
+        if number > 2 and table is not None
     ]
 
 

@@ -147,7 +147,7 @@ def detail_of(store: Store, place: Place, view: View, line: int, glyphs: Glyphs 
         return _comparison(row, place.comparison)
     if not catalogue.is_table(place.table):  # the list of a file's first tables belongs to no analysis
         return Detail(row.title, tuple(row.facts()))
-    listed = catalogue.table_of_rows(row_axis(place))
+    listed = catalogue.table_of_rows(row_axis(place)) if place.along else catalogue.table(place.table)
     function = None if listed is None else _registered.get(listed.name)
     return _plain(row) if function is None else function(row)
 

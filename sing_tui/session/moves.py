@@ -68,15 +68,16 @@ def open_row(session: Session, catalog: Catalog, *, wide: bool = False) -> Sessi
     return enter(session, place_of(catalog, tables[0], keys))
 
 
-def further_tables(catalog: Catalog, place: Place) -> list[TableSpec]:
-    """The tables that Enter does not open: further ones about the row, then others about the same items.
+def further_tables(catalog: Catalog, place: Place) -> list[TableSpec | None]:
+    """The tables that Enter does not open, by their keys: further ones about the row, then others about the same items.
 
-    The first is there for the key `i`, whatever the file holds; behind it are those that the file holds.
+    Each keeps its number, so that a key always opens the same table: one that the file does not hold is None. The first is
+    there for the key `i`, whatever the file holds.
     """
     spec = catalog.table(place.table)
     others = [*deeper(catalog, spec)[1:], *siblings(catalog, spec)]
     held = {table.name for table in catalog.tables()}
-    return [*others[:1], *(table for table in others[1:] if table.name in held)]
+    return [*others[:1], *(table if table.name in held else None for table in others[1:])]
 
 
 def second_table(catalog: Catalog, place: Place) -> TableSpec | None:

@@ -15,8 +15,12 @@ from sing_tui.view import Arrangement, arrange
 from sing_tui.words import column_texts, words_text
 
 NAMING = ("label", "code", "text", "index")
-EXPLAINED = ("models", "classes", "concepts", "images", "null_directions", "null_modes", "null_words")
-"""Tables whose columns docs/method.md defines."""
+EXPLAINED = (
+    *("models", "classes", "concepts", "images", "null_directions", "null_modes", "null_words", "directions"),
+    *("unread_directions", "direction_classes", "direction_images", "direction_corrections", "direction_rivals"),
+    *("direction_matches", "direction_losses"),
+)
+"""Tables whose columns docs/method.md or docs/directions.md defines."""
 
 
 @pytest.fixture
