@@ -37,7 +37,7 @@ async def test_they_open_behind_the_models_and_lead_to_classes_images_and_other_
         await seen("alpha › direction 0 › direction classes", "dog", "-1.50", "-1.00")
         await press(pilot, "i")
         await seen("alpha › direction 0 › direction images", "+3.00")
-        await press(pilot, "escape", "escape", "I")
+        await press(pilot, "escape", "I")
         await seen("alpha › direction 0 › direction matches", "beta", "100.0%")
         await press(pilot, "escape", "D")
         await seen("alpha › unread directions", "direction 0", "1 of 1")
