@@ -40,6 +40,9 @@ from sing_compute.errors import SingError
     metavar="TABLE",
     help="Known concepts of the images: CSV with a column path and columns of concepts.",
 )
+@click.option(
+    "--step", type=float, metavar="K", help="Correct by the paper's rule, too, with a step of K feature units."
+)
 @click.option("--rivals", is_flag=True, help="Other methods, too: PCA, NMF, ICA, k-means, autoencoders, Pattern-CAV.")
 @click.option(
     "--sigmoid", is_flag=True, help="The classes do not exclude each other: each logit is of a probability of its own."

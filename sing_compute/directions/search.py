@@ -18,6 +18,7 @@ from sing_compute.errors import DirectionsError
 
 __all__ = ["Restarts", "Settings", "find_directions", "find_in_subsets"]
 
+FIRST_PHASE, JOINT_PHASE = "orthogonal filters", "filters and signals"
 _PART = 1 << 24
 """Most logits that are held at once where all positions are looked at."""
 
@@ -178,8 +179,8 @@ class _Problem:
             return self._joint_losses(detectors, self._batch(of.joint_batch), draw=True)
 
         return (
-            Phase("orthogonal filters", first, of.first_weights, of.first_bounds, of.first_steps, of.first_rate),
-            Phase("filters and signals", joint, of.joint_weights, of.joint_bounds, of.joint_steps, of.joint_rate),
+            Phase(FIRST_PHASE, first, of.first_weights, of.first_bounds, of.first_steps, of.first_rate),
+            Phase(JOINT_PHASE, joint, of.joint_weights, of.joint_bounds, of.joint_steps, of.joint_rate),
         )
 
     def _batch(self, images: int) -> Tensor:

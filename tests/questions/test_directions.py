@@ -70,7 +70,7 @@ def found(planted: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         rows.writerow(["path", "texture", "size"])
         keys = [str(key) for key in store.array("images/key")]
         rows.writerows([key, "striped" if row % 3 == 1 else "", "large"] for row, key in enumerate(keys))
-    find_and_add(path, replace(QUESTION, rivals=True, labels=table), Progress(), settings=QUICK)
+    find_and_add(path, replace(QUESTION, rivals=True, labels=table, step=2.0), Progress(), settings=QUICK)
     find_and_add(path, replace(QUESTION, model="beta", seed=1), Progress(), settings=QUICK)
     return path
 
@@ -165,6 +165,35 @@ def test_labels_are_scored_on_the_other_half(found: Path) -> None:
         iou, facts = store.array(f"{BASE}labels/iou"), store.scalars(f"{BASE}summary")
         assert facts["s1"] == pytest.approx(iou.sum())
         assert 0 < facts["s2"] <= facts["s1"]
+
+
+def test_corrections_are_those_of_the_moved_features(found: Path) -> None:
+    with Store(found) as store:
+        features, labels = store.array("models/alpha/features/value").astype(np.float64), store.array("images/class")
+        weight, bias = (store.array(f"models/alpha/head/{part}") for part in ("weight", "bias"))
+        filters, signals = (store.array(f"{BASE}pairs/{part}") for part in ("filter", "signal"))
+
+        def accuracy(moved: np.ndarray) -> float:
+            return float(((moved @ weight.T + bias).argmax(1) == labels).mean())
+
+        assert store.array(f"{BASE}corrections/before")[0] == pytest.approx(accuracy(features))
+        for k, threshold in enumerate(store.array(f"{BASE}pairs/threshold")):
+            if not signals[k].any():
+                continue
+            logit = features @ filters[k] - threshold
+            excess = np.where(logit > 0, logit - logit[logit <= 0].mean(), 0)[:, None]
+            along = {"signal": signals[k], "filter": filters[k] / (filters[k] @ filters[k])}
+            for name, vector in along.items():
+                assert store.array(f"{BASE}corrections/{name}")[k, 0] == pytest.approx(
+                    accuracy(features - excess * vector)
+                )
+            step = 2 / (1 + np.exp(-logit[:, None])) * signals[k] / np.linalg.norm(signals[k])
+            assert store.array(f"{BASE}corrections/fixed")[k, 0] == pytest.approx(
+                accuracy(np.maximum(features - step, 0))
+            )
+        facts = store.scalars(f"{BASE}summary")
+        assert 0 <= facts["s3"] <= 1
+        assert 0 < facts["s3_chance"] <= 0.5
 
 
 def test_a_search_that_is_stopped_goes_on_with_the_same_numbers_and_everything_else_stays(

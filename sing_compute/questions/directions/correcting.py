@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float64
 from torch import Tensor
 
-from sing_compute.directions.interventions import DRAWS, Correction, random_vectors
+from sing_compute.directions.interventions import DRAWS, Correction, fixed_step_correction, random_vectors
 from sing_compute.directions.pairs import DirectionPairs
 from sing_compute.questions.directions.inputs import DirectionInputs
 
@@ -25,6 +25,8 @@ class Corrections:
     filter: Float64[Tensor, "direction subset"]
     random: Float64[Tensor, "direction subset"]
     """Mean over random directions."""
+    fixed: Float64[Tensor, "direction subset"] | None
+    """By the paper's rule, a step of fixed length; None if no length is given."""
 
 
 def correct(
@@ -34,6 +36,7 @@ def correct(
     subsets: Bool[np.ndarray, "subset image"],
     *,
     stop: Callable[[], None],
+    step: float | None = None,
     seed: int = 0,
     draws: int = DRAWS,
 ) -> Corrections:
@@ -45,13 +48,14 @@ def correct(
         rest: Mean logit of the positions at which each detector does not fire; NaN if there are none.
         subsets: Images of each subset.
         stop: Is called after each direction; it raises an error to stop.
+        step: Length of the paper's step, in the unit of the features; None leaves its rule out.
         seed: Seed of the random vectors.
         draws: Number of random vectors.
     """
     masks = torch.from_numpy(subsets.astype(np.float64))
     labels = torch.from_numpy(inputs.labels.astype(np.int64))
     randoms = random_vectors(len(pairs.filters), draws, seed=seed)
-    found = torch.full((3, len(pairs.thresholds), len(masks)), torch.nan, dtype=torch.float64)
+    found = torch.full((4, len(pairs.thresholds), len(masks)), torch.nan, dtype=torch.float64)
 
     def accuracy(pooled: Tensor) -> Tensor:
         hits = ((pooled @ inputs.head.weight.T + inputs.head.bias).argmax(1) == labels).double()
@@ -66,8 +70,19 @@ def correct(
             along = [plan.moving_along(vector).along for vector in (signal, filter_, *randoms)]
             every = torch.stack([accuracy(inputs.pooled - excess[:, None] * each) for each in along])
             found[0, direction], found[1, direction], found[2, direction] = every[0], every[1], every[2:].mean(0)
+            if step is not None:
+                found[3, direction] = accuracy(_fixed_step(inputs, pairs, direction, step))
         stop()
-    return Corrections(accuracy(inputs.pooled), *found)
+    return Corrections(accuracy(inputs.pooled), *found[:3], None if step is None else found[3])
+
+
+def _fixed_step(
+    inputs: DirectionInputs, pairs: DirectionPairs, direction: int, length: float
+) -> Float64[Tensor, "image dim"]:
+    """Return the feature that the head reads of each image, corrected by the paper's rule."""
+    rule = fixed_step_correction(pairs, direction, length=length)
+    parts = (part.double() for part in inputs.features.split(max(1, _POSITIONS // inputs.positions)))
+    return inputs.pooled + torch.cat([(rule(part) - part).mean(1) for part in parts])
 
 
 def _excess(inputs: DirectionInputs, plan: Correction) -> Float64[Tensor, " image"]:

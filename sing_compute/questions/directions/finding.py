@@ -63,6 +63,8 @@ class DirectionsQuestion:
     clip: str | None = None
     labels: Path | None = None
     """Table of known concepts of the images."""
+    step: float | None = None
+    """Length of the paper's correction; None leaves it out."""
     rivals: bool = False
     """Other methods, too."""
     device: str = "cpu"
@@ -157,6 +159,7 @@ def _add(
         dictionary=dictionary,
         size=question.size,
         subsets=_subsets(store, inputs),
+        step=question.step,
         seed=question.seed,
     )
     for line in say_what_is_missing(inputs, measured.reading, named=translator is not None):
@@ -179,7 +182,7 @@ def _add(
         )
     found = FoundDirections(
         *(inputs, searched, measured, keys, pool.names if pool else ()),
-        None if known is None else labelled(fires, known, seed=question.seed),
+        None if known is None else labelled(fires, known, inputs, measured.influence, seed=question.seed),
         rivals,
     )
     own = FiredImages(inputs.rows, fires)

@@ -8,9 +8,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Bool
+from torch.nn.functional import normalize
 
+from sing_compute.directions.influence import Influence, LabelComparison, compare_with_labels, response
 from sing_compute.directions.labels import DirectionLabels, OverlapCounts, halves, label_directions
+from sing_compute.directions.rivals import pattern_cav
 from sing_compute.errors import SingError
+from sing_compute.questions.directions.inputs import DirectionInputs
 from sing_compute.store.text import clean, one_line
 
 _KEY = "path"
@@ -32,6 +36,8 @@ class LabelledDirections:
 
     known: KnownConcepts
     labels: DirectionLabels
+    compared: LabelComparison
+    """Influence of the directions beside that of the difference of means of their label."""
 
 
 def read_concepts(file: Path, keys: Sequence[str]) -> KnownConcepts:
@@ -73,16 +79,39 @@ def read_concepts(file: Path, keys: Sequence[str]) -> KnownConcepts:
     return KnownConcepts([clean(name) for name in codes], present)
 
 
-def labelled(fires: Bool[np.ndarray, "image direction"], known: KnownConcepts, *, seed: int) -> LabelledDirections:
-    """Label directions on one half of the images, and score the labels on the other half.
+def labelled(
+    fires: Bool[np.ndarray, "image direction"],
+    known: KnownConcepts,
+    inputs: DirectionInputs,
+    moved: Influence,
+    *,
+    seed: int,
+) -> LabelledDirections:
+    """Label directions on one half of the images, score the labels on the other half, and compare their influence.
 
     Args:
         fires: Images on which each detector fires at some position.
         known: The concepts.
+        inputs: Features and head.
+        moved: Influence of the directions.
         seed: Seed of the halves.
     """
     counts = [
         OverlapCounts.of_images(torch.from_numpy(fires[part]), torch.from_numpy(known.present[part]))
         for part in (half.numpy() for half in halves(len(fires), seed=seed))
     ]
-    return LabelledDirections(known, label_directions(*counts))
+    labels = label_directions(*counts)
+    return LabelledDirections(known, labels, _compared(known, labels, inputs, moved))
+
+
+def _compared(
+    known: KnownConcepts, labels: DirectionLabels, inputs: DirectionInputs, moved: Influence
+) -> LabelComparison:
+    """Compare directions with the difference of means of their label, moved as far as they are in the mean."""
+    own = labels.concept == torch.arange(len(known.names))[:, None]
+    lengths = (own * moved.lengths.nan_to_num()).sum(1) / own.sum(1).clamp_min(1)
+    vectors = normalize(pattern_cav(inputs.pooled, torch.from_numpy(known.present)), dim=0) * lengths
+    single = moved.steps.index(1.0)
+    return compare_with_labels(
+        moved.score[single].nan_to_num(), labels.concept, response(inputs.head, inputs.pooled, vectors).score
+    )

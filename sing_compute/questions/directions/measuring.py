@@ -67,6 +67,7 @@ def measure_directions(
     dictionary: Dictionary | None,
     size: int,
     subsets: Bool[np.ndarray, "subset image"],
+    step: float | None,
     seed: int,
 ) -> MeasuredDirections:
     """Measure direction pairs on the images that they were found in.
@@ -80,6 +81,7 @@ def measure_directions(
         dictionary: The concepts of names; None gives no names.
         size: Number of concepts of a name.
         subsets: A mask of images for each subset that accuracies are given for.
+        step: Length of the paper's correction, in the unit of the features; None leaves it out.
         seed: Seed of permutations and draws.
     """
     classes = len(inputs.head.bias)
@@ -110,7 +112,7 @@ def measure_directions(
         flips = _flips(steps, predicted, classes)
         done()
         positives, rest = _firing(pairs, inputs)
-        corrections = correct(inputs, pairs, rest, subsets, stop=stop, seed=seed)
+        corrections = correct(inputs, pairs, rest, subsets, stop=stop, step=step, seed=seed)
         done()
     logits = largest_logits(pairs, inputs.features)
     labels = torch.from_numpy(inputs.labels.astype(np.int64))

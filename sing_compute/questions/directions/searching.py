@@ -11,6 +11,7 @@ from torch import Tensor
 from sing_compute.directions.alignment import LinearHead
 from sing_compute.directions.automatic import Finding, counts_to_try, find_count, find_trusted
 from sing_compute.directions.pairs import DirectionPairs
+from sing_compute.directions.search import FIRST_PHASE
 from sing_compute.directions.settings import Settings
 from sing_compute.directions.trust import Trust
 from sing_compute.process.progress import Progress
@@ -94,9 +95,12 @@ def search(
 
             def report(phase: str, step: int, losses: Mapping[str, float]) -> None:
                 nonlocal done
-                at = step + (settings.first_steps if phase != "orthogonal filters" else 0)
+                first = phase == FIRST_PHASE
+                at = step if first else settings.first_steps + step
                 advance(at - done)
                 done = at
+                if step == (settings.first_steps if first else settings.joint_steps):
+                    progress.say(f"{phase}: {', '.join(f'{name} {value:.3g}' for name, value in losses.items())}")
 
             found = find_trusted(
                 *(features, head, directions),

@@ -140,6 +140,7 @@ def _influence(found: FoundDirections) -> dict[str, _Values | Tensor]:
         FIXES + "signal": fixes.signal,
         FIXES + "filter": fixes.filter,
         FIXES + "random": fixes.random,
+        **({} if fixes.fixed is None else {FIXES + "fixed": fixes.fixed}),
     }
 
 
@@ -191,9 +192,12 @@ def _labels(found: FoundDirections) -> dict[str, _Values | Tensor]:
     if found.labelled is None:
         return {}
     labels = found.labelled.labels
+    compared = found.labelled.compared
     return {
         SUMMARY + "s1": labels.s1,
         SUMMARY + "s2": labels.s2,
+        SUMMARY + "s3": compared.s3,
+        SUMMARY + "s3_chance": compared.chance,
         LABELS + "concept": list(found.labelled.known.names),
         LABELS + "label": labels.concept,
         LABELS + "iou": labels.iou,

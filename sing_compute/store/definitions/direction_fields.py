@@ -27,6 +27,9 @@ name_random | float64 | - | 1 | MAY | cosine of a name that 2.5 % of directions 
 permutations | int64 | - | count | MAY | noise vectors of each direction that its influence is compared with
 s1 | float64 | - | 1 | MAY | S1: sum of the IoU of all directions with their labels
 s2 | float64 | - | 1 | MAY | S2: sum over different labels of the best IoU
+s3 | float64 | - | 1 | MAY | S3: share of pairs of label and class where no direction with that label has as much influence as
+    the difference of means of the label itself
+s3_chance | float64 | - | 1 | MAY | S3 of vectors that are exchangeable: mean over labels of 1 / (its directions + 1)
 sensitive | int64 | - | count | MAY | SDC: directions with a significant influence on at least one class
 sensitive_pairs | int64 | - | count | MAY | SCDP: pairs of direction and class with a significant influence
 
@@ -132,6 +135,8 @@ signal | float64 | direction subset | 1 | MAY | accuracy after every positive wa
     others
 filter | float64 | direction subset | 1 | MAY | the same along the filter, to the same logit
 random | float64 | direction subset | 1 | MAY | the same along directions that are drawn at random, in the mean
+fixed | float64 | direction subset | 1 | MAY | accuracy by the paper's rule, relu(x - k sigmoid(w . x - b) s / |s|), with the
+    k of --step
 
 [models/{model}/directions/rivals]
 name | text | direction_rival | text | MAY | directions that other methods find in the same features

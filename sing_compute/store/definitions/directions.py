@@ -161,6 +161,8 @@ signal | along signal | percent | share | corrections/signal | accuracy after ev
     logit of all others | Above the accuracy before: the model does better without the concept. | Not measured on new images.
 filter | along filter | percent | share | corrections/filter | the same along w, to the same logit | What the filter, which
     reads the concept, does in the place of the signal vector. | Not measured on new images.
+fixed | fixed step | percent | share | corrections/fixed | accuracy after x - k sigmoid(w . x - b) s / |s|, cut off at 0, with
+    the k of --step | The paper's rule. | A good k is found by trying, which makes it optimistic.
 random | along random | percent | share | corrections/random | the same along directions drawn at random, in the mean | What a
     move to that logit does by itself. | Not a bound: single directions do more.
 """),
