@@ -99,11 +99,12 @@ def test_intervals_are_students_and_changes_are_paired() -> None:
     assert direction_marks.interval([0.1, 0.2, 0.3]) == "0.20 (-0.05 to 0.45)"  # 4.303 * .1 / sqrt(3) = .248
     rows = [
         Marked(k, 2, 6, rule, way, 0.8, 0.4 + 0.1 * k + 0.2 * (way == "signal"), 0.5, k)
-        for k in (0, 1)
+        for k in (0, 1, 2)
         for rule in direction_marks.RULES
         for way in direction_marks.WAYS
     ]
     lines = direction_marks.report(rows)
     signal = next(line for line in lines if line.startswith("| measured step | signal"))
     assert signal.endswith("| 0.20 (0.20 to 0.20) |")
-    assert "0 to 1" in lines[2]
+    assert "0 to 2" in lines[2]
+    assert direction_marks.interval([0.1, 0.2]) == "0.15"
