@@ -118,10 +118,13 @@ def report(rows: Sequence[Corrected]) -> list[str]:
         "filter behind the found pair": lambda w: w["filter"].worst < w["found pair"].worst,
         "random directions below no correction": lambda w: w["random"].worst < w["before"].worst,
     }
-    lines += [
-        "",
-        *(f"- {name}: {sum(map(holds, worlds.values()))} of {len(worlds)} worlds." for name, holds in goals.items()),
-    ]
+    every = list(worlds.values())
+    some = [ways for ways in every if ways["before"].good]
+    lines += ["", f"In {len(every) - len(some)} of {len(every)} worlds, no restart of the search was good."]
+    lines += ["", "| goal | worlds | worlds with a good restart |", "|---|---|---|"]
+    for name, holds in goals.items():
+        shares = (f"{sum(map(holds, chosen))} of {len(chosen)}" for chosen in (every, some))
+        lines.append("| " + " | ".join([name, *shares]) + " |")
     return lines
 
 
@@ -137,7 +140,12 @@ def main() -> None:
         rows += measured(seed, settings=Settings())
         print("\n".join(report([row for row in rows if row.seed == seed])), flush=True)
     given.output.parent.mkdir(parents=True, exist_ok=True)
-    with given.output.open("w", newline="", encoding="utf-8") as target:
+    save(given.output, rows)
+
+
+def save(path: Path, rows: Sequence[Corrected]) -> None:
+    """Write the rows as CSV and the table as Markdown."""
+    with path.open("w", newline="", encoding="utf-8") as target:
         table = csv.writer(target)
         table.writerow([part.name for part in fields(Corrected)])
         table.writerows(astuple(row) for row in rows)
@@ -151,8 +159,7 @@ def main() -> None:
         "",
         *report(rows),
     ]
-    given.output.with_suffix(".md").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    print("\n".join(lines))
+    path.with_suffix(".md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -174,9 +174,9 @@ def measured_case(case: tuple[int, int, int]) -> list[Marked]:
 
 
 def interval(values: Sequence[float]) -> str:
-    """Return mean and 95 % interval of Student's t over networks."""
+    """Return the mean, and from three networks on the 95 % interval of Student's t over networks."""
     mean = fmean(values)
-    if len(values) < 2:
+    if len(values) < 3:
         return f"{mean:.2f}"
     half = float(t.ppf(0.975, len(values) - 1)) * float(np.std(values, ddof=1)) / len(values) ** 0.5
     return f"{mean:.2f} ({mean - half:.2f} to {mean + half:.2f})"
@@ -220,10 +220,10 @@ def _causes(iou: Sequence[float], sharing: Sequence[int], gains: Sequence[float]
         "the number of detectors that share the mark": sharing,
         "marked accuracy before": before,
     }
-    parts = [
-        f"{name} {float(spearmanr(values, gains).statistic):+.2f}" if len(set(values)) > 1 else f"{name}: constant"
-        for name, values in causes.items()
-    ]
+    parts = []
+    for name, values in causes.items():
+        found = spearmanr(values, gains) if len(set(values)) > 1 else None
+        parts.append(f"{name} {found.statistic:+.2f} (p = {found.pvalue:.2f})" if found else f"{name}: constant")
     return [
         f"Rank correlation over networks of the gain by the signal vector (measured step, marked) with {', '.join(parts)}.",
         "",
@@ -271,7 +271,7 @@ def save(path: Path, rows: Sequence[Marked]) -> None:
         facts,
         "",
         "Accuracy on new pictures without the mark (clean) and with it on all of them (marked), with 95 % intervals over "
-        "networks. Detector and measured step are chosen in the training images alone.",
+        "networks, or the mean alone for two networks. Detector and measured step are chosen in the training images alone.",
         "",
         *report(rows),
     ]

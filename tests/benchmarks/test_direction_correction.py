@@ -55,18 +55,14 @@ def test_a_search_that_finds_the_truth_repairs_as_the_true_pair_does(monkeypatch
     assert lines[2].endswith("| 1.000 | 1.000 | 1 |")
     assert lines[2].startswith(f"| 1 | {rows[0].worst:.3f} | {rows[1].worst:.3f} |")
     good = [
-        Corrected(k, way, worst, 0.9, 0.95, 0.99, 3)
+        Corrected(k, way, worst, 0.9, 0.95, 0.99, 2 - k)
         for k in (1, 2)
         for way, worst in zip(
             direction_correction.WAYS, (0.6, 0.86, 0.85, 0.8, 0.4 if k == 1 else 0.7, 0.9), strict=True
         )
     ]
-    assert [line.split(": ")[1] for line in direction_correction.report(good)[-4:]] == [
-        "2 of 2 worlds.",
-        "2 of 2 worlds.",
-        "2 of 2 worlds.",
-        "1 of 2 worlds.",
-    ]
+    shares = [line.split(" | ")[1:] for line in direction_correction.report(good)[-4:]]
+    assert shares == [["2 of 2", "1 of 1 |"], ["2 of 2", "1 of 1 |"], ["2 of 2", "1 of 1 |"], ["1 of 2", "1 of 1 |"]]
 
 
 def test_half_of_the_stars_have_the_mark_and_nothing_else_has() -> None:
@@ -103,11 +99,12 @@ def test_intervals_are_students_and_changes_are_paired() -> None:
     assert direction_marks.interval([0.1, 0.2, 0.3]) == "0.20 (-0.05 to 0.45)"  # 4.303 * .1 / sqrt(3) = .248
     rows = [
         Marked(k, 2, 6, rule, way, 0.8, 0.4 + 0.1 * k + 0.2 * (way == "signal"), 0.5, k)
-        for k in (0, 1)
+        for k in (0, 1, 2)
         for rule in direction_marks.RULES
         for way in direction_marks.WAYS
     ]
     lines = direction_marks.report(rows)
     signal = next(line for line in lines if line.startswith("| measured step | signal"))
     assert signal.endswith("| 0.20 (0.20 to 0.20) |")
-    assert "0 to 1" in lines[2]
+    assert "0 to 2" in lines[2]
+    assert direction_marks.interval([0.1, 0.2]) == "0.15"
