@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from sing_compute.allocator import keeping_memory
 from sing_compute.directions.alignment import LinearHead
 from sing_compute.directions.automatic import Finding, counts_to_try, find_count, find_trusted
 from sing_compute.directions.pairs import DirectionPairs
@@ -82,7 +83,7 @@ def search(
 
     def searched(directions: int) -> Finding:
         title = f"search for {directions} direction{'s' * (directions > 1)}"
-        with progress.task(title, steps) as advance:
+        with progress.task(title, steps) as advance, keeping_memory():  # each step needs the same large blocks again
             done = 0
 
             def report(phase: str, step: int, losses: Mapping[str, float]) -> None:
