@@ -1,6 +1,7 @@
 """Search for the direction pairs of one classifier, and find out how far each can be trusted."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 import torch
@@ -13,7 +14,7 @@ from sing_compute.directions.automatic import Finding, counts_to_try, find_count
 from sing_compute.directions.pairs import DirectionPairs
 from sing_compute.directions.settings import Settings
 from sing_compute.directions.trust import Trust
-from sing_compute.process.progress import Progress
+from sing_compute.process.progress import Advance, Progress
 from sing_compute.questions.directions.inputs import DirectionInputs
 from sing_compute.questions.directions.search_state import SearchState
 
@@ -83,14 +84,25 @@ def search(
 
     def searched(directions: int) -> Finding:
         title = f"search for {directions} direction{'s' * (directions > 1)}"
-        with progress.task(title, steps) as advance, keeping_memory():  # each step needs the same large blocks again
+        with ExitStack() as task, keeping_memory():  # each step needs the same large blocks again
             done = 0
+            advance: Advance
+
+            def begin(number: int) -> None:
+                nonlocal advance, done
+                task.close()
+                again = f", {settings.restarts} more starts: the best was not found twice" if number else ""
+                advance, done = task.enter_context(progress.task(title + again, steps)), 0
 
             def report(phase: str, step: int, losses: Mapping[str, float]) -> None:
                 nonlocal done
                 at = step + (settings.first_steps if phase != "orthogonal filters" else 0)
-                advance(max(0, at - done))
-                done = max(done, at)
+                advance(at - done)
+                done = at
+
+            def kept(number: int, part: int) -> SearchState:
+                begin(part)
+                return state(f"search-{number}-{part}")
 
             found = find_trusted(
                 *(features, head, directions),
@@ -100,7 +112,7 @@ def search(
                 rounds=ROUNDS,
                 report=report,
                 stop=stop,
-                checkpoint=lambda number, part: state(f"search-{number}-{part}"),
+                checkpoint=kept,
             )
         progress.say(
             f"{directions} direction{'s' * (directions > 1)}: {found.found} found, score {_scores(found.trust)}"
