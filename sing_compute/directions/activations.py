@@ -51,7 +51,7 @@ class _ActivationSums(torch.autograd.Function):
         logs = torch.empty_like(logits)
         largest, total, spread = (logits.new_empty(len(logits), logits.shape[2]) for _ in range(3))
         activity = logits.new_zeros(logits.shape[:2])
-        for restarts, positions in _parts(logits):
+        for restarts, positions in cache_parts(logits):
             own = _log_sigmoid(logits[restarts, :, positions])
             logs[restarts, :, positions] = own
             activity[restarts] += (power * own).exp_().sum(-1)
@@ -75,7 +75,7 @@ class _ActivationSums(torch.autograd.Function):
         top = largest.exp()  # y = e^d e^m
         scale = of_activity[..., None] * (ctx.power / logs.shape[2])
         found = torch.empty_like(logs)
-        for restarts, positions in _parts(logs):
+        for restarts, positions in cache_parts(logs):
             own = logs[restarts, :, positions]
             below = own - largest[restarts, None, positions]
             weights = below.exp()
@@ -91,8 +91,12 @@ def _log_sigmoid(logits: Tensor) -> Tensor:
     return logits.clamp_max(0) - logits.abs().neg_().exp_().add_(1).log_()
 
 
-def _parts(values: Tensor) -> Iterator[tuple[slice, slice]]:
-    """Yield restarts and positions of parts of values (restart, direction, position)."""
+def cache_parts(values: Float[Tensor, "restart item position"]) -> Iterator[tuple[slice, slice]]:
+    """Yield restarts and positions of parts that fit a cache and hold all items of a position.
+
+    Args:
+        values: Numbers of that shape, on the device of the work.
+    """
     restarts, directions, positions = values.shape
     most = _PART if values.device.type == "cpu" else _DEVICE_PART
     width = max(1, min(positions, most // directions))

@@ -141,6 +141,17 @@ def test_the_certainty_is_that_of_moved_features_and_within_its_bounds(draw: tor
     assert float(certainty(flat_head, features.mean(1), residuals.mean(2).mT, move)[0]) == pytest.approx(-math.log(4))
 
 
+@pytest.mark.parametrize("sigmoid", [False, True])
+def test_the_certainty_has_the_gradient_of_its_formula(draw: torch.Generator, sigmoid: bool) -> None:
+    head = LinearHead(5 * normal(draw, 4, 6), normal(draw, 4), sigmoid)
+    pooled, residuals, move = normal(draw, 3, 5, 6), normal(draw, 3, 2, 3, 5), normal(draw, 3, 2, 6, 3)
+    found = certainty(head, pooled, residuals, move)
+    logits = (pooled[:, None] - (move @ residuals).mT) @ head.weight.T + head.bias
+    torch.testing.assert_close(found, -head.entropy(logits).mean(-1))
+    both = (residuals.requires_grad_(), move.requires_grad_())
+    assert torch.autograd.gradcheck(lambda r, m: certainty(head, pooled, r, m), both)
+
+
 def test_the_entropy_of_a_sigmoid_head_is_the_mean_of_its_classes() -> None:
     head = LinearHead(torch.zeros(2, 1).double(), torch.zeros(2).double(), sigmoid=True)
     assert float(head.entropy(torch.tensor([0.0, 0.0]).double())) == pytest.approx(math.log(2))
