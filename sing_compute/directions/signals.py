@@ -72,7 +72,7 @@ class _SignalVectors(torch.autograd.Function):
         slope = -2 * (outer * signals).sum(-1)
         for group, restarts in _parts(logits):
             own, gradient = logits[group, restarts], found[group, restarts]
-            torch.matmul(outer[group, restarts], features[group].mT, out=gradient)
+            torch.mm(outer[group, restarts].flatten(0, 1), features[group].mT, out=gradient.flatten(0, 1))
             positive = (own > 0).to(own.dtype)
             middle = gradient.mul_(positive).sum(-1) / count[group, restarts]
             steep = slope[group, restarts]
