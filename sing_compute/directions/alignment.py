@@ -1,11 +1,15 @@
 """Uncertainty region alignment: move features to where every detector is undecided, and ask the head how sure it still is."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn.functional import log_softmax, logsigmoid, normalize
+
+from sing_compute.directions.activations import cache_parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +85,41 @@ def certainty(
         residuals: Mean over the positions of an image of w . x - b, times the share of the way that each is moved.
         move: As for `moved`.
     """
-    still = (pooled.to(head.weight.dtype) @ head.weight.T + head.bias)[..., None, :, :]
-    logits = still - (head.weight @ move @ residuals.to(head.weight.dtype)).mT
-    return -head.entropy(logits).mean(-1)
+    still = (pooled.to(head.weight.dtype) @ head.weight.T + head.bias).mT[..., None, :, :]
+    logits = (-(head.weight @ move) @ residuals.to(head.weight.dtype)).add_(still)
+    if head.sigmoid:
+        return -head.entropy(logits.mT).mean(-1)
+    entropies: Tensor = _Entropies.apply(logits.flatten(0, -3))
+    return -entropies.mean(-1).reshape(logits.shape[:-2])
+
+
+class _Entropies(torch.autograd.Function):
+    """Entropies of softmax of logits (restart, class, image), with their gradient written out: -p (ln p + entropy)."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor) -> Tensor:
+        whole, found = (logits.new_empty(len(logits), logits.shape[2]) for _ in range(2))
+        for restarts, images in cache_parts(logits):
+            own = logits[restarts, :, images]
+            largest = own.amax(1)
+            below = own - largest[:, None]
+            shares = below.exp()
+            total = shares.sum(1)
+            found[restarts, images] = total.log() - shares.mul_(below).sum(1) / total
+            whole[restarts, images] = largest.add_(total.log_())
+        ctx.save_for_backward(logits, whole, found)
+        return found
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, of_entropies: Tensor) -> Tensor:
+        logits, whole, entropies = ctx.saved_tensors
+        found = torch.empty_like(logits)
+        for restarts, images in cache_parts(logits):
+            logs = logits[restarts, :, images] - whole[restarts, None, images]
+            shares = logs.exp().mul_(of_entropies[restarts, None, images])
+            torch.mul(logs.add_(entropies[restarts, None, images]).neg_(), shares, out=found[restarts, :, images])
+        return found
 
 
 def _inverse(products: Tensor) -> Tensor:

@@ -8,7 +8,8 @@ import math
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import log_softmax, logsigmoid
+
+from sing_compute.directions.activations import activation_sums
 
 GAMMA = 1.1
 """Power of activations in the losses on how often a detector fires."""
@@ -36,7 +37,7 @@ def entropies(
     Args:
         logits: w . x - b of each detector.
     """
-    return _Activations(logits).entropies
+    return activation_sums(logits, GAMMA)[0] / math.log(2)
 
 
 def detector_losses(
@@ -54,13 +55,13 @@ def detector_losses(
         detectors that share a position are from 1. `inactivity`: mean share by which detectors fall short of `least`, 0 to 1.
         `excess`: self-weighted share by which they exceed `most`, 0 to 1.
     """
-    on = _Activations(logits)
-    entropy, activity = on.entropies, (GAMMA * on.logs).exp().mean(-1)
+    entropy, distance, activity = activation_sums(logits, GAMMA)
+    entropy = entropy / math.log(2)
     least = least / logits.shape[-2]
     return {
         "sparsity": entropy.mean(-1),
         "sparsity bound": self_weighted_mean(entropy + _TINY),
-        "activation": on.distances.mean(-1),
+        "activation": distance.mean(-1) / math.log(2),
         "inactivity": (torch.relu(least - activity) / least).mean(-1),
         "excess": self_weighted_mean(torch.relu(activity - most) / (1 - most) + _TINY),
     }
@@ -78,19 +79,6 @@ def overlap(
     cosines = _unit(filters).mT @ _unit(signals)
     off = cosines * (1 - torch.eye(cosines.shape[-1], dtype=cosines.dtype, device=cosines.device))
     return (off.square().mean((-1, -2)) + _TINY).sqrt()
-
-
-class _Activations:
-    """Activations y of detectors and their shares q = y / sum y, from logarithms: they stay finite for any logit."""
-
-    def __init__(self, logits: Tensor) -> None:
-        self.logs = logsigmoid(logits)
-        log_shares = log_softmax(self.logs, -2)
-        shares = log_shares.exp()
-        self.entropies = -(shares * log_shares).sum(-2) / math.log(2)
-        """-sum q log2 q at each position."""
-        self.distances = -(shares * self.logs).sum(-2) / math.log(2)
-        """-sum q log2 y at each position."""
 
 
 def _unit(vectors: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from sing_compute.directions import activations, signals
 from sing_compute.directions.alignment import LinearHead, certainty, least_move, moved, signal_move
 from sing_compute.directions.lagrangian import AugmentedLagrangian
 from sing_compute.directions.losses import detector_losses, entropies, overlap, self_weighted_mean
@@ -66,6 +67,41 @@ def test_losses_of_detectors_are_their_formulas(draw: torch.Generator) -> None:
             assert float(found[name][restart]) == pytest.approx(float(value), abs=1e-6), name
 
 
+@pytest.mark.parametrize("part", [1 << 16, 5], ids=["at once", "in parts"])
+def test_sums_of_activations_have_the_gradient_of_their_formulas(
+    draw: torch.Generator, monkeypatch: pytest.MonkeyPatch, part: int
+) -> None:
+    monkeypatch.setattr(activations, "_PART", part)
+    logits = 3 * normal(draw, 2, 2, 3, 7)
+    logits[0, 0, 1] = -800  # its activation is 0 in any precision, its logarithm is not
+    logits[0, 1, :, 2] = -800
+    logits[1, 0, 0] = 800
+
+    def formulas(z: Tensor) -> tuple[Tensor, ...]:
+        logs = torch.nn.functional.logsigmoid(z)
+        shares = torch.log_softmax(logs, -2)
+        return -(shares.exp() * shares).sum(-2), -(shares.exp() * logs).sum(-2), (1.1 * logs).exp().mean(-1)
+
+    own, other = logits.clone().requires_grad_(), logits.clone().requires_grad_()
+    sums, wanted = activations.activation_sums(own, 1.1), formulas(other)
+    factors = [normal(draw, *each.shape) for each in wanted]
+    for found in (sums, wanted):
+        torch.autograd.backward(sum((a * b).sum() for a, b in zip(factors, found, strict=True)))
+    for found, right in zip((*sums, own.grad), (*wanted, other.grad), strict=True):
+        torch.testing.assert_close(found, right, atol=1e-12, rtol=1e-12)
+
+
+@pytest.mark.parametrize("part", [1 << 20, 5], ids=["at once", "in parts"])
+def test_signal_vectors_have_the_gradient_of_their_formula(
+    draw: torch.Generator, monkeypatch: pytest.MonkeyPatch, part: int
+) -> None:
+    monkeypatch.setattr(signals, "_PART", part)
+    features, filters, logits = normal(draw, 2, 9, 4), normal(draw, 2, 3, 4, 2), normal(draw, 2, 3, 2, 9)
+    logits[0, 0, 0] = -1
+    logits[1, 1, 1, :8] = -1
+    assert torch.autograd.gradcheck(lambda z: signal_vectors(features, filters, z), logits.requires_grad_())
+
+
 def test_a_dead_detector_is_inactive_and_one_that_always_fires_is_in_excess() -> None:
     logits = torch.tensor([[-60.0], [60.0], [0.0]]).double().expand(1, 3, 50)
     found = detector_losses(logits)
@@ -103,6 +139,17 @@ def test_the_certainty_is_that_of_moved_features_and_within_its_bounds(draw: tor
     assert (found >= -math.log(4)).all()
     flat_head = LinearHead(torch.zeros(4, 6).double(), torch.zeros(4).double())
     assert float(certainty(flat_head, features.mean(1), residuals.mean(2).mT, move)[0]) == pytest.approx(-math.log(4))
+
+
+@pytest.mark.parametrize("sigmoid", [False, True])
+def test_the_certainty_has_the_gradient_of_its_formula(draw: torch.Generator, sigmoid: bool) -> None:
+    head = LinearHead(5 * normal(draw, 4, 6), normal(draw, 4), sigmoid)
+    pooled, residuals, move = normal(draw, 3, 5, 6), normal(draw, 3, 2, 3, 5), normal(draw, 3, 2, 6, 3)
+    found = certainty(head, pooled, residuals, move)
+    logits = (pooled[:, None] - (move @ residuals).mT) @ head.weight.T + head.bias
+    torch.testing.assert_close(found, -head.entropy(logits).mean(-1))
+    both = (residuals.requires_grad_(), move.requires_grad_())
+    assert torch.autograd.gradcheck(lambda r, m: certainty(head, pooled, r, m), both)
 
 
 def test_the_entropy_of_a_sigmoid_head_is_the_mean_of_its_classes() -> None:

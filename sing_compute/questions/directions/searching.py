@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from sing_compute.allocator import keeping_memory
 from sing_compute.directions.alignment import LinearHead
 from sing_compute.directions.automatic import Finding, counts_to_try, find_count, find_trusted
 from sing_compute.directions.pairs import DirectionPairs
@@ -84,13 +85,14 @@ def search(
 
     def searched(directions: int) -> Finding:
         title = f"search for {directions} direction{'s' * (directions > 1)}"
+        again = f", {settings.restarts} more restarts: the best was not found twice"
         done, advance = 0, _nothing
-        with ExitStack() as task:
+        with keeping_memory(), ExitStack() as task:  # each step needs the same large blocks again
 
             def begin(number: int, part: int) -> SearchState:
                 nonlocal done, advance
                 task.close()
-                done, advance = 0, task.enter_context(progress.task(f"{title}{', more restarts' * bool(part)}", steps))
+                done, advance = 0, task.enter_context(progress.task(f"{title}{again * bool(part)}", steps))
                 return state(f"search-{number}-{part}")
 
             def report(phase: str, step: int, losses: Mapping[str, float]) -> None:
