@@ -16,7 +16,7 @@ from sing_compute.directions.search import Restarts, Settings, find_directions, 
 from sing_compute.errors import DirectionsError
 
 Said = list[tuple[str, int, dict[str, float]]]
-SHORT = Settings(restarts=2, first_steps=30, joint_steps=20, first_batch=32, joint_batch=32)
+SHORT = Settings(restarts=2, first_steps=15, joint_steps=10, first_batch=32, joint_batch=32)
 
 
 @dataclass
@@ -71,7 +71,7 @@ def test_filters_thresholds_and_signals_belong_together_on_all_positions(
 
 def test_the_search_lowers_its_losses_and_reports_them(short: tuple[Restarts, Said]) -> None:
     found, said = short
-    assert [news[:2] for news in said] == [("orthogonal filters", 30), ("filters and signals", 20)]
+    assert [news[:2] for news in said] == [("orthogonal filters", 15), ("filters and signals", 10)]
     assert {"sparsity", "activation", "inactivity", "certainty", "excess", "overlap"} < said[-1][2].keys()
     untrained = detector_losses(torch.zeros(1, 3, 1).double())  # detectors that know nothing
     assert said[-1][2]["sparsity"] < float(untrained["sparsity"])
@@ -83,10 +83,10 @@ def test_the_search_lowers_its_losses_and_reports_them(short: tuple[Restarts, Sa
 def test_a_search_that_goes_on_from_any_saved_state_ends_with_the_same_bits(
     drawn: direction_world.World, head: LinearHead, short: tuple[Restarts, Said]
 ) -> None:
-    settings, book = replace(SHORT, checkpoint_steps=12), Notebook()
+    settings, book = replace(SHORT, checkpoint_steps=6), Notebook()
     whole = find_directions(drawn.features, head, 3, settings=settings, seed=31, checkpoint=book)
     assert torch.equal(whole.filters, short[0].filters)
-    assert [(state["phase"], state["step"]) for state in book.states] == [(0, 12), (0, 24), (1, 0), (1, 12), (2, 0)]
+    assert [(state["phase"], state["step"]) for state in book.states] == [(0, 6), (0, 12), (1, 0), (1, 6), (2, 0)]
     for state in book.states:
         again = find_directions(
             drawn.features, head, 3, settings=settings, seed=0, checkpoint=Notebook(begin=copy.deepcopy(state))
