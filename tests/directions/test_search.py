@@ -187,6 +187,27 @@ def test_features_of_no_use_are_an_error_in_one_line(drawn: direction_world.Worl
         find_directions(drawn.features[:1], head, 1, settings=SHORT)
 
 
+def test_planted_concepts_are_found_without_labels() -> None:
+    """An easy world, in which all of 40 seeds end well with these settings: orthogonal directions, weak distractors."""
+    draw = torch.Generator().manual_seed(5)
+    axes = torch.linalg.qr(torch.randn(6, 6, generator=draw, dtype=torch.float64))[0]
+    of = axes[:, :3], axes[:, 3:5]
+    drawn, held_out = (direction_world.world(seed, images=200, of=of, distraction=2.0) for seed in (21, 1021))
+    settings = Settings(
+        restarts=4, first_steps=300, joint_steps=350, first_batch=64, joint_batch=128, first_rate=3e-2, joint_rate=1e-2
+    )
+    head = direction_world.trained_head(drawn, epochs=100)
+    restarts = find_directions(drawn.features, head, 3, settings=settings, seed=21)
+    found = restarts.pairs(restarts.best)
+    fires = found.logits(held_out.features.flatten(0, 1)) > 0
+    present = held_out.present.flatten(0, 1)
+    iou = (fires[:, :, None] & present[:, None]).sum(0) / (fires[:, :, None] | present[:, None]).sum(0)
+    own, order = iou.max(0)
+    assert sorted(order.tolist()) == [0, 1, 2]
+    assert float(own.min()) > 0.9
+    assert float(torch.cosine_similarity(found.signals[:, order], drawn.concepts, dim=0).min()) > 0.9
+
+
 def test_the_choice_looks_at_objective_and_violations() -> None:
     vectors = torch.zeros(3, 2, 1).double()
     restarts = Restarts(
