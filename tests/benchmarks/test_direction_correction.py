@@ -1,5 +1,7 @@
 """Correction of planted shortcuts and of drawn marks, in small: shares, groups, and what their tables say."""
 
+from types import SimpleNamespace
+
 import direction_correction
 import direction_marks
 import pytest
@@ -45,17 +47,19 @@ def test_the_true_pair_repairs_a_network_that_learned_the_shortcut() -> None:
 def test_a_search_that_finds_the_truth_repairs_as_the_true_pair_does(monkeypatch: pytest.MonkeyPatch) -> None:
     true = direction_correction.true_pairs(tied_world(1, images=10, tied=0.95)[0])
     found = restarts_of(true.filters, true.thresholds, true.signals)
-    monkeypatch.setattr(direction_correction, "find_directions", lambda *given, **options: found)
+    trust = SimpleNamespace(states=("unstable", "unstable", "found"))
+    search = SimpleNamespace(restarts=found, pairs=found.pairs(0), trust=trust)
+    monkeypatch.setattr(direction_correction, "find_trusted", lambda *given, **options: search)
     rows = list(direction_correction.measured(1, settings=Settings(), epochs=5, images=100))
     assert rows[1].worst == rows[2].worst
     assert (rows[0].iou, rows[0].cosine, rows[0].good) == pytest.approx((1, 1, 1))
     assert [row.way for row in rows] == list(direction_correction.WAYS)
     assert rows[5].worst >= rows[4].worst  # the best random direction and the mean
     lines = direction_correction.report(rows)
-    assert lines[2].endswith("| 1.000 | 1.000 | 1 |")
+    assert lines[2].endswith("| 1.000 | 1.000 | found | 1 |")
     assert lines[2].startswith(f"| 1 | {rows[0].worst:.3f} | {rows[1].worst:.3f} |")
     good = [
-        Corrected(k, way, worst, 0.9, 0.95, 0.99, 2 - k)
+        Corrected(k, way, worst, 0.9, 0.95, 0.99, 2 - k, ("found", "unstable")[k - 1])
         for k in (1, 2)
         for way, worst in zip(
             direction_correction.WAYS, (0.6, 0.86, 0.85, 0.8, 0.4 if k == 1 else 0.7, 0.9), strict=True
