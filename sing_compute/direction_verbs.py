@@ -41,6 +41,12 @@ from sing_compute.errors import SingError
     help="Known concepts of the images: CSV with a column path and columns of concepts.",
 )
 @click.option(
+    "--masks",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="With --maps: where known concepts are, as FOLDER/CONCEPT/KEY.png, white where the concept is.",
+)
+@click.option(
     "--step", type=float, metavar="K", help="Correct by the paper's rule, too, with a step of K feature units."
 )
 @click.option("--rivals", is_flag=True, help="Other methods, too: PCA, NMF, ICA, k-means, autoencoders, Pattern-CAV.")
@@ -60,7 +66,8 @@ def directions(file: Path, count: str, **options: Any) -> None:
     import sys
 
     from sing_compute.process.progress import Progress
-    from sing_compute.questions.directions.finding import AUTO, DirectionsQuestion, find_and_add
+    from sing_compute.questions.directions.finding import find_and_add
+    from sing_compute.questions.directions.question import AUTO, DirectionsQuestion
     from sing_compute.questions.directions.sink import directions_text
     from sing_compute.store import Store
 

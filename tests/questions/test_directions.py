@@ -11,13 +11,15 @@ import numpy as np
 import pytest
 import torch
 from file_contents import contents
+from PIL import Image
 from stores import write_store
 
 from sing_compute.cli import cli
 from sing_compute.directions.settings import Settings
 from sing_compute.errors import SingError
 from sing_compute.process.progress import Progress
-from sing_compute.questions.directions.finding import DirectionsQuestion, find_and_add
+from sing_compute.questions.directions.finding import find_and_add
+from sing_compute.questions.directions.question import DirectionsQuestion
 from sing_compute.questions.directions.sink import directions_text
 from sing_compute.questions.merging import merge
 from sing_compute.store import Place, Store, open_table
@@ -355,3 +357,57 @@ def test_verify_finds_an_edited_figure(found: Path, tmp_path: Path, case: str) -
     with Store(path) as store:
         faults = _faults(store)
     assert any(message in fault for fault in faults), faults
+
+
+def put_maps(path: Path, pooling: str = "mean") -> np.ndarray:
+    """Store maps of 2 x 2 positions of alpha, whose means are its features; return them."""
+    with h5py.File(path, "r+") as file:
+        features = file["models/alpha/features/value"][()]
+        values = np.repeat(features[:, None], 4, 1) + 2 * np.eye(4, DIM) - np.eye(4, DIM).mean(0) * 2
+        writer = Writer(file)
+        for name, part in (("image", range(IMAGES)), ("position", range(4)), ("value", values)):
+            writer.put("models/{model}/maps/" + name, part, model="alpha")
+        writer.annotate("models/alpha/maps", {"grid": "2x2", "pooling": pooling})
+    return values.astype(np.float32)
+
+
+def test_detectors_of_maps_fire_at_positions_and_are_labelled_by_masks(results: Path) -> None:
+    values = put_maps(results)
+    with Store(results) as store:
+        keys = [Path(str(key)) for key in store.array("images/key")]
+    mask = np.zeros((8, 8), np.uint8)
+    mask[:4, :4] = 255
+    for key in keys:
+        file = Path("masks/corner") / key.with_suffix(".png")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(mask).save(file)
+    find_and_add(results, replace(QUESTION, maps=True, masks=Path("masks")), Progress(), settings=QUICK)
+    with Store(results) as store:
+        assert _faults(store) == []
+        logits = values @ store.array(f"{BASE}pairs/filter").T - store.array(f"{BASE}pairs/threshold")
+        np.testing.assert_allclose(store.array(f"{BASE}images/logit"), logits.max(1), rtol=1e-4, atol=1e-4)
+        assert store.array(f"{BASE}pairs/positives").tolist() == (logits > 0).sum((0, 1)).tolist()
+        assert store.scalars(f"{BASE}summary")["positions"] == 4
+        assert store.array(f"{BASE}labels/concept").tolist() == ["corner"]
+        label, iou = store.array(f"{BASE}labels/label"), store.array(f"{BASE}labels/iou")
+        inside = np.array([(logits[:, 0, k] > 0).any() for k in range(3)])
+        assert (label >= 0).tolist() == inside.tolist()
+        assert ((iou > 0) & (iou <= 1))[inside].any()
+
+
+@pytest.mark.parametrize(
+    ("pooling", "question", "message"),
+    [
+        ("class token", replace(QUESTION, maps=True), "does not read the mean of its map (pooling: class token)"),
+        ("mean", replace(QUESTION, masks=Path("masks")), "add --maps, for detectors that have positions"),
+        ("mean", replace(QUESTION, maps=True, masks=Path("nothing")), "--masks nothing: cannot be read"),
+        ("mean", replace(QUESTION, maps=True, masks=Path()), "no mask of these images, such as CONCEPT/"),
+    ],
+)
+def test_maps_and_masks_that_cannot_be_used_are_refused(
+    results: Path, pooling: str, question: DirectionsQuestion, message: str
+) -> None:
+    put_maps(results, pooling)
+    with pytest.raises(SingError) as raised:
+        find_and_add(results, question, Progress(), settings=QUICK)
+    assert message in str(raised.value)

@@ -1,18 +1,14 @@
 """Find direction pairs in the features of one classifier of a results file, measure them, and add them to the file."""
 
-import hashlib
-from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Bool
 
-from sing_compute import __version__
+from sing_compute.directions.influence import Influence
 from sing_compute.directions.naming import SignalNames
 from sing_compute.directions.pairs import DirectionPairs
 from sing_compute.directions.settings import Settings
@@ -23,53 +19,19 @@ from sing_compute.process.interruption import Interruption
 from sing_compute.process.progress import Progress
 from sing_compute.questions.directions.head_reading import names_of, say_what_is_missing, translator_of
 from sing_compute.questions.directions.inputs import DirectionInputs, read_inputs
-from sing_compute.questions.directions.labelled import labelled, read_concepts
+from sing_compute.questions.directions.labelled import KnownConcepts, LabelledDirections, labelled, read_concepts
+from sing_compute.questions.directions.masks import MaskFolder, find_masks, labelled_by_masks
 from sing_compute.questions.directions.matches import FiredImages, fired_images, put_matches
 from sing_compute.questions.directions.measuring import NAMED, measure_directions
+from sing_compute.questions.directions.question import DirectionsQuestion, facts_of, plan_of
 from sing_compute.questions.directions.rival_directions import classes_as_concepts, rival_directions
 from sing_compute.questions.directions.search_state import SearchState
 from sing_compute.questions.directions.searching import search
 from sing_compute.questions.directions.sink import GROUP, FoundDirections, put_directions
 from sing_compute.questions.heads.concept_pool import ConceptPool, concept_pool, dictionary_of, own_pool
 from sing_compute.questions.text_vectors import load_clip
-from sing_compute.sith.naming import Dictionary
 from sing_compute.store import Store, replace_store
 from sing_compute.store.text import clean
-from sing_compute.store.write import Attribute
-
-AUTO = "auto"
-_PLAN, _PLAN_VERSION = "directions", 1
-"""Mark of the plan of a search in a work folder."""
-
-
-@dataclass(frozen=True, slots=True)
-class DirectionsQuestion:
-    """The options of `sing-compute directions`."""
-
-    model: str | None = None
-    """None if the file holds one model."""
-    count: int | None = None
-    """Number of directions; None finds it."""
-    maps: bool = False
-    label: str | None = None
-    """Class whose images are looked at: name, index or WordNet id; None for all."""
-    sigmoid: bool = False
-    restarts: int = 8
-    seed: int = 0
-    size: int = 5
-    """Concepts of a name."""
-    words: Path | None = None
-    vocabularies: Sequence[str] = ()
-    clip: str | None = None
-    labels: Path | None = None
-    """Table of known concepts of the images."""
-    step: float | None = None
-    """Length of the paper's correction; None leaves it out."""
-    rivals: bool = False
-    """Other methods, too."""
-    device: str = "cpu"
-    fresh: bool = False
-    command: str = ""
 
 
 def find_and_add(
@@ -139,7 +101,10 @@ def _add(
         )
     keys = [str(key) for key in store.dataset("images/key")[inputs.rows]]
     known = None if question.labels is None else read_concepts(question.labels, keys)
-    work.adopt_plan(_plan(inputs, question, settings))
+    masks = None if question.masks is None else find_masks(question.masks, keys, inputs)
+    if known is not None and masks is not None:
+        raise SingError("--labels and --masks exclude each other: give one kind of known concepts")
+    work.adopt_plan(plan_of(inputs, question, settings))
     searched = search(
         inputs,
         question.count,
@@ -182,7 +147,7 @@ def _add(
         )
     found = FoundDirections(
         *(inputs, searched, measured, keys, pool.names if pool else ()),
-        None if known is None else labelled(fires, known, inputs, measured.influence, seed=question.seed),
+        _labelled(question, known, masks, fires, searched.pairs, inputs, measured.influence),
         rivals,
     )
     own = FiredImages(inputs.rows, fires)
@@ -193,8 +158,23 @@ def _add(
         writer.copy(store, leave_out=replaced)
         put_directions(writer, found)
         put_matches(writer, fired)
-        writer.annotate(GROUP.format(model=model), _facts(store, question, settings, label, pool, dictionary))
+        writer.annotate(GROUP.format(model=model), facts_of(store, question, settings, label, pool, dictionary))
     return model
+
+
+def _labelled(
+    question: DirectionsQuestion,
+    known: KnownConcepts | None,
+    masks: MaskFolder | None,
+    fires: Bool[np.ndarray, "image direction"],
+    pairs: DirectionPairs,
+    inputs: DirectionInputs,
+    moved: Influence,
+) -> LabelledDirections | None:
+    """Label directions with the known concepts of the images, or with masks; None where neither is given."""
+    if masks is not None:
+        return labelled_by_masks(masks, pairs, inputs, moved, seed=question.seed)
+    return None if known is None else labelled(fires, known, inputs, moved, seed=question.seed)
 
 
 def _model(store: Store, wanted: str | None) -> str:
@@ -240,60 +220,3 @@ def _subsets(store: Store, inputs: DirectionInputs) -> Bool[np.ndarray, "subset 
         groups = store.array("images/group")[inputs.rows]
         masks += [groups == k for k in range(len(store.array("groups/name")))]
     return np.array(masks)
-
-
-def _plan(inputs: DirectionInputs, question: DirectionsQuestion, settings: Settings) -> dict[str, Any]:
-    """Return everything that the search depends on."""
-    head = inputs.head
-    return {
-        _PLAN: _PLAN_VERSION,
-        "model": inputs.model,
-        "features": _sha256(inputs.features.numpy(), inputs.pooled.numpy(), inputs.rows),
-        "head": _sha256(head.weight.numpy(), head.bias.numpy()) + str(head.sigmoid),
-        "count": question.count or AUTO,
-        "seed": question.seed,
-        "settings": _plain(asdict(settings)),
-    }
-
-
-def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()}
-
-
-def _sha256(*arrays: np.ndarray) -> str:
-    digest = hashlib.sha256()
-    for array in arrays:
-        digest.update(f"{array.dtype} {array.shape}\n".encode())
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()
-
-
-def _facts(
-    store: Store,
-    question: DirectionsQuestion,
-    settings: Settings,
-    label: int | None,
-    pool: ConceptPool | None,
-    dictionary: Dictionary | None,
-) -> dict[str, Attribute]:
-    """Return what the directions depend on, as attributes."""
-    facts: dict[str, Attribute] = {
-        "features": "spatial maps" if question.maps else "pooled features",
-        "count": "chosen by the number that is found" if question.count is None else "given",
-        "seed": question.seed,
-        "sigmoid": question.sigmoid,
-        "settings": ", ".join(f"{name}={value}" for name, value in _plain(asdict(settings)).items()),
-        "version": __version__,
-        "command": question.command,
-        "written": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-    if label is not None:
-        facts["class"] = clean(str(store.class_names[label]))
-    if pool is not None and dictionary is not None:
-        facts |= {
-            "pool": pool.source,
-            "pool_sha256": pool.sha256,
-            "pool_count": len(pool.names),
-            "concepts": question.size,
-        }
-    return facts

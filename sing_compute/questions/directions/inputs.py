@@ -37,6 +37,8 @@ class DirectionInputs:
     head: LinearHead
     invariance: str
     """`logits` or `softmax`: which changes of the logits SING's null space of this model allows."""
+    grid: tuple[int, int] | None
+    """Rows and columns of the positions; None for pooled features, and for tokens whose grid is not known."""
     rank: int | None
     """Rank of the head as SING counted it; None for a model that SING did not split."""
 
@@ -104,6 +106,7 @@ def read_inputs(store: Store, model: str, *, maps: bool, label: int | None, sigm
         classes[chosen],
         LinearHead(weight, bias, sigmoid),
         str(store.attributes(f"models/{model}").get("invariance", "logits")),
+        _grid(store, model) if maps else None,
         None if rank is None else int(rank),
     )
 
@@ -123,6 +126,16 @@ def _check_pooling(store: Store, model: str) -> None:
             f"{clean(model)}: its head does not read the mean of its map (pooling: {clean(pooling) or 'unknown'}), so "
             "detectors at positions cannot be aligned with its prediction; leave out --maps to use its pooled features"
         )
+
+
+def _grid(store: Store, model: str) -> tuple[int, int] | None:
+    """Return rows and columns of the stored positions of a map, which are evenly spread over its grid."""
+    rows, _, columns = str(store.attributes(f"models/{model}/maps").get("grid", "")).partition("x")
+    if not (rows.isdecimal() and columns.isdecimal()) or not int(columns):
+        return None
+    positions = store.array(f"models/{model}/maps/position")
+    down, across = (len(np.unique(part)) for part in np.divmod(positions, int(columns)))
+    return (down, across) if down * across == len(positions) else None
 
 
 def _maps(store: Store, model: str, chosen: Int[np.ndarray, " image"]) -> Float[Tensor, "image position dim"]:

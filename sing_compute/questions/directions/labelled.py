@@ -101,13 +101,20 @@ def labelled(
         for part in (half.numpy() for half in halves(len(fires), seed=seed))
     ]
     labels = label_directions(*counts)
-    return LabelledDirections(known, labels, _compared(known, labels, inputs, moved))
+    return LabelledDirections(known, labels, compared_with_labels(known, labels, inputs, moved))
 
 
-def _compared(
+def compared_with_labels(
     known: KnownConcepts, labels: DirectionLabels, inputs: DirectionInputs, moved: Influence
 ) -> LabelComparison:
-    """Compare directions with the difference of means of their label, moved as far as they are in the mean."""
+    """Compare directions with the difference of means of their label, moved as far as they are in the mean.
+
+    Args:
+        known: The concepts, by image.
+        labels: The label of each direction.
+        inputs: Features and head.
+        moved: Influence of the directions.
+    """
     own = labels.concept == torch.arange(len(known.names))[:, None]
     lengths = (own * moved.lengths.nan_to_num()).sum(1) / own.sum(1).clamp_min(1)
     vectors = normalize(pattern_cav(inputs.pooled, torch.from_numpy(known.present)), dim=0) * lengths
