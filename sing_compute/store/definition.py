@@ -186,8 +186,9 @@ def columns(text: str, *, group: str, source: str) -> tuple[Column, ...]:
     found = []
     for line in text.replace("\n    ", " ").strip().splitlines():
         parts = line.split(" | ")
-        name, title, format, role, dataset, *words = ("" if part == "-" else part for part in parts)
-        found.append(Column(name, title, format, group + dataset, Explanation(*words, source), role=role))
+        name, title, format, role, dataset, formula, meaning, caution = ("" if part == "-" else part for part in parts)
+        words = Explanation(formula, meaning, caution, source)
+        found.append(Column(name, title, format, group + dataset, words, role=role))
     return tuple(found)
 
 

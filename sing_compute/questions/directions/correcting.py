@@ -73,7 +73,8 @@ def correct(
             if step is not None:
                 found[3, direction] = accuracy(_fixed_step(inputs, pairs, direction, step))
         stop()
-    return Corrections(accuracy(inputs.pooled), *found[:3], None if step is None else found[3])
+    signal, filter_, random, fixed = found
+    return Corrections(accuracy(inputs.pooled), signal, filter_, random, None if step is None else fixed)
 
 
 def _fixed_step(
@@ -81,7 +82,7 @@ def _fixed_step(
 ) -> Float64[Tensor, "image dim"]:
     """Return the feature that the head reads of each image, corrected by the paper's rule."""
     rule = fixed_step_correction(pairs, direction, length=length)
-    parts = (part.double() for part in inputs.features.split(max(1, _POSITIONS // inputs.positions)))
+    parts = (part.double() for part in torch.split(inputs.features, max(1, _POSITIONS // inputs.positions)))
     return inputs.pooled + torch.cat([(rule(part) - part).mean(1) for part in parts])
 
 
@@ -89,7 +90,7 @@ def _excess(inputs: DirectionInputs, plan: Correction) -> Float64[Tensor, " imag
     """Return by how many units of its logit a detector is brought down in each image, as mean over the positions."""
     size = max(1, _POSITIONS // inputs.positions)
     parts = []
-    for part in inputs.features.split(size):
+    for part in torch.split(inputs.features, size):
         logits = part.double() @ plan.filter - plan.threshold
         parts.append(torch.where(logits > 0, logits - plan.target, 0.0).mean(1))
     return torch.cat(parts)

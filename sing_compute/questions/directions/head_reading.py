@@ -73,9 +73,9 @@ def head_split(inputs: DirectionInputs) -> HeadSplit:
 def covariance_of(inputs: DirectionInputs) -> Float64[Tensor, "dim dim"]:
     """Return the covariance of the features over all positions, in float64, added up in parts."""
     flat = inputs.features.flatten(0, 1)
-    mean = torch.stack([part.double().sum(0) for part in flat.split(_PART)]).sum(0) / len(flat)
+    mean = torch.stack([part.double().sum(0) for part in torch.split(flat, _PART)]).sum(0) / len(flat)
     total = torch.zeros(flat.shape[1], flat.shape[1], dtype=torch.float64)
-    for part in flat.split(_PART):
+    for part in torch.split(flat, _PART):
         centred = part.double() - mean
         total += centred.T @ centred
     return total / len(flat)

@@ -103,7 +103,7 @@ def _counts(
     total: OverlapCounts | None = None
     for some in _parts(images):
         logits = pairs.logits(inputs.features[torch.from_numpy(some)].double())
-        counts = OverlapCounts.of_masks(logits.mT.unflatten(2, inputs.grid), masks.read(some))
+        counts = OverlapCounts.of_masks(logits.mT.reshape(*logits.mT.shape[:2], *inputs.grid), masks.read(some))
         total = counts if total is None else total + counts
     assert total is not None
     return total

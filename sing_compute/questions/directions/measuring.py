@@ -146,7 +146,7 @@ def _firing(
     positives = torch.zeros(len(pairs.thresholds), dtype=torch.int64)
     below = torch.zeros(len(pairs.thresholds), dtype=torch.float64)
     flat = inputs.features.flatten(0, 1)
-    for part in flat.split(_PART):
+    for part in torch.split(flat, _PART):
         logits = pairs.logits(part.double())
         positives += (logits > 0).sum(0)
         below += logits.clamp_max(0).sum(0)
@@ -164,7 +164,7 @@ def _flips(
     sizes = steps.value.abs()
     for direction in range(directions):
         reached = torch.where(steps.changed[:, direction], steps.reached[:, direction], -1)
-        for label in reached[reached >= 0].unique().tolist():
+        for label in torch.unique(reached[reached >= 0]).tolist():
             there = reached == label
             found[1, direction, label] = sizes[there, direction].median()
             found[2, direction, label] = steps.outside[there, direction].double().mean()

@@ -28,7 +28,7 @@ class SearchState:
         try:
             with safe_open(self.path, "pt") as file:
                 tensors: dict[str, Tensor | int] = {name: file.get_tensor(name).clone() for name in set(file.keys())}
-                numbers = json.loads(file.metadata()[_NUMBERS])
+                numbers: dict[str, int] = json.loads(file.metadata()[_NUMBERS])
         except OSError as error:
             raise SingError(f"cannot read {self.path}: {error.strerror or one_line(error)}") from error
         except (SafetensorError, KeyError, TypeError, ValueError):

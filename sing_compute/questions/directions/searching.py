@@ -15,7 +15,7 @@ from sing_compute.directions.pairs import DirectionPairs
 from sing_compute.directions.search import FIRST_PHASE
 from sing_compute.directions.settings import Settings
 from sing_compute.directions.trust import Trust
-from sing_compute.process.progress import Progress
+from sing_compute.process.progress import Advance, Progress
 from sing_compute.questions.directions.inputs import DirectionInputs
 from sing_compute.questions.directions.search_state import SearchState
 
@@ -86,7 +86,8 @@ def search(
     def searched(directions: int) -> Finding:
         title = f"search for {directions} direction{'s' * (directions > 1)}"
         again = f", {settings.restarts} more restarts: the best was not found twice"
-        done, advance = 0, _nothing
+        done = 0
+        advance: Advance = _nothing
         with keeping_memory(), ExitStack() as task:  # each step needs the same large blocks again
 
             def begin(number: int, part: int) -> SearchState:

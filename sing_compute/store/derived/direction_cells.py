@@ -49,8 +49,9 @@ def most_moved_class(margin: Cells, sizes: Cells, names: Cells) -> NDArray[np.ob
         names: Names of the classes.
     """
     single, found = _largest(margin, sizes)
-    known = np.isfinite(single).any(1).tolist()
-    return np.array([str(names[k]) if there else "" for k, there in zip(found.tolist(), known, strict=True)], object)
+    known = np.asarray(np.isfinite(single).any(1))
+    chosen = [str(names[k]) if there else "" for k, there in zip(found.tolist(), known.tolist(), strict=True)]
+    return np.array(chosen, dtype=object)
 
 
 def share_of_images(positives: Cells, images: Cells) -> NDArray[np.float64]:
