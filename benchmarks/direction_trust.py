@@ -3,7 +3,8 @@
 Beyond the paper's experiment: worlds in which EDDP has it harder than in the published one. In each, `find_trusted` looks for
 directions, and they are compared with the planted ones on images that were not used. A pair is good if its IoU and its
 cosine are .9 or more; directions beyond the number of concepts are bad, however they look. The rule of trust was chosen on
-seeds 0 to 3 of five of these kinds, when the search had other weights in its joint phase. Writes results/direction_trust.csv and .md (about 20 minutes on one core).
+seeds 0 to 3 of five of these kinds, when the search had other weights in its joint phase. Writes
+results/direction_trust.csv and .md (about 20 minutes on one core).
 """
 
 import argparse
