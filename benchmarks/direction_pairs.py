@@ -2,7 +2,7 @@
 
 The paper's experiment (arXiv 2509.23926, section 5.1): ten worlds, the best of eight restarts chosen without labels, measured on
 images that were not used. Rivals are matched to the concepts in the most favourable way, and get the threshold with the
-best IoU; EDDP uses its own. Writes results/direction_pairs.csv and .md (about six minutes on one core).
+best IoU; EDDP uses its own. Writes results/direction_pairs.csv and .md (about five minutes on one core).
 """
 
 import argparse

@@ -14,7 +14,7 @@ from sing_compute.directions.signals import SignalSums
 
 FOUND, UNSTABLE, NOT_FOUND = "found", "unstable", "not found"
 FOUND_FROM, UNSTABLE_FROM = 0.88, 0.5
-"""Least scores of directions that are called found and unstable: chosen on the seeds 0 to 2 of benchmarks/direction_trust.py."""
+"""Least scores of directions that are called found and unstable: chosen on seeds 0 to 3 of benchmarks/direction_trust.py."""
 AGAIN = 0.8
 """Least agreement of a direction that is found again."""
 MISSED = 0.1

@@ -47,7 +47,7 @@ def test_rows_are_read_as_they_were_written(tmp_path: Path) -> None:
     report = direction_trust.written(tmp_path / "trust.csv", rows)
     assert direction_trust.stored(tmp_path / "trust.csv") == rows
     assert "area under the ROC" in report[-1]
-    assert "| two classes | 1 | 1 | 1 | 1 | 0.950 | 0.950 | 0.10 |  | 50% | 2 |" in report
+    assert "| two classes | 1 | 1 | 1 | 1 | 1 | 0.950 | 0.950 | 0.10 |  | 50% | 2 |" in report
 
 
 @pytest.mark.parametrize("name", ["a concept tied to a class (.95, .05)", "two directions too many"])
