@@ -71,7 +71,7 @@ def moved(
 
 def certainty(
     head: LinearHead,
-    pooled: Float[Tensor, "*group image dim"],
+    still: Float64[Tensor, "*group image class"],
     residuals: Float[Tensor, "*group restart direction image"],
     move: Float64[Tensor, "*group restart dim direction"],
 ) -> Float64[Tensor, "*group restart"]:
@@ -81,12 +81,12 @@ def certainty(
 
     Args:
         head: The head.
-        pooled: Feature of each image that the head reads: the mean over its positions.
+        still: Logits of each image as it is.
         residuals: Mean over the positions of an image of w . x - b, times the share of the way that each is moved.
         move: As for `moved`.
     """
-    still = (pooled.to(head.weight.dtype) @ head.weight.T + head.bias).mT[..., None, :, :]
-    logits = (-(head.weight @ move) @ residuals.to(head.weight.dtype)).add_(still)
+    move_of_logits = torch.einsum("kd,...di->...ki", -head.weight, move)
+    logits = (move_of_logits @ residuals.to(head.weight.dtype)).add_(still.mT[..., None, :, :])
     if head.sigmoid:
         return -head.entropy(logits.mT).mean(-1)
     entropies: Tensor = _Entropies.apply(logits.flatten(0, -3))

@@ -97,7 +97,7 @@ class Descent:
     generator: torch.Generator
     report: Report
     stop: Callable[[], None]
-    """Is called before each step and may raise."""
+    """Is called before each step and may raise; the state is then kept first."""
     checkpoint: Checkpoint | None
     checkpoint_steps: int
 
@@ -128,8 +128,18 @@ class Descent:
         if saved is not None and begun:
             _restore_optimiser(optimiser, saved)
             lagrangian.restore(saved)
+
+        def keep(step: int) -> None:
+            state = {"phase": number, "step": step, **_optimiser_state(optimiser), **lagrangian.state()}
+            self._save(state, detectors)
+
         for step in range(begun, phase.steps):
-            self.stop()
+            try:
+                self.stop()
+            except BaseException:
+                if step > begun:
+                    keep(step)
+                raise
             found = phase.losses(detectors)
             cost = sum(weight * found[name] for name, weight in phase.weights.items()) + lagrangian.cost(found)
             optimiser.zero_grad()
@@ -141,8 +151,7 @@ class Descent:
             if done % REPORT_STEPS == 0 or done == phase.steps:
                 self.report(phase.name, done, {name: float(value.detach().mean()) for name, value in found.items()})
             if done % self.checkpoint_steps == 0 and done < phase.steps:
-                state = {"phase": number, "step": done, **_optimiser_state(optimiser), **lagrangian.state()}
-                self._save(state, detectors)
+                keep(done)
 
     def _save(self, state: State, detectors: Detectors) -> None:
         if self.checkpoint is not None:

@@ -144,7 +144,8 @@ def find_in_subsets(
     weight = head.weight * space.unit
     scaled_head = LinearHead(weight, head.bias + head.weight @ space.centre, head.sigmoid)
     parts = [subset.to(device) for subset in subsets]
-    problem = _Problem(features, space, space.scaled(read, torch.float64), scaled_head, settings, parts, generator)
+    still = space.scaled(read, torch.float64) @ weight.T + scaled_head.bias
+    problem = _Problem(features, space, scaled_head, still, settings, parts, generator)
     descent = Descent(problem.phases(), generator, report, stop, checkpoint, settings.checkpoint_steps)
     found = descent.run(
         Detectors.drawn((len(subsets), settings.restarts, dim, count), settings.sharpness, generator, device)
@@ -158,9 +159,10 @@ class _Problem:
 
     features: Tensor
     space: FeatureSpace
-    pooled: Tensor
-    """In the unit of the search, as the head has it."""
     head: LinearHead
+    """In the unit of the search."""
+    still: Tensor
+    """Its logits of each image."""
     settings: Settings
     subsets: list[Tensor]
     generator: torch.Generator
@@ -198,7 +200,7 @@ class _Problem:
         way = torch.ones(1, dtype=self.dtype, device=logits.device)
         residuals = _residuals(positions, logits, filters, detectors.offset, way, images.shape[1])
         found["certainty"] = certainty(
-            self.head, self.pooled[images], residuals, filters / filters.square().sum(-2, keepdim=True)
+            self.head, self.still[images], residuals, filters / filters.square().sum(-2, keepdim=True)
         )
         return found
 
@@ -213,7 +215,7 @@ class _Problem:
         if draw:
             way = low + (high - low) * torch.rand(logits.shape[-1], generator=self.generator, dtype=torch.float64)
         residuals = _residuals(positions, logits, filters, detectors.offset, way.to(logits), images.shape[1])
-        found["certainty"] = certainty(self.head, self.pooled[images], residuals, signal_move(filters, signals))
+        found["certainty"] = certainty(self.head, self.still[images], residuals, signal_move(filters, signals))
         return found
 
     def _losses_of(self, logits: Tensor, detectors: Detectors) -> dict[str, Tensor]:

@@ -27,13 +27,14 @@ class Interruption:
         KeyboardInterrupt: A second signal came before the first request was obeyed.
     """
 
-    def __init__(self, say: Callable[[str], None]) -> None:
+    def __init__(self, say: Callable[[str], None], *, unit: str = "shard") -> None:
         """Prepare to handle the signals of this process, not those of its workers.
 
         Args:
             say: Shows one line to the user.
+            unit: Piece of work that is finished before the run stops.
         """
-        self._say = say
+        self._say, self._unit = say, unit
         self._requested = 0
         self._before: dict[int, Any] = {}
         self._process = os.getpid()
@@ -66,7 +67,7 @@ class Interruption:
         if self._requested:
             raise KeyboardInterrupt
         self._requested = number
-        self._report(f"{signal.Signals(number).name}: finishing the shard in work; once more to leave at once")
+        self._report(f"{signal.Signals(number).name}: finishing the {self._unit} in work; once more to leave at once")
 
     def _report_hangup(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() == self._process:

@@ -130,7 +130,7 @@ def test_the_certainty_is_that_of_moved_features_and_within_its_bounds(draw: tor
     move = least_move(filters)
     flat = features.flatten(0, 1)
     residuals = (flat @ filters - thresholds[:, None]).reshape(2, 20, 3, 3)
-    found = certainty(head, features.mean(1), residuals.mean(2).mT, move)
+    found = certainty(head, features.mean(1) @ head.weight.T + head.bias, residuals.mean(2).mT, move)
     at = moved(flat, filters, thresholds, move).reshape(2, 20, 3, 6).mean(2)
     probabilities = torch.softmax(at @ head.weight.T + head.bias, -1)
     wanted = (probabilities * probabilities.log()).sum(-1).mean(-1)
@@ -138,18 +138,21 @@ def test_the_certainty_is_that_of_moved_features_and_within_its_bounds(draw: tor
     assert (found <= 0).all()
     assert (found >= -math.log(4)).all()
     flat_head = LinearHead(torch.zeros(4, 6).double(), torch.zeros(4).double())
-    assert float(certainty(flat_head, features.mean(1), residuals.mean(2).mT, move)[0]) == pytest.approx(-math.log(4))
+    assert float(certainty(flat_head, torch.zeros(20, 4).double(), residuals.mean(2).mT, move)[0]) == pytest.approx(
+        -math.log(4)
+    )
 
 
 @pytest.mark.parametrize("sigmoid", [False, True])
 def test_the_certainty_has_the_gradient_of_its_formula(draw: torch.Generator, sigmoid: bool) -> None:
     head = LinearHead(5 * normal(draw, 4, 6), normal(draw, 4), sigmoid)
     pooled, residuals, move = normal(draw, 3, 5, 6), normal(draw, 3, 2, 3, 5), normal(draw, 3, 2, 6, 3)
-    found = certainty(head, pooled, residuals, move)
+    still = pooled @ head.weight.T + head.bias
+    found = certainty(head, still, residuals, move)
     logits = (pooled[:, None] - (move @ residuals).mT) @ head.weight.T + head.bias
     torch.testing.assert_close(found, -head.entropy(logits).mean(-1))
     both = (residuals.requires_grad_(), move.requires_grad_())
-    assert torch.autograd.gradcheck(lambda r, m: certainty(head, pooled, r, m), both)
+    assert torch.autograd.gradcheck(lambda r, m: certainty(head, still, r, m), both)
 
 
 def test_the_entropy_of_a_sigmoid_head_is_the_mean_of_its_classes() -> None:

@@ -1,6 +1,7 @@
 """The search for direction pairs: what belongs together in its result. What it finds: benchmarks/direction_pairs.py."""
 
 import copy
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -165,12 +166,20 @@ def test_single_precision_begins_as_double_does(drawn: direction_world.World, he
     torch.testing.assert_close((single.filters * single.signals).sum(1), torch.ones(2, 3).double(), rtol=0, atol=1e-12)
 
 
-def test_an_interruption_ends_the_search(drawn: direction_world.World, head: LinearHead) -> None:
+def test_an_interruption_ends_the_search_which_then_goes_on_with_the_same_bits(
+    drawn: direction_world.World, head: LinearHead, short: tuple[Restarts, Said]
+) -> None:
+    book, steps = Notebook(), itertools.count()
+
     def stop() -> None:
-        raise KeyboardInterrupt
+        if next(steps) == 7:
+            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        find_directions(drawn.features, head, 3, settings=SHORT, stop=stop)
+        find_directions(drawn.features, head, 3, settings=SHORT, seed=31, stop=stop, checkpoint=book)
+    assert [(state["phase"], state["step"]) for state in book.states] == [(0, 7)]
+    again = find_directions(drawn.features, head, 3, settings=SHORT, checkpoint=Notebook(begin=book.states[0]))
+    assert torch.equal(again.signals, short[0].signals)
 
 
 def test_features_of_no_use_are_an_error_in_one_line(drawn: direction_world.World, head: LinearHead) -> None:

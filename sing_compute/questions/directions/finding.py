@@ -54,7 +54,7 @@ def find_and_add(
         SingError: A mistake of the user; the file is unchanged.
     """
     Store(path).close()  # fails here if there is no such file, before a work folder is made
-    with Interruption(progress.say) as interruption:
+    with Interruption(progress.say, unit="step") as interruption:
         work = WorkFolder(path, fresh=question.fresh, stop=interruption.check, warn=progress.warn)
         finished = False
         try:

@@ -1,6 +1,6 @@
 """Write direction pairs of a classifier into a results file, and print them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -239,10 +239,20 @@ def directions_text(store: Store, model: str) -> str:
     there = {column.name: column.values.all() for column in table.columns}
     facts = store.scalars(f"models/{model}/directions/summary")
     order = np.argsort(-np.nan_to_num(there["score"], nan=-1.0), kind="stable")
-    rows = [["", "trust", store.noun.plural, "null share", "of difference", "moves", "words | words of the difference"]]
+    rows = [
+        [
+            "",
+            "trust",
+            store.noun.plural,
+            "null share",
+            "of difference",
+            "moves",
+            "words (cosine) | words of the difference (cosine)",
+        ]
+    ]
     for row in order.tolist():
         shares = [float(there[name][row]) if name in there else np.nan for name in _SHARES]
-        words = [_first_words(str(there[name][row])) if name in there else "" for name in _WORD_COLUMNS]
+        words = [_name(there, row, *columns) for columns in _NAME_COLUMNS]
         rows.append(
             [
                 str(there["direction"][row]),
@@ -260,11 +270,14 @@ def directions_text(store: Store, model: str) -> str:
     )
 
 
-_SHARES, _WORD_COLUMNS = ("null_share", "difference_null_share"), ("words", "difference_words")
+_SHARES = ("null_share", "difference_null_share")
+_NAME_COLUMNS = (("words", "cosine"), ("difference_words", "difference_cosine"))
 
 
-def _first_words(mix: str) -> str:
-    return ", ".join(clean(mix).split(", ")[:2])
+def _name(there: Mapping[str, NDArray[np.generic]], row: int, words: str, cosine: str) -> str:
+    """Return the first two words of a name with the cosine of the whole; empty without a name."""
+    mix = clean(str(there[words][row])) if words in there else ""
+    return f"{', '.join(mix.split(', ')[:2])} ({float(there[cosine][row]):.2f})" if mix else ""
 
 
 def _moves(label: str, margin: float) -> str:
