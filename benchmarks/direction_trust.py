@@ -28,7 +28,7 @@ from torch.nn.functional import normalize
 from sing_compute.directions.automatic import find_trusted
 from sing_compute.directions.pairs import DirectionPairs
 from sing_compute.directions.search import Settings
-from sing_compute.directions.trust import FOUND
+from sing_compute.directions.trust import DETECTOR, FOUND
 
 RESULTS = Path(__file__).parent / "results" / "direction_trust.csv"
 GOOD = 0.9
@@ -78,6 +78,8 @@ class Judged:
     """Share of the restarts in this world of which as many directions are good as there can be."""
     rounds: int
     seconds: float
+    detector: float
+    """Trust in the detector alone."""
 
     @property
     def good(self) -> bool:
@@ -98,7 +100,8 @@ def judged(name: str, seed: int, *, settings: Settings, epochs: int = 600, round
     good = fmean(sum(iou >= GOOD and cosine >= GOOD for iou, cosine in each) == possible for each in restarts)
     for number, (iou, cosine) in enumerate(restarts[finding.restarts.best]):
         score, state = float(finding.trust.score[number]), finding.trust.states[number]
-        yield Judged(name, seed, number, score, state, iou, cosine, good, finding.rounds, seconds)
+        alone = float(finding.trust.detector[number])
+        yield Judged(name, seed, number, score, state, iou, cosine, good, finding.rounds, seconds, alone)
 
 
 def truth(found: DirectionPairs, held_out: World) -> list[tuple[float, float]]:
@@ -114,9 +117,12 @@ def truth(found: DirectionPairs, held_out: World) -> list[tuple[float, float]]:
     ]
 
 
-def area(found: Sequence[Judged]) -> float:
-    """Return the area under the ROC of trust for good pairs; NaN if all are good or none is."""
-    good, others = ([each.score for each in found if each.good is wanted] for wanted in (True, False))
+def area(found: Sequence[Judged], *, detectors: bool = False) -> float:
+    """Return the area under the ROC of trust for good pairs, or for good detectors; NaN if all are good or none is."""
+    scores: dict[bool, list[float]] = {True: [], False: []}
+    for each in found:
+        scores[each.iou >= GOOD if detectors else each.good].append(each.detector if detectors else each.score)
+    good, others = scores[True], scores[False]
     if not good or not others:
         return float("nan")
     return float(mannwhitneyu(good, others).statistic / (len(good) * len(others)))
@@ -149,6 +155,7 @@ def report(found: Sequence[Judged]) -> list[str]:
         ]
         lines.append("| " + " | ".join(parts) + " |")
     called = [each for each in found if each.state == FOUND]
+    detectors = [each for each in found if each.state in (FOUND, DETECTOR)]
     return [
         *lines,
         "",
@@ -156,6 +163,9 @@ def report(found: Sequence[Judged]) -> list[str]:
         f"called found; the cosine of {sum(each.cosine < FALSE for each in called)} of them is below {FALSE} "
         f"({false_share(found):.1%}). {sum(each.good for each in found)} are good; "
         f"{sum(each.good and each.state == FOUND for each in found)} of these are called found.",
+        "",
+        f"Detectors alone: area under the ROC for an IoU of {GOOD} or more {area(found, detectors=True):.3f}. {len(detectors)} "
+        f"are called found or detector only; the IoU of {sum(each.iou < FALSE for each in detectors)} of them is below {FALSE}.",
     ]
 
 

@@ -79,6 +79,7 @@ def _write(writer: Writer, model: str, keys: list[str], dim: int, classes: np.nd
     put("losses/bound", [np.nan, 0.8])
     put("trust/state", ["found", "unstable", "not found"])
     put("trust/score", [0.95, 0.6, 0.0])
+    put("trust/detector", [0.95, 0.7, 0.0])
     put("trust/against", ["another restart", "first half", "second half"])
     for name in ("filter", "signal", "agreement"):
         put(f"trust/{name}", np.array([[1.0, 0.9, 0.8], [0.5, 0.5, 0.5], [0, 0, 0]]))

@@ -12,7 +12,7 @@ from sing_compute.directions.pairs import DirectionPairs
 from sing_compute.directions.search import Restarts, Settings
 from sing_compute.directions.signals import SignalSums
 
-FOUND, UNSTABLE, NOT_FOUND = "found", "unstable", "not found"
+FOUND, DETECTOR, UNSTABLE, NOT_FOUND = "found", "detector only", "unstable", "not found"
 FOUND_FROM, UNSTABLE_FROM = 0.88, 0.5
 """Least scores of directions that are called found and unstable: chosen on seeds 0 to 3 of benchmarks/direction_trust.py."""
 AGAIN = 0.8
@@ -35,6 +35,8 @@ class Agreement:
     """Cosine of the signal vectors."""
     positives: Float64[Tensor, "restart direction"]
     """Intersection over union of the positives."""
+    detectors: Float64[Tensor, "restart direction"]
+    """The smaller of correlation and IoU, with the direction most like it in these two, whatever its signal vector."""
 
     @property
     def least(self) -> Float64[Tensor, "restart direction"]:
@@ -68,8 +70,10 @@ class Trust:
     one, but the others beside it may be right."""
     score: Float64[Tensor, " direction"]
     """0 to 1: `steady` times the middle one of three agreements: with each half, and the best one with another restart."""
+    detector: Float64[Tensor, " direction"]
+    """0 to 1: the middle one of the three agreements of detectors alone."""
     states: tuple[str, ...]
-    """`found`, `unstable` or `not found`."""
+    """`found`, `detector only` (its signal vector is not found), `unstable` or `not found`."""
 
     @property
     def again(self) -> Int64[Tensor, " direction"]:
@@ -109,8 +113,9 @@ def measured_trust(
     signs = torch.cat([others.least.amax(0, keepdim=True), both.least])
     steady = _steadiness(pairs, positions)
     score = signs.median(0).values * steady.clamp_min(0)
-    states = tuple(_state(float(value), kept=kept) for value in score)
-    return Trust(others, both, steady, pinned_share(pairs.filters, head), kept, score, states)
+    alone = torch.cat([others.detectors.amax(0, keepdim=True), both.detectors]).median(0).values.clamp_min(0)
+    states = tuple(map(_state, score.tolist(), alone.tolist(), [kept] * len(score)))
+    return Trust(others, both, steady, pinned_share(pairs.filters, head), kept, score, alone, states)
 
 
 def found_twice(restarts: Restarts, features: Float[Tensor, "image position dim"]) -> bool:
@@ -166,10 +171,12 @@ def _steadiness(pairs: DirectionPairs, positions: Tensor) -> Tensor:
     return -torch.cosine_similarity(above, below, dim=0)
 
 
-def _state(score: float, *, kept: bool) -> str:
-    if score < UNSTABLE_FROM:
-        return NOT_FOUND
-    return FOUND if kept and score >= FOUND_FROM else UNSTABLE
+def _state(score: float, detector: float, kept: bool) -> str:
+    if kept and score >= FOUND_FROM:
+        return FOUND
+    if kept and detector >= FOUND_FROM:
+        return DETECTOR
+    return NOT_FOUND if score < UNSTABLE_FROM else UNSTABLE
 
 
 def _some_positions(features: Tensor, images: Tensor) -> Tensor:
@@ -214,7 +221,7 @@ def agreement(pairs: DirectionPairs, others: Restarts, features: Float[Tensor, "
     ).reshape(3, -1, restarts, count)
     best = found.amin(0).argmax(-1)
     logits, signals, positives = found.gather(-1, best.expand(3, *best.shape)[..., None])[..., 0].mT
-    return Agreement(logits, signals, positives)
+    return Agreement(logits, signals, positives, found[[0, 2]].amin(0).amax(-1).T)
 
 
 def pinned_share(filters: Float64[Tensor, "dim direction"], head: LinearHead) -> Float64[Tensor, " direction"]:

@@ -17,7 +17,7 @@ def row(
     score: float, *, iou: float = 0.95, cosine: float = 0.95, state: str = "found", kind: str = "two classes"
 ) -> Judged:
     """Return a direction."""
-    return Judged(kind, 1, 0, score, state, iou, cosine, 0.5, 1, 2.0)
+    return Judged(kind, 1, 0, score, state, iou, cosine, 0.5, 1, 2.0, score)
 
 
 def test_true_pairs_match_their_concepts_and_an_extra_one_has_no_iou() -> None:
@@ -39,6 +39,7 @@ def test_the_area_is_the_share_of_couples_in_the_right_order_and_false_ones_are_
     assert direction_trust.area(rows) == 0.75  # of four couples of a good and a bad one, three are in the right order
     assert direction_trust.false_share(rows) == pytest.approx(1 / 3)
     assert math.isnan(direction_trust.area(rows[:2]))
+    assert direction_trust.area(rows, detectors=True) == pytest.approx(1 / 3)  # of .9, .5 and .2, one is above .7
     assert math.isnan(direction_trust.false_share(rows[3:]))
 
 

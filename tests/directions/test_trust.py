@@ -14,6 +14,7 @@ from sing_compute.directions.descent import State
 from sing_compute.directions.pairs import DirectionPairs
 from sing_compute.directions.search import Restarts, Settings
 from sing_compute.directions.trust import (
+    DETECTOR,
     FOUND,
     NOT_FOUND,
     UNSTABLE,
@@ -104,6 +105,16 @@ def test_trust_is_the_middle_one_of_three_agreements() -> None:
     assert worse.states == (FOUND, NOT_FOUND)
     assert trust.again.tolist() == [0, 0]
     assert trust.pinned.tolist() == pytest.approx([0.5, 0.5])
+
+
+def test_a_detector_that_is_found_again_with_other_signal_vectors_is_said_to_be_one() -> None:
+    turned = pairs(
+        [[1, 0], [0, 1]], [0.0, 0.0], [[0, 1], [0, 1]]
+    )  # the first has the signal vector of another direction
+    trust = measured_trust(IMAGES, HEAD, restarts(AXES, turned), halves(restarts(turned), restarts(turned)))
+    assert trust.detector.tolist() == pytest.approx([1, 1])
+    assert trust.score.tolist() == pytest.approx([0, 1])
+    assert trust.states == (DETECTOR, FOUND)
 
 
 def test_a_half_is_judged_by_its_best_restart_and_on_images_that_it_has_not_seen() -> None:

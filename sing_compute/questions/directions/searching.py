@@ -42,6 +42,7 @@ class Searched:
     bounds: Mapping[str, float]
     state: Sequence[str]
     score: Float64[Tensor, " direction"]
+    detector: Float64[Tensor, " direction"]
     filters: Float64[Tensor, "direction search"]
     """Correlation of logits with the direction most alike in each of `AGAINST`."""
     signals: Float64[Tensor, "direction search"]
@@ -152,6 +153,7 @@ def _of(found: Finding, settings: Settings) -> Searched:
         settings.joint_bounds,
         trust.states,
         trust.score.cpu(),
+        trust.detector.cpu(),
         columns("logits"),
         columns("signals"),
         columns("positives"),

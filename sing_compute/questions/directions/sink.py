@@ -112,6 +112,7 @@ def _trust(found: FoundDirections) -> dict[str, _Values | Tensor]:
         LOSSES + "bound": np.array([searched.bounds.get(name, np.nan) for name in searched.losses]),
         TRUST + "state": list(searched.state),
         TRUST + "score": searched.score,
+        TRUST + "detector": searched.detector,
         TRUST + "against": list(AGAINST),
         TRUST + "filter": searched.filters,
         TRUST + "signal": searched.signals,

@@ -18,6 +18,7 @@ _GROUP = "models/{}/directions/"
 _SHARES = (
     *(
         "trust/score",
+        "trust/detector",
         "trust/pinned",
         "trust/agreement",
         "null/share",

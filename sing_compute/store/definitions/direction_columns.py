@@ -48,8 +48,9 @@ def _by_name(text: str) -> dict[str, Column]:
 
 
 _STORED = _by_name("""
-trust | trust | text | text | trust/state | - | `found`: other restarts and independent halves of the images lead to the same
-    pair. `unstable`: some do. `not found`: hardly any does, so read no meaning into it. | -
+trust | trust | text | text | trust/state | - | `found`: another restart and independent halves of the images lead to the same
+    pair. `detector only`: they lead to the same detector with other signal vectors, so read its difference of means.
+    `unstable`: some do. `not found`: hardly any does, so read no meaning into it. | -
 null_share | null share | percent | share | null/share | |Pi_n s|^2 / |s|^2 | How much of what writes the concept into
     features lies where no logit looks. | Not telling by itself: nearly all of any direction is null where nullity / dim is
     large. Read it beside its chance.
@@ -63,6 +64,9 @@ score | trust score | three digits | value | trust/score | docs/directions.md, t
 steady | steady | three digits | value | trust/steady | cosine of s and the signal vector of the positions at which the
     detector does not fire | 1: weaker signs of the concept are written in the same way. | Low for a concept that is there or
     not there: see its difference.
+detector | detector score | three digits | value | trust/detector | the middle one of three: the smaller of the correlation of
+    logits and the IoU of positives, with another restart and with either half | How far the images on which it fires can be
+    trusted, whatever its signal vector. | Not a probability.
 pinned | pinned | percent | share | trust/pinned | share of |w|^2 in the span of the differences between the rows of the head
     | How much of the filter uncertainty region alignment can determine: only what the head reads. | Not a fault where it is
     small: that part is determined by the features alone.
@@ -219,7 +223,7 @@ COLUMNS = (
         _DIFFERENCE,
         *_OF_DIFFERENCE,
     ),
-    *(_STORED["score"], *_AGAIN, _STORED["steady"], _STORED["pinned"], *_MOVES),
+    *(_STORED["score"], _STORED["detector"], *_AGAIN, _STORED["steady"], _STORED["pinned"], *_MOVES),
 )
 """Of the table of all directions of a model."""
 UNREAD_COLUMNS = (

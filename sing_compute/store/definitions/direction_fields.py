@@ -78,8 +78,9 @@ value | float64 | direction_loss | 1 | MUST | each at the end of the chosen rest
 bound | float64 | direction_loss | 1 | MUST | its bound; NaN for a loss that is minimised
 
 [models/{model}/directions/trust]
-state | text | direction | text | MUST | `found`, `unstable` or `not found`
-score | float64 | direction | 1 | MUST | trust, 0 to 1
+state | text | direction | text | MUST | `found`, `detector only`, `unstable` or `not found`
+score | float64 | direction | 1 | MUST | trust in the pair, 0 to 1
+detector | float64 | direction | 1 | MUST | trust in the detector alone, 0 to 1
 against | text | direction_search | text | MUST | searches that the directions were compared with
 filter | float64 | direction direction_search | 1 | MUST | correlation of the logits with those of the direction of that
     search that is most like it: the cosine of the two filters in the metric of the features' covariance
