@@ -23,12 +23,13 @@ from sing_compute.questions.directions.question import DirectionsQuestion
 from sing_compute.questions.directions.sink import directions_text
 from sing_compute.questions.merging import merge
 from sing_compute.store import Place, Store, open_table
-from sing_compute.store.verify import verify
+from sing_compute.store.checks.directions import check_directions
+from sing_compute.store.verify import Checker, verify
 from sing_compute.store.write import Writer
 
 CLASSES, DIM, CLIP, IMAGES = 4, 16, 8, 43
 """Of `write_store`: classes cat (30 images), dog (12), owl (1), empty (0)."""
-QUICK = Settings(first_steps=30, joint_steps=30, checkpoint_steps=10)
+QUICK = Settings(first_steps=6, joint_steps=6, checkpoint_steps=3)
 """Too few steps to find anything; what is measured of the directions is exact all the same."""
 QUESTION = DirectionsQuestion("alpha", count=3, restarts=2, size=2)
 BASE = "models/alpha/directions/"
@@ -355,7 +356,9 @@ def test_verify_finds_an_edited_figure(found: Path, tmp_path: Path, case: str) -
         stored = file[BASE + name]
         stored[...] = change(stored[()])
     with Store(path) as store:
-        faults = _faults(store)
+        checker = Checker(store)
+        check_directions(checker, store)
+        faults = checker.problems or _faults(store)
     assert any(message in fault for fault in faults), faults
 
 

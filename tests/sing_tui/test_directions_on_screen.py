@@ -14,9 +14,9 @@ from sing_tui.app import Explorer
 from sing_tui.cli import main
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    path = write_store(tmp_path / "found.h5")
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = write_store(tmp_path_factory.mktemp("found") / "found.h5")
     write_directions(path)
     return path
 
@@ -31,8 +31,8 @@ async def test_they_open_behind_the_models_and_lead_to_classes_images_and_other_
         await seen("alpha", "beta")
         await press(pilot, "D")
         await seen("alpha › directions", "found", "striped 0.75, round 0.25", "87.5%", "50.0%")
-        await press(pilot, "x")
-        await seen("|Pi_n s|^2 / |s|^2")
+        await press(pilot, "right", "right", "right", "x")
+        await seen("|Pi_n s|^2 / |s|^2", "Not telling by itself")
         await press(pilot, "escape", "enter")
         await seen("alpha › direction 0 › direction classes", "dog", "-1.50", "-1.00")
         await press(pilot, "i")
