@@ -66,7 +66,7 @@ class _ActivationSums(torch.autograd.Function):
         return total.log() + spread, spread - largest, activity / logits.shape[2]
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, of_entropy: Tensor, of_distance: Tensor, of_activity: Tensor) -> tuple[Tensor, None]:
         logs, largest, total, spread = ctx.saved_tensors
         # d entropy / dl = -q (d + spread), d distance / dl = -q (1 + d + spread), d y^power / dl = power y^power

@@ -111,7 +111,7 @@ class _Entropies(torch.autograd.Function):
         return found
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, of_entropies: Tensor) -> Tensor:
         logits, whole, entropies = ctx.saved_tensors
         found = torch.empty_like(logits)

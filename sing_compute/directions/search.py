@@ -264,6 +264,6 @@ def _residuals(positions: Tensor, logits: Tensor, filters: Tensor, offset: Tenso
     if each == 1:
         return logits * way
     way = way.expand(positions.shape[1]).reshape(images, 1, each) / each
-    pooled = (way @ positions.unflatten(1, (images, each)))[:, :, 0]
+    pooled = (way @ positions.reshape(len(positions), images, each, -1))[:, :, 0]
     share = way.sum((1, 2))
     return _logits(pooled, filters, torch.zeros_like(offset)) - offset.to(pooled.dtype)[..., None] * share

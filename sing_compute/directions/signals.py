@@ -63,7 +63,7 @@ class _SignalVectors(torch.autograd.Function):
         return found
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, of_signals: Tensor) -> tuple[None, Tensor]:
         features, logits, count, mean, scale, signals = ctx.saved_tensors
         found = torch.empty_like(logits)
