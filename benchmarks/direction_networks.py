@@ -217,7 +217,7 @@ def _seen(rows: Sequence[Found]) -> Iterator[str]:
     directions, found = sum(row.count for row in rows), sum(row.found for row in rows)
     yield (
         f"{found} of {directions} directions are found, {sum(row.unstable for row in rows)} are unstable, and "
-        f"{sum(row.dead for row in rows)} never fire."
+        f"{sum(row.dead for row in rows)} fire on no image."
     )
     for clip, rest in ((True, "trained"), (False, "random")):
         own = [row for row in rows if row.true_clip is clip]

@@ -148,6 +148,10 @@ def test_every_table_opens_and_verify_finds_no_fault(found: Path) -> None:
         text = directions_text(store, "alpha")
         assert "3 directions" in text
         assert "nullity / dim is 75.0%" in text
+        table = open_table(store, Place.of("directions", model="alpha"))
+        for words, cosine in (("words", "cosine"), ("difference_words", "difference_cosine")):
+            for mix, value in zip(*(table.column(name).values.all() for name in (words, cosine)), strict=True):
+                assert not mix or f"{', '.join(str(mix).split(', ')[:2])} ({value:.2f})" in text
 
 
 def test_matches_are_those_of_the_images_on_which_both_fire(found: Path) -> None:
