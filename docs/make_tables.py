@@ -1,8 +1,10 @@
 """Writes tables of docs/ from declarations: `python docs/make_tables.py`.
 
-store.md gets axes and datasets, tables.md the columns of every table in words, explorer.md the keys.
+store.md gets axes and datasets, tables.md the columns of every table in words, explorer.md the keys, directions.md what the
+benchmarks of direction pairs have measured.
 """
 
+import re
 from itertools import groupby
 from pathlib import Path
 
@@ -18,6 +20,12 @@ from sing_tui.charts.registry import titles
 STORE = Path(__file__).with_name("store.md")
 TABLES = Path(__file__).with_name("tables.md")
 EXPLORER = Path(__file__).with_name("explorer.md")
+DIRECTIONS = Path(__file__).with_name("directions.md")
+RESULTS = Path(__file__).resolve().parents[1] / "benchmarks" / "results"
+DIRECTION_RESULTS = (
+    *("direction_pairs", "direction_trust", "direction_correction", "direction_marks", "direction_networks"),
+    "direction_speed",
+)
 MARK = "<!-- tables: python docs/make_tables.py -->\n"
 
 
@@ -130,9 +138,21 @@ def key_tables() -> str:
     return "\n".join(lines)
 
 
+def direction_results() -> str:
+    """What the benchmarks of direction pairs have written, one section each."""
+    parts = []
+    for name in DIRECTION_RESULTS:
+        title, _, rest = (RESULTS / f"{name}.md").read_text(encoding="utf-8").partition("\n")
+        deeper = re.sub(r"^## ", "#### ", rest.strip(), flags=re.MULTILINE)
+        parts.append(f"###{title.removeprefix('#')}\n\n`python benchmarks/{name}.py`\n\n{deeper}")
+    return "\n\n".join(parts)
+
+
 def main() -> None:
     """Replace everything below the mark of each page."""
-    for page, tables in ((STORE, store_tables()), (TABLES, column_pages()), (EXPLORER, key_tables())):
+    pages = {STORE: store_tables, TABLES: column_pages, EXPLORER: key_tables, DIRECTIONS: direction_results}
+    for page, made in pages.items():
+        tables = made()
         text = page.read_text(encoding="utf-8").partition(MARK)[0]
         page.write_text(f"{text}{MARK}\n{tables}\n", encoding="utf-8")
 
