@@ -55,6 +55,7 @@ COLUMNS = (
         "restarts",
         "directions",
         "found",
+        "detector only",
         "unstable",
         "not found (of these dead)",
         "largest trust",
@@ -84,6 +85,7 @@ class Found:
     images: int
     count: int
     found: int
+    detector_only: int
     unstable: int
     not_found: int
     dead: int
@@ -146,7 +148,7 @@ def read(store: Store, search: Search, seconds: float, memory: float) -> Found:
         int(facts["restarts"]),
         int(facts["images"]),
         len(states),
-        *(states.count(state) for state in ("found", "unstable", "not found")),
+        *(states.count(state) for state in ("found", "detector only", "unstable", "not found")),
         int((store.array(f"{base}pairs/images") == 0).sum()),
         float(scores.max()),
         "; ".join(names),
@@ -200,7 +202,8 @@ def report(rows: Sequence[Found]) -> list[str]:
     for row in rows:
         names = row.names if row.true_clip else f"random CLIP: {row.names}"
         cells: tuple[object, ...] = (
-            *(row.network, row.features, row.restarts, row.count, row.found, row.unstable),
+            *(row.network, row.features, row.restarts, row.count, row.found, row.detector_only),
+            str(row.unstable),
             f"{row.not_found} ({row.dead})",
             f"{row.score:.2f}",
             names,
@@ -216,8 +219,8 @@ def report(rows: Sequence[Found]) -> list[str]:
 def _seen(rows: Sequence[Found]) -> Iterator[str]:
     directions, found = sum(row.count for row in rows), sum(row.found for row in rows)
     yield (
-        f"{found} of {directions} directions are found, {sum(row.unstable for row in rows)} are unstable, and "
-        f"{sum(row.dead for row in rows)} fire on no image."
+        f"{found} of {directions} directions are found, of {sum(row.detector_only for row in rows)} the detector only, "
+        f"{sum(row.unstable for row in rows)} are unstable, and {sum(row.dead for row in rows)} fire on no image."
     )
     for clip, rest in ((True, "trained"), (False, "random")):
         own = [row for row in rows if row.true_clip is clip]

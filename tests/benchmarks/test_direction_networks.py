@@ -20,6 +20,7 @@ ROW = Found(
         500,
         6,
         2,
+        0,
         1,
         3,
         1,
@@ -44,7 +45,7 @@ def test_a_search_is_read_from_its_file(tmp_path: Path) -> None:
     few = {"first_steps": 5, "joint_steps": 5}
     found = direction_networks.measured(path, Search("alpha", maps=False, count=3, restarts=2, settings=few))
     assert (found.network, found.features, found.count, found.restarts) == ("alpha", "pooled", 3, 4)
-    assert found.found + found.unstable + found.not_found == 3
+    assert found.found + found.detector_only + found.unstable + found.not_found == 3
     assert found.seconds > 0
     with Store(path) as store:
         score = store.array("models/alpha/directions/trust/score")
@@ -60,12 +61,12 @@ def test_the_table_and_what_is_said_of_it_follow_from_the_rows() -> None:
     )
     lines = direction_networks.report([ROW, random])
     assert lines[2].startswith(
-        "| net | pooled | 8 | 6 | 2 | 1 | 3 (1) | 0.91 | boat, ship (0.52, p 0.005) | 4 | 0.20 | 0.04 |"
+        "| net | pooled | 8 | 6 | 2 | 0 | 1 | 3 (1) | 0.91 | boat, ship (0.52, p 0.005) | 4 | 0.20 | 0.04 |"
     )
     assert lines[2].endswith("| 1 | ship +23.0 | 60 | 0.88 |")
     assert "| random CLIP: boat" in lines[3]
     assert lines[5:] == [
-        "2 of 16 directions are found, 2 are unstable, and 1 fire on no image.",
+        "2 of 16 directions are found, of 0 the detector only, 2 are unstable, and 1 fire on no image.",
         "With a trained CLIP, 4 of 5 directions that fire have a name that one in twenty random directions reaches or fewer, by "
         "signal vector or difference: by chance up to 0.5.",
         "With a random CLIP, 1 of 10 directions that fire have a name that one in twenty random directions reaches or fewer, by "
