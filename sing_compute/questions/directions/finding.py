@@ -192,7 +192,10 @@ def _model(store: Store, wanted: str | None) -> str:
 def _say_what_is_used(store: Store, inputs: DirectionInputs, question: DirectionsQuestion, progress: Progress) -> None:
     images, noun = store.count("image"), store.noun
     kept = len(inputs.rows)
-    what = f"maps of {inputs.positions} positions" if question.maps else "pooled features"
+    what = "pooled features"
+    if question.maps:
+        every = store.attributes(f"models/{inputs.model}/maps").get("positions", inputs.positions)
+        what = f"maps, at {inputs.positions} of {every} positions,"
     where = "" if question.label is None else f" of the class {clean(question.label)}"
     some = f" of {images:,}" if kept < images and question.label is None else ""
     progress.say(
