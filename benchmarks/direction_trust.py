@@ -9,6 +9,7 @@ results/direction_trust.csv and .md (about 20 minutes on one core).
 
 import argparse
 import csv
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -79,7 +80,7 @@ class Judged:
     rounds: int
     seconds: float
     detector: float
-    """Trust in the detector alone."""
+    """Trust in the detector alone; NaN in rows that were measured before there was one."""
 
     @property
     def good(self) -> bool:
@@ -155,7 +156,8 @@ def report(found: Sequence[Judged]) -> list[str]:
         ]
         lines.append("| " + " | ".join(parts) + " |")
     called = [each for each in found if each.state == FOUND]
-    detectors = [each for each in found if each.state in (FOUND, DETECTOR)]
+    known = [each for each in found if not math.isnan(each.detector)]
+    detectors = [each for each in known if each.state in (FOUND, DETECTOR)]
     return [
         *lines,
         "",
@@ -164,8 +166,9 @@ def report(found: Sequence[Judged]) -> list[str]:
         f"({false_share(found):.1%}). {sum(each.good for each in found)} are good; "
         f"{sum(each.good and each.state == FOUND for each in found)} of these are called found.",
         "",
-        f"Detectors alone: area under the ROC for an IoU of {GOOD} or more {area(found, detectors=True):.3f}. {len(detectors)} "
-        f"are called found or detector only; the IoU of {sum(each.iou < FALSE for each in detectors)} of them is below {FALSE}.",
+        f"Detectors alone, of {len(known)} directions: area under the ROC for an IoU of {GOOD} or more "
+        f"{area(known, detectors=True):.3f}. {len(detectors)} are called found or detector only; the IoU of "
+        f"{sum(each.iou < FALSE for each in detectors)} of them is below {FALSE}.",
     ]
 
 
