@@ -19,6 +19,7 @@ from sing_compute.directions.settings import Settings
 from sing_compute.errors import SingError
 from sing_compute.process.progress import Progress
 from sing_compute.questions.directions.finding import find_and_add
+from sing_compute.questions.directions.inputs import read_inputs
 from sing_compute.questions.directions.question import DirectionsQuestion
 from sing_compute.questions.directions.sink import directions_text
 from sing_compute.questions.merging import merge
@@ -418,3 +419,31 @@ def test_maps_and_masks_that_cannot_be_used_are_refused(
     with pytest.raises(SingError) as raised:
         find_and_add(results, question, Progress(), settings=QUICK)
     assert message in str(raised.value)
+
+
+def test_a_sample_of_the_features_is_said_and_a_sigmoid_head_is_searched(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with h5py.File(results, "r+") as file:
+        values = file["models/alpha/features/value"][::2]
+        del file["models/alpha/features"]
+        Writer(file).put("models/{model}/features/row", range(0, IMAGES, 2), model="alpha")
+        Writer(file).put("models/{model}/features/value", values, model="alpha")
+    find_and_add(results, replace(QUESTION, sigmoid=True), Progress(), settings=QUICK)
+    assert "directions in the pooled features of 22 of 43 images" in capsys.readouterr().err
+    with Store(results) as store:
+        assert _faults(store) == []
+        assert store.array(f"{BASE}images/row").tolist() == list(range(0, IMAGES, 2))
+        assert store.attributes("models/alpha/directions")["sigmoid"]
+
+
+def test_a_head_with_one_output_needs_to_be_called_a_sigmoid(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shapes = {"weight": (1, DIM), "bias": (1,)}
+    monkeypatch.setattr(
+        "sing_compute.questions.directions.inputs._finite",
+        lambda store, path: torch.ones(shapes[path.rpartition("/")[2]]).double(),
+    )
+    with Store(results) as store:
+        with pytest.raises(SingError, match="has one output, whose softmax is always 1: add --sigmoid"):
+            read_inputs(store, "alpha", maps=False, label=None, sigmoid=False)
+        assert read_inputs(store, "alpha", maps=False, label=None, sigmoid=True).head.sigmoid
