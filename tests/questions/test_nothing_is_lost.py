@@ -18,7 +18,7 @@ from sing_compute.questions.merging import merge
 from sing_compute.store import Store, catalogue
 from sing_compute.store.verify import verify
 
-UNKNOWN = ("heads", "models/first/directions")
+UNKNOWN = ("heads", "models/first/apples")
 VALUES = np.random.default_rng(3).normal(size=(5, 7)).astype(">f2")
 
 
@@ -42,8 +42,8 @@ def results(folder: Path, tmp_path: Path) -> Path:
         group.attrs["note"] = "not ours"
         group.create_dataset("weights", data=VALUES, chunks=(2, 7), compression="gzip")
         group["empty"] = h5py.Empty("f4")
-        file["models/first/directions"] = VALUES
-        file["models/first/directions"].attrs["unit"] = "apples"
+        file["models/first/apples"] = VALUES
+        file["models/first/apples"].attrs["unit"] = "apples"
     return path
 
 
@@ -59,7 +59,7 @@ def stored(path: Path) -> dict[str, object]:
 
     with h5py.File(path) as file:
         file["heads"].visititems(lambda name, item: keep(f"heads/{name}", item))
-        keep("models/first/directions", file["models/first/directions"])
+        keep("models/first/apples", file["models/first/apples"])
         found["their_version"] = int(file.attrs["their_version"])
         assert file["heads/ViT-B-32/layer 11/empty"].shape is None
     return found
@@ -109,9 +109,9 @@ def test_a_model_that_is_measured_again_loses_what_was_unknown_of_it_and_says_so
     folder: Path, results: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     asking.measure(folder, str(results), "first")
-    assert "measured again: models/first/directions" in " ".join(capfd.readouterr().err.split())
+    assert "measured again: models/first/apples" in " ".join(capfd.readouterr().err.split())
     with Store(results) as store:
-        assert "models/first/directions" not in store
+        assert "models/first/apples" not in store
         assert "heads/ViT-B-32" in store
 
 
