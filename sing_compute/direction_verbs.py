@@ -22,7 +22,7 @@ from sing_compute.errors import SingError
 @click.option(
     "--class", "label", metavar="CLASS", help="Look at the images of one class alone: name, index or WordNet id."
 )
-@click.option("--restarts", type=click.IntRange(1), default=8, show_default=True, help="Starts of each search.")
+@click.option("--restarts", type=click.IntRange(2), default=8, show_default=True, help="Starts of each search.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of starts, batches and draws.")
 @click.option("--size", type=click.IntRange(1, 200), default=5, show_default=True, help="Concepts of a name.")
 @click.option("--words", type=click.Path(path_type=Path), metavar="LIST", help="Concepts: a text file, one a line.")
