@@ -117,6 +117,9 @@ def search(
                 checkpoint=begin,
             )
         progress.say(f"{title.removeprefix('search for ')}: {found.found} found, score {_scores(found.trust)}")
+        if not found.twice:
+            made = len(found.restarts.objective)
+            progress.say(f"of {made} restarts no second one found the same directions; --restarts makes more")
         return found
 
     if count is not None:
