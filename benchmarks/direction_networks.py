@@ -219,7 +219,7 @@ def report(rows: Sequence[Found]) -> list[str]:
 def _seen(rows: Sequence[Found]) -> Iterator[str]:
     directions, found = sum(row.count for row in rows), sum(row.found for row in rows)
     yield (
-        f"{found} of {directions} directions are found, of {sum(row.detector_only for row in rows)} the detector only, "
+        f"{found} of {directions} directions are found, {sum(row.detector_only for row in rows)} as detectors only, "
         f"{sum(row.unstable for row in rows)} are unstable, and {sum(row.dead for row in rows)} fire on no image."
     )
     for clip, rest in ((True, "trained"), (False, "random")):

@@ -66,7 +66,7 @@ def test_the_table_and_what_is_said_of_it_follow_from_the_rows() -> None:
     assert lines[2].endswith("| 1 | ship +23.0 | 60 | 0.88 |")
     assert "| random CLIP: boat" in lines[3]
     assert lines[5:] == [
-        "2 of 16 directions are found, of 0 the detector only, 2 are unstable, and 1 fire on no image.",
+        "2 of 16 directions are found, 0 as detectors only, 2 are unstable, and 1 fire on no image.",
         "With a trained CLIP, 4 of 5 directions that fire have a name that one in twenty random directions reaches or fewer, by "
         "signal vector or difference: by chance up to 0.5.",
         "With a random CLIP, 1 of 10 directions that fire have a name that one in twenty random directions reaches or fewer, by "
