@@ -15,6 +15,7 @@ from PIL import Image
 from stores import write_store
 
 from sing_compute.cli import cli
+from sing_compute.directions.rivals import RIVALS
 from sing_compute.directions.settings import Settings
 from sing_compute.errors import SingError
 from sing_compute.process.progress import Progress
@@ -74,7 +75,10 @@ def found(planted: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         rows.writerow(["path", "texture", "size"])
         keys = [str(key) for key in store.array("images/key")]
         rows.writerows([key, "striped" if row % 3 == 1 else "", "large"] for row, key in enumerate(keys))
-    find_and_add(path, replace(QUESTION, rivals=True, labels=table, step=2.0), Progress(), settings=QUICK)
+    fast = {name: RIVALS[name] for name in ("PCA", "k-means")}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sing_compute.questions.directions.rival_directions.RIVALS", fast)
+        find_and_add(path, replace(QUESTION, rivals=True, labels=table, step=2.0), Progress(), settings=QUICK)
     find_and_add(path, replace(QUESTION, model="beta", seed=1), Progress(), settings=QUICK)
     return path
 
@@ -122,6 +126,16 @@ def test_what_is_written_follows_from_features_and_head(found: Path) -> None:
             np.testing.assert_allclose(
                 store.array(f"{BASE}classes/change")[k, :, 1], (after - before).mean(0), atol=1e-9
             )
+
+
+def test_directions_with_the_most_trusted_detectors_come_first_and_keep_their_own_figures(found: Path) -> None:
+    with Store(found) as store:
+        detector, pinned = store.array(f"{BASE}trust/detector"), store.array(f"{BASE}trust/pinned")
+        assert (np.diff(detector) <= 0).all()
+        weight, filters = store.array("models/alpha/head/weight"), store.array(f"{BASE}pairs/filter")
+        rows = np.linalg.svd(weight - weight.mean(0), full_matrices=False)[2][: CLASSES - 1]
+        units = filters / np.linalg.norm(filters, axis=1, keepdims=True)
+        np.testing.assert_allclose(pinned, ((units @ rows.T) ** 2).sum(1))
 
 
 def test_a_direction_is_named_by_the_concept_toward_which_it_leads_most(found: Path) -> None:

@@ -137,30 +137,34 @@ def _scores(trust: Trust) -> str:
 
 
 def _of(found: Finding, settings: Settings) -> Searched:
-    """Return what is kept of a search, on the CPU."""
+    """Return what is kept of a search, on the CPU, the directions with the most trusted detectors first."""
     restarts, trust, best = found.restarts, found.trust, found.restarts.best
     again = trust.others.least.argmax(0, keepdim=True)
+    order = trust.detector.argsort(descending=True, stable=True)
 
     def columns(name: str) -> Tensor:
         others, halves = getattr(trust.others, name), getattr(trust.halves, name)
-        return torch.cat([others.gather(0, again), halves]).T.cpu()
+        return torch.cat([others.gather(0, again), halves]).T[order].cpu()
 
     pairs = found.pairs
     return Searched(
-        replace(pairs, **{name: getattr(pairs, name).cpu() for name in ("filters", "thresholds", "signals")}),
+        replace(
+            pairs,
+            **{name: getattr(pairs, name)[..., order].cpu() for name in ("filters", "thresholds", "signals")},
+        ),
         len(restarts.objective),
         best,
         float(restarts.objective[best]),
         float(restarts.violation[best]),
         {name: float(value[best]) for name, value in restarts.losses.items()},
         settings.joint_bounds,
-        trust.states,
-        trust.score.cpu(),
-        trust.detector.cpu(),
+        [trust.states[k] for k in order.tolist()],
+        trust.score[order].cpu(),
+        trust.detector[order].cpu(),
         columns("logits"),
         columns("signals"),
         columns("positives"),
-        trust.steady.cpu(),
-        trust.pinned.cpu(),
+        trust.steady[order].cpu(),
+        trust.pinned[order].cpu(),
         found.twice,
     )

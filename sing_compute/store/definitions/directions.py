@@ -218,7 +218,6 @@ DIRECTIONS = Analysis(
                 *(*_ROW, "direction_matches", "unread_directions", "direction_corrections", "direction_rivals"),
                 "direction_losses",
             ),
-            sort="detector",
             measure="null_share",
             naming=("direction",),
             absent=f"direction pairs; {_ABSENT}",
