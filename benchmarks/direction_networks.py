@@ -76,7 +76,7 @@ SEARCHES = (
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What one search has found."""
+    """Figures of one search."""
 
     network: str
     features: str

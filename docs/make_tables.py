@@ -139,7 +139,7 @@ def key_tables() -> str:
 
 
 def direction_results() -> str:
-    """What the benchmarks of direction pairs have written, one section each."""
+    """The tables of the benchmarks of direction pairs, one section each."""
     parts = []
     for name in DIRECTION_RESULTS:
         title, _, rest = (RESULTS / f"{name}.md").read_text(encoding="utf-8").partition("\n")

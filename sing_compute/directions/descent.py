@@ -77,7 +77,7 @@ class Detectors:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """What is minimised in one phase, and how."""
+    """One phase of a search: its losses, their weights and bounds, and how they are minimised."""
 
     name: str
     losses: Callable[[Detectors], dict[str, Tensor]]

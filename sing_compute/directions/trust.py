@@ -1,6 +1,8 @@
 """How far to trust each direction: is it found again in other restarts and in independent halves of the images?"""
 
 from dataclasses import dataclass, fields
+from functools import reduce
+from operator import add
 
 import torch
 from jaxtyping import Float, Float64, Int64
@@ -8,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from sing_compute.directions.alignment import LinearHead
+from sing_compute.directions.labels import OverlapCounts
 from sing_compute.directions.pairs import DirectionPairs
 from sing_compute.directions.search import Restarts, Settings
 from sing_compute.directions.signals import SignalSums
@@ -36,7 +39,8 @@ class Agreement:
     positives: Float64[Tensor, "restart direction"]
     """Intersection over union of the positives."""
     detectors: Float64[Tensor, "restart direction"]
-    """The smaller of correlation and IoU, with the direction most like it in these two, whatever its signal vector."""
+    """The smaller of correlation and IoU beyond chance, with the direction most like it in these two, whatever its signal vector.
+    Beyond chance: 1 for the same positives, 0 for independent ones, and for detectors that fire everywhere."""
 
     @property
     def least(self) -> Float64[Tensor, "restart direction"]:
@@ -201,27 +205,25 @@ def agreement(pairs: DirectionPairs, others: Restarts, features: Float[Tensor, "
         others.signals.transpose(0, 1).flatten(1),
     )
     centre = features.mean(0, dtype=torch.float64)
-    sums = torch.zeros(5, pairs.filters.shape[1], restarts * count, dtype=torch.float64, device=features.device)
+    sums = torch.zeros(3, pairs.filters.shape[1], restarts * count, dtype=torch.float64, device=features.device)
+    fired: list[OverlapCounts] = []
     for part in torch.split(features, _PART):
         own, other = pairs.logits(part.double()), flat.logits(part.double())
-        fires, other_fires = (own > 0).double(), (other > 0).double()
+        fired.append(OverlapCounts.of_images(own > 0, other > 0))
         own, other = own - pairs.logits(centre), other - flat.logits(centre)
         sums[0] += own.mT @ other
         sums[1] += own.square().sum(0)[:, None]
         sums[2] += other.square().sum(0)
-        sums[3] += fires.mT @ other_fires
-        sums[4] += fires.sum(0)[:, None] + other_fires.sum(0)
+    counts = reduce(add, fired)
     tiny = torch.finfo(torch.float64).tiny
-    found = torch.stack(
-        [
-            sums[0] / (sums[1] * sums[2]).sqrt().clamp_min(tiny),
-            normalize(pairs.signals, dim=0).mT @ normalize(flat.signals, dim=0),
-            sums[3] / (sums[4] - sums[3]).clamp_min(1),
-        ]
-    ).reshape(3, -1, restarts, count)
+    logits = sums[0] / (sums[1] * sums[2]).sqrt().clamp_min(tiny)
+    signals = normalize(pairs.signals, dim=0).mT @ normalize(flat.signals, dim=0)
+    found = torch.stack([logits, signals, counts.iou]).reshape(3, -1, restarts, count)
     best = found.amin(0).argmax(-1)
     logits, signals, positives = found.gather(-1, best.expand(3, *best.shape)[..., None])[..., 0].mT
-    return Agreement(logits, signals, positives, found[[0, 2]].amin(0).amax(-1).T)
+    beyond = torch.where(counts.chance < 1, (counts.iou - counts.chance) / (1 - counts.chance).clamp_min(tiny), 0.0)
+    alone = torch.minimum(found[0], beyond.reshape(found[0].shape)).amax(-1).T
+    return Agreement(logits, signals, positives, alone)
 
 
 def pinned_share(filters: Float64[Tensor, "dim direction"], head: LinearHead) -> Float64[Tensor, " direction"]:

@@ -117,6 +117,19 @@ def test_a_detector_that_is_found_again_with_other_signal_vectors_is_said_to_be_
     assert trust.states == (DETECTOR, FOUND)
 
 
+def test_detectors_that_fire_everywhere_agree_no_more_than_chance() -> None:
+    everywhere = pairs([[1, 0], [0, 1]], [-3.0, 0.0], [[1, 0], [0, 1]])  # the first fires on all four corners
+    found = agreement(everywhere, restarts(everywhere), CORNERS)
+    assert found.positives[0].tolist() == pytest.approx([1, 1])
+    assert found.detectors[0].tolist() == pytest.approx([0, 1])
+    half = pairs(
+        [[0, 1], [0, 1]], [0.0, 0.0], [[1, 0], [0, 1]]
+    )  # fires on half of the corners, as an axis does, and independently
+    tilted = pairs([[1, 0.2], [0, 1]], [0.0, 0.0], [[1, 0], [0, 1]])
+    assert agreement(AXES, restarts(half), CORNERS).detectors[0, 0] == pytest.approx(0)
+    assert agreement(AXES, restarts(tilted), CORNERS).detectors[0, 0] == pytest.approx(1 / math.hypot(1, 0.2))
+
+
 def test_a_half_is_judged_by_its_best_restart_and_on_images_that_it_has_not_seen() -> None:
     features = IMAGES.clone()
     features[:16, :, 0] = features[:16, :, 0].abs()  # the first half sees the first axis on one side only

@@ -30,7 +30,7 @@ _PART = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class MeasuredDirections:
-    """What is measured of the direction pairs of one classifier."""
+    """Figures of the direction pairs of one classifier."""
 
     logits: Float64[Tensor, "image direction"]
     """Largest logit of the positions of each image."""
