@@ -11,7 +11,7 @@ from sing_compute.directions.alignment import LinearHead
 from sing_compute.directions.descent import Checkpoint, Report
 from sing_compute.directions.pairs import DirectionPairs
 from sing_compute.directions.search import Restarts, Settings, find_in_subsets
-from sing_compute.directions.trust import FOUND, Half, Trust, found_twice, measured_trust
+from sing_compute.directions.trust import DETECTOR, FOUND, Half, Trust, found_twice, measured_trust
 
 CheckpointOf = Callable[[int, int], Checkpoint]
 """Gives the checkpoint of a search from its number of directions and its round, the first round being 0."""
@@ -35,9 +35,9 @@ class Finding:
         return self.restarts.pairs(self.restarts.best)
 
     @property
-    def found(self) -> int:
-        """Number of directions that are called found."""
-        return self.trust.states.count(FOUND)
+    def found(self) -> tuple[int, int]:
+        """Number of directions that are called found, and of those of which the detector only is."""
+        return self.trust.states.count(FOUND), self.trust.states.count(DETECTOR)
 
 
 def find_trusted(
@@ -132,7 +132,9 @@ def counts_to_try(most: int) -> Iterator[int]:
 
 
 def find_count(search: Callable[[int], Finding], counts: Iterable[int], *, patience: int = 2) -> Finding:
-    """Search with more and more directions; return the search in which most are called found, the smallest count of equals.
+    """Search with more and more directions; return the search in which most are called found, and of equals most detectors are.
+
+    Of searches that are equal in both, the one with the smallest count is returned.
 
     The search ends when `patience` counts in a row have found no more than a smaller count; while none is found, it goes on.
 
@@ -149,7 +151,7 @@ def find_count(search: Callable[[int], Finding], counts: Iterable[int], *, patie
             best, without = new, 0
         else:
             without += 1
-        if best.found and without == patience:
+        if any(best.found) and without == patience:
             break
     if best is None:
         raise ValueError("no count to try")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Float64, Int64
+from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 from torch.nn.functional import softmax
 
@@ -235,16 +235,3 @@ def compare_with_labels(
     known = count > 0
     share = torch.where(known[:, None], (reach & own[..., None]).sum(1) / count[:, None], torch.nan).double()
     return LabelComparison(share, float((share[known] == 0).double().mean()), float((1 / (count[known] + 1)).mean()))
-
-
-def pattern_cav(
-    positions: Float[Tensor, "position dim"], present: Bool[Tensor, " position"]
-) -> Float64[Tensor, " dim"]:
-    """Return the mean feature with a label minus that without it (Pattern-CAV).
-
-    Args:
-        positions: Features.
-        present: True where the label is given.
-    """
-    difference: Tensor = positions[present].double().mean(0) - positions[~present].double().mean(0)
-    return difference

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float64, Int64
 from torch import Tensor
 
 from sing_compute.directions.pairs import DirectionPairs
+from sing_compute.directions.permutation import false_discovery_rates
 from sing_compute.linalg.angles import unit
 from sing_compute.linalg.null_space import HeadSplit
 
@@ -144,7 +145,7 @@ def null_shares(
         drawn,
         variance_share,
         p,
-        _benjamini_hochberg(p),
+        false_discovery_rates(p),
         moved(null),
         moved(signals - null),
         moved(signals @ weight.T),
@@ -243,12 +244,3 @@ def _best_differences(
         pair = torch.stack([part[places // classes], places % classes], 1)
         found = torch.where(better[:, None], pair, found)
     return found, best
-
-
-def _benjamini_hochberg(p: Float64[Tensor, " direction"]) -> Float64[Tensor, " direction"]:
-    from scipy.stats import false_discovery_control  # a second of imports, for whoever asks
-
-    known, q = ~p.isnan(), p.clone()
-    if known.any():
-        q[known] = torch.from_numpy(false_discovery_control(p[known].cpu().numpy())).to(p.device)
-    return q

@@ -223,7 +223,7 @@ def tail_probabilities(
     return TailProbabilities(torch.where(fitted, far.clamp_min(tiny), p), fitted)
 
 
-def false_discovery_rates(p: Float64[Tensor, "direction class"]) -> Float64[Tensor, "direction class"]:
+def false_discovery_rates(p: Float64[Tensor, "*table"]) -> Float64[Tensor, "*table"]:
     """Return Benjamini and Hochberg's q of each p over the whole table; NaN stays NaN and is not a test.
 
     Args:

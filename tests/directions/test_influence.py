@@ -14,7 +14,6 @@ from sing_compute.directions.influence import (
     log_odds_rates,
     margin_changes,
     mean_strengths,
-    pattern_cav,
     response,
 )
 from sing_compute.directions.pairs import DirectionPairs
@@ -195,11 +194,3 @@ def test_exchangeable_vectors_give_s3_its_chance(draw: torch.Generator) -> None:
     assert found.s3 == pytest.approx(found.chance, abs=0.01)
     assert found.share[4].isnan().all()
     assert compare_with_labels(scores, labels, 100 + label_scores).s3 == 1
-
-
-def test_a_pattern_cav_is_the_difference_of_means() -> None:
-    drawn = direction_world.world(2, images=3000)
-    positions, present = drawn.features.flatten(0, 1), drawn.present.flatten(0, 1)
-    # Strengths of concepts exclude each other: 2.5 (s_0 - (s_1 + s_2) / 2).
-    wanted = 2.5 * (drawn.concepts[:, 0] - drawn.concepts[:, 1:].mean(1))
-    torch.testing.assert_close(pattern_cav(positions, present[:, 0]), wanted, atol=0.1, rtol=0)

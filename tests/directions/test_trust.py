@@ -166,12 +166,12 @@ def test_found_twice_needs_one_other_restart_with_all_directions() -> None:
     assert found_twice(restarts(half_dead, AXES, objective=(0, 1)), IMAGES)
 
 
-def finding(found: int, count: int) -> Finding:
-    """Return a finding with some directions called found."""
+def finding(found: int, count: int, *, detectors: int = 0) -> Finding:
+    """Return a finding with some directions called found, and some of which the detector only is."""
     axes = pairs([[1, 0]] * count, [0.0] * count, [[1, 0]] * count)
     parts = halves(restarts(axes), restarts(axes))
     trust = measured_trust(IMAGES, HEAD, restarts(axes, axes), parts)
-    states = (FOUND,) * found + (NOT_FOUND,) * (count - found)
+    states = (FOUND,) * found + (DETECTOR,) * detectors + (NOT_FOUND,) * (count - found - detectors)
     return Finding(restarts(axes), parts, replace(trust, states=states), True, 1)
 
 
@@ -185,6 +185,17 @@ def test_the_count_with_most_directions_found_is_chosen_and_larger_ones_are_trie
 
     assert find_count(search, counts_to_try(100)).pairs.filters.shape[1] == 6
     assert tried == [2, 3, 4, 6, 8, 12]
+
+
+def test_where_no_pair_is_found_the_count_with_most_detectors_is_chosen() -> None:
+    tried = []
+
+    def search(count: int) -> Finding:
+        tried.append(count)
+        return finding(0, count, detectors={2: 0, 3: 1, 4: 3, 6: 3}.get(count, 2))
+
+    assert find_count(search, counts_to_try(100)).pairs.filters.shape[1] == 4
+    assert tried == [2, 3, 4, 6, 8]
 
 
 def test_rounds_go_on_until_the_best_is_found_twice_or_the_limit_is_reached() -> None:

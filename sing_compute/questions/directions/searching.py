@@ -116,7 +116,9 @@ def search(
                 stop=stop,
                 checkpoint=begin,
             )
-        progress.say(f"{title.removeprefix('search for ')}: {found.found} found, score {_scores(found.trust)}")
+        whole, detectors = found.found
+        counted = f"{whole} found, {detectors} more as detectors only"
+        progress.say(f"{title.removeprefix('search for ')}: {counted}; trust score {_scores(found.trust)}")
         if not found.twice:
             made = len(found.restarts.objective)
             progress.say(f"of {made} restarts no second one found the same directions; --restarts makes more")

@@ -239,7 +239,6 @@ def directions_text(store: Store, model: str) -> str:
     table = open_table(store, Place.of("directions", model=model))
     there = {column.name: column.values.all() for column in table.columns}
     facts = store.scalars(f"models/{model}/directions/summary")
-    order = np.argsort(-np.nan_to_num(there["score"], nan=-1.0), kind="stable")
     rows = [
         [
             "",
@@ -251,7 +250,8 @@ def directions_text(store: Store, model: str) -> str:
             "words (cosine) | words of the difference (cosine)",
         ]
     ]
-    for row in order.tolist():
+    count = len(there["direction"])
+    for row in range(count):
         shares = [float(there[name][row]) if name in there else np.nan for name in _SHARES]
         words = [_name(there, row, *columns) for columns in _NAME_COLUMNS]
         rows.append(
@@ -266,9 +266,7 @@ def directions_text(store: Store, model: str) -> str:
         )
     lines = align([row[:6] for row in rows])
     shown = [f"{line}  {row[6]}".rstrip() for line, row in zip(lines, rows, strict=True)]
-    return "\n".join(
-        [f"{clean(model)}: {len(order):,} directions, {facts['found']:,} found", *_chance(facts), "", *shown]
-    )
+    return "\n".join([f"{clean(model)}: {count:,} directions, {facts['found']:,} found", *_chance(facts), "", *shown])
 
 
 _SHARES = ("null_share", "difference_null_share")
