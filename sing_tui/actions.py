@@ -16,7 +16,6 @@ from sing_tui.session.moves import (
     further_tables,
     second_table,
     stepped_axis,
-    third_table,
 )
 from sing_tui.session.state import is_figures
 
@@ -48,7 +47,7 @@ BINDINGS: list[Binding] = [
     _key("e", "show('export')", "export", "take away", show=True),
     _key("i", "step('second')", "the second table about the row", "go", show=True, name="second-table"),
     _key("i,c", "step('first')", "the first table about the same items", "go", show=True, display="i", name="first-table"),
-    _key("I", "step('third')", "the third table about the row", "go", name="third-table"),
+    _key("I", "step('further', 1)", "the third table about the row", "go", name="third-table"),
     _key("D", "step('further', 2)", "the fourth table about the row", "go", name="fourth-table"),
     _key("P", "show('photograph')", "photograph", _WITH_PHOTOGRAPHS, show=True),
     _key("d", "step('details')", "details", "look", show=True),
@@ -183,8 +182,6 @@ def text_of(binding: Binding, place: Place, catalog: Catalog, titles: ChartTitle
     match _parts(binding.action):
         case ["step", "second" | "first" as name]:
             return _second(catalog, place, first=name == "first")
-        case ["step", "third"]:
-            return _table_name(catalog, third_table(catalog, place))
         case ["step", "further", number]:
             return _table_name(catalog, further_table(catalog, place, int(number)))
         case ["step", "along"]:

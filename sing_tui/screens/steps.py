@@ -25,7 +25,6 @@ from sing_tui.session.moves import (
     open_further,
     open_row,
     open_second,
-    open_third,
     step,
     up,
 )
@@ -75,7 +74,6 @@ STEPS: dict[str, Step] = {
     "open": lambda session, around: open_row(session, around.catalog, wide=around.wide),
     "second": lambda session, around: open_second(session, around.catalog),
     "first": lambda session, around: open_second(session, around.catalog),
-    "third": lambda session, around: open_third(session, around.catalog),
     "further": lambda session, around, number: open_further(session, around.catalog, number),
     "along": lambda session, around: go_along(session, around.catalog),
     "neighbour": _neighbour,

@@ -85,11 +85,6 @@ def second_table(catalog: Catalog, place: Place) -> TableSpec | None:
     return further_table(catalog, place, 0)
 
 
-def third_table(catalog: Catalog, place: Place) -> TableSpec | None:
-    """The table that the key `I` leads to; None if there is none."""
-    return further_table(catalog, place, 1)
-
-
 _NUMBERS = ("second", "third", "fourth")
 
 
@@ -109,8 +104,20 @@ def open_further(session: Session, catalog: Catalog, number: int) -> Session:
     Raises:
         Refused: There is none, or it needs an item that the place does not name.
     """
-    which = _NUMBERS[number] if number < len(_NUMBERS) else "further"
-    return _open_further(session, catalog, further_table(catalog, session.place, number), which)
+    target = further_table(catalog, session.place, number)
+    place, spec = session.place, catalog.table(session.place.table)
+    if is_figures(spec, place):
+        raise Refused(f"these are figures of {plural(catalog, spec.rows)}: go back and open one")
+    if target is None:
+        which = _NUMBERS[number] if number < len(_NUMBERS) else "further"
+        raise Refused(f"{catalog.words(spec.name.replace('_', ' '))} lead to no {which} table")
+    in_place = target.name in {table.name for table in siblings(catalog, spec)} and not place.along
+    if in_place:
+        there = place_of(catalog, target, dict(place.keys))
+        return move(session, catalog, there, identity=None)
+    if session.here.identity is None:
+        return session
+    return enter(session, place_of(catalog, target, row_keys(session, catalog)))
 
 
 def open_second(session: Session, catalog: Catalog) -> Session:
@@ -120,30 +127,6 @@ def open_second(session: Session, catalog: Catalog) -> Session:
         Refused: There is none, or it needs an item that the place does not name.
     """
     return open_further(session, catalog, 0)
-
-
-def open_third(session: Session, catalog: Catalog) -> Session:
-    """Open the third table about the row, or put a third table about the same items in place of this one.
-
-    Raises:
-        Refused: There is none, or it needs an item that the place does not name.
-    """
-    return open_further(session, catalog, 1)
-
-
-def _open_further(session: Session, catalog: Catalog, target: TableSpec | None, which: str) -> Session:
-    place, spec = session.place, catalog.table(session.place.table)
-    if is_figures(spec, place):
-        raise Refused(f"these are figures of {plural(catalog, spec.rows)}: go back and open one")
-    if target is None:
-        raise Refused(f"{catalog.words(spec.name)} lead to no {which} table")
-    in_place = target.name in {table.name for table in siblings(catalog, spec)} and not place.along
-    if in_place:
-        there = place_of(catalog, target, dict(place.keys))
-        return move(session, catalog, there, identity=None)
-    if session.here.identity is None:
-        return session
-    return enter(session, place_of(catalog, target, row_keys(session, catalog)))
 
 
 def stepped_axis(catalog: Catalog, place: Place, which: Which) -> str | None:

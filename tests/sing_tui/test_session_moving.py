@@ -1,6 +1,7 @@
 """From place to place without a screen: open a row, the other table, along an axis, the next subset."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from catalogs import at, layers, place, sing, sing_in_words
@@ -10,12 +11,12 @@ from sing_compute.store.place import Comparison, Place
 from sing_tui.session import Refused
 from sing_tui.session.arranging import mark
 from sing_tui.session.moves import (
+    further_table,
     go_along,
     next_subset,
+    open_further,
     open_row,
     open_second,
-    open_third,
-    third_table,
 )
 from sing_tui.session.state import Arrangement, arrangement_at
 
@@ -177,8 +178,8 @@ def test_capital_i_opens_the_third_table_and_the_other_keys_what_they_always_do(
 ) -> None:
     catalog = sing_in_words()
     session = at(catalog, start, row)
-    assert open_third(session, catalog).place == there
-    assert open_third(session, catalog).below.place == start
+    assert open_further(session, catalog, 1).place == there
+    assert open_further(session, catalog, 1).below.place == start
     assert open_row(session, catalog).place == open_row(session, sing()).place
     assert open_second(session, catalog).place == open_second(session, sing()).place
 
@@ -188,7 +189,7 @@ def test_concepts_images_and_null_directions_of_a_class_replace_each_other() -> 
     assert place("null_directions", **dict(CONCEPTS.keys)) == WORDS
     for start, second, third in ((CONCEPTS, IMAGES, WORDS), (IMAGES, CONCEPTS, WORDS), (WORDS, CONCEPTS, IMAGES)):
         session = at(catalog, start, 1)
-        for move, there in ((open_second, second), (open_third, third)):
+        for move, there in ((open_second, second), (partial(open_further, number=1), third)):
             moved = move(session, catalog)
             assert moved.place == there
             assert len(moved.visits) == len(session.visits)
@@ -197,9 +198,9 @@ def test_concepts_images_and_null_directions_of_a_class_replace_each_other() -> 
 @pytest.mark.parametrize("start", [MODELS, CLASSES, CONCEPTS, IMAGES])
 def test_capital_i_is_not_offered_by_a_file_without_null_directions_in_words(start: Place) -> None:
     catalog = sing_in_words(absent=frozenset({"null_directions", "null_modes", "null_words"}))
-    assert third_table(catalog, start) is None
+    assert further_table(catalog, start, 1) is None
     with pytest.raises(Refused, match="lead to no third table"):
-        open_third(at(catalog, start, 1), catalog)
+        open_further(at(catalog, start, 1), catalog, 1)
 
 
 # along an axis
