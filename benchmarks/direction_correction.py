@@ -9,16 +9,15 @@ results/direction_correction.csv and .md (about twenty minutes on one core).
 """
 
 import argparse
-import csv
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
 import torch
 from direction_pairs import least_cosine, overlaps
 from direction_world import CONSTANT, World, trained_head, world
-from ratios import surroundings
+from ratios import save_rows
 from torch import Tensor
 
 from sing_compute.directions.automatic import find_trusted
@@ -151,27 +150,13 @@ def main() -> None:
     for seed in range(int(first), int(last or first) + 1):
         rows += measured(seed, settings=Settings())
         print("\n".join(report([row for row in rows if row.seed == seed])), flush=True)
-    given.output.parent.mkdir(parents=True, exist_ok=True)
     save(given.output, rows)
 
 
 def save(path: Path, rows: Sequence[Corrected]) -> None:
     """Write the rows as CSV and the table as Markdown."""
-    with path.open("w", newline="", encoding="utf-8") as target:
-        table = csv.writer(target)
-        table.writerow([part.name for part in fields(Corrected)])
-        table.writerows(astuple(row) for row in rows)
-    facts = " · ".join(f"{name}: {value}" for name, value in surroundings().items())
-    lines = [
-        "# Correction without training, where the truth is known",
-        "",
-        facts,
-        "",
-        "Accuracy of the worst of four groups of test images (two classes, with and without the third concept).",
-        "",
-        *report(rows),
-    ]
-    path.with_suffix(".md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    about = "Accuracy of the worst of four groups of test images (two classes, with and without the third concept)."
+    save_rows(path, "Correction without training, where the truth is known", rows, [about, "", *report(rows)])
 
 
 if __name__ == "__main__":

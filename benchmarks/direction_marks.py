@@ -9,18 +9,17 @@ negatives; the paper's step of 450 stands beside it. Writes results/direction_ma
 """
 
 import argparse
-import csv
 import functools
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
 import numpy as np
 import torch
 from direction_pairs import overlaps
-from ratios import surroundings
+from ratios import save_rows
 from scipy.stats import spearmanr, t
 from torch import Tensor, nn
 
@@ -249,7 +248,6 @@ def main() -> None:
     seeds = range(int(first), int(last or first) + 1)
     cases = [(seed, 2, COUNT) for seed in seeds]
     cases += [(seed, side, count) for seed in seeds[: given.variants] for side, count in VARIANTS]
-    given.output.parent.mkdir(parents=True, exist_ok=True)
     rows: list[Marked] = []
     with ProcessPoolExecutor(given.processes, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         for found in pool.map(measured_case, cases):
@@ -260,22 +258,11 @@ def main() -> None:
 
 def save(path: Path, rows: Sequence[Marked]) -> None:
     """Write the rows as CSV and the tables as Markdown."""
-    with path.open("w", newline="", encoding="utf-8") as target:
-        table = csv.writer(target)
-        table.writerow([part.name for part in fields(Marked)])
-        table.writerows(astuple(row) for row in rows)
-    facts = " · ".join(f"{name}: {value}" for name, value in surroundings().items())
-    lines = [
-        "# Correction of networks that rely on a mark in drawn pictures",
-        "",
-        facts,
-        "",
+    about = (
         "Accuracy on new pictures without the mark (clean) and with it on all of them (marked), with 95 % intervals over "
-        "networks, or the mean alone for two networks. Detector and measured step are chosen in the training images alone.",
-        "",
-        *report(rows),
-    ]
-    path.with_suffix(".md").write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
+        "networks, or the mean alone for two networks. Detector and measured step are chosen in the training images alone."
+    )
+    save_rows(path, "Correction of networks that rely on a mark in drawn pictures", rows, [about, "", *report(rows)])
 
 
 if __name__ == "__main__":

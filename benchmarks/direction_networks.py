@@ -7,7 +7,6 @@ process of its own, on one thread. Writes results/direction_networks.csv and .md
 """
 
 import argparse
-import csv
 import json
 import resource
 import subprocess
@@ -15,13 +14,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from ratios import surroundings
+from ratios import save_rows
 
 from sing_compute.directions.settings import Settings
 from sing_compute.process.progress import Progress
@@ -261,14 +260,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def write(output: Path, rows: Sequence[Found]) -> None:
     """Write the table of the searches that are finished as CSV and Markdown."""
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with output.open("w", newline="", encoding="utf-8") as target:
-        table = csv.writer(target)
-        table.writerow([part.name for part in fields(Found)])
-        table.writerows(astuple(row) for row in rows)
-    facts = " · ".join(f"{name}: {value}" for name, value in surroundings().items())
-    lines = ["# Direction pairs of real networks", "", facts, "", *report(rows)]
-    output.with_suffix(".md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    save_rows(output, "Direction pairs of real networks", rows, report(rows))
 
 
 if __name__ == "__main__":

@@ -6,18 +6,17 @@ best IoU; EDDP uses its own. Writes results/direction_pairs.csv and .md (about f
 """
 
 import argparse
-import csv
 import itertools
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
 import torch
 from direction_rivals import RIVALS
 from direction_world import trained_head, world
-from ratios import surroundings
+from ratios import save_rows
 from torch import Tensor
 
 from sing_compute.directions.search import Settings, find_directions
@@ -153,26 +152,14 @@ def main() -> None:
     for seed in range(int(first), int(last or first) + 1):
         found += measured(seed, settings=Settings())
         print("\n".join(report([each for each in found if each.seed == seed])), flush=True)
-    given.output.parent.mkdir(parents=True, exist_ok=True)
-    with given.output.open("w", newline="", encoding="utf-8") as target:
-        rows = csv.writer(target)
-        rows.writerow([part.name for part in fields(Found)])
-        rows.writerows(astuple(each) for each in found)
     worlds = [each for each in found if each.method == "EDDP"]
     within = sum(each.least_iou >= 0.93 and each.least_cosine >= 0.95 and each.error <= 0.15 for each in worlds)
-    facts = " · ".join(f"{name}: {value}" for name, value in surroundings().items())
-    lines = [
-        "# Planted direction pairs, found without labels",
-        "",
-        facts,
-        "",
-        *report(found),
-        "",
+    summary = (
         f"{len(worlds)} worlds; accuracy of the head {fmean(each.accuracy for each in worlds):.1%}. In {within} of them, EDDP "
-        "has every IoU of .93 or more, every cosine of .95 or more and an error of .15 or less.",
-    ]
-    given.output.with_suffix(".md").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    print("\n".join(lines))
+        "has every IoU of .93 or more, every cosine of .95 or more and an error of .15 or less."
+    )
+    lines = [*report(found), "", summary]
+    print("\n".join(save_rows(given.output, "Planted direction pairs, found without labels", found, lines)))
 
 
 if __name__ == "__main__":

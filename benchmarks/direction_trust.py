@@ -13,14 +13,14 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from statistics import fmean
 
 import torch
 from direction_pairs import HELD_OUT, overlaps
 from direction_world import World, directions, in_their_span, tied_world, trained_head, world
-from ratios import surroundings
+from ratios import save_rows
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import mannwhitneyu
 from torch import Tensor
@@ -178,15 +178,7 @@ def _mean(values: Sequence[float]) -> str:
 
 def written(output: Path, found: Sequence[Judged]) -> list[str]:
     """Write rows and report; return the lines of the report."""
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with output.open("w", newline="", encoding="utf-8") as target:
-        rows = csv.writer(target)
-        rows.writerow([part.name for part in fields(Judged)])
-        rows.writerows(astuple(each) for each in found)
-    facts = " · ".join(f"{name}: {value}" for name, value in surroundings().items())
-    lines = ["# Trust in direction pairs where the truth is known", "", facts, "", *report(found)]
-    output.with_suffix(".md").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return lines
+    return save_rows(output, "Trust in direction pairs where the truth is known", found, report(found))
 
 
 def stored(output: Path) -> list[Judged]:

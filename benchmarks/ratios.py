@@ -1,4 +1,4 @@
-"""Time peers in turn in one run, and write the ratios of their times as table, CSV and Markdown."""
+"""Time peers in turn in one run; write their ratios, or any rows with a report, as CSV and Markdown."""
 
 import csv
 import datetime
@@ -7,9 +7,10 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 HEADER = ("what", "size", "ratio", "goal", "met", "note")
 
@@ -51,6 +52,29 @@ def table(ratios: Sequence[Ratio]) -> Iterator[str]:
     widths = [max(len(row[k]) for row in rows) for k in range(len(HEADER))]
     for row in rows:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def save_rows(path: Path, title: str, rows: Sequence[Any], lines: Sequence[str]) -> list[str]:
+    """Write rows as CSV, and a report of them as Markdown next to it.
+
+    Args:
+        path: The CSV file.
+        title: Title of the report.
+        rows: Values of one dataclass, whose fields are the columns.
+        lines: The report, below date and machine.
+
+    Returns:
+        All lines of the report.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as target:
+        writer = csv.writer(target, lineterminator="\n")
+        writer.writerow([part.name for part in fields(rows[0])])
+        writer.writerows(astuple(row) for row in rows)
+    facts = " · ".join(f"{name}: {value}" for name, value in surroundings().items())
+    every = [f"# {title}", "", facts, "", *lines]
+    path.with_suffix(".md").write_text("\n".join(every).rstrip() + "\n", encoding="utf-8")
+    return every
 
 
 def save(path: Path, title: str, ratios: Sequence[Ratio], facts: Mapping[str, str]) -> None:

@@ -3,8 +3,8 @@
 import direction_world
 import pytest
 import torch
+from normal_numbers import normal
 from scipy.stats import kstest
-from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, normalize
 
 from sing_compute.directions.alignment import LinearHead
@@ -24,15 +24,6 @@ from sing_compute.directions.permutation import (
     permutation_test,
     tail_probabilities,
 )
-
-
-@pytest.fixture
-def draw() -> torch.Generator:
-    return torch.Generator().manual_seed(0)
-
-
-def normal(draw: torch.Generator, *shape: int) -> Tensor:
-    return torch.randn(shape, generator=draw, dtype=torch.float64)
 
 
 def random_pairs(draw: torch.Generator, dim: int, count: int) -> DirectionPairs:

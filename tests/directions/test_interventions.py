@@ -3,6 +3,7 @@
 import direction_world
 import pytest
 import torch
+from normal_numbers import normal
 from torch import Tensor
 
 from sing_compute.directions.alignment import LinearHead
@@ -16,15 +17,6 @@ from sing_compute.directions.interventions import (
     random_vectors,
 )
 from sing_compute.directions.pairs import DirectionPairs
-
-
-@pytest.fixture
-def draw() -> torch.Generator:
-    return torch.Generator().manual_seed(0)
-
-
-def normal(draw: torch.Generator, *shape: int) -> Tensor:
-    return torch.randn(shape, generator=draw, dtype=torch.float64)
 
 
 def random_pairs(draw: torch.Generator, dim: int, count: int) -> DirectionPairs:

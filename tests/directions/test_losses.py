@@ -5,6 +5,7 @@ import math
 import direction_world
 import pytest
 import torch
+from normal_numbers import normal
 from torch import Tensor
 
 from sing_compute.directions import activations, signals
@@ -12,15 +13,6 @@ from sing_compute.directions.alignment import LinearHead, certainty, least_move,
 from sing_compute.directions.lagrangian import AugmentedLagrangian
 from sing_compute.directions.losses import detector_losses, entropies, overlap, self_weighted_mean
 from sing_compute.directions.signals import SignalSums, signal_vectors
-
-
-@pytest.fixture
-def draw() -> torch.Generator:
-    return torch.Generator().manual_seed(0)
-
-
-def normal(draw: torch.Generator, *shape: int) -> Tensor:
-    return torch.randn(shape, generator=draw, dtype=torch.float64)
 
 
 def test_a_self_weighted_mean_of_equal_values_is_the_value_and_follows_the_largest() -> None:

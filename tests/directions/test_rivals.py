@@ -16,11 +16,6 @@ from sing_compute.errors import SingError
 DIM, COUNT = 8, 3
 
 
-@pytest.fixture
-def draw() -> torch.Generator:
-    return torch.Generator().manual_seed(0)
-
-
 def oblique(draw: torch.Generator) -> Tensor:
     return normalize(torch.randn(DIM, COUNT, generator=draw, dtype=torch.float64), dim=0)
 
