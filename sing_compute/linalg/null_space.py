@@ -48,6 +48,16 @@ class HeadSplit:
         counted = self.singular_values[: self.rank]
         return float(counted[-2] / counted[-1]) if len(counted) > 1 else math.nan
 
+    def at_rank(self, rank: int, *, cutoff: float | None = None) -> "HeadSplit":
+        """Return the same head split at another rank.
+
+        Args:
+            rank: Dimension of the principal space, 0 to dim.
+            cutoff: Singular values at or below this count as zero; None keeps the present one.
+        """
+        basis = torch.cat([self.row_basis, self.null_basis])
+        return HeadSplit(basis[:rank], basis[rank:], self.singular_values, self.cutoff if cutoff is None else cutoff)
+
     def null_part(self, features: Float[Tensor, "image dim"]) -> Float[Tensor, "image dim"]:
         """Return Pi_n f, the projection of each feature on the null space, by the basis with fewer vectors.
 

@@ -59,8 +59,7 @@ class StoredModel:
         rank = int(summary["rank"])
         if not 0 < rank < weight.shape[1] or rank + summary["nullity"] != weight.shape[1]:
             raise store_error(f"{store.path.name}: {base}summary: rank and nullity do not make {weight.shape[1]}")
-        basis = torch.cat([exact.row_basis, exact.null_basis])
-        split = HeadSplit(basis[:rank], basis[rank:], exact.singular_values, float(summary["cutoff"]))
+        split = exact.at_rank(rank, cutoff=float(summary["cutoff"]))
         mean = _tensor(store, f"{base}translator/mean_feature")
         parts = (_tensor(store, f"{base}translator/{part}") for part in ("weight", "bias", "fold_weight", "fold_bias"))
         whole, offset, fold_weight, fold_bias = parts

@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from jaxtyping import Bool
 
 from sing_compute.directions.influence import Influence
@@ -28,8 +27,7 @@ from sing_compute.questions.directions.rival_directions import classes_as_concep
 from sing_compute.questions.directions.search_state import SearchState
 from sing_compute.questions.directions.searching import search
 from sing_compute.questions.directions.sink import GROUP, FoundDirections, put_directions
-from sing_compute.questions.heads.concept_pool import ConceptPool, concept_pool, dictionary_of, own_pool
-from sing_compute.questions.text_vectors import load_clip
+from sing_compute.questions.heads.concept_pool import dictionary_of, pool_of_file
 from sing_compute.store import Store, replace_store
 from sing_compute.store.text import clean
 
@@ -85,7 +83,9 @@ def _add(
     translator = translator_of(store, model)
     pool, dictionary = None, None
     if translator is not None:
-        pool = _pool(store, question, progress)
+        pool = pool_of_file(
+            store, progress, words=question.words, vocabularies=question.vocabularies, clip=question.clip
+        )
         dictionary = dictionary_of(
             pool,
             [question.size],
@@ -200,17 +200,6 @@ def _say_what_is_used(store: Store, inputs: DirectionInputs, question: Direction
     some = f" of {images:,}" if kept < images and question.label is None else ""
     progress.say(
         f"{clean(inputs.model)}: directions in the {what} of {kept:,}{some} {noun.plural}{where}; no network is loaded"
-    )
-
-
-def _pool(store: Store, question: DirectionsQuestion, progress: Progress) -> ConceptPool:
-    """Return the concepts of the file with their stored embeddings, or others embedded by its CLIP."""
-    if question.words is None and not question.vocabularies:
-        return own_pool(store, progress)
-    space = load_clip(store, progress, clip=question.clip)
-    cpu = torch.device("cpu")
-    return concept_pool(
-        space, progress, store=None, words=question.words, vocabularies=question.vocabularies, device=cpu
     )
 
 

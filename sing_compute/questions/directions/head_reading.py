@@ -44,11 +44,30 @@ def read_by_head(
         covariance: Covariance of the features.
         random: Directions drawn with it.
     """
-    weight = inputs.head.weight
     split = head_split(inputs)
+    shares = shares_of(inputs, pairs, split, covariance, random)
+    return HeadReading(split, shares, head_agreement(pairs.filters, inputs.head.weight, split))
+
+
+def shares_of(
+    inputs: DirectionInputs,
+    pairs: DirectionPairs,
+    split: HeadSplit,
+    covariance: Float64[Tensor, "dim dim"],
+    random: Float64[Tensor, "draw dim"],
+) -> NullShares | None:
+    """Return the null shares of signal vectors, beside chance; None for a head without null space.
+
+    Args:
+        inputs: Features and head.
+        pairs: The direction pairs.
+        split: Null space of the head.
+        covariance: Covariance of the features.
+        random: Directions drawn with it.
+    """
+    weight = inputs.head.weight
     read = weight - weight.mean(0) if inputs.invariance == "softmax" else weight
-    shares = null_shares(pairs, split, read, covariance, random) if split.nullity else None
-    return HeadReading(split, shares, head_agreement(pairs.filters, weight, split))
+    return null_shares(pairs, split, read, covariance, random) if split.nullity else None
 
 
 def head_split(inputs: DirectionInputs) -> HeadSplit:
@@ -66,8 +85,7 @@ def head_split(inputs: DirectionInputs) -> HeadSplit:
         return exact
     if not 0 < rank <= weight.shape[1]:
         raise store_error(f"models/{inputs.model}/summary/rank: not from 1 to {weight.shape[1]}")
-    basis = torch.cat([exact.row_basis, exact.null_basis])
-    return HeadSplit(basis[:rank], basis[rank:], exact.singular_values, exact.cutoff)
+    return exact.at_rank(rank)
 
 
 def covariance_of(inputs: DirectionInputs) -> Float64[Tensor, "dim dim"]:

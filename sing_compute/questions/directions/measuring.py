@@ -17,7 +17,13 @@ from sing_compute.directions.permutation import InfluenceTest, permutation_test
 from sing_compute.directions.rival_pairs import pattern_pairs
 from sing_compute.process.progress import Progress
 from sing_compute.questions.directions.correcting import Corrections, correct
-from sing_compute.questions.directions.head_reading import HeadReading, covariance_of, names_of, read_by_head
+from sing_compute.questions.directions.head_reading import (
+    HeadReading,
+    covariance_of,
+    names_of,
+    read_by_head,
+    shares_of,
+)
 from sing_compute.questions.directions.inputs import DirectionInputs
 from sing_compute.sith.naming import Dictionary
 
@@ -95,7 +101,7 @@ def measure_directions(
         random = covariance_directions(covariance, DRAWS, seed=seed)
         reading = read_by_head(inputs, pairs, covariance, random)
         patterns = pattern_pairs(pairs, inputs.features.flatten(0, 1))
-        of_patterns = read_by_head(inputs, patterns, covariance, random).shares
+        of_patterns = shares_of(inputs, patterns, reading.split, covariance, random)
         done()
         names, pattern_names = None, None
         if translator is not None and dictionary is not None:

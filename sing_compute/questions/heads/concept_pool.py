@@ -16,6 +16,7 @@ from sing_compute.concepts.word_list import read_words, texts_sha256
 from sing_compute.errors import ConceptsError, SingError
 from sing_compute.pipeline.clip_space import DEFAULT_VOCABULARY
 from sing_compute.process.progress import Progress
+from sing_compute.questions.text_vectors import load_clip
 from sing_compute.sith.naming import Dictionary
 from sing_compute.store import Store
 from sing_compute.store.text import clean
@@ -100,6 +101,36 @@ def own_pool(store: Store, progress: Progress) -> ConceptPool:
     source = f"the concepts of {store.path}"
     progress.say(f"named with {source}: {len(names):,}")
     return ConceptPool(names, vectors, source, texts_sha256(prompts))
+
+
+def pool_of_file(
+    store: Store, progress: Progress, *, words: Path | None, vocabularies: Sequence[str], clip: str | None
+) -> ConceptPool:
+    """Return the concepts of a results file with their stored embeddings, or others embedded by its CLIP.
+
+    Args:
+        store: The results file.
+        progress: Is given a line about the concepts.
+        words: A list of concepts.
+        vocabularies: Built-in vocabularies or files, as `--concepts` of a run names them.
+        clip: Where to find the file's CLIP; None: where its run had it.
+
+    Raises:
+        SingError: The file has no concepts, or its CLIP cannot be had.
+    """
+    if words is None and not vocabularies:
+        if clip:
+            raise SingError(
+                "--clip is for --words or --vocabulary: the concepts of the file have stored embeddings, leave it out"
+            )
+        return own_pool(store, progress)
+    if store.attributes("clip").get("source") == "stored embeddings":
+        raise SingError(
+            f"{store.path} was made from stored embeddings, so its CLIP is not known: leave out --words and --vocabulary, and "
+            "its own concepts are used; sing-compute concepts --embeddings adds others"
+        )
+    space, cpu = load_clip(store, progress, clip=clip), torch.device("cpu")
+    return concept_pool(space, progress, store=None, words=words, vocabularies=vocabularies, device=cpu)
 
 
 def checked_sizes(sizes: Sequence[int]) -> list[int]:

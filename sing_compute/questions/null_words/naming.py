@@ -15,10 +15,9 @@ from sing_compute.extraction.shards import WorkFolder
 from sing_compute.linalg.angles import paired_angle
 from sing_compute.process.interruption import Interruption
 from sing_compute.process.progress import Progress
-from sing_compute.questions.heads.concept_pool import ConceptPool, checked_sizes, concept_pool, dictionary_of, own_pool
+from sing_compute.questions.heads.concept_pool import ConceptPool, checked_sizes, dictionary_of, pool_of_file
 from sing_compute.questions.null_words.sink import GROUP, put_null_words
 from sing_compute.questions.stored_model import StoredModel, chosen_models
-from sing_compute.questions.text_vectors import load_clip
 from sing_compute.scores.null_movements import FEWEST_IMAGES, null_modes, principal_null_directions
 from sing_compute.sith.movements import NamedMovements, name_movements
 from sing_compute.sith.naming import Dictionary
@@ -97,7 +96,7 @@ def name_null_directions(path: Path, question: NullWordsQuestion, progress: Prog
 def _add(store: Store, work: WorkFolder, question: NullWordsQuestion, progress: Progress) -> list[str]:
     sizes = checked_sizes(question.sizes)
     models = _models(store, question.model, progress)
-    pool = _pool(store, question, progress)
+    pool = pool_of_file(store, progress, words=question.words, vocabularies=question.vocabularies, clip=question.clip)
     size = store.dataset("clip/class_embeddings").shape[1]
     dictionary = dictionary_of(pool, sizes, size, progress, what="the CLIP space of the file", folder=work.folder)
     named = {}
@@ -134,34 +133,6 @@ def _models(store: Store, wanted: str | None, progress: Progress) -> list[Stored
     if not found:
         raise SingError(f"no model of {store.path} has a null space and a translator: there is nothing to name")
     return found
-
-
-def _pool(store: Store, question: NullWordsQuestion, progress: Progress) -> ConceptPool:
-    """Return the concepts of the file with their stored embeddings, or others embedded by its CLIP.
-
-    Raises:
-        SingError: The file has no concepts, or its CLIP cannot be had.
-    """
-    if question.words is None and not question.vocabularies:
-        if question.clip:
-            raise SingError(
-                "--clip is for --words or --vocabulary: the concepts of the file have stored embeddings, leave it out"
-            )
-        return own_pool(store, progress)
-    if store.attributes("clip").get("source") == "stored embeddings":
-        raise SingError(
-            f"{store.path} was made from stored embeddings, so its CLIP is not known: leave out --words and --vocabulary, and "
-            "its own concepts are used; sing-compute concepts --embeddings adds others"
-        )
-    space = load_clip(store, progress, clip=question.clip)
-    return concept_pool(
-        space,
-        progress,
-        store=None,
-        words=question.words,
-        vocabularies=question.vocabularies,
-        device=torch.device("cpu"),
-    )
 
 
 def _say_what_is_missing(model: StoredModel, progress: Progress) -> None:
