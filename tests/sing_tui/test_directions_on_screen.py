@@ -31,7 +31,7 @@ async def test_they_open_behind_the_models_and_lead_to_classes_images_and_other_
         await seen("alpha", "beta")
         await press(pilot, "D")
         await seen("alpha › directions", "found", "striped 0.75, round 0.25", "87.5%", "50.0%")
-        await press(pilot, "right", "right", "right", "x")
+        await press(pilot, "right", "right", "right", "right", "x")
         await seen("|Pi_n s|^2 / |s|^2", "Not telling by itself")
         await press(pilot, "escape", "enter")
         await seen("alpha › direction 0 › direction classes", "dog", "-1.50", "-1.00")
