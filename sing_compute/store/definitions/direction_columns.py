@@ -65,8 +65,8 @@ steady | steady | three digits | value | trust/steady | cosine of s and the sign
     detector does not fire | 1: weaker signs of the concept are written in the same way. | Low for a concept that is there or
     not there: see its difference.
 detector | detector score | three digits | value | trust/detector | the middle one of three: the smaller of the correlation of
-    logits and the IoU of positives, with another restart and with either half | How far the images on which it fires can be
-    trusted, whatever its signal vector. | Not a probability.
+    logits and the IoU of positives beyond chance, with another restart and with either half | How far the images on which it
+    fires can be trusted, whatever its signal vector. | Not a probability.
 pinned | pinned | percent | share | trust/pinned | share of |w|^2 in the span of the differences between the rows of the head
     | How much of the filter uncertainty region alignment can determine: only what the head reads. | Not a fault where it is
     small: that part is determined by the features alone.
