@@ -16,6 +16,7 @@ from textual.screen import Screen
 
 from sing_compute.errors import SingError
 from sing_tui.screens.opening import OpeningScreen
+from sing_tui.leaving import AbandonedThreads
 from sing_tui.start import Start
 
 if TYPE_CHECKING:
@@ -113,6 +114,8 @@ class Explorer(App[None]):
 
     def on_mount(self) -> None:
         """Start once the parts exist."""
+        if not self.is_headless:
+            asyncio.get_running_loop().set_default_executor(AbandonedThreads())
         self.set_keymap(self.keys)
         self.call_after_refresh(self.open_file)
         self.set_interval(WATCH_SECONDS, self.look)

@@ -133,6 +133,7 @@ def _screen(file: Path, start: Start, options: dict[str, Any]) -> None:
     _check_file(file)
     from sing_compute.allocator import return_blocks_above
     from sing_tui.app import Explorer
+    from sing_tui.leaving import PATIENCE, REMOVAL_PATIENCE, leave
     from sing_tui.settings import read_state, state_path
 
     config = _config()
@@ -155,6 +156,8 @@ def _screen(file: Path, start: Start, options: dict[str, Any]) -> None:
     explorer.run(mouse=not options["no_mouse"] and config.mouse is not False)
     if explorer.failure is not None:
         raise explorer.failure
+    writes = explorer.page is not None and bool(explorer.page.export_runner.writing)
+    leave(0, patience=REMOVAL_PATIENCE if writes else PATIENCE)
 
 
 def _config() -> "Config":

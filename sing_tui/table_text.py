@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sing_compute.errors import SingError
 from sing_compute.store import Column, Table
 from sing_compute.store.columns import Values
-from sing_compute.store.gate import Stored
+from sing_compute.store.stored import Stored
 from sing_compute.store.text import clean, csv_text
 from sing_tui.csv_cells import csv_cells
 from sing_tui.view import View

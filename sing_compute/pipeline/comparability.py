@@ -19,8 +19,8 @@ from sing_compute.measuring.comparison import ORDERING_FIGURES, ModelFigures
 from sing_compute.pipeline.clip_space import ClassTable
 from sing_compute.pipeline.plan import Plan
 from sing_compute.store import Store
-from sing_compute.store.gate import Stored
 from sing_compute.store.noun import Noun
+from sing_compute.store.stored import Stored
 
 SAME_VECTOR = 1e-4
 """Largest difference of two runs' embeddings of one text: far above rounding, far below another model or prompt."""

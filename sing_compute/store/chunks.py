@@ -6,7 +6,6 @@ import zlib
 from typing import Any
 
 import numpy as np
-from h5py import h5z
 from numpy.typing import NDArray
 
 from sing_compute.store.text import store_error
@@ -16,12 +15,25 @@ MAX_CHUNKS = 2**16
 
 
 class Chunks:
-    """Read the chunks of one dataset, uncompressed or with one filter, gzip or lzf."""
+    """Read the chunks of one dataset, plain or packed with gzip."""
 
     def __init__(
-        self, item: Any, path: str, shape: tuple[int, ...], dtype: np.dtype[Any], code: int | None, file_size: int
+        self, item: Any, path: str, shape: tuple[int, ...], dtype: np.dtype[Any], file_size: int, *, packed: bool
     ) -> None:
-        self._id, self._path, self._dtype, self._code = item, path, dtype, code
+        """Check the chunks of a dataset.
+
+        Args:
+            item: The open dataset.
+            path: Its path, for messages.
+            shape: Its shape.
+            dtype: Its type in memory.
+            file_size: Size of the file in bytes.
+            packed: True if the chunks are packed with gzip.
+
+        Raises:
+            StoreError: They are too large, too many, or not in the file.
+        """
+        self._id, self._path, self._dtype, self._packed = item, path, dtype, packed
         self._shape, self._file_size = shape, file_size
         self._chunk = tuple(map(int, item.get_create_plist().get_chunk()))
         self._bytes = math.prod(self._chunk) * dtype.itemsize
@@ -30,6 +42,11 @@ class Chunks:
             raise store_error(f"{path}: {count:,} chunks of {self._bytes:,} bytes are more than is read")
         if item.get_num_chunks() < count:
             raise store_error(f"{path}: declares {math.prod(shape) * dtype.itemsize:,} bytes that are not in the file")
+
+    @property
+    def rows(self) -> int:
+        """Number of rows in one chunk."""
+        return self._chunk[0]
 
     def read(self, start: int, stop: int) -> NDArray[Any]:
         """Return rows start to stop."""
@@ -50,33 +67,8 @@ class Chunks:
         if info.byte_offset is None or not 0 < info.size <= min(self._file_size, 2 * self._bytes + 1024):
             raise store_error(f"{self._path}: a chunk of {info.size:,} bytes is not in the file")
         mask, data = self._id.read_direct_chunk(low)
-        if self._code is not None and not mask & 1:
-            data = _inflate(data, self._bytes) if self._code == h5z.FILTER_DEFLATE else _unlzf(data, self._bytes)
+        if self._packed and not mask & 1:
+            data = zlib.decompressobj().decompress(data, self._bytes + 1)
         if len(data) != self._bytes:
             raise store_error(f"{self._path}: a chunk holds {len(data):,} bytes, not {self._bytes:,}")
         return bytes(data)
-
-
-def _inflate(data: bytes, size: int) -> bytes:
-    return zlib.decompressobj().decompress(data, size + 1)
-
-
-def _unlzf(data: bytes, size: int) -> bytearray:
-    """Unpack LZF: runs of new bytes, and references to earlier bytes (libLZF's format)."""
-    out, at = bytearray(), 0
-    while at < len(data) and len(out) <= size:
-        control = data[at]
-        at += 1
-        if control < 32:
-            out += data[at : at + control + 1]
-            at += control + 1
-            continue
-        length = control >> 5
-        if length == 7:
-            length, at = length + data[at], at + 1
-        start, at = len(out) - ((control & 31) << 8) - data[at] - 1, at + 1
-        if start < 0:
-            raise ValueError("a reference before the first byte")
-        for offset in range(start, start + length + 2):
-            out.append(out[offset])
-    return out

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from sing_compute.errors import StoreError
 from sing_compute.store import definition
-from sing_compute.store.gate import Stored
+from sing_compute.store.stored import Stored
 
 Rows = NDArray[np.integer[Any]]
 Cells = NDArray[Any]

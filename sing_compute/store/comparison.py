@@ -17,10 +17,10 @@ from sing_compute.errors import StoreError
 from sing_compute.store import catalogue
 from sing_compute.store.columns import Bounds, Cells, Column, Computed, Loaded, Rows, Table, Values, text_column
 from sing_compute.store.definition import TableSpec
-from sing_compute.store.gate import Stored
 from sing_compute.store.place import Comparison, Key, Place
 from sing_compute.store.read import Store
 from sing_compute.store.sorting import sorting
+from sing_compute.store.stored import Stored
 from sing_compute.store.table_building import plain_table
 from sing_compute.store.text import one_line, store_error
 

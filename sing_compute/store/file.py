@@ -13,10 +13,14 @@ from sing_compute.errors import StoreError
 from sing_compute.store import catalogue, gate
 from sing_compute.store.constants import FORMAT, SCHEMA_VERSION
 from sing_compute.store.definition import Field
-from sing_compute.store.gate import Stored
 from sing_compute.store.place import Key
+from sing_compute.store.stored import Stored
 from sing_compute.store.text import one_line, store_error
 
+LEAST_DECLARED = 2**28
+"""Bytes of memory that the datasets of any file may declare together."""
+MOST_UNPACKED = 6
+"""Bytes of memory that they may declare for each byte of a large file: packed files and text take more memory than disk."""
 _NO_LOCK = "unable to lock file"
 """In HDF5's message about a file that it could open but not lock."""
 
@@ -66,6 +70,8 @@ class StoreFile:
             raise store_error(f"{self.path} is not a readable HDF5 file (is it complete?): {text}") from error
         self._known: dict[str, Stored | None] = {}
         self._present: dict[str, bool] = {}
+        self._places: dict[int, str] = {}
+        self._declared = 0
         try:
             self._size = self.path.stat().st_size
             self._root = h5py.h5g.open(self.file.id, b"/")
@@ -124,8 +130,26 @@ class StoreFile:
         item = gate.find(self._root, path)
         found = None if item is None else self._checked(item, path, field, items)
         if field.axes:  # an open dataset takes HDF5 some 20 kB, and there are many single numbers
+            if found is not None:
+                self._account(found)
             self._known[path] = found
         return found
+
+    def _account(self, stored: Stored) -> None:
+        """Refuse a dataset that has two names, or that declares far more than a file of this size can hold."""
+        first = self._places.get(stored.address)
+        if first == stored.path:
+            return
+        if first is not None:
+            raise store_error(f"{stored.path}: is the same dataset as {first}; such a file is not read")
+        declared = self._declared + stored.memory
+        limit = max(LEAST_DECLARED, MOST_UNPACKED * self._size)
+        if declared > limit:
+            raise store_error(
+                f"{stored.path}: with it the file of {self._size / 1e6:,.1f} MB declares {declared / 1e6:,.0f} MB of data; "
+                f"at most {limit / 1e6:,.0f} MB are read. If it is sound, write it unpacked: h5repack -f NONE"
+            )
+        self._places[stored.address], self._declared = stored.path, declared
 
     def _checked(self, item: Any, path: str, field: Field, items: Mapping[str, Key]) -> Stored:
         stored = Stored(item, path, field.dtype, field.axes, self._size)

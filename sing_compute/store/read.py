@@ -59,9 +59,18 @@ class Store(StoreFile):
         if axis not in self._members:
             group = catalogue.axis(axis).group
             names = gate.names(self._find(group), f"{self.path.name}: {group}")
+            if len(names) > gate.MAX_ITEMS:
+                raise store_error(
+                    f"{self.path.name}: {group}: holds {len(names):,} {catalogue.plural(axis)}; at most "
+                    f"{gate.MAX_ITEMS:,} are read"
+                )
+            places: dict[int, str] = {}
             for name in names:
                 if clean(name) != name or not 0 < len(name.encode()) < 256 or "/" in name or name in (".", ".."):
                     raise store_error(f"{self.path.name}: {group}/{name[:60]}: this is no name for a {axis}")
+                first = places.setdefault(gate.address(self._find(f"{group}/{name}")), name)
+                if first != name:
+                    raise store_error(f"{self.path.name}: {group}/{name}: is the same {axis} as {first}, by a link")
             order = {name: _position(self.attributes(f"{group}/{name}").get("order")) for name in names}
             self._members[axis] = sorted(names, key=lambda name: (order[name], name))
         return self._members[axis]

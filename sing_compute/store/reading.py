@@ -14,9 +14,9 @@ from sing_compute.errors import StoreError
 from sing_compute.store import catalogue
 from sing_compute.store.columns import Cells, Loaded, Rows, Values
 from sing_compute.store.definition import Field, Fixed
-from sing_compute.store.gate import Stored
 from sing_compute.store.place import Key, Place
 from sing_compute.store.read import Store, located
+from sing_compute.store.stored import Stored
 
 SMALL = 2**16
 """Most bytes of a dataset that is held in memory as a whole while a table is built."""

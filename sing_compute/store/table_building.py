@@ -11,11 +11,11 @@ from sing_compute.errors import StoreError
 from sing_compute.store import catalogue, definition
 from sing_compute.store.columns import Bounds, Cells, Column, Loaded, Source, Table, Values, bounded
 from sing_compute.store.definition import TableSpec
-from sing_compute.store.gate import Stored
 from sing_compute.store.noun import Noun
 from sing_compute.store.place import Place
 from sing_compute.store.read import Store, located
 from sing_compute.store.reading import RowReader, quiet
+from sing_compute.store.stored import Stored
 from sing_compute.store.text import store_error
 
 NAMING = ("label", "index", "code")

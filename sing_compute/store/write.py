@@ -11,10 +11,11 @@ from numpy.typing import ArrayLike
 
 from sing_compute.atomic_write import sync_folder, write_failure
 from sing_compute.errors import StoreError
+from sing_compute.store import catalogue
 from sing_compute.store.catalogue import FIELDS
 from sing_compute.store.constants import FORMAT, SCHEMA_VERSION
 from sing_compute.store.disk import StoreStream
-from sing_compute.store.gate import MAX_TEXT
+from sing_compute.store.gate import MAX_ITEMS, MAX_TEXT
 from sing_compute.store.read import Store
 from sing_compute.store.text import one_line
 
@@ -154,6 +155,20 @@ class Writer:
         _attribute(dataset, "version", SCHEMA_VERSION)
 
 
+def _check_items(file: h5py.File) -> None:
+    """Refuse more models and the like than a reader accepts.
+
+    Raises:
+        StoreError: There are too many.
+    """
+    for axis in catalogue.axes():
+        if axis.group and axis.group in file and len(file[axis.group]) > MAX_ITEMS:
+            raise StoreError(
+                f"{len(file[axis.group]):,} {catalogue.plural(axis.name)} are more than a results file may hold "
+                f"({MAX_ITEMS:,}); use several files"
+            )
+
+
 def _encoded(text: object) -> bytes:
     """Return text as UTF-8, no longer than a reader accepts."""
     return str(text).encode("utf-8", "replace")[:MAX_TEXT]
@@ -189,6 +204,7 @@ def replace_store(path: Path, *, scratch: Path) -> Iterator[Writer]:
                 _attribute(file, "format", FORMAT)
                 _attribute(file, "schema_version", SCHEMA_VERSION)
                 yield Writer(file)
+                _check_items(file)
             finally:
                 stream.closing = True
                 file.close()

@@ -15,7 +15,7 @@ from stores import write_store
 
 from sing_compute.errors import SingError
 from sing_compute.store import Store, catalogue
-from sing_compute.store.gate import Stored
+from sing_compute.store.stored import Stored
 from sing_tui.charts.registry import titles
 from sing_tui.charts.shapes import Scatter
 from sing_tui.formats import ASCII, UNICODE

@@ -16,7 +16,7 @@ from stores import write_store
 
 from sing_compute.errors import StoreError
 from sing_compute.store import Store, class_table, concept_table
-from sing_compute.store.gate import Stored
+from sing_compute.store.stored import Stored
 
 
 @pytest.mark.parametrize("subset", ["all", "right", "wrong"])

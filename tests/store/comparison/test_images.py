@@ -13,7 +13,7 @@ from opened_tables import (
 from scipy.stats import rankdata
 
 from sing_compute.store import Store
-from sing_compute.store.gate import Stored
+from sing_compute.store.stored import Stored
 
 
 def test_images_of_models_stand_side_by_side(store: Store) -> None:

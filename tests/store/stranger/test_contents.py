@@ -67,12 +67,30 @@ def test_a_name_that_is_no_models_name_is_refused(path: Path, name: str) -> None
     assert len(str(caught.value)) < 200
 
 
-def test_more_models_than_a_file_may_hold_are_one_line(path: Path) -> None:
+@pytest.mark.parametrize(
+    ("count", "line"),
+    [
+        (1, "models/alpha2: is the same model as alpha, by a link"),
+        (999, "models: holds 1,001 models; at most 1,000 are read"),
+        (10_001, "models: holds more than 10,000 names"),
+    ],
+)
+def test_models_by_hard_links_are_one_line(path: Path, count: int, line: str) -> None:
     with h5py.File(path, "r+") as file:
-        for number in range(10_001):
-            file.id.links.create_hard(f"models/{number}".encode(), file.id, b"models/alpha")
-    with Store(path) as store, pytest.raises(StoreError, match="models: holds more than 10,000 names"):
-        assert store.models
+        for number in range(2, 2 + count):
+            file.id.links.create_hard(f"models/alpha{number}".encode(), file.id, b"models/alpha")
+    with Store(path) as store:
+        with pytest.raises(StoreError, match=line):
+            assert store.models
+        assert any(line in problem for problem in verify(store).problems)
+
+
+def test_more_models_than_are_read_are_not_written(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"1,001 models are more than a results file may hold \(1,000\)"):  # noqa: SIM117
+        with replace_store(tmp_path / "x.h5", scratch=tmp_path) as writer:
+            for number in range(1_001):
+                writer.annotate(f"models/m{number}", {"order": number})
+    assert not (tmp_path / "x.h5").exists()
 
 
 def test_dataframes_print_without_control_characters(tmp_path: Path) -> None:

@@ -14,7 +14,6 @@ from strange_datasets import refused
 
 from sing_compute.errors import StoreError
 from sing_compute.store import Store, image_table, model_table, replace_store
-from sing_compute.store.chunks import _unlzf
 from sing_compute.store.verify import verify
 
 
@@ -100,6 +99,11 @@ def test_another_type_than_the_schemas_is_refused(path: Path, dtype: object) -> 
         ("models/alpha/images/cosine", {"data": np.zeros((43, 1), "f4")}, "has 2 axes, wanted image"),
         ("models/alpha/summary/accuracy", {"data": np.zeros(2)}, "has 1 axes, wanted none"),
         ("models/alpha/images/cosine", {"data": np.zeros(43, "f4"), "shuffle": True}, "filters [2] are not run"),
+        (
+            "models/alpha/images/cosine",
+            {"data": np.zeros(43, "f4"), "compression": "lzf"},
+            "filters [32000] are not run, only gzip alone is",
+        ),
     ],
 )
 def test_sizes_are_checked_before_anything_is_read(path: Path, name: str, options: dict, line: str) -> None:
@@ -107,7 +111,7 @@ def test_sizes_are_checked_before_anything_is_read(path: Path, name: str, option
     assert line in refused(path, name)
 
 
-@pytest.mark.parametrize("compression", ["gzip", "lzf", None])
+@pytest.mark.parametrize("compression", ["gzip", None])
 def test_chunked_files_read_as_contiguous_ones(path: Path, compression: str | None) -> None:
     with Store(path) as store:
         table = image_table(store, "alpha")
@@ -149,12 +153,6 @@ def test_a_chunk_that_unpacks_to_another_size_is_refused(path: Path, data: bytes
         store.array(name)
 
 
-def test_lzf_stops_at_the_declared_size() -> None:
-    assert len(_unlzf(b"\x00a" + b"\xe0\xff\x00" * 10_000, 1000)) < 1000 + 300
-    with pytest.raises(ValueError, match="before the first byte"):
-        _unlzf(b"\x20\x05", 10)
-
-
 def test_a_model_with_links_is_not_copied_into_another_file(path: Path, pipe: Path) -> None:
     with h5py.File(path, "r+") as file:
         file["models/alpha/note"] = h5py.ExternalLink(str(pipe), "/x")
@@ -162,3 +160,38 @@ def test_a_model_with_links_is_not_copied_into_another_file(path: Path, pipe: Pa
         with replace_store(path.with_name("other.h5"), scratch=path.parent) as writer:
             writer.copy_item(store, "models/alpha")
     assert not path.with_name("other.h5").exists()
+
+
+def test_a_dataset_with_two_names_is_refused(path: Path) -> None:
+    with h5py.File(path, "r+") as file:
+        del file["models/beta/images/cosine"]
+        file["models/beta/images/cosine"] = file["models/alpha/images/cosine"]
+    with Store(path) as store:
+        store.array("models/alpha/images/cosine")
+        with pytest.raises(StoreError, match="beta/images/cosine: is the same dataset as models/alpha/images/cosine"):
+            store.array("models/beta/images/cosine")
+        assert any("is the same dataset as" in problem for problem in verify(store).problems)
+
+
+def test_a_file_that_unpacks_to_far_more_than_it_holds_is_refused(path: Path) -> None:
+    rows = 20_000  # packed to 90 kB; in memory 80 MB of bytes and 320 MB of characters
+    put(path, "classes/name", data=np.full(rows, b"x" * 4096), chunks=(4096,), compression="gzip")
+    assert path.stat().st_size < 2e6
+    assert "classes/name: with it the file of 0." in refused(path, "classes/name")
+    with Store(path) as store:
+        assert model_table(store).length == 2
+
+
+def test_a_packed_chunk_is_unpacked_once_for_rows_in_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "models/alpha/images/cosine"
+    with h5py.File(path) as file:
+        cells = file[name][()]
+    put(path, name, data=cells, chunks=(10,), compression="gzip")
+    with Store(path) as store:
+        dataset = store.dataset(name)
+        unpacked: list[object] = []
+        unpack = dataset._chunks._unpack
+        monkeypatch.setattr(dataset._chunks, "_unpack", lambda low: unpacked.append(low) or unpack(low))
+        rows = np.array([42, 1, 3, 35, 7, 9])
+        assert dataset[rows].tolist() == cells[rows].tolist()
+    assert unpacked == [(0,), (30,), (40,)]
