@@ -15,8 +15,8 @@ from textual.filter import Monochrome, NoColor
 from textual.screen import Screen
 
 from sing_compute.errors import SingError
-from sing_tui.screens.opening import OpeningScreen
 from sing_tui.leaving import AbandonedThreads
+from sing_tui.screens.opening import OpeningScreen
 from sing_tui.start import Start
 
 if TYPE_CHECKING:

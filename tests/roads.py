@@ -99,7 +99,7 @@ def clip_folder(folder: Path) -> str:
     model_config = {
         "embed_dim": 64,
         "vision_cfg": {"image_size": 32, "layers": 2, "width": 64, "patch_size": 8, "head_width": 32},
-        "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2},
+        "text_cfg": {"context_length": 24, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2},
     }
     folder.mkdir()
     torch.manual_seed(0)

@@ -8,7 +8,7 @@ import numpy as np
 from forked import Runs, contents
 from small_run import make_inputs
 
-KILLS = 6
+KILLS = 3
 
 
 def test_kills_at_random_moments_cost_nothing(runs: Runs, tmp_path: Path) -> None:

@@ -61,10 +61,11 @@ def test_a_run_and_the_explorer_work_there(elsewhere: Path) -> None:
     assert str(elsewhere) in vocabulary.stdout
 
 
-def test_the_demo_works_there(elsewhere: Path) -> None:
-    demo = run(elsewhere, "sing-compute", "--demo", "--workers", "0")
-    assert demo.returncode == 0, demo.stderr
-    assert "'striped' is number 1 of 22 concepts" in demo.stdout
-    table = run(elsewhere, "sing-tui", "demo.h5", "--model", "leaky", "--class", "star", "--csv", "-")
-    assert table.returncode == 0, table.stderr
-    assert len(table.stdout.splitlines()) == 1 + 22
+def test_the_files_of_the_demo_are_there(elsewhere: Path) -> None:
+    """Its run is that of tests/demo, with the same files."""
+    code = "from sing_compute.datafiles import data_path; print(data_path('demo'))"
+    there = Path(run(elsewhere, "python", "-c", code).stdout.strip())
+    assert there.is_relative_to(elsewhere)
+    here = PROJECT / "data" / "demo"
+    wanted = {path.relative_to(here): path.read_bytes() for path in here.rglob("*") if path.is_file()}
+    assert {path.relative_to(there): path.read_bytes() for path in there.rglob("*") if path.is_file()} == wanted

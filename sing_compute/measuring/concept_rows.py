@@ -1,5 +1,8 @@
 """Class x concept rows of one model, computed in the same pass as the scores of single images."""
 
+from dataclasses import replace
+from functools import cached_property
+
 import numpy as np
 import torch
 from jaxtyping import Float, Int
@@ -76,10 +79,18 @@ class ConceptRows:
         """Finish every class before this one."""
         rows: list[ConceptRow] = []
         while self._class < label:
-            rows.append(self._row_of_class())
+            if self._sums.count:
+                rows.append(self._row_of_class())
+                self._sums, self._chance = self._empty_sums()
+            else:
+                rows.append(replace(self._row_without_images, label=self._class))
             self._class += 1
-            self._sums, self._chance = self._empty_sums()
         return rows
+
+    @cached_property
+    def _row_without_images(self) -> ConceptRow:
+        """Row of a class without images, the same for all of them: most classes of a large head where few are measured."""
+        return self._row_of_class()
 
     def _row_of_class(self) -> ConceptRow:
         found = self._sums.finish()

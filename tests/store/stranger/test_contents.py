@@ -85,12 +85,16 @@ def test_models_by_hard_links_are_one_line(path: Path, count: int, line: str) ->
         assert any(line in problem for problem in verify(store).problems)
 
 
+def write_models(path: Path, count: int) -> None:
+    with replace_store(path, scratch=path.parent) as writer:
+        for number in range(count):
+            writer.annotate(f"models/m{number}", {"order": number})
+
+
 def test_more_models_than_are_read_are_not_written(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=r"1,001 models are more than a results file may hold \(1,000\)"):  # noqa: SIM117
-        with replace_store(tmp_path / "x.h5", scratch=tmp_path) as writer:
-            for number in range(1_001):
-                writer.annotate(f"models/m{number}", {"order": number})
-    assert not (tmp_path / "x.h5").exists()
+    with pytest.raises(StoreError, match=r"1,001 models are more than a results file may hold \(1,000\)"):
+        write_models(tmp_path / "x.h5", 1_001)
+    assert not list(tmp_path.iterdir())
 
 
 def test_dataframes_print_without_control_characters(tmp_path: Path) -> None:
