@@ -1,39 +1,30 @@
-"""Reading a filter: a hand-written parser, because no ready grammar takes columns that people name (`is`, `as`, `IS/|AS|`)."""
+"""Reading a filter: a hand-written parser, because no ready grammar takes columns that people name (`is`, `as`, `IS/|AS|`).
+
+The grammar, from the outermost rule to the innermost, is that of the methods of `_Parser`: either (or), both (and), single
+(not, brackets), comparison, sum, product, factor. What its writer can hardly have meant is an error with the reason; what
+could be meant otherwise is a note.
+"""
 
 import re
 from difflib import get_close_matches
-from typing import Any
 
 import numpy as np
 
-from sing_compute.errors import SingError
 from sing_compute.store import Column, Table
-from sing_tui.search import Mask, Stop, aliases, contains, text_mask
+from sing_tui.filter_reader import FilterError, FilterReader
+from sing_tui.filter_units import Numbers, Side, check_units
+from sing_tui.search import Mask, Stop, contains, same_text, text_mask
+from sing_tui.text_patterns import PatternError, pattern_mask
 
-Numbers = Any
-"""A column's numbers or one number."""
-
-_SPACE = re.compile(r"\s*")
 _NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?(%?)")
 _COMPARE = re.compile(r"<=|>=|==|!=|!~|<|>|=|~")
 _JOIN = re.compile(r"(and|or)\b", re.IGNORECASE)
-_WORDS_END = re.compile(r"\s+(and|or)\s|\s*[()]|\s*$", re.IGNORECASE)
 _FUNCTION = re.compile(r"(abs|not)\b", re.IGNORECASE)
+_TEXT_TAKES = "is text: it takes ~ (a pattern), !~, = and !="
 
 
-class FilterError(SingError):
-    """A filter that cannot be read: `message` says why, `position` is where reading stopped."""
-
-    def __init__(self, message: str, position: int) -> None:
-        super().__init__(f"{message} (at character {position + 1})")
-        self.message, self.position = message, position
-
-
-def evaluate(table: Table, text: str, stop: Stop | None) -> Mask:
+def evaluate(table: Table, text: str, stop: Stop | None) -> tuple[Mask, tuple[str, ...]]:
     """Read a filter from left to right, and evaluate each part as it is read.
-
-    The grammar, from the outermost rule to the innermost, is that of the methods of `_Parser`: either (or), both (and), single
-    (not, brackets), comparison, sum, product, factor.
 
     Args:
         table: The table.
@@ -41,22 +32,25 @@ def evaluate(table: Table, text: str, stop: Stop | None) -> Mask:
         stop: Asked again and again whether to give up.
 
     Returns:
-        True for each row that passes, (row,).
+        True for each row that passes, (row,), and how parts were understood that could be meant otherwise.
 
     Raises:
         FilterError: The filter cannot be read; the message says where and why.
         Superseded: `stop` returned True.
     """
-    return _Parser(table, text, stop).parse()
+    parser = _Parser(table, text, stop)
+    return parser.parse(), tuple(dict.fromkeys(parser.notes))
 
 
-class _Parser:
+class _Parser(FilterReader):
     """The state of reading one filter."""
 
     def __init__(self, table: Table, text: str, stop: Stop | None) -> None:
-        self.table, self.text, self.at, self.stop = table, text, 0, stop
-        named = aliases(table)
-        self.names = sorted(named.items(), key=lambda item: -len(item[0]))
+        super().__init__(table, text)
+        self.stop = stop
+        self.notes: list[str] = []
+        self.operand = Side(0)
+        """The side of a comparison that is read now."""
 
     def parse(self) -> Mask:
         mask = self.either()
@@ -64,29 +58,6 @@ class _Parser:
         if self.at < len(self.text):
             raise self.error("'and', 'or' or the end was expected here")
         return mask
-
-    def error(self, message: str, at: int | None = None) -> FilterError:
-        return FilterError(message, self.at if at is None else at)
-
-    def skip(self) -> None:
-        self.at = _SPACE.match(self.text, self.at).end()  # type: ignore[union-attr]
-
-    def take(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
-        self.skip()
-        match = pattern.match(self.text, self.at)
-        if match:
-            self.at = match.end()
-        return match
-
-    def sees(self, sign: str) -> bool:
-        self.skip()
-        return self.text.startswith(sign, self.at)
-
-    def accept(self, sign: str) -> bool:
-        if not self.sees(sign):
-            return False
-        self.at += len(sign)
-        return True
 
     def joined(self, word: str) -> bool:
         self.skip()
@@ -146,38 +117,60 @@ class _Parser:
             self.at = start
         if self.is_words(start):
             return self.words(start)
-        left = self.sum()
+        left = self.side()
         operator = self.take(_COMPARE)
         if not operator or "~" in operator.group():
             raise self.error("a comparison was expected here: < <= > >= = !=")
-        mask = _compare(left, operator.group(), right := self.sum())
+        mask = self.compare(left, operator.group(), right := self.side())
         while more := self.take(_COMPARE):
             left = right
-            mask = mask & _compare(left, more.group(), right := self.sum())
+            mask = mask & self.compare(left, more.group(), right := self.side())
         return np.broadcast_to(mask, (self.table.length,)).astype(bool)
 
     def text_test(self, column: Column, operator: str) -> Mask:
         if operator in ("<", "<=", ">", ">="):
-            raise self.error(f"{column.name} is text: it takes ~ (contains), !~, = and !=")
-        self.skip()
-        start, wanted = self.at, self.phrase()
-        if not wanted and "~" in operator:
-            raise self.error(f"what should {column.name} contain?", start)
-        return text_mask(column, {"=": "==", "!=": "!="}.get(operator, operator), wanted, stop=self.stop)
-
-    def phrase(self) -> str:
-        """Read a quoted text, or the words up to the next and, or, bracket or the end."""
+            raise self.error(f"{column.name} {_TEXT_TAKES}")
         self.skip()
         start = self.at
-        if self.accept('"'):
-            end = self.text.find('"', self.at)
-            if end < 0:
-                raise self.error("this quote is never closed", start)
-            self.at = end + 1
-            return self.text[start + 1 : end]
-        end = _WORDS_END.search(self.text, self.at).start()  # type: ignore[union-attr]
-        self.at = end
-        return self.text[start:end]
+        other = self.column(alone=True)
+        if other is not None:
+            return self.column_test(column, operator, other, start)
+        quoted = self.sees('"')
+        wanted = self.phrase()
+        if "~" in operator:
+            if not wanted:
+                raise self.error(f"what should {column.name} contain?", start)
+            try:
+                mask = pattern_mask(column, wanted, stop=self.stop)
+            except PatternError as error:
+                raise self.error(str(error), start + quoted + error.position) from None
+            return ~mask if operator == "!~" else mask
+        self.check_name(column, wanted, start)
+        if not quoted and _COMPARE.search(wanted):
+            raise self.error(f'"and" or "or" is missing here, or quotes around the text: {column.name} = "..."', start)
+        return text_mask(column, {"=": "=="}.get(operator, operator), wanted, stop=self.stop)
+
+    def column_test(self, column: Column, operator: str, other: Column, start: int) -> Mask:
+        """Compare the texts of two columns."""
+        if not other.is_text:
+            raise self.error(f"{column.name} is text and {other.name} a number: they cannot be compared", start)
+        if "~" in operator:
+            raise self.error(
+                f'{other.name} is a column: compare it with = or !=, or write "{other.name}" for the word', start
+            )
+        mask = same_text(column, other, stop=self.stop)
+        return ~mask if operator == "!=" else mask
+
+    def check_name(self, column: Column, wanted: str, start: int) -> None:
+        """Refuse a name that no item has, where the column says the name of one of a list of items."""
+        if column.values.names is None or not wanted:
+            return
+        names = [str(name) for name in column.values.names]
+        exact = wanted != wanted.lower()
+        if wanted not in names if exact else wanted not in {name.lower() for name in names}:
+            near = get_close_matches(wanted.lower(), {name.lower(): name for name in names}, n=1)
+            hint = f" (is {near[0]} meant?)" if near else ""
+            raise self.error(f"{column.name} is nowhere {wanted!r}{hint}; ~ finds a part of a name", start)
 
     def is_words(self, start: int) -> bool:
         """Return True if plain words follow: no number, column or function that a comparison could follow."""
@@ -185,9 +178,9 @@ class _Parser:
             raise self.error("a condition was expected here")
         if self.text[start] == '"':
             return True
-        words = self.text[start : _WORDS_END.search(self.text, start).start()]  # type: ignore[union-attr]
+        words = self.text[start : self.end_of_words(start)]
         self.at = start
-        if _COMPARE.search(words) or self.sees("(") or _FUNCTION.match(self.text, start) or not words:
+        if _COMPARE.search(words) or self.sees("(") or self.sees("|") or _FUNCTION.match(self.text, start) or not words:
             return False
         column = self.column()
         self.at = start
@@ -195,17 +188,23 @@ class _Parser:
 
     def words(self, start: int) -> Mask:
         self.at = start
-        return contains(self.table, self.phrase(), stop=self.stop)
+        wanted = self.phrase()
+        if self.text.strip() not in (wanted, f'"{wanted}"'):
+            self.notes.append(f'"{wanted}" is looked for as text')
+        return contains(self.table, wanted, stop=self.stop)
 
-    def column(self) -> Column | None:
+    def side(self) -> Side:
+        """Read one side of a comparison of numbers."""
         self.skip()
-        lowered = self.text.lower()
-        for name, column in self.names:
-            end = self.at + len(name)
-            if lowered.startswith(name.lower(), self.at) and not re.match(r"\w", lowered[end : end + 1]):
-                self.at = end
-                return column
-        return None
+        self.operand = side = Side(self.at)
+        side.value = self.sum()
+        return side
+
+    def compare(self, left: Side, operator: str, right: Side) -> Mask:
+        """Compare two sides, unless one cannot mean the unit of the other."""
+        for side, other in ((left, right), (right, left)):
+            self.notes += check_units(side, other, operator)
+        return _compare(left.value, operator, right.value)
 
     def sum(self) -> Numbers:
         value = self.product()
@@ -239,13 +238,20 @@ class _Parser:
             return value
         if number := self.take(_NUMBER):
             value = float(number.group(1) + (number.group(2) or ""))  # a plain float takes the column's own precision
+            self.operand.numbers.append((value, bool(number.group(3))))
             return value / 100 if number.group(3) else value
         column = self.column()
         if column is not None:
             if column.is_text:
-                raise self.error(f"{column.name} is text: it takes ~ (contains), !~, = and !=", start)
+                raise self.error(f"{column.name} {_TEXT_TAKES}", start)
+            self.operand.columns.append(column)
             cells = column.values.all()
             return cells.astype(np.float64) if cells.dtype.kind in "iu" else cells
+        if self.accept("|"):
+            value = self.sum()
+            if not self.accept("|"):
+                raise self.error("a '|' is missing: |as| is abs(as)")
+            return np.abs(value)
         if function := self.take(_FUNCTION):
             if function.group().lower() == "abs" and self.accept("("):
                 value = self.sum()
@@ -256,16 +262,6 @@ class _Parser:
         if not word:
             raise self.error("a number or a column was expected here", start)
         raise self.error(self.unknown(word), start)
-
-    def unknown(self, word: str) -> str:
-        """Say that there is no column of a name, and which there are."""
-        near = get_close_matches(word.lower(), [name.lower() for name, _ in self.names], n=1)
-        hint = f" (is {near[0]} meant?)" if near else ""
-        return f"no column {word!r}{hint}; there are: {', '.join(c.name for c in self.table.columns)}"
-
-    def close(self) -> None:
-        if not self.accept(")"):
-            raise self.error("a ')' is missing")
 
 
 def _compare(left: Numbers, operator: str, right: Numbers) -> Mask:

@@ -9,7 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from sing_compute.store import Table
-from sing_tui.filter_parser import FilterError, evaluate
+from sing_tui.filter_parser import evaluate
+from sing_tui.filter_reader import FilterError
 from sing_tui.search import Mask, Stop, aliases, contains
 
 __all__ = ["FilterError", "check", "matches"]
@@ -33,8 +34,13 @@ def matches(table: Table, text: str, stop: Stop | None = None) -> Mask:
         FilterError: The filter cannot be read; the message says where and why.
         Superseded: `stop` returned True.
     """
+    return _read(table, text, stop)[0]
+
+
+def _read(table: Table, text: str, stop: Stop | None) -> tuple[Mask, tuple[str, ...]]:
+    """Return the rows that pass a filter, and how parts of it were understood that could be meant otherwise."""
     if not text.strip():
-        return np.ones(table.length, dtype=bool)
+        return np.ones(table.length, dtype=bool), ()
     if not _EXPRESSION.search(text):
         column = aliases(table).get(text.strip().lower())
         if column is not None and not column.is_text:
@@ -42,7 +48,7 @@ def matches(table: Table, text: str, stop: Stop | None = None) -> Mask:
             raise FilterError(
                 f'compare {name} with something, as in {name} > 3; the word itself would be "{name}"', len(text)
             )
-        return contains(table, text, stop=stop)
+        return contains(table, text, stop=stop), ()
     try:
         with np.errstate(all="ignore"):
             return evaluate(table, text.rstrip(), stop)
@@ -50,15 +56,18 @@ def matches(table: Table, text: str, stop: Stop | None = None) -> Mask:
         raise FilterError("too many brackets", 0) from None
 
 
-def check(table: Table, text: str) -> None:
+def check(table: Table, text: str) -> tuple[str, ...]:
     """Read a filter without reading any row of the table.
 
     Args:
         table: The table.
         text: The filter.
 
+    Returns:
+        One line for each part that could be meant otherwise: how it was understood.
+
     Raises:
         FilterError: The filter cannot be read.
     """
     empty = [replace(column, values=replace(column.values, stop=column.values.start)) for column in table.columns]
-    matches(replace(table, columns=empty, length=0), text)
+    return _read(replace(table, columns=empty, length=0), text, None)[1]

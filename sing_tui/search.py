@@ -88,6 +88,30 @@ def text_mask(column: Column, operator: str, wanted: str, *, stop: Stop | None =
     return ~found if operator.startswith("!") else found
 
 
+def same_text(left: Column, right: Column, *, stop: Stop | None = None) -> Mask:
+    """Find the rows in which two columns hold the same text.
+
+    Args:
+        left: A column of text.
+        right: Another one of the same table.
+        stop: Asked whether to give up before a column is read.
+
+    Returns:
+        True for each row, (row,).
+
+    Raises:
+        Superseded: `stop` returned True.
+    """
+    if left.values.names is not None and left.values.names is right.values.names:
+        return np.asarray(left.values.codes() == right.values.codes())
+    cells = []
+    for column in (left, right):
+        if stop is not None and stop():
+            raise Superseded
+        cells.append(column.values.all())
+    return np.asarray(cells[0] == cells[1], dtype=bool)
+
+
 def runs(values: Values, stop: Stop | None = None) -> Iterator[tuple[int, Cells]]:
     """Read all texts in runs of rows, undecoded.
 

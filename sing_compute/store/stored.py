@@ -141,7 +141,7 @@ class Stored:
     def _read_run(self, start: int, shape: tuple[int, ...]) -> NDArray[Any]:
         """Return neighbouring rows of a contiguous dataset: other threads go on meanwhile, which the library does not allow."""
         cells = np.empty(shape, self.dtype)
-        left = memoryview(cells.view(np.uint8).reshape(-1))
+        left = memoryview(cells.view(np.uint8).reshape(-1).data)
         offset = self._offset + start * (cells.nbytes // len(cells))
         while left:
             found = os.preadv(self._file, [left], offset)

@@ -91,7 +91,7 @@ class Search:
         session = screen.session
         present = arrangement(session, screen.catalog)
         try:
-            check(view.table, text.strip())
+            screen.frame.status.notes = check(view.table, text.strip())
         except FilterError as error:
             before = present if session.typing is None else session.typing.arrangement
             if present != before:

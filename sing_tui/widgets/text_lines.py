@@ -66,6 +66,8 @@ class StatusLine(TextLine):
     def __init__(self, glyphs: Glyphs = UNICODE, *, id: str | None = None) -> None:
         super().__init__(glyphs, id=id)
         self.message = self.problem = ""
+        self.notes: tuple[str, ...] = ()
+        """How parts of the filter were understood that is being typed."""
 
     def show(self, view: View | None, line: int, marks: int, *, counting: bool) -> None:
         """Show the state of a table, unless there is a message or a problem.
@@ -86,7 +88,7 @@ class StatusLine(TextLine):
         arrangement, glyphs = view.arrangement, self.glyphs
         parts = [f"{line + 1:,} of {len(view):,}" if len(view) else "no rows"]
         if counting:
-            parts = [f"{len(view):,} of {view.table.length:,} rows"]
+            parts = [f"{len(view):,} of {view.table.length:,} rows", *map(glyphs.text, self.notes)]
         elif arrangement.filter:
             parts[0] += f" (filtered from {view.table.length:,})"
         if marks:
