@@ -21,8 +21,9 @@ from sing_tui.formats import Glyphs
 _FILTER_HELP = (
     "cat                      a word in any text column",
     "Cat                      with a capital, case counts",
-    "is > 20 and abs(as) < 3  numbers: + - * / abs, and or not, brackets",
-    "class ~ cat              text that contains; !~ does not",
+    "is > 20 and |as| < 3     numbers: + - * / | |, and or not, brackets",
+    "class ~ ^cat             a regular expression; !~ without a match",
+    "prediction != class      two columns",
     'class = "cat"            text that is; != is not',
     "is_centred > 3           columns by title or by name",
     "accuracy < 90%           shares also as percent",
