@@ -81,6 +81,7 @@ BINDINGS: list[Binding] = [
     _key("comma", "step('measure', -1)", "compare in the previous column", "compare", display=",", name="previous-measure"),
     _key("space", "mark", "mark and step down", "mark", name="mark"),
     _key("u", "step('unmark')", "clear all marks", "mark", name="unmark"),
+    _key("S", "step('sort', 0)", "sort, and stay on the row", "sort", name="sort-and-stay"),
     _key("r", "step('reverse')", "reverse the sort", "sort", name="reverse"),
     _key("o", "step('unsort')", "order of the file", "sort", name="unsort"),
     _key("n", "again(1)", "next match", "find and filter"),

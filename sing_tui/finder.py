@@ -1,7 +1,7 @@
 """Finding an item of any axis that has a table: by part of its name, by its index or by its code (a WordNet id)."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -44,6 +44,8 @@ class Found:
 
     hits: list[Hit]
     counts: dict[str, int]
+    note: str = ""
+    """What of the words was ignored, because nothing was found with it; empty for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ class Finder:
         return sorted(axes, key=lambda axis: (_is_owned(axis), bool(axis.group)))
 
     def find(self, words: str, *, place: Place | None = None, limit: int = 100, stop: Stop | None = None) -> Found:
-        """Find the items that match every word, in any order.
+        """Find the items that match every word, in any order; where none does, without regard to capitals.
 
         Args:
             words: The words. The name of an axis matches all of it (`concept red`), a number the item of that index.
@@ -105,6 +107,14 @@ class Finder:
             StoreError: The file is damaged.
             Superseded: `stop` returned True.
         """
+        found = self._find(words, place, limit, stop)
+        if words == words.lower() or any(found.counts.values()):
+            return found
+        found = self._find(words.lower(), place, limit, stop)
+        return replace(found, note="capitals ignored") if any(found.counts.values()) else found
+
+    def _find(self, words: str, place: Place | None, limit: int, stop: Stop | None) -> Found:
+        """Find the items that match every word; case counts in words with a capital."""
         typed = [Word(text) for text in words.split()]
         if any(word.number is not None for word in typed):
             typed = [word for word in typed if word.text != "index"]

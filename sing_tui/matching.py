@@ -14,7 +14,9 @@ Match = tuple[float, Positions]
 
 NUMBER, SAME, WORD, FRONT, BEGINNING, STARTS, INSIDE = 10.0, 6.0, 5.0, 4.0, 3.0, 2.5, 2.0
 """Scores: the index or code itself; the whole name; a word of it; its front; the front of a word; letters at the fronts of words;
-anywhere inside. Scattered letters score between 0 and 1."""
+anywhere inside. Scattered letters score between 0 and 1, or as a front where they are most of the name (`str` of star)."""
+_MOST = 2 / 3
+"""Share of a name's letters that are most of it."""
 _FRONTS = re.compile(r"(?<![^\W_])[^\W_]")
 
 
@@ -69,6 +71,8 @@ class Word:
             end = text.rindex(letter, 0, end)
             found.append(end)
         positions = tuple(reversed(found))
+        if positions[0] == 0 and len(positions) >= _MOST * len(text):
+            return FRONT, positions
         gaps = sum(after != before + 1 for before, after in pairwise(positions))
         return (len(positions) - gaps) / (len(positions) + 1), positions
 

@@ -242,6 +242,8 @@ def summary(found: Found, axes: Axes) -> str:
     parts = [f"{count:,} {one if count == 1 else several}" for (one, several), count in counts if count]
     if total > len(found.hits):
         parts.append(f"the first {len(found.hits):,} shown")
+    if found.note:
+        parts.insert(0, found.note)
     return ", ".join(parts)
 
 

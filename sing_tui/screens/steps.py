@@ -46,9 +46,11 @@ Step = Callable[..., Session]
 """A function of the session, its surroundings, and the arguments in the binding."""
 
 
-def _sort(session: Session, around: Surroundings) -> Session:
+def _sort(session: Session, around: Surroundings, to_top: int = 1) -> Session:
     column = around.column
-    return session if column is None else sort_by(session, around.catalog, column.name, is_text=column.is_text)
+    if column is None:
+        return session
+    return sort_by(session, around.catalog, column.name, is_text=column.is_text, to_top=bool(to_top))
 
 
 def _compare(session: Session, around: Surroundings) -> Session:

@@ -81,7 +81,7 @@ class TableReading:
             drawn.view = None
             self.read()
             return
-        screen.table.marks = here.marks
+        screen.table.marks = frozenset(here.marks)
         screen.table.show(view, note="no rows", columns=columns_at(screen.session), position=drawn.position)
         drawn.position = None
         line = None if here.identity is None else view.line_of(here.identity)
@@ -119,7 +119,7 @@ class TableReading:
         line = here.line if found is None else found
         line = max(0, min(line, len(view) - 1))
         position = screen.drawn[-1].position
-        screen.table.marks = here.marks
+        screen.table.marks = frozenset(here.marks)
         screen.table.show(
             view,
             line=line,

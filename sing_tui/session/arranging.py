@@ -27,7 +27,7 @@ def arrange_as(session: Session, wanted: Arrangement) -> Session:
     return session.now(arranged(session.here, wanted))
 
 
-def sort_by(session: Session, catalog: Catalog, column: str, *, is_text: bool) -> Session:
+def sort_by(session: Session, catalog: Catalog, column: str, *, is_text: bool, to_top: bool = True) -> Session:
     """Sort by a column: numbers first descending, text ascending; the column that is sorted by is reversed.
 
     Args:
@@ -35,10 +35,17 @@ def sort_by(session: Session, catalog: Catalog, column: str, *, is_text: bool) -
         catalog: What the file holds.
         column: The column's name.
         is_text: True if its cells are text.
+        to_top: True to go to the first row, so that the largest is seen; False to stay on the row.
     """
     present = arrangement(session, catalog)
     descending = not present.descending if present.sort == column else not is_text
-    return arrange_as(session, replace(present, sort=column, descending=descending))
+    found = arrange_as(session, replace(present, sort=column, descending=descending))
+    return at_top(found) if to_top else found
+
+
+def at_top(session: Session) -> Session:
+    """Put the cursor on the first line, whatever row that is."""
+    return session.now(replace(session.here, identity=None, line=0))
 
 
 def reverse_sort(session: Session, catalog: Catalog) -> Session:
@@ -50,7 +57,7 @@ def reverse_sort(session: Session, catalog: Catalog) -> Session:
     present = arrangement(session, catalog)
     if not present.sort:
         raise Refused("nothing is sorted: choose a column with the arrow keys, then s")
-    return arrange_as(session, replace(present, descending=not present.descending))
+    return at_top(arrange_as(session, replace(present, descending=not present.descending)))
 
 
 def unsort(session: Session, catalog: Catalog) -> Session:
@@ -90,12 +97,13 @@ def mark(session: Session) -> Session:
     here = session.here
     if here.identity is None:
         return session
-    return session.now(replace(here, marks=here.marks ^ {here.identity}))
+    others = tuple(mark for mark in here.marks if mark != here.identity)
+    return session.now(replace(here, marks=others if len(others) < len(here.marks) else (*others, here.identity)))
 
 
 def unmark(session: Session) -> Session:
     """Clear all marks."""
-    return session.now(replace(session.here, marks=frozenset()))
+    return session.now(replace(session.here, marks=()))
 
 
 def show_details(session: Session, *, wide: bool) -> Session:

@@ -37,13 +37,15 @@ def items_to_compare(session: Session, catalog: Catalog, axis: str, first: Key) 
         plain = not place.along and place.comparison is None
         if plain and catalog.table(place.table).rows == axis and len(visit.marks) > 1:
             known = catalog.count(axis, place)
-            chosen = [key_of(catalog, axis, mark, place) for mark in sorted(visit.marks) if mark < known]
+            chosen = [key_of(catalog, axis, mark, place) for mark in visit.marks if mark < known]
             break
     return (first, *(item for item in chosen if item != first))
 
 
 def compare(session: Session, catalog: Catalog, column: str = "") -> Session:
     """Put the members of a group, or the marked rows by the table that they lead to, side by side; once more goes back.
+
+    Where rows are marked exactly these are compared, and the first that was marked is the one that the others are compared with.
 
     Args:
         session: The present state.
@@ -59,7 +61,7 @@ def compare(session: Session, catalog: Catalog, column: str = "") -> Session:
     spec, rows = catalog.table(place.table), row_axis(place, catalog)
     target = _table_of_rows(catalog, spec, place)
     if target is not None and len(here.marks) > 1:
-        items: tuple[Key, ...] = tuple(sorted(here.marks))
+        items: tuple[Key, ...] = here.marks
         keys = {**dict(place.keys), rows: items[0]}
         comparison = Comparison(rows, items, target.measure)
         return enter(session, replace(place_of(catalog, target, keys), comparison=comparison))
@@ -77,7 +79,8 @@ def compare(session: Session, catalog: Catalog, column: str = "") -> Session:
     if axis == rows:
         if here.identity is None:
             return session
-        first = key_of(catalog, axis, here.identity)
+        reference = here.marks[0] if len(here.marks) > 1 else here.identity
+        first = key_of(catalog, axis, reference)
         figures = Comparison(axis, items_to_compare(session, catalog, axis, first), "")
         return enter(session, replace(place, comparison=figures))
     first_item = place.key(axis)

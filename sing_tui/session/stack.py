@@ -27,7 +27,7 @@ def enter(
 def move(session: Session, catalog: Catalog, place: Place, *, identity: int | None) -> Session:
     """Show another table in place, the cursor on an item; marks stay where the rows are the same things."""
     here = session.here
-    marks = here.marks if same_rows(here.place, place, catalog) else frozenset[int]()
+    marks = here.marks if same_rows(here.place, place, catalog) else ()
     return session.now(replace(here, place=place, identity=identity, line=0, marks=marks, shown=()))
 
 

@@ -52,8 +52,8 @@ class Visit:
     """Position, on the axis of the rows, of the row under the cursor; None if nothing is known of it."""
     line: int = 0
     """Line of the cursor, from 0: it counts where the identity is not among the rows."""
-    marks: frozenset[int] = frozenset()
-    """Identities of the marked rows."""
+    marks: tuple[int, ...] = ()
+    """Identities of the marked rows, in the order in which they were marked."""
     body: Body = "table"
     chart: str = ""
     """The chart that fills the screen; empty for the chart of the row itself."""

@@ -78,7 +78,7 @@ class ScoreTable(Widget, can_focus=True):
         self.note = ""
         """One line shown where there are no rows."""
         self.cursor = self.top = self.column = self._left = 0
-        self.marks: Collection[int] = frozenset()
+        self.marks: frozenset[int] = frozenset()
         """Identities of the marked rows."""
         self._chosen: tuple[str, ...] = ()
         self._layouts: list[Layout] = []
@@ -246,7 +246,7 @@ class ScoreTable(Widget, can_focus=True):
     def mark(self, marks: Collection[int]) -> None:
         """Mark other rows; if only the row under the cursor changes, no other line is painted."""
         changed = set(self.marks) ^ set(marks)
-        self.marks = marks
+        self.marks = frozenset(marks)
         if self.view is not None and self.lines and changed == {self.view.identity(self.cursor)}:
             self.repaint(self.cursor)
         else:

@@ -41,7 +41,7 @@ async def test_space_marks_and_steps_down_and_u_clears(three_path: Path) -> None
         assert marked(app) == ["concept 0"]
         await press(pilot, "G", "space")
         assert app.screen.table.cursor == 23
-        assert app.page.session.here.marks == {0, 23}
+        assert app.page.session.here.marks == (0, 23)
         assert "2 marked" in status(app)
         await press(pilot, "right", "s", "f", *"concept ~ 23", "enter")
         assert marked(app) == ["concept 23"]
@@ -141,7 +141,7 @@ async def test_two_classes_of_one_model_by_their_concepts(three_path: Path) -> N
         assert (app.page.place, app.page.identity, app.page.session.here.marks) == (
             place("classes", model="beta"),
             1,
-            {1, 2},
+            (1, 2),
         )
 
 

@@ -6,12 +6,14 @@ import h5py
 import numpy as np
 import pytest
 from named_things import NAMES, WNIDS
+from stores import write_store
 
 from sing_compute.errors import SingError
 from sing_compute.store import Place, Store, open_table
 from sing_tui import matching
 from sing_tui.finder import Finder, Found
 from sing_tui.matching import Word
+from sing_tui.screens.finder import summary
 from sing_tui.search import Superseded
 
 
@@ -100,7 +102,7 @@ def test_a_wordnet_id_finds_its_class(named: Finder) -> None:
     assert named.find(f"{WNIDS[3]} cat").hits == []
 
 
-@pytest.mark.parametrize("words", ["cat", "png", "CAT", "ネコ", "0004 .png", "1", "e"])
+@pytest.mark.parametrize("words", ["cat", "png", "ネコ", "0004 .png", "1", "e"])
 def test_images_are_counted_and_listed_as_python_finds_them(named: Finder, words: str) -> None:
     keys = [str(key) for key in named.store.array("images/key")]
     fits = [
@@ -190,3 +192,19 @@ def test_names_are_read_once_and_tables_looked_up_once(named: Finder, monkeypatc
     monkeypatch.setattr(Store, "array", lambda self, path: read.append(path) or plain(self, path))
     assert named.find("shark").counts["class"] == 2
     assert read == []
+
+
+def test_most_letters_of_a_short_name_come_before_images_and_longer_names(tmp_path: Path) -> None:
+    path = write_store(tmp_path / "shapes.h5", class_names=("star", "heart"), images_per_class=(150, 3), concepts=12)
+    with h5py.File(path, "r+") as file:
+        file["concepts/name"][0] = b"striped"
+    with Store(path) as store:
+        hits = Finder(store).find("str").hits
+    assert [(hit.axis, hit.text) for hit in hits[:2]] == [("class", "star"), ("concept", "striped")]
+
+
+def test_a_capital_that_no_name_holds_is_ignored_and_that_is_said(named: Finder) -> None:
+    found = named.find("CATAMARAN")
+    assert of(found, "class") == ["catamaran"]
+    assert summary(found, named.axes).startswith("capitals ignored, 1 class")
+    assert named.find("catamaran").note == named.find("no such Thing").note == ""

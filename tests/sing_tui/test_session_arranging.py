@@ -128,15 +128,24 @@ def test_a_comparison_paints_all_columns_and_none_can_be_chosen() -> None:
         choosable_columns(compared, EVERY)
 
 
+@pytest.mark.parametrize(("to_top", "row"), [(True, (None, 0)), (False, (3, 5))])
+def test_a_sort_goes_to_the_top_or_stays_on_the_row(to_top: bool, row: tuple[int | None, int]) -> None:
+    session = at_cursor(at(CATALOG, CONCEPTS, 3), identity=3, line=5)
+    found = sort_by(session, CATALOG, "z", is_text=False, to_top=to_top)
+    assert (found.here.identity, found.here.line) == row
+    back = reverse_sort(at_cursor(found, identity=3, line=5), CATALOG)
+    assert (back.here.identity, back.here.line) == (None, 0)
+
+
 # marks
 
 
 def test_space_marks_and_unmarks_the_row_under_the_cursor() -> None:
     session = mark(at(CATALOG, CONCEPTS, 3))
     session = mark(at_cursor(session, identity=5, line=1))
-    assert session.here.marks == {3, 5}
-    assert mark(session).here.marks == {3}
-    assert unmark(session).here.marks == frozenset()
+    assert session.here.marks == (3, 5)
+    assert mark(session).here.marks == (3,)
+    assert unmark(session).here.marks == ()
 
 
 def test_nothing_is_marked_where_there_is_no_row() -> None:

@@ -23,12 +23,12 @@ THREE = ("alpha", "beta", "gamma")
 
 
 def marked(session: Session, *rows: int) -> Session:
-    return session.now(replace(session.here, marks=frozenset(rows)))
+    return session.now(replace(session.here, marks=tuple(rows)))
 
 
 def with_marks_at_models(start: Place, *rows: int) -> Session:
     session = at(sing(), start)
-    first = replace(session.visits[0], marks=frozenset(rows))
+    first = replace(session.visits[0], marks=tuple(rows))
     return replace(session, visits=(first, *session.visits[1:]))
 
 
@@ -74,8 +74,9 @@ def test_figures_of_the_model_under_the_cursor_are_compared_with_those_of_all_ot
     assert session.below.place == MODELS
 
 
-def test_figures_of_marked_models_are_compared() -> None:
-    session = compare(marked(at(sing(), MODELS, 2), 1, 2), sing())
+@pytest.mark.parametrize("cursor", [0, 1, 2])
+def test_figures_of_exactly_the_marked_models_are_compared_with_the_first_marked(cursor: int) -> None:
+    session = compare(marked(at(sing(), MODELS, cursor), 2, 1), sing())
     assert session.place.comparison.items == ("gamma", "beta")
 
 
@@ -87,8 +88,8 @@ def test_figures_of_marked_models_are_compared() -> None:
             CLASSES,
             (2, 0),
             replace(
-                place("concepts", model="beta", class_=0),
-                comparison=Comparison("class", (0, 2), "attribute_score"),
+                place("concepts", model="beta", class_=2),
+                comparison=Comparison("class", (2, 0), "attribute_score"),
             ),
         ),
         (
@@ -119,7 +120,7 @@ def test_marked_rows_are_compared_by_the_table_that_they_lead_to(catalog, start,
     session = compare(before, catalog)
     assert session.place == there
     assert session.below.place == start
-    assert session.below.marks == frozenset(marks)
+    assert session.below.marks == tuple(marks)
 
 
 def test_one_mark_is_no_comparison_of_classes() -> None:
@@ -220,7 +221,7 @@ def test_a_comparison_that_was_opened_closes_again(end, start: Place, marks: tup
     before = marked(at(sing(), start, 1), *marks)
     session = end(compare(before, sing()), sing())
     assert session.place == start
-    assert session.here.marks == frozenset(marks)
+    assert session.here.marks == tuple(marks)
     assert len(session.visits) == len(before.visits)
 
 

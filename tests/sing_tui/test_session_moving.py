@@ -156,7 +156,7 @@ def test_i_is_refused_where_rows_lead_to_one_table() -> None:
 
 def test_marks_go_with_the_rows_that_they_were_of() -> None:
     session = mark(at(sing(), CONCEPTS, 3))
-    assert open_second(session, sing()).here.marks == frozenset()
+    assert open_second(session, sing()).here.marks == ()
 
 
 # the third table

@@ -14,7 +14,9 @@ pytestmark = pytest.mark.asyncio
 
 
 @pytest.mark.parametrize("level", ["models", "images"])
-async def test_every_column_sorts_both_ways_and_the_cursor_stays_on_its_item(store_path: Path, level: str) -> None:
+async def test_every_column_sorts_both_ways_from_the_top_or_with_the_cursor_on_its_item(
+    store_path: Path, level: str
+) -> None:
     app = Explorer(store_path, AT[level])
     async with app.run_test(size=(80, 24)) as pilot:
         await drawn(app)
@@ -24,7 +26,9 @@ async def test_every_column_sorts_both_ways_and_the_cursor_stays_on_its_item(sto
         item = screen.identity
         for position, column in enumerate(screen.table.columns):
             screen.table.move_column(position - screen.table.column)
-            screen.action_step("sort")
+            screen.table.move(screen.view.line_of(item) - screen.table.cursor)
+            screen.action_step("sort", 0)
+            assert screen.identity == item
             falling = arrangement_of(app).descending
             assert falling == (not column.is_text)
             values = column.values.take(screen.view.order)
@@ -32,8 +36,8 @@ async def test_every_column_sorts_both_ways_and_the_cursor_stays_on_its_item(sto
                 if not column.is_text:
                     known = values[~np.isnan(values.astype(float))]
                     assert known.tolist() == sorted(known.tolist(), reverse=falling), column.name
-                assert screen.identity == item
                 screen.action_step(reverse)
+                assert screen.table.cursor == 0
                 falling, values = arrangement_of(app).descending, column.values.take(screen.view.order)
             await pilot.pause()
             assert f"sort {column.title} {'▼' if falling else '▲'}" in status(app)
