@@ -210,12 +210,6 @@ def _parts(action: str) -> list[str]:
     return [name, *(part.strip(" '") for part in arguments.removesuffix(")").split(",") if arguments)]
 
 
-def applies(action: str, place: Place, catalog: Catalog) -> bool:
-    """Return True if an action, as its binding writes it, has a meaning at a place."""
-    binding = next((binding for binding in BINDINGS if binding.action == action), None)
-    return binding is None or text_of(binding, place, catalog, {}) is not None
-
-
 def has_photographs(place: Place, catalog: Catalog) -> bool:
     """Return True if the names of the rows are paths of image files."""
     spec = catalog.table(place.table)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from sing_compute.store.text import clean
-from sing_tui.actions import hidden_tables, keys_of
+from sing_tui.actions import has_photographs, hidden_tables, keys_of
 from sing_tui.loading import read_chart
 from sing_tui.screens.export_runner import ExportRunner
 from sing_tui.screens.surface import Surface
@@ -89,7 +89,8 @@ class Dialogs:
         screen = self.screen
         place = screen.session.place
         keys = keys_of(place, screen.catalog, self._chart_titles(), screen.host.keys)
-        listed = commands(keys, hidden_tables(place, screen.catalog))
+        columns = [(column.name, column.title) for column in screen.table.columns]
+        listed = commands(keys, hidden_tables(place, screen.catalog), columns)
         screen.app.push_screen(Palette(listed, glyphs=screen.glyphs), self._run)
 
     async def _run(self, action: str | None) -> None:
@@ -199,7 +200,15 @@ class Dialogs:
         cells = (clean(str(column.values.take(row)[0])) for column in view.table.columns)
         self.export_runner.copy("\t".join(cells), self.screen.app)
 
+    def _needs_photographs(self) -> None:
+        """Refuse what only rows with image files have."""
+        catalog, place = self.screen.catalog, self.screen.session.place
+        if not has_photographs(place, catalog):
+            where = f": open {catalog.words('images')} first" if catalog.has_photographs else ""
+            raise Refused(f"{rows_word(catalog, place)} are no photographs{where}")
+
     def _copy_path(self) -> None:
+        self._needs_photographs()
         screen = self.screen
         if screen.identity is None:
             return
@@ -221,6 +230,7 @@ class Dialogs:
         from sing_tui.screens.photograph import PhotographScreen
 
         screen, host = self.screen, self.screen.host
+        self._needs_photographs()
         if screen.identity is None or screen.view is None:
             return
         drawn = graphics(os.environ) if host.graphics == "auto" else host.graphics

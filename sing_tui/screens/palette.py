@@ -24,12 +24,15 @@ Command = tuple[str, str]
 """One line of the list, and the action that it runs."""
 
 
-def commands(keys: Sequence[KeyHelp], tables: Sequence[tuple[str, str]] = ()) -> list[Command]:
+def commands(
+    keys: Sequence[KeyHelp], tables: Sequence[tuple[str, str]] = (), columns: Sequence[tuple[str, str]] = ()
+) -> list[Command]:
     """List the commands of the palette, but for those that only move the cursor.
 
     Args:
         keys: The keys that have a meaning on the screen.
         tables: Tables that no key opens, each with its action.
+        columns: Name and title of each column, to sort by.
     """
     found = [
         (f"{key.keys:<13} {key.name}: {key.text}", key.action)
@@ -37,7 +40,8 @@ def commands(keys: Sequence[KeyHelp], tables: Sequence[tuple[str, str]] = ()) ->
         if key.name != "palette" and not key.action.startswith(("cursor('line'", "cursor('page'"))
     ]
     opened = [(f"{'':13} open {name}", action) for name, action in tables]
-    return [*found, *opened, *((f"{'':13} theme {name}", f"app.theme_named('{name}')") for name in THEMES)]
+    sorts = [(f"{'':13} sort by {name} ({title})", f"sort_by({name!r})") for name, title in columns]
+    return [*found, *opened, *sorts, *((f"{'':13} theme {name}", f"app.theme_named('{name}')") for name in THEMES)]
 
 
 class Palette(ModalScreen[str | None]):
@@ -87,7 +91,10 @@ class Palette(ModalScreen[str | None]):
         for position, (text, _) in enumerate(self.commands):
             if all(word in text.lower() for word in words):
                 options.add_option(Option(Content(f"  {text}"), id=str(position)))
-        options.highlighted = 0 if options.option_count else None
+        if not options.option_count:
+            options.add_option(Option(Content(f"  no command has these words: {typed.strip()}"), disabled=True))
+            return
+        options.highlighted = 0
 
     def action_step(self, step: int) -> None:
         """Move the highlight."""

@@ -10,7 +10,7 @@ from textual.screen import Screen
 
 from sing_compute.errors import SingError
 from sing_compute.store.place import Place
-from sing_tui.actions import BINDINGS, applies, footer
+from sing_tui.actions import BINDINGS, footer
 from sing_tui.error_reporting import in_one_line
 from sing_tui.formats import Glyphs
 from sing_tui.screens.background import Background
@@ -223,11 +223,6 @@ class TableScreen(Screen[None]):
         """Sort by the column whose header was clicked."""
         self.action_step("sort")
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offer a key only where it has a meaning (Textual asks)."""
-        written = f"{action}({', '.join(map(repr, parameters))})" if parameters else action
-        return applies(written, self.place, self.catalog)
-
     def action_step(self, name: str, what: str | int | None = None, by: int | None = None) -> None:
         """Take a step of the session (`steps.STEPS`); Textual counts the arguments of actions, so they are named here."""
         columns = self.table.columns
@@ -235,6 +230,13 @@ class TableScreen(Screen[None]):
         around = Surroundings(self.catalog, column, self.frame.wide)
         arguments = [argument for argument in (what, by) if argument is not None]
         self.act(lambda session: STEPS[name](session, around, *arguments))
+
+    def action_sort_by(self, name: str) -> None:
+        """Sort by a column of this name, wherever the cursor is."""
+        columns = [column.name for column in self.table.columns]
+        if name in columns:
+            self.table.move_column(columns.index(name) - self.table.column)
+            self.action_step("sort")
 
     def action_next_row(self, by: int) -> None:
         """Show the next or previous item that the rows are about in place; else go to the next or previous line."""

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from catalogs import place
-from driving import AT, arrangement_of, drawn, first_cells, lines, press, until
+from driving import AT, arrangement_of, drawn, first_cells, lines, on_screen, press, status, until
 
 from sing_compute.store import Store
 from sing_tui.app import Explorer
@@ -125,3 +125,37 @@ async def test_a_cursor_key_repaints_two_lines_of_the_table_and_no_more(store_pa
         await drawn(app)
         assert sorted(set(painted)) == [2, 3]
         assert all(len(original(y)._segments) == 1 for y in range(2, 20))
+
+
+@pytest.mark.parametrize(
+    ("level", "key", "line"),
+    [
+        ("concepts", "v", "this table has no subsets"),
+        ("classes", "P", "classes are no photographs: open images first"),
+        ("models", "Y", "models are no photographs: open images first"),
+        ("models", "a", "the rows of this table belong to one place alone"),
+        ("models", "right_square_bracket", "there is nothing to step through here"),
+        ("images", "9", "this table has no chart 9"),
+        ("models", "I", "models lead to no third table"),
+    ],
+)
+async def test_a_key_that_has_no_meaning_here_says_why(store_path: Path, level: str, key: str, line: str) -> None:
+    app = Explorer(store_path, AT[level])
+    async with app.run_test(size=(80, 24)) as pilot:
+        await drawn(app)
+        before = app.screen.place
+        await press(pilot, key)
+        assert line in status(app)
+        assert app.screen.place == before
+
+
+async def test_the_palette_sorts_by_any_column_and_says_when_no_command_has_the_words(store_path: Path) -> None:
+    app = Explorer(store_path, AT["classes"])
+    async with app.run_test(size=(100, 30)) as pilot:
+        await drawn(app)
+        await press(pilot, "colon", *"sort accuracy", "enter")
+        assert "sort accuracy ▼" in status(app)
+        await press(pilot, "colon", *"sort zebra")
+        assert "no command has these words: sort zebra" in on_screen(app)
+        await press(pilot, "enter", "escape")
+        assert "sort accuracy ▼" in status(app)
