@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset, get_worker_info
 from sing_compute.errors import ImagesError, SingError
 from sing_compute.foreign_code import describe_error
 from sing_compute.images.copies import content_hash
+from sing_compute.images.image_stamps import Stamp, has_stamps, image_stamp
 from sing_compute.images.listing import ImageList
 from sing_compute.images.shared_memory import WAY_OUT, Sent, stacked, stacked_to_send
 from sing_compute.images.workers import check_workers, ignore_interrupts, is_worker_death, started
@@ -25,9 +26,9 @@ from sing_compute.pixel_values import read_rgb
 from sing_compute.transform_results import TransformResultError, image_tensor
 
 Transform = Callable[[Any], Tensor]
-Item = tuple[int, list[Tensor] | str, bool, int] | ImagesError
-"""Row of an image, its tensors or the reason why it cannot be decoded, if EXIF says that it is not stored upright, and its
-content hash; or the error that ends the run."""
+Item = tuple[int, list[Tensor] | str, bool, int, Stamp | None] | ImagesError
+"""Row of an image, its tensors or the reason why it cannot be decoded, if EXIF says that it is not stored upright, its content
+hash, and the state of its file; or the error that ends the run."""
 READERS = 16
 """Images of a batch that are read at once: a slow disk answers many requests in the time of one."""
 TRANSFORM = "the transform"
@@ -48,6 +49,8 @@ class Batch:
     """Row of each decoded image whose EXIF orientation says that it is not stored upright; it is decoded as stored."""
     hashes: list[int] = field(default_factory=list)
     """Content hash of each decoded image; those of stored features are all 0."""
+    stamps: dict[int, Stamp] = field(default_factory=dict)
+    """State of the file of each image by its row, decoded or not (`image_stamp`); empty if the images are no files."""
 
     def pin_memory(self) -> "Batch":
         """Return the batch in pinned memory, from which a GPU copies by itself; torch's loader calls this."""
@@ -59,44 +62,45 @@ class DecodedImages(Dataset[Item]):
 
     def __init__(self, images: ImageList, steps: "SharedSteps") -> None:
         self._images, self._steps = images, steps
+        self._stamped = has_stamps(images)
         self._readers: ThreadPoolExecutor | None = None  # made in the worker process: threads do not survive a fork
 
     def __len__(self) -> int:
         return len(self._images)
 
     def __getitem__(self, row: int) -> Item:
-        return self._decode(row, self._read(row))
+        return self._decode(row, *self._read(row))
 
     def __getitems__(self, rows: Sequence[int]) -> list[Item]:
         self._readers = self._readers or ThreadPoolExecutor(READERS)
-        return [
-            self._decode(row, content) for row, content in zip(rows, self._readers.map(self._read, rows), strict=True)
-        ]
+        return [self._decode(row, *read) for row, read in zip(rows, self._readers.map(self._read, rows), strict=True)]
 
-    def _read(self, row: int) -> bytes | Exception:
-        if self._images.stored or self._images.items is not None:
-            return b""
+    def _read(self, row: int) -> tuple[bytes | Exception, Stamp | None]:
+        stamp = None
+        if not self._stamped:
+            return b"", stamp
         try:
-            return self._images.read(row)
+            stamp = image_stamp(self._images, row)  # before it is read: a stamp must not be newer than the image
+            return self._images.read(row), stamp
         except Exception as error:  # it is raised again where this image is decoded
-            return error
+            return error, stamp
 
-    def _decode(self, row: int, content: bytes | Exception) -> Item:
+    def _decode(self, row: int, content: bytes | Exception, stamp: Stamp | None) -> Item:
         try:
             if isinstance(content, Exception):
                 raise content
             if self._images.stored:
-                return row, self._steps(self._images.keys[row]), False, 0
+                return row, self._steps(self._images.keys[row]), False, 0, stamp
             items = self._images.items
             image, turned = read_rgb(content) if items is None else items.image(row)
             same = content if items is None else image.tobytes()
-            return row, self._transformed(image), turned, content_hash(same)
+            return row, self._transformed(image), turned, content_hash(same), stamp
         except ImagesError as error:
             return error
         except UnidentifiedImageError:  # its text contains an address in memory
-            return row, "cannot identify image file", False, 0
+            return row, "cannot identify image file", False, 0, stamp
         except Exception as error:  # decoders raise many types; the image is skipped and the reason reported
-            return row, (str(error).splitlines() or [type(error).__name__])[0], False, 0
+            return row, (str(error).splitlines() or [type(error).__name__])[0], False, 0, stamp
 
     def _transformed(self, image: Image.Image) -> list[Tensor] | str:
         """Return the tensor of each transform; or the reason, which begins with `TRANSFORM`, why a transform fails."""
@@ -271,10 +275,13 @@ def _collate(items: list[Item]) -> Batch | Sent | SingError:
     failed: list[tuple[int, str]] = []
     turned: list[int] = []
     hashes: list[int] = []
+    stamps: dict[int, Stamp] = {}
     for item in items:
         if isinstance(item, ImagesError):
             return item
-        row, tensors, is_stored_turned, content = item
+        row, tensors, is_stored_turned, content, stamp = item
+        if stamp is not None:
+            stamps[row] = stamp
         if isinstance(tensors, str):
             failed.append((row, tensors))
         else:
@@ -291,8 +298,8 @@ def _collate(items: list[Item]) -> Batch | Sent | SingError:
     columns = list(zip(*(tensors for _, tensors in good), strict=True))
     rows = [row for row, _ in good]
     if get_worker_info() is None:
-        return Batch(rows, [stacked(column) for column in columns], failed, turned, hashes)
+        return Batch(rows, [stacked(column) for column in columns], failed, turned, hashes, stamps)
     try:
-        return Sent(Batch, rows, [stacked_to_send(column) for column in columns], failed, turned, hashes)
+        return Sent(Batch, rows, [stacked_to_send(column) for column in columns], failed, turned, hashes, stamps)
     except SingError as error:
         return error

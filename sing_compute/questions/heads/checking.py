@@ -16,7 +16,8 @@ from sing_compute import __version__
 from sing_compute.concepts.encoded_texts import encoded_texts
 from sing_compute.concepts.open_clip_space import OpenClipSpace
 from sing_compute.errors import ConceptsError, ImagesError, SingError
-from sing_compute.extraction.shards import Shard, WorkFolder
+from sing_compute.extraction.shard_file import Shard
+from sing_compute.extraction.shards import WorkFolder
 from sing_compute.images.class_labels import listed
 from sing_compute.images.image_sources import list_images
 from sing_compute.pipeline.devices import usable_device
