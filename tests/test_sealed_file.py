@@ -70,7 +70,7 @@ def test_a_file_that_ends_early_is_found(kept: int, tmp_path: Path) -> None:
 def test_a_file_that_was_never_sealed_is_not_believed(tmp_path: Path) -> None:
     path = tmp_path / "plain.safetensors"
     path.write_bytes(save({"rows": torch.arange(3)}, {"failed": "[]"}))
-    with pytest.raises(SealError, match="^of a version that did not write down what it holds$"):
+    with pytest.raises(SealError, match=r"^of a version that did not write down what it holds$"):
         read(path)
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from work_folders import PLAN, opened, shard, unfinished
 
-from sing_compute.errors import SingError
 from sing_compute import atomic_write, sealed_file
+from sing_compute.errors import SingError
 from sing_compute.extraction import folder_lock
 from sing_compute.extraction.shards import WorkFolder
 

@@ -207,7 +207,9 @@ def test_a_run_whose_folder_was_made_anew_ends_and_leaves_the_other_alone(output
         lambda: first.keep_settings({}),
         first.leave_if_asked,
     ):
-        with pytest.raises(SingError, match=rf"results.h5.work was removed .* by process {os.getpid()} on .*: this run"):
+        with pytest.raises(
+            SingError, match=rf"results.h5.work was removed .* by process {os.getpid()} on .*: this run"
+        ):
             act()
     first.release(finished=True)
     assert second.read(0).rows.tolist() == [100, 101, 102, 103]
@@ -239,7 +241,9 @@ def test_settings_that_were_changed_or_are_of_another_plan_are_refused(output: P
     path = work.folder / "settings.json"
     for changed in (path.read_text().replace("32", "33"), '{"batch_size": 32}', "[]"):
         path.write_text(changed)
-        with pytest.raises(SingError, match=r"settings.json is damaged, or of another plan: add --fresh to start over$"):
+        with pytest.raises(
+            SingError, match=r"settings.json is damaged, or of another plan: add --fresh to start over$"
+        ):
             work.settings()
     work.release(finished=True)
 
