@@ -20,9 +20,10 @@ from sing_compute.fingerprints import state_sha256
 from sing_compute.imagenet import ids_of_names, wnid_wordings
 from sing_compute.images.class_labels import is_number, match_labels
 from sing_compute.images.copies import originals
-from sing_compute.images.decoding import decode_batches, transform_settings
+from sing_compute.images.decoding import decode_batches
 from sing_compute.images.image_stamps import stamps_sha256
 from sing_compute.images.listing import ImageList, folds_of
+from sing_compute.images.transform_steps import transform_settings
 from sing_compute.measuring.fitting import FOLDS
 from sing_compute.models.backbone import HeadedBackbone
 from sing_compute.models.classifier import Classifier

@@ -11,8 +11,8 @@ from sing_compute.extraction.networks import Networks
 from sing_compute.extraction.settings import Settings
 from sing_compute.extraction.shard_file import SHARD_IMAGES, shard_rows
 from sing_compute.extraction.shards import WorkFolder
-from sing_compute.images.decoding import transform_settings
 from sing_compute.images.listing import ImageList
+from sing_compute.images.transform_steps import transform_settings
 from sing_compute.openmp import waiting
 from sing_compute.pipeline.comparability import TextInputs
 from sing_compute.pipeline.plan import Plan
