@@ -4,7 +4,8 @@ import os
 import shutil
 import uuid
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -119,3 +120,33 @@ class FolderLock:
         with suppress(OSError, ValueError, IndexError):
             return self._owner.read_text().strip().splitlines()[0]
         return "another run"
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn an error of the disk into a one-line message.
+
+    Args:
+        path: The file or folder that is read.
+
+    Raises:
+        SingError: The block raised an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise SingError(f"cannot read {path}: {error.strerror or error}; the same command goes on") from error
+
+
+def check_regular(output: Path) -> None:
+    """Check that a results file can have this name: a pipe or a device must be neither read nor replaced.
+
+    Args:
+        output: The results file, which may be missing.
+
+    Raises:
+        SingError: There is something else of this name.
+    """
+    with reading(output):
+        if output.exists() and not output.is_file():
+            raise SingError(f"-o {output}: this is not a regular file; give the name of a file, e.g. results.h5")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sing_compute.errors import SingError
+from sing_compute.extraction.folder_lock import reading
 from sing_compute.extraction.shard_file import checked_facts, shard_rows, stored_stamps
 from sing_compute.images.image_stamps import has_stamps, image_stamps
 from sing_compute.images.listing import ImageList
@@ -45,14 +45,12 @@ def misfits(
 
     def reason(path: Path) -> str:
         try:
-            with open_sealed(path) as file:
+            with reading(path), open_sealed(path) as file:
                 checked_facts(file, path, plan_sha256)
                 file.check()
                 stamps = stored_stamps(file).numpy()
         except SealError as error:
             return str(error)
-        except OSError as error:
-            raise SingError(f"cannot read {path}: {error.strerror or error}; the same command goes on") from error
         number = int(path.stem)
         if images is None or rows is None:
             return ""

@@ -5,13 +5,13 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from sing_compute.atomic_write import write_bytes, write_failure
 from sing_compute.errors import SingError
-from sing_compute.extraction.folder_lock import FolderLock
+from sing_compute.extraction.folder_lock import FolderLock, check_regular, reading
 from sing_compute.extraction.shard_check import misfit_lines, misfits
 from sing_compute.extraction.shard_file import Shard, read_shard, shard_content
 from sing_compute.images.listing import ImageList
@@ -47,8 +47,9 @@ class WorkFolder:
             joined: Use the folder that another process of this run has locked.
 
         Raises:
-            SingError: Another run has locked the folder, or it cannot be written.
+            SingError: Another run has locked the folder, it cannot be written, or `output` is something else than a file.
         """
+        check_regular(output)
         self._stop, self._warn, self._joined = stop, warn, joined
         self.folder = output.with_name(output.name + ".work")
         self.progress_file = self.folder / "progress.json"
@@ -62,7 +63,8 @@ class WorkFolder:
             return
         self._lock.acquire()
         if fresh:
-            self._clear()
+            with reading(self.folder):
+                self._clear()
 
     def plan(self) -> dict[str, Any] | None:
         """Return the plan of unfinished work; None if there is none. A damaged one raises SingError."""
@@ -98,34 +100,35 @@ class WorkFolder:
                 read, or the plan cannot be written.
             ImagesError: The images' disk does not exist any more.
         """
-        path = self.folder / "plan.json"
-        text = json.dumps(plan, indent=1, sort_keys=True)
-        found = self.plan()
-        if found is not None and found != json.loads(text):
-            if replace or not any(self.folder.glob("*.safetensors")):
-                found = None
-            else:
-                differing = sorted(
-                    key for key in found.keys() | plan.keys() if found.get(key) != json.loads(text).get(key)
-                )
-                raise SingError(
-                    f"{self.folder} holds unfinished work of another command (differs: {', '.join(differing)}); "
-                    "run that command again to finish it, or add --fresh to start over"
-                )
-        if found is None:
-            self._clear()
-            self._put(path, text.encode())
-        self.plan_sha256 = _sha256_of(plan)
-        for pattern in ("*.tmp", "*.part.h5"):  # left by processes that were killed
-            for incomplete in self.folder.glob(pattern):
-                incomplete.unlink(missing_ok=True)
-        shards = self.finished
-        reasons = misfits(shards, self.plan_sha256, images, self._stop, advance)
-        for shard in reasons:
-            shard.unlink(missing_ok=True)
-        for line in misfit_lines(reasons):
-            self._warn(line)
-        return len(shards) - len(reasons)
+        with reading(self.folder):
+            path = self.folder / "plan.json"
+            text = json.dumps(plan, indent=1, sort_keys=True)
+            found = self.plan()
+            if found is not None and found != json.loads(text):
+                if replace or not any(self.folder.glob("*.safetensors")):
+                    found = None
+                else:
+                    differing = sorted(
+                        key for key in found.keys() | plan.keys() if found.get(key) != json.loads(text).get(key)
+                    )
+                    raise SingError(
+                        f"{self.folder} holds unfinished work of another command (differs: {', '.join(differing)}); "
+                        "run that command again to finish it, or add --fresh to start over"
+                    )
+            if found is None:
+                self._clear()
+                self._put(path, text.encode())
+            self.plan_sha256 = _sha256_of(plan)
+            for pattern in ("*.tmp", "*.part.h5"):  # left by processes that were killed
+                for incomplete in self.folder.glob(pattern):
+                    incomplete.unlink(missing_ok=True)
+            shards = self.finished
+            reasons = misfits(shards, self.plan_sha256, images, self._stop, advance)
+            for shard in reasons:
+                shard.unlink(missing_ok=True)
+            for line in misfit_lines(reasons):
+                self._warn(line)
+            return len(shards) - len(reasons)
 
     @property
     def finished(self) -> list[Path]:
@@ -189,7 +192,7 @@ class WorkFolder:
             SingError: The disk cannot be read.
         """
         path = self._path(index)
-        with _reading(path):
+        with reading(path):
             return path.exists()
 
     def read(self, index: int, *names: str) -> Shard:
@@ -207,7 +210,7 @@ class WorkFolder:
         self._know_plan()
         self._lock.check()
         try:
-            with _reading(path):
+            with reading(path):
                 return read_shard(path, self.plan_sha256, *names)
         except SealError as error:
             path.unlink(missing_ok=True)
@@ -267,7 +270,7 @@ class WorkFolder:
 
     def _can_stop_waiting(self, path: Path) -> bool:
         """Return True if a file exists, or if it cannot appear any more because the folder is gone."""
-        with _reading(path):
+        with reading(path):
             if path.exists() or not self.folder.exists():
                 return True
             os.listdir(self.folder)  # makes a network file system read the folder again
@@ -277,22 +280,13 @@ class WorkFolder:
     def _read_json(path: Path) -> Any:
         """Return the content of a JSON file of the folder; None if the file does not exist."""
         try:
-            with _reading(path):
+            with reading(path):
                 return json.loads(path.read_text()) if path.exists() else None
         except (ValueError, RecursionError) as error:
             raise SingError(f"{path} is damaged ({error}): add --fresh to start over") from error
 
     def _path(self, index: int) -> Path:
         return self.folder / f"{index:06d}.safetensors"
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    """Turn an error of the disk into a one-line message."""
-    try:
-        yield
-    except OSError as error:
-        raise SingError(f"cannot read {path}: {error.strerror or error}; the same command goes on") from error
 
 
 def _sha256_of(plan: Mapping[str, Any]) -> str:
