@@ -135,7 +135,8 @@ def reading(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise SingError(f"cannot read {path}: {error.strerror or error}; the same command goes on") from error
+        way_out = "add --fresh to start over" if isinstance(error, IsADirectoryError) else "the same command goes on"
+        raise SingError(f"cannot read {path}: {error.strerror or error}; {way_out}") from error
 
 
 def check_regular(output: Path) -> None:

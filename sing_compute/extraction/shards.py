@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -251,7 +252,7 @@ class WorkFolder:
     def _clear(self) -> None:
         for pattern in ("*.safetensors", "plan.json", "settings.json", "*.part.h5", "*.tmp"):
             for path in self.folder.glob(pattern):
-                path.unlink()
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def _put(self, path: Path, content: bytes) -> None:
         self._lock.check()
