@@ -254,3 +254,16 @@ def test_a_plan_that_is_no_plan_is_one_line(content: str, output: Path) -> None:
     (output.with_name("results.h5.work") / "plan.json").write_text(content)
     with pytest.raises(SingError, match=r"plan.json is damaged \(no plan\): add --fresh to start over$"):
         going_on(output)
+
+
+def test_a_folder_in_the_place_of_a_shard_is_one_line_and_fresh_removes_it(output: Path) -> None:
+    unfinished(output)
+    shard_file(output, 1).unlink()
+    shard_file(output, 1).mkdir()
+    with pytest.raises(
+        SingError, match=r"^cannot read .*000001.safetensors: Is a directory; add --fresh to start over$"
+    ):
+        going_on(output)
+    work = opened(output, fresh=True)
+    assert not work.finished
+    work.release(finished=True)
