@@ -32,7 +32,8 @@ from sing_compute.allocator import share_one_heap
 from sing_compute.extraction.features import attach_heads, extract
 from sing_compute.extraction.networks import CLIP, Network, Networks, default_batch_size
 from sing_compute.extraction.settings import Settings
-from sing_compute.extraction.shards import SHARD_IMAGES, WorkFolder
+from sing_compute.extraction.shard_file import SHARD_IMAGES
+from sing_compute.extraction.shards import WorkFolder
 from sing_compute.extraction.streams import Streams
 from sing_compute.images.decoding import decode_batches
 from sing_compute.images.image_sources import list_images

@@ -27,7 +27,8 @@ from sing_compute.extraction.features import attach_heads, extract
 from sing_compute.extraction.networks import CLIP, Network, Networks
 from sing_compute.extraction.precision_effect import effect_on_scores
 from sing_compute.extraction.settings import SMALL_EFFECT, Settings
-from sing_compute.extraction.shards import SHARD_IMAGES, WorkFolder
+from sing_compute.extraction.shard_file import SHARD_IMAGES
+from sing_compute.extraction.shards import WorkFolder
 from sing_compute.images.decoding import decode_batches
 from sing_compute.images.image_sources import list_images
 from sing_compute.images.listing import ImageList

@@ -20,7 +20,8 @@ import torch
 from planted import Quiet
 from torch import Tensor, nn
 
-from sing_compute.extraction.shards import SHARD_IMAGES, Shard, WorkFolder
+from sing_compute.extraction.shard_file import SHARD_IMAGES, Shard
+from sing_compute.extraction.shards import WorkFolder
 from sing_compute.measuring.fitting import FOLDS
 from sing_compute.measuring.network_outputs import keep_outputs
 from sing_compute.measuring.reader import ShardReader

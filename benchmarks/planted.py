@@ -21,7 +21,8 @@ from planted_world import Array, PlantedWorld, Settings
 from torch import Tensor, nn
 
 from sing_compute.concepts.vocabulary import Vocabulary
-from sing_compute.extraction.shards import Shard, WorkFolder, shard_rows
+from sing_compute.extraction.shard_file import Shard, shard_rows
+from sing_compute.extraction.shards import WorkFolder
 from sing_compute.images.listing import folds_of
 from sing_compute.measuring.fitting import FOLDS
 from sing_compute.measuring.network_outputs import keep_outputs

@@ -27,7 +27,7 @@ from sklearn.linear_model import Ridge
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, normalize
 
-from sing_compute.extraction.shards import SHARD_IMAGES
+from sing_compute.extraction.shard_file import SHARD_IMAGES
 from sing_compute.linalg.null_space import HeadSplit, split_head
 from sing_compute.measuring.fitting import FOLDS, RELATIVE_GRID, fit_translator, fold_sums, measure_path
 from sing_compute.measuring.reader import FeatureBatch

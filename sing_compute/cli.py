@@ -6,6 +6,7 @@ import shutil
 import signal
 import sys
 import traceback
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,9 @@ def cli(context: click.Context, /, demo: bool, debug: bool, **options: Any) -> N
     """  # noqa: D301 -- click reads the control character itself
     context.obj = debug
     if context.invoked_subcommand is not None:
+        if not debug:  # of odd numbers in a results file; what becomes of them, NaN or inf, is in the answer
+            context.with_resource(warnings.catch_warnings())
+            warnings.filterwarnings("ignore", category=RuntimeWarning)
         return
     if demo:
         _demo(context, options)

@@ -236,6 +236,6 @@ def test_a_killed_run_whose_shard_was_damaged_computes_that_one_again(world: Wor
     assert contents(output) == world.calm
     line = next(line for line in told if "damaged" in line)
     assert line.startswith("damaged.h5.work/000000.safetensors is damaged (")
-    assert line.endswith(") and thrown away; its images are computed again")
+    assert line.endswith(") and is thrown away; its images are computed again")
     assert line in log(output)
     assert any(line.startswith("features: 544 of 544 in") for line in told)  # 800, less the one shard that was whole

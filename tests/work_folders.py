@@ -4,7 +4,8 @@ from pathlib import Path
 
 import torch
 
-from sing_compute.extraction.shards import Shard, WorkFolder
+from sing_compute.extraction.shard_file import Shard
+from sing_compute.extraction.shards import WorkFolder
 
 PLAN = {"models": {"a": ["sha", "transform"]}, "clip": {"tag": "x"}, "batch size": 64, "version": "1"}
 

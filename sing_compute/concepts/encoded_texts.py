@@ -15,6 +15,7 @@ from sing_compute.atomic_write import binary_file
 from sing_compute.concepts.open_clip_space import TEXT_BATCH, OpenClipSpace
 from sing_compute.concepts.word_list import texts_sha256
 from sing_compute.errors import ConceptsError
+from sing_compute.sealed_file import checksum
 from sing_compute.user_folders import cache_folder
 
 VERSION = 1
@@ -23,6 +24,8 @@ LARGE = 2_000
 """Lists of more texts than this are kept."""
 PIECE = 64 * TEXT_BATCH
 """Texts that are kept together while a large list is encoded: a run that is killed loses at most so many."""
+CHECKSUM_BYTES = 4
+"""Bytes of the checksum behind the embeddings of a file; readers of .npy files pass over it."""
 
 
 def encoded_texts(
@@ -89,13 +92,17 @@ def _encoded(
 
 
 def _kept(file: Path, count: int) -> NDArray[np.float32] | None:
-    """Return the embeddings that a file of the cache maps into memory; None if it does not hold so many good ones."""
+    """Return the embeddings that a file of the cache maps into memory; None if it does not hold so many, as they were written."""
     with suppress(OSError, ValueError, EOFError):
         found: NDArray[np.float32] = np.load(file, mmap_mode="c", allow_pickle=False)
         if found.dtype == np.float32 and found.ndim == 2 and len(found) == count:
-            parts = range(0, count, PIECE)
-            if all(np.isfinite(found[start : start + PIECE]).all() for start in parts):
-                return found
+            total = 0
+            for start in range(0, count, PIECE):
+                total = checksum(np.ascontiguousarray(found[start : start + PIECE]).data, total)
+            with file.open("rb") as stream:
+                stream.seek(-CHECKSUM_BYTES, 2)
+                if stream.read() == total.to_bytes(CHECKSUM_BYTES, "little"):
+                    return found
     return None
 
 
@@ -106,8 +113,12 @@ def _keep(file: Path, pieces: Sequence[NDArray[np.float32]]) -> NDArray[np.float
     with suppress(OSError):
         with binary_file(file, permissions=0o600, durable=False) as stream:
             np.lib.format.write_array_header_1_0(stream, header)
+            total = 0
             for piece in pieces:
-                stream.write(np.ascontiguousarray(piece, "<f4").data)
+                content = np.ascontiguousarray(piece, "<f4").data
+                stream.write(content)
+                total = checksum(content, total)
+            stream.write(total.to_bytes(CHECKSUM_BYTES, "little"))
         kept = _kept(file, count)
         if kept is not None:
             return kept

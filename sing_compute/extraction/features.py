@@ -13,9 +13,11 @@ from torch import Tensor
 from sing_compute.errors import ImagesError, SingError
 from sing_compute.extraction.networks import CLIP, Networks
 from sing_compute.extraction.settings import Settings
-from sing_compute.extraction.shards import CONTENT, Shard, WorkFolder, shard_rows
+from sing_compute.extraction.shard_file import CONTENT, Shard, shard_rows
+from sing_compute.extraction.shards import WorkFolder
 from sing_compute.extraction.streams import Streams
 from sing_compute.images.decoding import TRANSFORM, Batch, decode_batches
+from sing_compute.images.image_stamps import Stamp
 from sing_compute.images.listing import ImageList
 from sing_compute.models.classifier import Classifier
 from sing_compute.precision import keeping_weights
@@ -107,6 +109,7 @@ class _Piece:
     failed: list[tuple[int, str]]
     turned: list[int]
     hashes: list[int]
+    stamps: Mapping[int, Stamp]
     last: bool
     """True if this is the last piece of its shard."""
     found: dict[str, Tensor] = field(default_factory=dict)
@@ -197,8 +200,8 @@ def _pieces(
             tensors = [tensor[cut] for tensor in batch.tensors]
             ends = start == starts[-1]
             last = ends and rows[-1] == all_rows[-1]
-            others = (batch.failed, batch.turned) if ends else ([], [])
-            yield _Piece(index, batch.rows[cut], tensors, *others, batch.hashes[cut], last)
+            failed, turned, stamps = (batch.failed, batch.turned, batch.stamps) if ends else ([], [], {})
+            yield _Piece(index, batch.rows[cut], tensors, failed, turned, batch.hashes[cut], stamps, last)
 
 
 def _next(stream: Iterator[Batch], work: WorkFolder) -> Batch:
@@ -225,7 +228,13 @@ def _join(pieces: Sequence[_Piece], images: ImageList, map_strides: Mapping[str,
     if not images.stored:
         hashes = [content for piece in pieces for content in piece.hashes]
         tensors[CONTENT] = torch.tensor(hashes, dtype=torch.int64)
-    return Shard(torch.tensor(rows, dtype=torch.int64), tensors, failed, turned)
+    return Shard(torch.tensor(rows, dtype=torch.int64), tensors, failed, turned, _stamps(pieces))
+
+
+def _stamps(pieces: Sequence[_Piece]) -> Tensor | None:
+    """Return the stamps of all images of a shard, read or not, in the order of the list; None if they have none."""
+    found = {row: stamp for piece in pieces for row, stamp in piece.stamps.items()}
+    return torch.tensor([found[row] for row in sorted(found)], dtype=torch.int64) if found else None
 
 
 class _Saver:

@@ -1,44 +1,25 @@
 """Store finished work on disk: a run that was killed continues with the first missing shard."""
 
+import hashlib
 import json
 import os
 import shutil
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
-from torch import Tensor
-
-from sing_compute.atomic_write import lock_failure, write_bytes, write_failure
+from sing_compute.atomic_write import write_bytes, write_failure
 from sing_compute.errors import SingError
+from sing_compute.extraction.folder_lock import FolderLock, check_regular, reading
+from sing_compute.extraction.shard_check import misfit_lines, misfits
+from sing_compute.extraction.shard_file import Shard, read_shard, shard_content
+from sing_compute.images.listing import ImageList
+from sing_compute.sealed_file import SealError, checksum
 
-SHARD_IMAGES = 256
-"""Images in one shard: a run that is killed loses at most so much work."""
-CONTENT = "content"
-"""Name of the content hashes of the images, among the tensors of a shard; a shard of stored features has none."""
 LATE_SECONDS = 90.0
 """Longest wait for a shard that another machine has written: network file systems cache the list of a folder for a minute."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shard:
-    """Features of consecutive images of a run."""
-
-    rows: Tensor
-    """Row in the image list of each image that was read, (image)."""
-    tensors: dict[str, Tensor]
-    """Features and other results by name, image first."""
-    failed: list[tuple[int, str]]
-    """Row and reason of each image that could not be read."""
-    turned: list[int] = field(default_factory=list)
-    """Row of each image whose EXIF orientation says that it is not stored upright."""
 
 
 class WorkFolder:
@@ -63,81 +44,97 @@ class WorkFolder:
             output: The results file.
             fresh: Delete unfinished work.
             stop: Is called wherever the run may stop without losing work; it raises an error to stop the run.
-            warn: Is called with one line about a damaged shard.
+            warn: Is called with one line about shards that are thrown away.
             joined: Use the folder that another process of this run has locked.
 
         Raises:
-            SingError: Another run has locked the folder, or it cannot be written.
+            SingError: Another run has locked the folder, it cannot be written, or `output` is something else than a file.
         """
+        check_regular(output)
         self._stop, self._warn, self._joined = stop, warn, joined
         self.folder = output.with_name(output.name + ".work")
         self.progress_file = self.folder / "progress.json"
         """File with the progress of the run; it holds no work, so nothing here depends on it."""
         self.log_file = output.with_name(output.name + ".log")
         """Log of the run's messages; it remains when the folder is removed."""
-        self._lock = FileLock(self.folder / "lock")
+        self._lock = FolderLock(self.folder, output)
+        self.plan_sha256 = ""
+        """SHA-256 of the adopted plan: what everything in the folder belongs to. Empty before a plan is adopted."""
         if joined:
             return
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise SingError(f"cannot write next to {output}: {error.strerror}; choose another -o") from error
-        owner = self.folder / "owner"
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # without flock a file that names its owner is the lock
-                self._lock.acquire(timeout=0)
-        except Timeout:
-            who = (owner.read_text().strip() if owner.exists() else "") or "another run"
-            raise SingError(f"{output} is being written by {who}; wait for it, or choose another -o") from None
-        except OSError as error:
-            raise SingError(lock_failure(self.folder, error)) from error
-        with suppress(OSError):  # The disk may be full; only the message above needs this file.
-            owner.write_text(f"process {os.getpid()} on {os.uname().nodename}")
+        self._lock.acquire()
         if fresh:
-            self._clear()
+            with reading(self.folder):
+                self._clear()
 
     def plan(self) -> dict[str, Any] | None:
         """Return the plan of unfinished work; None if there is none. A damaged one raises SingError."""
-        return self._read_json(self.folder / "plan.json")
+        found = self._read_json(self.folder / "plan.json")
+        if found is not None and not isinstance(found, dict):
+            raise SingError(f"{self.folder / 'plan.json'} is damaged (no plan): add --fresh to start over")
+        return found
 
-    def adopt_plan(self, plan: Mapping[str, Any], *, replace: bool = False) -> int:
+    def adopt_plan(
+        self,
+        plan: Mapping[str, Any],
+        *,
+        replace: bool = False,
+        images: ImageList | None = None,
+        advance: Callable[[int], None] = lambda count: None,
+    ) -> int:
         """Record the plan of this run, or check that unfinished work has the same plan.
 
-        Damaged shards are deleted with a warning.
+        Shards that are damaged, of another plan or in another's place, or older than one of their images are deleted with a
+        warning.
 
         Args:
             plan: Everything that the features depend on, as values that JSON can hold.
             replace: Throw unfinished work of another plan away instead of refusing.
+            images: The images of the run in their order; None if the shards are not made of images.
+            advance: Is called with the number of shards that have been checked since its last call.
 
         Returns:
             The number of shards that can be reused.
 
         Raises:
-            SingError: The folder holds unfinished work of another plan (the message says what differs), or the plan cannot
-                be written.
+            SingError: The folder holds unfinished work of another plan (the message says what differs), a shard cannot be
+                read, or the plan cannot be written.
+            ImagesError: The images' disk does not exist any more.
         """
-        path = self.folder / "plan.json"
-        text = json.dumps(plan, indent=1, sort_keys=True)
-        found = self.plan()
-        if found is not None and found != json.loads(text):
-            if replace or not any(self.folder.glob("*.safetensors")):
-                found = None
-            else:
-                differing = sorted(
-                    key for key in found.keys() | plan.keys() if found.get(key) != json.loads(text).get(key)
-                )
-                raise SingError(
-                    f"{self.folder} holds unfinished work of another command (differs: {', '.join(differing)}); "
-                    "run that command again to finish it, or add --fresh to start over"
-                )
-        if found is None:
-            self._clear()
-            self._put(path, text.encode())
-        for pattern in ("*.tmp", "*.part.h5"):  # left by processes that were killed
-            for incomplete in self.folder.glob(pattern):
-                incomplete.unlink(missing_ok=True)
-        return sum(map(self._check, self.folder.glob("*.safetensors")))
+        with reading(self.folder):
+            path = self.folder / "plan.json"
+            text = json.dumps(plan, indent=1, sort_keys=True)
+            found = self.plan()
+            if found is not None and found != json.loads(text):
+                if replace or not any(self.folder.glob("*.safetensors")):
+                    found = None
+                else:
+                    differing = sorted(
+                        key for key in found.keys() | plan.keys() if found.get(key) != json.loads(text).get(key)
+                    )
+                    raise SingError(
+                        f"{self.folder} holds unfinished work of another command (differs: {', '.join(differing)}); "
+                        "run that command again to finish it, or add --fresh to start over"
+                    )
+            if found is None:
+                self._clear()
+                self._put(path, text.encode())
+            self.plan_sha256 = _sha256_of(plan)
+            for pattern in ("*.tmp", "*.part.h5"):  # left by processes that were killed
+                for incomplete in self.folder.glob(pattern):
+                    incomplete.unlink(missing_ok=True)
+            shards = self.finished
+            reasons = misfits(shards, self.plan_sha256, images, self._stop, advance)
+            for shard in reasons:
+                shard.unlink(missing_ok=True)
+            for line in misfit_lines(reasons):
+                self._warn(line)
+            return len(shards) - len(reasons)
+
+    @property
+    def finished(self) -> list[Path]:
+        """Files of all finished shards, in their order."""
+        return sorted(self.folder.glob("[0-9]" * 6 + ".safetensors"))
 
     def keep_settings(self, settings: Mapping[str, Any]) -> None:
         """Record the settings that were chosen for the plan, so that a continued run uses the same ones.
@@ -148,27 +145,45 @@ class WorkFolder:
         Raises:
             SingError: The file cannot be written.
         """
-        self._put(self.folder / "settings.json", json.dumps(settings).encode())
+        text = json.dumps(settings)
+        facts = {"settings": text, "plan": self.plan_sha256, "checksum": checksum(text.encode())}
+        self._put(self.folder / "settings.json", json.dumps(facts).encode())
 
     def settings(self) -> dict[str, Any] | None:
-        """Return the settings that `keep_settings` has recorded; None if there are none yet."""
-        return self._read_json(self.folder / "settings.json")
+        """Return the settings that `keep_settings` has recorded; None if there are none yet. Damaged ones raise SingError."""
+        path = self.folder / "settings.json"
+        facts = self._read_json(path)
+        if facts is None:
+            return None
+        try:
+            text = facts["settings"]
+            whole = (facts["plan"], facts["checksum"]) == (self.plan_sha256, checksum(text.encode()))
+            found: dict[str, Any] = json.loads(text) if whole else {}
+        except (ValueError, KeyError, TypeError, AttributeError):
+            whole = False
+        if not whole:
+            raise SingError(f"{path} is damaged, or of another plan: add --fresh to start over")
+        return found
 
     def sees_plan(self) -> bool:
         """Wait for the plan that another process has adopted; return True if this process can see it."""
         self.wait_for(self.folder / "plan.json")
-        return (self.folder / "plan.json").exists()
+        plan = self.plan()
+        if plan is None:
+            return False
+        self._lock.join()
+        self.plan_sha256 = _sha256_of(plan)
+        return True
 
     def write(self, index: int, shard: Shard) -> None:
         """Write a finished shard, by its number, in one step.
 
         Raises:
-            SingError: It cannot be written; the message says how much space the disk has. Earlier shards remain.
+            SingError: It cannot be written; the message says how much space the disk has. Earlier shards remain. Or the folder is
+                another run's by now.
         """
-        metadata = {"failed": json.dumps(shard.failed), "turned": json.dumps(shard.turned)}
-        tensors = {"rows": shard.rows, **shard.tensors}
-        content = save({name: tensor.contiguous() for name, tensor in tensors.items()}, metadata)
-        self._put(self._path(index), content)
+        self._know_plan()
+        self._put(self._path(index), shard_content(shard, index, self.plan_sha256))
         self._stop()
 
     def has(self, index: int) -> bool:
@@ -178,43 +193,43 @@ class WorkFolder:
             SingError: The disk cannot be read.
         """
         path = self._path(index)
-        with _reading(path):
+        with reading(path):
             return path.exists()
 
     def read(self, index: int, *names: str) -> Shard:
-        """Read some tensors of a finished shard.
+        """Read some tensors of a finished shard, and check that they are what was written for this plan and number.
 
         Args:
             index: Number of the shard.
             names: Names of the tensors; those that the shard does not have are left out.
 
         Raises:
-            SingError: The shard cannot be read; a damaged one is deleted.
+            SingError: The shard cannot be read; one that does not fit is deleted. Or the folder is another run's by now.
         """
         path = self._path(index)
         self.wait_for(path)
+        self._know_plan()
+        self._lock.check()
         try:
-            with _reading(path), safe_open(path, "pt") as file:
-                # Copies are aligned alike in every run; products of views into the file could differ in the last bit.
-                wanted = {"rows", *names}.intersection(file.keys())
-                tensors = {name: file.get_tensor(name).clone() for name in wanted}
-                failed = [(int(row), str(reason)) for row, reason in json.loads(file.metadata()["failed"])]
-                turned = [int(row) for row in json.loads(file.metadata().get("turned", "[]"))]
-            rows = tensors.pop("rows")
-        except (SafetensorError, KeyError, TypeError, ValueError) as error:
+            with reading(path):
+                return read_shard(path, self.plan_sha256, *names)
+        except SealError as error:
             path.unlink(missing_ok=True)
             raise SingError(
-                f"{path} is damaged ({error}) and thrown away; the same command computes its images again"
+                f"{path} is {error} and is thrown away; the same command computes its images again"
             ) from error
-        return Shard(rows, tensors, failed, turned)
 
     def shards(self, count: int, *names: str) -> Iterator[Shard]:
         """Read all `count` shards in order, with the tensors of these names."""
         return (self.read(index, *names) for index in range(count))
 
     def leave_if_asked(self) -> None:
-        """Stop the run here if the user has asked for it; called between pieces of work that write no shard."""
+        """Stop the run here if the user has asked for it, or if the folder is another run's by now.
+
+        It is called between pieces of work that write no shard, and before a results file gets its name.
+        """
         self._stop()
+        self._lock.check()
 
     def release(self, *, finished: bool) -> None:
         """Unlock the folder, and remove it if nothing in it is needed any more.
@@ -224,37 +239,27 @@ class WorkFolder:
         """
         if self._joined:
             return
-        done = False
+        done = finished
         with suppress(OSError):  # The disk may not exist any more; then nothing is removed.
             done = finished or not any(self.folder.glob("*.safetensors"))
-            if done:
-                self._clear()
-                (self.folder / "owner").unlink(missing_ok=True)
-        self._lock.release()
-        if done:
-            shutil.rmtree(self.folder, ignore_errors=True)
+        self._lock.release(remove=done)
+
+    def _know_plan(self) -> None:
+        """Read the plan in a process that has joined, so that it never takes a shard for one of another plan."""
+        if self._joined and not self.plan_sha256:
+            self.sees_plan()
 
     def _clear(self) -> None:
         for pattern in ("*.safetensors", "plan.json", "settings.json", "*.part.h5", "*.tmp"):
             for path in self.folder.glob(pattern):
-                path.unlink()
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def _put(self, path: Path, content: bytes) -> None:
+        self._lock.check()
         try:
             write_bytes(path, content)
         except OSError as error:
             raise SingError(write_failure(path, error)) from error
-
-    def _check(self, path: Path) -> bool:
-        """Return True if a shard is as long as its header says; delete it if not."""
-        try:
-            with safe_open(path, "pt"):
-                return True
-        except (SafetensorError, OSError) as error:
-            with suppress(OSError):
-                path.unlink()
-            self._warn(f"{path} is damaged ({error}) and thrown away; its images are computed again")
-        return False
 
     def wait_for(self, path: Path) -> None:
         """Wait until a file that another machine has written can be seen here, at most `LATE_SECONDS`."""
@@ -266,35 +271,25 @@ class WorkFolder:
 
     def _can_stop_waiting(self, path: Path) -> bool:
         """Return True if a file exists, or if it cannot appear any more because the folder is gone."""
-        with _reading(path):
+        with reading(path):
             if path.exists() or not self.folder.exists():
                 return True
             os.listdir(self.folder)  # makes a network file system read the folder again
             return False
 
     @staticmethod
-    def _read_json(path: Path) -> dict[str, Any] | None:
+    def _read_json(path: Path) -> Any:
         """Return the content of a JSON file of the folder; None if the file does not exist."""
         try:
-            with _reading(path):
-                found: dict[str, Any] | None = json.loads(path.read_text()) if path.exists() else None
-        except ValueError as error:
+            with reading(path):
+                return json.loads(path.read_text()) if path.exists() else None
+        except (ValueError, RecursionError) as error:
             raise SingError(f"{path} is damaged ({error}): add --fresh to start over") from error
-        return found
 
     def _path(self, index: int) -> Path:
         return self.folder / f"{index:06d}.safetensors"
 
 
-@contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    """Turn an error of the disk into a one-line message."""
-    try:
-        yield
-    except OSError as error:
-        raise SingError(f"cannot read {path}: {error.strerror or error}; the same command goes on") from error
-
-
-def shard_rows(images: int) -> list[range]:
-    """Return the rows of the image list that each shard holds, for a number of images."""
-    return [range(start, min(start + SHARD_IMAGES, images)) for start in range(0, images, SHARD_IMAGES)]
+def _sha256_of(plan: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a plan: the same before it is written and after it is read."""
+    return hashlib.sha256(json.dumps(json.loads(json.dumps(plan)), sort_keys=True).encode()).hexdigest()

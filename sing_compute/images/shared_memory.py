@@ -4,6 +4,7 @@ Torch hands tensors over through `/dev/shm`, which is 64 MB in a container by de
 waits for ever. Memory of `memfd_create` is limited by the machine's memory alone.
 """
 
+import errno
 import mmap
 import os
 import tempfile
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from sing_compute.errors import SingError
 
-WAY_OUT = "finished work is kept, the same command goes on, --workers 1 needs least memory"
+WAY_OUT = "finished work is kept, the same command goes on; --workers 1 needs least memory, --workers 0 shares none"
 
 
 class SharedTensor:
@@ -81,7 +82,8 @@ def stacked_to_send(tensors: Sequence[Tensor]) -> SharedTensor | Tensor:
     try:
         shared = SharedTensor(*_form(tensors))
     except OSError as error:
-        raise SingError(f"no memory for decoded images ({error.strerror}); {WAY_OUT}") from error
+        limit = "; ulimit -f" if error.errno == errno.EFBIG else ""
+        raise SingError(f"no memory for decoded images ({error.strerror}{limit}); {WAY_OUT}") from error
     torch.stack(tuple(tensors), out=shared.tensor)
     return shared
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sing_compute.allocator import give_memory_back
-from sing_compute.extraction.shards import CONTENT, Shard, WorkFolder, shard_rows
+from sing_compute.extraction.shard_file import CONTENT, Shard, shard_rows
+from sing_compute.extraction.shards import WorkFolder
 from sing_compute.images.copies import originals
 
 BLOCK_IMAGES = 1024

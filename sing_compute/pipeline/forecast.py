@@ -15,7 +15,8 @@ from sing_compute.extraction.features import decode_for
 from sing_compute.extraction.map_sampling import map_bytes
 from sing_compute.extraction.networks import Networks
 from sing_compute.extraction.settings import Settings
-from sing_compute.extraction.shards import SHARD_IMAGES, WorkFolder, shard_rows
+from sing_compute.extraction.shard_file import SHARD_IMAGES, shard_rows
+from sing_compute.extraction.shards import WorkFolder
 from sing_compute.extraction.streams import Streams
 from sing_compute.measuring.fitting import FOLDS
 from sing_compute.measuring.network_outputs import KEPT_BYTES

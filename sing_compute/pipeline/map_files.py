@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
-from sing_compute.atomic_write import binary_file, write_failure
+from sing_compute.atomic_write import binary_file, sync_folder, write_failure
 from sing_compute.errors import SingError, StoreError
+from sing_compute.fingerprints import file_sha256
 from sing_compute.store import Store
 from sing_compute.store.text import clean
 
@@ -76,6 +77,7 @@ def write_map_file(
             if count != len(image):
                 raise ValueError(f"{count} maps for {len(image)} images")
         first.replace(folder / (digest.hexdigest() + SUFFIX))
+        sync_folder(folder)
     except OSError as error:
         raise SingError(write_failure(folder, error)) from error
     return {"file": digest.hexdigest() + SUFFIX, "file_bytes": size, "file_sha256": digest.hexdigest()}
@@ -95,6 +97,31 @@ def named_map_file(store: Store, model: str) -> str | None:
             f"{store.path}: models/{clean(model)}/maps: file {clean(str(name))!r} is no name of a file of maps"
         )
     return name
+
+
+def checked_map_file(store: Store, model: str) -> Path:
+    """Return the map file of a model that has one, after it has been read whole and compared with its SHA-256.
+
+    Args:
+        store: The results file.
+        model: Its name there.
+
+    Raises:
+        StoreError: The file is missing or has changed.
+        OSError: It cannot be read.
+    """
+    name = str(named_map_file(store, model))
+    path = map_folder(store.path) / name
+    if not path.is_file():
+        raise StoreError(
+            f"{path} is missing, which holds the maps of {clean(model)}; put its folder next to {store.path}"
+        )
+    if file_sha256(path) + SUFFIX != name:
+        raise StoreError(
+            f"{path}, which holds the maps of {clean(model)}, is damaged (its SHA-256 is not that of its name): copy it "
+            "again from where it came from, or measure the model again, with --maps"
+        )
+    return path
 
 
 def copy_map_file(store: Store, model: str, output: Path) -> None:

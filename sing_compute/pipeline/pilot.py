@@ -13,7 +13,8 @@ from torch import Tensor
 
 from sing_compute.extraction.networks import CLIP
 from sing_compute.extraction.settings import Settings
-from sing_compute.extraction.shards import Shard, WorkFolder, shard_rows
+from sing_compute.extraction.shard_file import Shard, shard_rows
+from sing_compute.extraction.shards import WorkFolder
 from sing_compute.linalg.angles import unit
 from sing_compute.measuring.sing import CONTROLS_TASK, RULES_TASK
 from sing_compute.measuring.validity import CONTROL_IMAGES

@@ -11,8 +11,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 
 from sing_compute.atomic_write import write_bytes, write_failure
 from sing_compute.errors import ImagesError, SingError
@@ -22,8 +20,10 @@ from sing_compute.fingerprints import state_sha256
 from sing_compute.imagenet import ids_of_names, wnid_wordings
 from sing_compute.images.class_labels import is_number, match_labels
 from sing_compute.images.copies import originals
-from sing_compute.images.decoding import decode_batches, transform_settings
+from sing_compute.images.decoding import decode_batches
+from sing_compute.images.image_stamps import stamps_sha256
 from sing_compute.images.listing import ImageList, folds_of
+from sing_compute.images.transform_steps import transform_settings
 from sing_compute.measuring.fitting import FOLDS
 from sing_compute.models.backbone import HeadedBackbone
 from sing_compute.models.classifier import Classifier
@@ -31,6 +31,7 @@ from sing_compute.models.probe import fit_probe, out_of_fold_accuracy
 from sing_compute.pipeline.clip_space import read_class_names
 from sing_compute.pipeline.plan import Plan
 from sing_compute.process.progress import Progress
+from sing_compute.sealed_file import SealError, open_sealed, sealed
 
 PROBE_IMAGES = 50_000
 """Most images that a head is fitted on; of more images, evenly spread ones of each class are used."""
@@ -70,6 +71,7 @@ def fit_probes(
     chosen = order[:: -(-len(order) // PROBE_IMAGES)]
     images, labels = images.take(chosen), labels[chosen]
     listed = "\n".join(f"{key}\t{label}" for key, label in zip(images.keys, labels, strict=True))
+    listed += stamps_sha256(images)  # a head that was fitted on other images of the same names is fitted again
     prints = {classifier.name: _fingerprint(classifier, listed, plan) for classifier in headless}
     open_ones = [c for c in headless if not _restore(c, _file(work, c), prints[c.name])]
     if open_ones:
@@ -147,11 +149,11 @@ def _fit(
         features = torch.cat(part).to(plan.device)
         accuracy = out_of_fold_accuracy(features, targets, folds, classes=classes)
         weight, bias = fit_probe(features, targets, classes=classes)
-        content = {"weight": weight.cpu().contiguous(), "bias": bias.cpu().contiguous()}
-        facts = {"of": prints[classifier.name], "accuracy": repr(accuracy), "images": str(len(rows))}
+        content = {"weight": weight.cpu(), "bias": bias.cpu()}
+        facts = {"of": prints[classifier.name], "accuracy": accuracy, "images": len(rows)}
         path = _file(work, classifier)
         try:
-            write_bytes(path, save(content, facts))
+            write_bytes(path, sealed(content, facts))
         except OSError as error:
             raise SingError(write_failure(path, error)) from error
         _restore(classifier, path, prints[classifier.name])
@@ -164,13 +166,15 @@ def _restore(classifier: Classifier, path: Path, fingerprint: str) -> bool:
     if not path.exists():
         return False
     try:
-        with safe_open(path, "pt") as file:
-            facts = file.metadata()
-            if facts["of"] != fingerprint:
+        with open_sealed(path) as file:
+            facts = file.facts
+            if facts.get("of") != fingerprint:
                 return False
-            classifier.network.put(file.get_tensor("weight").clone(), file.get_tensor("bias").clone(), "--probe")
-    except SafetensorError:  # the file is damaged, and the head is fitted again
+            classifier.network.put(file.tensor("weight"), file.tensor("bias"), "--probe")
+    except SealError:  # the file is damaged, and the head is fitted again
         return False
+    except OSError as error:
+        raise SingError(f"cannot read {path}: {error.strerror or error}; the same command goes on") from error
     classifier.provenance |= {
         "head_file": "--probe",
         "probe_accuracy": float(facts["accuracy"]),

@@ -142,6 +142,7 @@ class Results:
             scored = {name: figures for name, figures in compared.items() if figures is not None}
             if scored:
                 sink.comparison(compare_models(scored))
+            self.work.leave_if_asked()
         remove_unused_map_files(self.plan.output)
 
     def _copy(self, old: Store, writer: Writer) -> tuple[dict[str, ModelFigures | None], int]:

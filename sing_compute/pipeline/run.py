@@ -2,14 +2,17 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 from sing_compute import __version__
 from sing_compute.errors import SingError
 from sing_compute.extraction.features import extract
 from sing_compute.extraction.networks import Networks
 from sing_compute.extraction.settings import Settings
-from sing_compute.extraction.shards import SHARD_IMAGES, WorkFolder, shard_rows
-from sing_compute.images.decoding import transform_settings
+from sing_compute.extraction.shard_file import SHARD_IMAGES, shard_rows
+from sing_compute.extraction.shards import WorkFolder
+from sing_compute.images.listing import ImageList
+from sing_compute.images.transform_steps import transform_settings
 from sing_compute.openmp import waiting
 from sing_compute.pipeline.comparability import TextInputs
 from sing_compute.pipeline.plan import Plan
@@ -128,31 +131,37 @@ class _Run:
         networks.release()
         return settings
 
+    def _adopt(self, facts: dict[str, Any], images: ImageList) -> int:
+        """Adopt the plan, and return the number of finished shards, each of which has been checked."""
+        count = len(self.work.finished)
+        if not count:
+            return self.work.adopt_plan(facts)
+        with self.progress.task("finished work, checked", count) as advance:
+            return self.work.adopt_plan(facts, images=images, advance=advance)
+
     def _resolve_settings(self, prepared: Prepared, texts: TextInputs | None, networks: Networks) -> Settings:
         """Adopt the plan; return the recorded settings of unfinished work, or choose them now."""
         plan, images, say = self.plan, prepared.images, self.progress.say
         maps = {"maps": dataclasses.asdict(plan.maps)} if plan.maps else {}
-        done = self.work.adopt_plan(
-            maps
-            | {
-                "version": __version__,
-                "models": {
-                    c.name: [
-                        c.provenance["state_sha256"],
-                        transform_settings(c.transform),
-                        *([c.chosen_head.name] if c.chosen_head else []),
-                    ]
-                    for c in prepared.classifiers
-                },
-                "clip": prepared.space.provenance if prepared.space else None,
-                "images": images.keys.sha256(),
-                "image root": images.place,
-                "batch size": plan.batch_size,
-                "precision": plan.precision,
-                "shard size": SHARD_IMAGES,
-                "device": plan.device.type,
-            }
-        )
+        facts = maps | {
+            "version": __version__,
+            "models": {
+                c.name: [
+                    c.provenance["state_sha256"],
+                    transform_settings(c.transform),
+                    *([c.chosen_head.name] if c.chosen_head else []),
+                ]
+                for c in prepared.classifiers
+            },
+            "clip": prepared.space.provenance if prepared.space else None,
+            "images": images.keys.sha256(),
+            "image root": images.place,
+            "batch size": plan.batch_size,
+            "precision": plan.precision,
+            "shard size": SHARD_IMAGES,
+            "device": plan.device.type,
+        }
+        done = self._adopt(facts, images)
         if done:
             say(f"going on: {done * SHARD_IMAGES:,} images or fewer were done before")
         known = self.work.settings()

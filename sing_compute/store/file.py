@@ -57,7 +57,8 @@ class StoreFile:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         if not self.path.is_file():
-            raise store_error(f"{self.path} does not exist; sing-compute writes such a file (-o {self.path.name})")
+            what = "is not a regular file" if self.path.exists() else "does not exist"
+            raise store_error(f"{self.path} {what}; sing-compute writes such a file (-o {self.path.name})")
         try:
             self.file = _opened(self.path)
         except BlockingIOError as error:

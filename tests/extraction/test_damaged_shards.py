@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from work_folders import PLAN, opened, shard, unfinished
 
+from sing_compute import atomic_write, sealed_file
 from sing_compute.errors import SingError
-from sing_compute.extraction import shards
+from sing_compute.extraction import folder_lock
 from sing_compute.extraction.shards import WorkFolder
 
 
@@ -26,7 +27,7 @@ def test_a_shard_torn_by_a_crash_never_stands_under_its_final_name(
 
     work = opened(output)
     with monkeypatch.context() as patched:
-        patched.setattr(*((shards.os, "fsync", crash) if moment == "fsync" else (Path, "replace", crash)))
+        patched.setattr(*((atomic_write.os, "fsync", crash) if moment == "fsync" else (Path, "replace", crash)))
         with pytest.raises(Crash):
             work.write(0, shard(0))
     assert not work.has(0)
@@ -40,7 +41,7 @@ def test_a_shard_is_on_disk_before_it_gets_its_name(output: Path, monkeypatch: p
     work = opened(output)
     events: list[str] = []
     sync, replace = os.fsync, Path.replace
-    monkeypatch.setattr(shards.os, "fsync", lambda number: (events.append("fsync"), sync(number))[1])
+    monkeypatch.setattr(atomic_write.os, "fsync", lambda number: (events.append("fsync"), sync(number))[1])
     monkeypatch.setattr(Path, "replace", lambda self, to: (events.append("replace"), replace(self, to))[1])
     work.write(0, shard(0))
     assert events == ["fsync", "replace", "fsync"]  # the content, then its name
@@ -54,7 +55,7 @@ def test_a_full_disk_is_one_line_and_costs_no_finished_work(output: Path, monkey
     work = opened(output)
     work.write(0, shard(0))
     with monkeypatch.context() as patched:
-        patched.setattr(shards.os, "fsync", full)
+        patched.setattr(atomic_write.os, "fsync", full)
         with pytest.raises(
             SingError,
             match=r"^cannot write .*000001.safetensors: No space left on device \([\d,.]+ MB free there\); finished work is "
@@ -72,7 +73,7 @@ def test_a_disk_that_is_full_from_the_start_is_one_line_too(output: Path, monkey
 
     monkeypatch.setattr(Path, "write_text", full)
     work = WorkFolder(output, fresh=False)  # who holds it is a courtesy
-    monkeypatch.setattr(shards.os, "fsync", full)
+    monkeypatch.setattr(atomic_write.os, "fsync", full)
     with pytest.raises(
         SingError, match=r"^cannot write .*plan.json: No space left on device \(.*the same command goes on$"
     ):
@@ -98,7 +99,7 @@ def test_a_damaged_shard_is_thrown_away_with_a_line_when_work_goes_on(output: Pa
     assert [work.has(0), work.has(1)] == [False, True]
     (line,) = said
     assert line.startswith(f"{path} is damaged (")
-    assert line.endswith(") and thrown away; its images are computed again")
+    assert line.endswith(") and is thrown away; its images are computed again")
     work.release(finished=True)
 
 
@@ -115,16 +116,21 @@ def test_a_shard_that_is_damaged_later_is_thrown_away_and_named(output: Path, ki
     work.release(finished=True)
 
 
-def test_a_shard_that_cannot_be_read_is_kept(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EACCES, errno.EMFILE])
+@pytest.mark.parametrize("moment", ["opened", "read", "checked"])
+def test_a_shard_that_cannot_be_read_is_kept(
+    number: int, moment: str, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def sick(*_: object, **__: object) -> None:
-        raise OSError(5, "Input/output error")
+        raise OSError(number, os.strerror(number))
 
+    unfinished(output)
     work = opened(output)
-    work.write(0, shard(0))
     with monkeypatch.context() as patched:
-        patched.setattr(shards, "safe_open", sick)
-        with pytest.raises(SingError, match=r"^cannot read .*: Input/output error; the same command goes on$"):
-            work.read(0)
+        patched.setattr(*((Path, "open", sick) if moment == "opened" else (sealed_file.SealedFile, "tensor", sick)))
+        patched.setattr(sealed_file.SealedFile, "check", sick)
+        with pytest.raises(SingError, match=rf"^cannot read .*: {os.strerror(number)}; the same command goes on$"):
+            work.adopt_plan(PLAN) if moment == "checked" else work.read(0)
     assert work.read(0).rows.tolist() == [0, 1, 2, 3]
     work.release(finished=True)
 
@@ -148,7 +154,7 @@ def test_a_work_folder_that_cannot_be_locked_is_named(output: Path, monkeypatch:
     def denied(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(shards.FileLock, "acquire", denied)
+    monkeypatch.setattr(folder_lock.FileLock, "acquire", denied)
     with pytest.raises(SingError, match=r"^cannot write in .*results.h5.work: Permission denied; choose another -o$"):
         WorkFolder(output, fresh=False)
 

@@ -14,7 +14,8 @@ from sing_compute.extraction import features
 from sing_compute.extraction.features import attach_heads, extract
 from sing_compute.extraction.networks import Networks
 from sing_compute.extraction.settings import Settings
-from sing_compute.extraction.shards import Shard, WorkFolder, shard_rows
+from sing_compute.extraction.shard_file import Shard, shard_rows
+from sing_compute.extraction.shards import WorkFolder
 from sing_compute.images.image_sources import list_images
 from sing_compute.images.listing import ImageList
 from sing_compute.models.classifier import Classifier

@@ -12,7 +12,8 @@ from work_folders import PLAN, opened, shard, unfinished
 
 from sing_compute.errors import SingError
 from sing_compute.extraction import shards
-from sing_compute.extraction.shards import SHARD_IMAGES, Shard, WorkFolder, shard_rows
+from sing_compute.extraction.shard_file import SHARD_IMAGES, Shard, shard_rows
+from sing_compute.extraction.shards import WorkFolder
 
 
 def test_shards_cover_every_image_once_in_order() -> None:
@@ -69,7 +70,7 @@ def test_another_plan_is_refused_naming_what_differs_and_the_way_out(output: Pat
 
 def test_a_plan_without_finished_shards_gives_way_to_another(output: Path) -> None:
     work = opened(output)
-    work._lock.release()  # as after a crash: nothing is tidied
+    work._lock.release(remove=False)  # as after a crash: nothing is tidied
     changed = WorkFolder(output, fresh=False)
     assert changed.adopt_plan({**PLAN, "batch size": 32}) == 0
     assert json.loads((changed.folder / "plan.json").read_text())["batch size"] == 32
@@ -142,7 +143,8 @@ JOINED = """
 import sys
 from pathlib import Path
 import torch
-from sing_compute.extraction.shards import Shard, WorkFolder
+from sing_compute.extraction.shard_file import Shard
+from sing_compute.extraction.shards import WorkFolder
 
 work = WorkFolder(Path(sys.argv[1]), fresh=True, joined=True)
 print(work.has(0), work.read(0).rows.tolist(), flush=True)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from sing_compute.extraction.shards import Shard, WorkFolder, shard_rows
+from sing_compute.extraction.shard_file import Shard, shard_rows
+from sing_compute.extraction.shards import WorkFolder
 from sing_compute.measuring.reader import ShardReader, spread
 
 IMAGES = 900

@@ -9,7 +9,7 @@ from PIL import Image
 from transformers_folders import SIDE, loaded, photographs, save
 
 from sing_compute.errors import SingError, WeightsError
-from sing_compute.images.decoding import transform_settings
+from sing_compute.images.transform_steps import transform_settings
 from sing_compute.models.transform_option import TransformOption
 from sing_compute.transform_results import image_tensor
 

@@ -12,7 +12,7 @@ from small_checkpoints import weights
 from torchvision.models import ResNet18_Weights
 
 from sing_compute.errors import SingError
-from sing_compute.images.decoding import transform_settings
+from sing_compute.images.transform_steps import transform_settings
 from sing_compute.models.classifier import Classifier, load_classifier
 from sing_compute.models.spec import ModelSpec
 from sing_compute.models.transform_option import TransformOption

@@ -156,6 +156,20 @@ def test_a_run_that_was_stopped_goes_on_with_the_same_fitted_head(
     assert not (place / "results.h5.work").exists()
 
 
+def test_a_head_that_was_fitted_before_an_image_was_replaced_is_not_believed(
+    measure: Callable[..., Path], place: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("sing_compute.pipeline.results.SingMeasurement", lambda *_, **__: pytest.fail("stopped here"))
+        with pytest.raises(pytest.fail.Exception):
+            measure(probe=True)
+    images = sorted((place / "tree").rglob("*.png"))
+    images[0].write_bytes(images[-1].read_bytes() + b"longer")
+    with pytest.raises(SingError, match=r"unfinished work of another command \(differs: models\)"):
+        measure(probe=True)
+    assert "features for --probe" in capfd.readouterr().err
+
+
 def test_the_pass_of_a_probe_can_be_left(
     measure: Callable[..., Path], place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

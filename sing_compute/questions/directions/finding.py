@@ -113,7 +113,7 @@ def _add(
         device=usable_device(question.device, 0),
         progress=progress,
         stop=work.leave_if_asked,
-        state=lambda name: SearchState(work.folder / f"{name}.safetensors"),
+        state=lambda name: SearchState(work.folder / f"{name}.safetensors", work.plan_sha256),
     )
     measured = measure_directions(
         inputs,

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sing_compute.directions.alignment import LinearHead
 from sing_compute.errors import SingError
-from sing_compute.pipeline.map_files import map_folder, named_map_file
+from sing_compute.pipeline.map_files import checked_map_file, named_map_file
 from sing_compute.store import Store
 from sing_compute.store.text import clean, one_line, store_error
 
@@ -140,15 +140,14 @@ def _grid(store: Store, model: str) -> tuple[int, int] | None:
 
 def _maps(store: Store, model: str, chosen: Int[np.ndarray, " image"]) -> Float[Tensor, "image position dim"]:
     """Read the maps of some images, from the results file or from the file next to it."""
-    name = named_map_file(store, model)
-    if name is None:
+    if named_map_file(store, model) is None:
         return _read(store.dataset(f"models/{model}/maps/value"), chosen)
-    path = map_folder(store.path) / name
     try:
+        path = checked_map_file(store, model)
         with safe_open(path, framework="pt") as file:
             return _read(file.get_slice("value"), chosen)
-    except (OSError, SafetensorError) as error:
-        raise SingError(f"{path}, which holds the maps of {clean(model)}, cannot be read: {one_line(error)}") from error
+    except (OSError, SafetensorError, RuntimeError) as error:  # RuntimeError: torch opens the file once more
+        raise SingError(f"the maps of {clean(model)} next to {store.path} cannot be read: {one_line(error)}") from error
 
 
 def _read(source: object, chosen: Int[np.ndarray, " image"]) -> Float[Tensor, "image position dim"]:

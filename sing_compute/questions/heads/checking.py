@@ -16,9 +16,12 @@ from sing_compute import __version__
 from sing_compute.concepts.encoded_texts import encoded_texts
 from sing_compute.concepts.open_clip_space import OpenClipSpace
 from sing_compute.errors import ConceptsError, ImagesError, SingError
-from sing_compute.extraction.shards import Shard, WorkFolder
+from sing_compute.extraction.shard_file import Shard
+from sing_compute.extraction.shards import WorkFolder
 from sing_compute.images.class_labels import listed
 from sing_compute.images.image_sources import list_images
+from sing_compute.images.image_stamps import stamps_sha256
+from sing_compute.images.listing import ImageList
 from sing_compute.pipeline.devices import usable_device
 from sing_compute.process.interruption import Interruption
 from sing_compute.process.progress import Progress
@@ -131,7 +134,7 @@ def _check(path: Path, store: Store, work: WorkFolder, question: CheckQuestion, 
             f"--images {question.images}: all images have the same margin in {clean(flat[0])}; give others"
         )
     keys = [images.keys[row] for row in probes.rows]
-    plan = _plan(store, name, question, attributes, images.place, keys, true, numbers)
+    plan = _plan(store, name, question, attributes, images, probes.rows, true, numbers)
     layers = _layers(store, name, work, plan, probes, groups.to(device), true, spread, numbers, question.vectors)
     checked = Checked(attributes, sources, spread, owners, rules, keys, layers)
     with replace_store(path, scratch=work.folder) as writer:
@@ -219,8 +222,8 @@ def _plan(
     tower: str,
     question: CheckQuestion,
     attributes: Attributes,
-    root: str,
-    keys: Sequence[str],
+    images: ImageList,
+    rows: Sequence[int],
     truth: Int64[Tensor, "image attribute"],
     numbers: Sequence[int],
 ) -> dict[str, Any]:
@@ -233,7 +236,11 @@ def _plan(
             str(facts.get("clip_state_sha256", "")),
             _sha256(repr(store.array(f"towers/{tower}/vectors/rank").tolist())),
         ],
-        "images": [root, _sha256("\n".join(keys))],
+        "images": [
+            images.place,
+            _sha256("\n".join(images.keys[row] for row in rows)),
+            stamps_sha256(images.take(rows)),
+        ],
         "texts": _sha256(repr([[name, *texts] for name, texts in attributes.groups.items()] + [attributes.prompts])),
         "labels": _sha256(repr(truth.tolist())),
         "layers": list(numbers),

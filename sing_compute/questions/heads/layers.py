@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import torch
 
-from sing_compute.extraction.shards import Shard, WorkFolder
+from sing_compute.extraction.shard_file import Shard
+from sing_compute.extraction.shards import WorkFolder
 from sing_compute.process.progress import Progress
 from sing_compute.sith.heads import NamedLayer
 
