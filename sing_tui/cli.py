@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from sing_compute.errors import SingError
+from sing_compute.errors import SingError, visible
 from sing_tui.start import ALIASES, THEMES, WITH_ALIASES, Start, Wish
 
 if TYPE_CHECKING:
@@ -20,7 +20,19 @@ _GIVEN_BACK = 2**22
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+class _Command(click.Command):
+    """A command whose messages about wrong options are harmless lines."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.ClickException as error:
+            error.message = visible(error.message)
+            raise
+
+
+@click.command(cls=_Command, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--table", help="The table to show or write; with --class, models of that class.")
 @click.option(
@@ -76,9 +88,7 @@ def main(debug: bool, **options: Any) -> None:
 
 
 def _fail(error: object) -> None:
-    from sing_compute.store.text import one_line
-
-    click.echo(f"sing-tui: error: {one_line(error)}", err=True)
+    click.echo(f"sing-tui: error: {visible(error)}", err=True)
     raise SystemExit(2)
 
 
@@ -122,7 +132,7 @@ def _headless(file: Path, start: Start, csv_path: str | None, json_path: str | N
         if target.exists() and not force:
             raise SingError(f"{target} exists; --force replaces it")
         count = save(view, target, replace=force, columns=columns, form=form)
-        click.echo(f"{count:,} rows in {target}", err=True)
+        click.echo(visible(f"{count:,} rows in {target}"), err=True)
 
 
 def _screen(file: Path, start: Start, options: dict[str, Any]) -> None:
