@@ -6,6 +6,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from sing_compute.outside_files import ARRAYS, open_file
+
 
 def state_sha256(network: nn.Module) -> str:
     """Return the SHA-256 of all weights of a network: names, dtypes, shapes and bytes, in the order of the names.
@@ -26,5 +28,5 @@ def file_sha256(path: Path) -> str:
     Raises:
         OSError: The file cannot be read.
     """
-    with path.open("rb") as stream:
+    with open_file(path, most=ARRAYS) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+MOST_PIXELS = 2**27
+"""Most pixels of an image that is decoded, if the user does not say another number: half a gigabyte in memory."""
 _ORIENTATION = 0x0112
 """EXIF tag: how the camera was held."""
 _BITS, _PHOTOMETRIC = 258, 262
@@ -26,22 +28,44 @@ def silence_pillow() -> None:
     warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
-def read_rgb(content: bytes) -> tuple[Image.Image, bool]:
+def read_rgb(content: bytes, *, most: int = MOST_PIXELS) -> tuple[Image.Image, bool]:
     """Decode an image file by the rule of `rgb`.
 
     Args:
         content: The bytes of the file.
+        most: Most pixels of an image that is decoded.
 
     Returns:
         The image, and True if its EXIF orientation says that it is not stored upright.
 
     Raises:
-        ValueError: As for `rgb`.
+        ValueError: As for `rgb`, or it has more pixels.
         OSError: It is no image, or a truncated or damaged one.
     """
     silence_pillow()
+    if most > MOST_PIXELS and Image.MAX_IMAGE_PIXELS is not None and most > 2 * Image.MAX_IMAGE_PIXELS:
+        Image.MAX_IMAGE_PIXELS = most // 2 + 1  # the user's own bound is higher than Pillow's
     with Image.open(io.BytesIO(content)) as opened:
-        return rgb(opened), is_turned(opened)
+        check_pixels(opened, most)
+        if opened.mode != "RGB":
+            return rgb(opened), is_turned(opened)
+        opened.load()
+        return opened._new(opened.im), is_turned(opened)  # as convert("RGB"), without a second copy of the pixels
+
+
+def check_pixels(image: Image.Image, most: int = MOST_PIXELS) -> None:
+    """Refuse an image of too many pixels.
+
+    Args:
+        image: As `Image.open` returns it; nothing is decoded yet.
+        most: Most pixels.
+
+    Raises:
+        ValueError: It has more.
+    """
+    width, height = image.size
+    if width * height > most:
+        raise ValueError(f"{width:,} x {height:,} pixels, more than {most:,} (--max-pixels)")
 
 
 def rgb(image: Image.Image) -> Image.Image:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from unicodedata import normalize
 
+from sing_compute import outside_files
 from sing_compute.datafiles import data_path
 from sing_compute.errors import ConceptsError
 from sing_compute.open_clip_import import import_open_clip
@@ -125,7 +126,7 @@ def read_text(path: Path, name: str = "") -> str:
     """
     where = name or str(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = outside_files.read_text(path)
     except FileNotFoundError:
         if name:
             raise ConceptsError(f"{name}: no such file; give a text file with one concept a line") from None

@@ -20,7 +20,16 @@ from sing_compute.errors import ImagesError
 from sing_compute.images.compact_text import Categorical, CategoricalBuilder, Texts
 from sing_compute.images.folders import LeftOut, OnVisit, compact_keys, folder_entries, is_class, is_image, is_junk
 from sing_compute.images.listing import ArchiveMembers, ImageList, file_stamp
+from sing_compute.outside_files import ARRAYS, UnfitFileError, open_file
 
+MOST_ARCHIVES = 100_000
+"""Most archives that a pattern may name."""
+_MOST_BRACES, _MOST_DIGITS = 16, 12
+_BRACES, _SPAN = re.compile(r"\{([^{}]*)\}"), re.compile("([0-9]+)[.][.]([0-9]+)")
+_LONGEST_TEXT = 2**20
+"""Most bytes of a .cls or .json member."""
+_LONGEST_HEADER = 2**24
+"""Most bytes of a header with its extended records."""
 READERS = 16
 """Archives that are read at once: a slow disk answers many requests in the time of one."""
 LABEL_KEYS = ("wnid", "label", "class")
@@ -69,14 +78,14 @@ def find_archives(source: Path) -> list[Path]:
     Raises:
         ImagesError: Some archives of the pattern do not exist.
     """
-    if source.is_dir():
+    if os.path.isdir(source):  # unlike Path's, no error for a pattern that is too long for a path
         entries = list(folder_entries(source))
         names = sorted(entry.name for entry in entries if entry.name.lower().endswith(".tar"))
         return [] if any(map(is_class, entries)) else [source / name for name in names]
-    if source.suffix.lower() != ".tar" or source.exists():
+    if source.suffix.lower() != ".tar" or os.path.exists(source):
         return [source] if source.suffix.lower() == ".tar" else []
-    archives = [Path(text) for text in _expand(str(source))]
-    missing = [path for path in archives if not path.is_file()]
+    archives = _expanded(source)
+    missing = [path for path in archives if not os.path.isfile(path)]
     if missing and len(archives) > 1:
         raise ImagesError(
             f"--images {source}: {len(missing)} of these {len(archives)} archives are not there, the first is {missing[0]}"
@@ -140,7 +149,8 @@ def _index(root: Path, name: str) -> _Index:
     """Read the headers of an archive in one pass."""
     path = root / name
     try:
-        with path.open("rb") as stream:
+        with open_file(path, most=ARRAYS) as opened:
+            stream = _Headers(opened)
             if stream.read(6).startswith(COMPRESSED):
                 raise ImagesError(
                     f"--images {path}: it is compressed, so no image in it can be read alone; unpack it to a plain .tar"
@@ -148,12 +158,14 @@ def _index(root: Path, name: str) -> _Index:
             stream.seek(0)
             with tarfile.open(fileobj=stream, mode="r:") as archive:
                 return _images_of(archive, stream, path)
-    except (OSError, ValueError, tarfile.TarError) as error:
+    except UnfitFileError as error:
+        raise ImagesError(f"--images {path}: {error}") from error
+    except (OSError, ValueError, OverflowError, RecursionError, tarfile.TarError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise ImagesError(f"--images {path}: a broken or truncated tar archive ({reason}); copy it again") from error
 
 
-def _images_of(archive: tarfile.TarFile, stream: BinaryIO, path: Path) -> _Index:
+def _images_of(archive: tarfile.TarFile, stream: "_Headers", path: Path) -> _Index:
     """Find the images of an open archive, and the class of each."""
     before = file_stamp(os.fstat(stream.fileno()))
     offset, size, codes, known, junk = array("q"), array("q"), array("i"), {"": 0}, 0
@@ -188,6 +200,8 @@ def _images_of(archive: tarfile.TarFile, stream: BinaryIO, path: Path) -> _Index
                 codes.append(0)
                 yield name
             elif member.isreg() and ending.lower() in (".cls", ".json"):
+                if member.size > _LONGEST_TEXT:
+                    raise tarfile.ReadError(f"{name} has {member.size:,} bytes, which is no class of an image")
                 stream.seek(member.offset_data)
                 content = stream.read(member.size)
                 if ending.lower() == ".cls":
@@ -201,10 +215,12 @@ def _images_of(archive: tarfile.TarFile, stream: BinaryIO, path: Path) -> _Index
     return _Index(before, names, np.array(offset, dtype=np.int64), np.array(size, dtype=np.int64), labels, junk)
 
 
-def _members(archive: tarfile.TarFile, stream: BinaryIO) -> Iterator[tarfile.TarInfo]:
+def _members(archive: tarfile.TarFile, stream: "_Headers") -> Iterator[tarfile.TarInfo]:
     """Give all members of an archive; raise an error if it has no end mark, because then it is not complete."""
     while (member := archive.next()) is not None:
         archive.members.clear()  # type: ignore[attr-defined]
+        if member.isreg() and not 0 <= member.size <= stream.size - member.offset_data:
+            raise tarfile.ReadError(f"{member.name[:200]} declares {member.size:,} bytes, which are not in the file")
         yield member
     stream.seek(archive.offset)
     if stream.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
@@ -221,21 +237,75 @@ def _cls_label(content: bytes, path: Path, name: str) -> str | None:
 def _json_label(content: bytes, path: Path, name: str) -> str | None:
     try:
         facts = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ImagesError(f"--images {path}: {name} is not JSON") from error
     labels = [facts[key] for key in LABEL_KEYS if key in facts] if isinstance(facts, dict) else []
     return next((str(label).strip() for label in labels if type(label) in (str, int) and str(label).strip()), None)
 
 
-def _expand(pattern: str) -> list[str]:
-    """Return the names of a pattern with {000..146} or {a,b}, as the shell expands it."""
-    found = re.search(r"\{([^{}]*)\}", pattern)
-    if found is None:
-        return [pattern]
-    span = re.fullmatch(r"(\d+)\.\.(\d+)", found[1])
+def _expanded(source: Path) -> list[Path]:
+    """Return the paths of a pattern with {000..146} or {a,b}, as the shell expands it.
+
+    Raises:
+        ImagesError: It is too long, has too many braces, or names too many archives.
+    """
+    texts: list[str] | None = [str(source)]
+    for _ in range(_MOST_BRACES):
+        before = texts
+        texts = _one_pair_expanded(texts)
+        if texts is None:
+            break
+        if texts == before:
+            return [Path(text) for text in texts]
+    raise ImagesError(
+        f"--images {source}: a pattern names at most {MOST_ARCHIVES:,} archives, with at most {_MOST_BRACES} braces and numbers "
+        f"of at most {_MOST_DIGITS} digits"
+    )
+
+
+def _one_pair_expanded(texts: Sequence[str]) -> list[str] | None:
+    """Return the texts with the first pair of braces of each expanded; None if these are too many."""
+    expanded: list[str] = []
+    for text in texts:
+        found = _BRACES.search(text)
+        parts = [""] if found is None else _parts(found[1])
+        if parts is None or len(expanded) + len(parts) > MOST_ARCHIVES:
+            return None
+        start, end = (len(text), len(text)) if found is None else found.span()
+        expanded += [text[:start] + part + text[end:] for part in parts]
+    return expanded
+
+
+def _parts(text: str) -> Sequence[str] | None:
+    """Return what braces name; None if that is too much."""
+    span = _SPAN.fullmatch(text)
     if span is None:
-        parts = found[1].split(",")
-    else:
-        width = max(map(len, span.groups())) if any(text.startswith("0") for text in span.groups()) else 0
-        parts = [f"{number:0{width}d}" for number in range(int(span[1]), int(span[2]) + 1)]
-    return [text for part in parts for text in _expand(pattern[: found.start()] + part + pattern[found.end() :])]
+        return text.split(",")
+    numbers = span.groups()
+    if max(map(len, numbers)) > _MOST_DIGITS or int(span[2]) - int(span[1]) >= MOST_ARCHIVES:
+        return None
+    width = max(map(len, numbers)) if any(number.startswith("0") for number in numbers) else 0
+    return [f"{number:0{width}d}" for number in range(int(span[1]), int(span[2]) + 1)]
+
+
+class _Headers:
+    """An archive for reading headers: nothing longer than `_LONGEST_HEADER` is read at once, whatever a header declares."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self.size = stream, os.fstat(stream.fileno()).st_size
+
+    def read(self, count: int) -> bytes:
+        if not 0 <= count <= _LONGEST_HEADER:
+            raise tarfile.ReadError(f"a header declares {count:,} bytes")
+        return self._stream.read(count)
+
+    def seek(self, place: int) -> int:
+        if place > self.size:
+            raise tarfile.ReadError("a header points behind the end of the file")
+        return self._stream.seek(place)
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+    def fileno(self) -> int:
+        return self._stream.fileno()

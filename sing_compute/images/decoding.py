@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset, get_worker_info
 from sing_compute.errors import ImagesError, SingError
 from sing_compute.foreign_code import describe_error
 from sing_compute.images.copies import content_hash
+from sing_compute.images.image_bounds import ImageBounds, bounded
 from sing_compute.images.listing import ImageList
 from sing_compute.images.shared_memory import WAY_OUT, Sent, stacked, stacked_to_send
 from sing_compute.images.workers import check_workers, ignore_interrupts, is_worker_death, started
@@ -73,22 +74,24 @@ class DecodedImages(Dataset[Item]):
             self._decode(row, content) for row, content in zip(rows, self._readers.map(self._read, rows), strict=True)
         ]
 
-    def _read(self, row: int) -> bytes | Exception:
+    def _read(self, row: int) -> bytes | Exception | None:
         if self._images.stored or self._images.items is not None:
             return b""
         try:
-            return self._images.read(row)
+            return self._images.read(row, ahead=True)
         except Exception as error:  # it is raised again where this image is decoded
             return error
 
-    def _decode(self, row: int, content: bytes | Exception) -> Item:
+    def _decode(self, row: int, content: bytes | Exception | None) -> Item:
         try:
             if isinstance(content, Exception):
                 raise content
             if self._images.stored:
                 return row, self._steps(self._images.keys[row]), False, 0
             items = self._images.items
-            image, turned = read_rgb(content) if items is None else items.image(row)
+            content = self._images.read(row) if content is None else content
+            most = self._images.bounds.pixels
+            image, turned = read_rgb(content, most=most) if items is None else items.image(row)
             same = content if items is None else image.tobytes()
             return row, self._transformed(image), turned, content_hash(same)
         except ImagesError as error:
@@ -133,7 +136,7 @@ def decode_batches(
         ImagesError: The images' disk does not exist any more, or a transform gives tensors of different sizes.
         SingError: A worker process was killed.
     """
-    steps = SharedSteps(transforms)
+    steps = SharedSteps(transforms, images.bounds)
 
     def loader(workers: int) -> DataLoader[Item]:
         return DataLoader(
@@ -186,11 +189,12 @@ class _Step:
 class SharedSteps:
     """A tree of the steps of all transforms: first steps that several transforms share run once."""
 
-    def __init__(self, transforms: Sequence[Transform]) -> None:
+    def __init__(self, transforms: Sequence[Transform], bounds: ImageBounds) -> None:
         """Build the tree.
 
         Args:
             transforms: One for each network.
+            bounds: Bounds on the images, also after they were resized.
         """
         self._first: dict[Hashable, _Step] = {}
         self.slots: list[int] = []
@@ -198,7 +202,7 @@ class SharedSteps:
         for transform in transforms:
             then = self._first
             for run in _steps(transform):
-                step = then.setdefault(transform_settings(run) or id(run), _Step(run))
+                step = then.setdefault(transform_settings(run) or id(run), _Step(bounded(run, bounds)))
                 then = step.then
             if step.slot is None:
                 step.slot = len(set(self.slots))

@@ -13,6 +13,7 @@ from sing_compute.concepts.vocabulary import Vocabulary, merge_vocabularies, rea
 from sing_compute.errors import ConceptsError
 from sing_compute.imagenet import IMAGENET_CLASSES, ids_of_names, imagenet_names, imagenet_wnids, is_wnid, wnid_wordings
 from sing_compute.models.classifier import Classifier
+from sing_compute.outside_files import read_text
 from sing_compute.pipeline.plan import Plan
 from sing_compute.process.progress import Progress
 
@@ -128,7 +129,7 @@ def read_class_names(file: Path) -> list[str]:
         ConceptsError: The file cannot be read.
     """
     try:
-        return [line.strip() for line in file.read_text(encoding="utf-8-sig").split("\n") if line.strip()]
+        return [line.strip() for line in read_text(file).split("\n") if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise ConceptsError(f"--class-names {file}: not a readable UTF-8 text file ({error})") from error
 

@@ -70,7 +70,9 @@ class RunLog:
 
     def _append(self, content: bytes) -> int:
         with suppress(OSError):
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            descriptor = os.open(
+                self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o666
+            )
             try:
                 return os.write(descriptor, content)
             finally:
