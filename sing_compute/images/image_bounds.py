@@ -7,6 +7,7 @@ from typing import Any
 
 from PIL import Image
 
+from sing_compute.outside_files import UnfitFileError, size_text
 from sing_compute.pixel_values import MOST_PIXELS
 from sing_compute.transform_results import TransformResultError
 
@@ -24,6 +25,18 @@ class ImageBounds:
     """Most pixels after it was resized, before it is cropped; `--max-resized-pixels`."""
     file: int = 2**30
     """Most bytes of its file; `--max-file-size`."""
+
+    def check_file_size(self, count: int) -> None:
+        """Refuse a file of too many bytes.
+
+        Args:
+            count: Its size.
+
+        Raises:
+            UnfitFileError: It is larger than is read.
+        """
+        if count > self.file:
+            raise UnfitFileError(f"{size_text(count)}, more than {size_text(self.file)} (--max-file-size)")
 
     def check_resized(self, step: Callable[[Any], Any], image: object) -> None:
         """Refuse an image that a step of a transform would make too large: a narrow one, by its shorter side.

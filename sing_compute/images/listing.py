@@ -15,7 +15,7 @@ from sing_compute.images.compact_text import Categorical, Texts
 from sing_compute.images.given_images import GivenImages
 from sing_compute.images.image_bounds import READ_AHEAD, ImageBounds
 from sing_compute.images.missing_images import missing_images
-from sing_compute.outside_files import ARRAYS, check_size, open_file
+from sing_compute.outside_files import ARRAYS, open_file
 
 EXTENSIONS = frozenset(
     f".{ending}"
@@ -121,16 +121,17 @@ class ImageList:
         """
         try:
             if self.members is None:
-                with open_file(self.path(row), most=self.bounds.file) as stream:
-                    large = os.fstat(stream.fileno()).st_size > READ_AHEAD
-                    return None if ahead and large else stream.read(self.bounds.file + 1)
+                with open_file(self.path(row), most=ARRAYS) as stream:
+                    size = os.fstat(stream.fileno()).st_size
+                    self.bounds.check_file_size(size)
+                    return None if ahead and size > READ_AHEAD else stream.read(self.bounds.file)
             with open_file(self._holder(row), most=ARRAYS) as stream:
                 if file_stamp(os.fstat(stream.fileno())) != self.members.stamps[int(self.members.archive[row])]:
                     raise ImagesError(
                         f"{self._holder(row)} has changed since it was listed; start the same command again"
                     )
                 size = int(self.members.size[row])
-                check_size(size, self.bounds.file)
+                self.bounds.check_file_size(size)
                 return (
                     None
                     if ahead and size > READ_AHEAD
