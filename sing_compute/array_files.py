@@ -84,7 +84,7 @@ def load_tensors(path: Path) -> Any:
         Its content, on the CPU: tensors by name, or whatever the torch file holds.
 
     Raises:
-        OSError: It is no regular file, or a compressed one.
+        OSError: It is no regular file, or unpacks to much more than its size.
         Exception: As the reader of the format raises.
     """
     check_file(path, most=WEIGHTS)
@@ -164,11 +164,12 @@ def check_weights_file(path: Path) -> None:
 
 
 def _check_not_compressed(path: Path) -> None:
-    """Refuse a torch file whose parts are compressed: torch.save writes none, and a small one can unpack to any size."""
+    """Refuse a torch file that unpacks to much more than its size: torch.save compresses nothing, torch.jit.save only code."""
     try:
         with zipfile.ZipFile(path) as archive:
-            compressed = any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist())
+            declared = sum(info.file_size for info in archive.infolist())
     except zipfile.BadZipFile:
         return
-    if compressed:
-        raise UnfitFileError("its parts are compressed; write it with torch.save")
+    size = path.stat().st_size
+    if declared > 2 * size + _ALWAYS:
+        raise UnfitFileError(f"it unpacks to {size_text(declared)} from {size_text(size)}; write it with torch.save")
