@@ -267,6 +267,19 @@ def test_a_line_of_a_table_is_bounded(tmp_path: Path) -> None:
         list_images(tmp_path / "a.csv")
 
 
+def test_keys_that_differ_only_behind_what_a_results_file_holds_are_refused(tmp_path: Path) -> None:
+    long = "cat/" + "a" * 4096
+    (tmp_path / "a.csv").write_text(f"path,label\n{long}b.png,cat\n{long}c.png,cat\n")
+    with pytest.raises(SingError, match="line 2: a path or label has at most 4,096 bytes"):
+        list_images(tmp_path / "a.csv")
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        archive.addfile(tarfile.TarInfo(f"{long}b.png"))
+    with pytest.raises(SingError, match="has more than 4,096 bytes; rename it"):
+        list_images(tmp_path / "a.tar")
+    with pytest.raises(SingError, match="a key has at most 4,096 bytes"):
+        StoredFeatures.of([long], np.zeros((1, 2)), None)
+
+
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000], ids=["lists", "objects"])
 def test_json_that_is_nested_too_deeply(text: str, tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(text)

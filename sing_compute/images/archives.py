@@ -19,7 +19,7 @@ from jaxtyping import Int64
 from sing_compute.errors import ImagesError
 from sing_compute.images.compact_text import Categorical, CategoricalBuilder, Texts
 from sing_compute.images.folders import LeftOut, OnVisit, compact_keys, folder_entries, is_class, is_image, is_junk
-from sing_compute.images.listing import ArchiveMembers, ImageList, file_stamp
+from sing_compute.images.listing import MOST_KEY, ArchiveMembers, ImageList, file_stamp
 from sing_compute.outside_files import ARRAYS, UnfitFileError, open_file
 
 MOST_ARCHIVES = 100_000
@@ -117,6 +117,10 @@ def list_archives(root: Path, names: Sequence[str], on_visit: OnVisit = str) -> 
     def keys() -> Iterator[str]:
         for name, index in zip(names, found, strict=True):
             for member, label in zip(index.names, index.labels, strict=True):
+                if len(f"{name}/{member}".encode("utf-8", "replace")) > MOST_KEY:
+                    raise ImagesError(
+                        f"--images {root / name}: {member[:100]}... has more than {MOST_KEY:,} bytes; rename it"
+                    )
                 if not by_member:
                     label = os.path.basename(os.path.dirname(member))
                 if not label:

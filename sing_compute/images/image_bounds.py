@@ -23,7 +23,7 @@ class ImageBounds:
     """Most pixels as it is stored; `--max-pixels`."""
     resized: int = 2**25
     """Most pixels after it was resized, before it is cropped; `--max-resized-pixels`."""
-    file: int = 2**30
+    file: int = 10**9
     """Most bytes of its file; `--max-file-size`."""
 
     def check_file_size(self, count: int) -> None:

@@ -17,6 +17,8 @@ from sing_compute.images.image_bounds import READ_AHEAD, ImageBounds
 from sing_compute.images.missing_images import missing_images
 from sing_compute.outside_files import ARRAYS, open_file
 
+MOST_KEY = 4096
+"""Most bytes of the key of an image; a results file holds no longer text."""
 EXTENSIONS = frozenset(
     f".{ending}"
     for line in (

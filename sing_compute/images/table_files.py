@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sing_compute.errors import ImagesError
 from sing_compute.images.compact_text import CategoricalBuilder, Texts
-from sing_compute.images.listing import ImageList
+from sing_compute.images.listing import MOST_KEY, ImageList
 from sing_compute.outside_files import TABLE, bounded_lines, open_file
 
 COLUMNS = "path,label[,group]"
@@ -76,6 +76,10 @@ def _of_table(lines: Iterable[str], delimiter: str, root: Path, source: str) -> 
             row += [""] * (len(columns) + 1 - len(row))
             if not row[path_column].strip() or not row[label_column].strip():
                 raise ImagesError(f"--images {source}, line {reader.line_num}: path and label are both needed")
+            if max(len(row[column].encode("utf-8", "replace")) for column in range(len(columns))) > MOST_KEY:
+                raise ImagesError(
+                    f"--images {source}, line {reader.line_num}: a path or label has at most {MOST_KEY:,} bytes"
+                )
             labels.add(row[label_column])
             groups.add(row[group_column])
             yield Path(row[path_column]).as_posix()

@@ -23,6 +23,8 @@ from sing_compute.models.classifier import Classifier
 from sing_compute.models.spec import ModelSpec
 from sing_compute.outside_files import ARRAYS, check_file
 
+MOST_KEY = 4096
+"""Most bytes of a key; a results file holds no longer text."""
 LISTED = 3
 """Keys named in an error."""
 
@@ -181,6 +183,9 @@ def _checked_keys(
     texts = None if labels is None else tuple(str(label) for label in labels)
     if texts is not None and len(texts) != len(known):
         raise WeightsError(f"{origin}: {len(known)} keys but {len(texts)} labels; one per key is needed")
+    long = next((key for key in known if len(key.encode("utf-8", "replace")) > MOST_KEY), None)
+    if long is not None:
+        raise WeightsError(f"{origin}: a key has at most {MOST_KEY:,} bytes; one begins {long[:40]!r}")
     if len(set(known)) < len(known):
         raise WeightsError(f"{origin}: {len(known) - len(set(known))} keys occur more than once; they must be unique")
     return known, texts

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sing_compute.concepts.open_clip_space import OpenClipSpace
 from sing_compute.concepts.stored_embeddings import StoredEmbeddings, embeddings_of
-from sing_compute.concepts.vocabulary import Vocabulary, merge_vocabularies, read_vocabulary
+from sing_compute.concepts.vocabulary import MOST_BYTES, Vocabulary, merge_vocabularies, read_vocabulary
 from sing_compute.errors import ConceptsError
 from sing_compute.imagenet import IMAGENET_CLASSES, ids_of_names, imagenet_names, imagenet_wnids, is_wnid, wnid_wordings
 from sing_compute.models.classifier import Classifier
@@ -26,6 +26,12 @@ class ClassTable:
 
     names: list[str]
     wnids: list[str] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a name that no results file can hold."""
+        long = next((name for name in self.names if len(name.encode("utf-8", "replace")) > MOST_BYTES), None)
+        if long is not None:
+            raise ConceptsError(f"the name of a class has at most {MOST_BYTES:,} bytes; one begins {long[:40]!r}")
 
 
 @dataclass(frozen=True, slots=True)
