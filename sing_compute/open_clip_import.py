@@ -11,9 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from sing_compute.array_files import check_weights_file
 from sing_compute.errors import ConceptsError
-from sing_compute.model_configs import check_config_file, check_folder
 
 _MISSING: Any = None
 """Entry of `sys.modules` with which an import of a module fails as if it were not installed."""
@@ -48,6 +46,9 @@ def check_local_clip(name: str, pretrained: str | None) -> None:
     Raises:
         SingError: A file is no regular one, or a configuration asks for code or for a network of impossible size.
     """
+    from sing_compute.array_files import check_weights_file
+    from sing_compute.model_configs import check_folder
+
     if name.startswith("local-dir:"):
         check_folder(Path(name.partition(":")[2]), f"--clip {name}")
     if pretrained and Path(pretrained).is_file():
@@ -69,6 +70,8 @@ def check_repository(name: str) -> None:
     """
     if name.startswith("hf-hub:"):
         from open_clip.pretrained import download_pretrained_from_hf
+
+        from sing_compute.model_configs import check_config_file
 
         repository = name.partition(":")[2]
         config = download_pretrained_from_hf(repository, filename="open_clip_config.json")
