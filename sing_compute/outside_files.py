@@ -9,8 +9,9 @@ import json
 import os
 import stat
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import Any, TextIO
 
 TEXT = 512 * 2**20
 """Most bytes of a text: class names, labels, vocabularies, lists of words, prompts."""
@@ -67,7 +68,7 @@ def check_file(path: Path, *, most: int) -> int:
     return _checked(os.stat(path), most)
 
 
-def open_file(path: Path, *, most: int, pipe: bool = False) -> BinaryIO:
+def open_file(path: Path, *, most: int, pipe: bool = False) -> BufferedReader:
     """Open a regular file of bounded size.
 
     Args:

@@ -28,8 +28,7 @@ class _Command(click.Command):
         try:
             return super().parse_args(ctx, args)
         except click.ClickException as error:
-            error.message = visible(error.message)
-            raise
+            raise click.UsageError(visible(error.format_message()), ctx) from error
 
 
 @click.command(cls=_Command, context_settings={"help_option_names": ["-h", "--help"]})

@@ -160,7 +160,7 @@ def _index(root: Path, name: str) -> _Index:
                     f"--images {path}: it is compressed, so no image in it can be read alone; unpack it to a plain .tar"
                 )
             stream.seek(0)
-            with tarfile.open(fileobj=stream, mode="r:") as archive:
+            with tarfile.open(fileobj=stream, mode="r:") as archive:  # type: ignore[call-overload]
                 return _images_of(archive, stream, path)
     except UnfitFileError as error:
         raise ImagesError(f"--images {path}: {error}") from error
@@ -253,14 +253,14 @@ def _expanded(source: Path) -> list[Path]:
     Raises:
         ImagesError: It is too long, has too many braces, or names too many archives.
     """
-    texts: list[str] | None = [str(source)]
+    texts = [str(source)]
     for _ in range(_MOST_BRACES):
-        before = texts
-        texts = _one_pair_expanded(texts)
-        if texts is None:
+        expanded = _one_pair_expanded(texts)
+        if expanded is None:
             break
-        if texts == before:
+        if expanded == texts:
             return [Path(text) for text in texts]
+        texts = expanded
     raise ImagesError(
         f"--images {source}: a pattern names at most {MOST_ARCHIVES:,} archives, with at most {_MOST_BRACES} braces and numbers "
         f"of at most {_MOST_DIGITS} digits"

@@ -153,7 +153,7 @@ def make_plan(
     maps_grid: int | None = None,
     maps_limit: str | None = None,
     item: str | None = None,
-    **bounds: int | str | None,
+    **bounds: Any,
 ) -> Plan:
     """Check that the options of `sing-compute` agree with each other, and fill in those that follow from others.
 
