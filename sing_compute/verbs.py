@@ -186,8 +186,9 @@ def compare(left: Path, right: Path) -> None:
     with Store(left) as first, Store(right) as second:
         found = agreement(first, second)
         lines = [f"A: {left}", f"B: {right}", *differences(first, second), ""]
+        table = agreement_text(found, first.noun)
     show(*lines)
-    show_text(agreement_text(found, first.noun))
+    show_text(table)
 
 
 @click.command()
