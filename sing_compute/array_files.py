@@ -18,7 +18,7 @@ from sing_compute.outside_files import ARRAYS, WEIGHTS, UnfitFileError, check_fi
 _MOST_TIMES = 32
 """A compressed .npz may declare this many times its own size; texts of keys compress well, numbers hardly."""
 _ALWAYS = 64 * 2**20
-"""Bytes that any .npz may declare."""
+"""Bytes that any file may declare beyond its own size."""
 _COMPLEX = ("C64", "C128")
 """Complex types in the header of a .safetensors file."""
 
@@ -119,7 +119,7 @@ def check_tensors(tensors: Mapping[str, object]) -> None:
             kind = "is quantised; store tensor.dequantize()"
         elif tensor.is_nested:
             kind = "is a nested tensor"
-        elif tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+        elif tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes() + _ALWAYS:
             kind = f"repeats values that are stored once, {tuple(tensor.shape)} in all; store tensor.clone()"
         if kind:
             raise UnfitFileError(f"its tensor {name[:100]} {kind}")

@@ -140,7 +140,7 @@ def _fingerprints(name: str) -> set[str]:
     if file is None:
         return set()
     try:
-        tensors = read_state(file, option="--clip")
+        tensors = {name.removeprefix("module."): tensor for name, tensor in read_state(file, option="--clip").items()}
     except WeightsError:
         return set()
     single = {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in tensors.items()}
