@@ -198,6 +198,8 @@ def _graphics(wanted: str | None) -> Literal["auto", "kitty", "sixel", "cells"]:
 
 def _check_file(file: Path) -> None:
     """Check that this is an HDF5 file without h5py, so that the screen can be painted before the file is opened."""
+    if file.exists() and not file.is_file():
+        raise SingError(f"{file} is no regular file; sing-tui reads what sing-compute writes")
     if not file.is_file():
         if (file.with_name(file.name + ".work") / "progress.json").is_file():
             return  # a run is at work on it; the screen waits with it

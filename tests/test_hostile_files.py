@@ -34,9 +34,11 @@ from sing_compute.models.backbone import read_head
 from sing_compute.models.stored_features import StoredFeatures
 from sing_compute.models.weights import load_strictly, read_state
 from sing_compute.pipeline.clip_space import read_class_names
+from sing_compute.process.run_log import RunLog
 from sing_compute.questions.directions.labelled import read_concepts
 from sing_compute.questions.heads.image_mean import read_mean
 from sing_compute.translator.translator_file import read_translator
+from sing_tui.settings import read_config
 
 MEMORY = 64 * 2**20
 
@@ -127,6 +129,15 @@ def test_a_text_of_the_system_without_a_size_is_bounded(monkeypatch: pytest.Monk
     assert outside_files.read_bytes(Path("/proc/self/stat"), most=10_000)
     with pytest.raises(outside_files.UnfitFileError, match="more than the 10 bytes that are read"):
         outside_files.read_bytes(Path("/proc/self/stat"), most=10)
+
+
+def test_a_log_and_settings_that_are_pipes_do_not_hang(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "log")
+    log = RunLog(tmp_path / "log", 0)
+    log.say("nobody reads this", begin=True)
+    os.mkfifo(tmp_path / "config.toml")
+    with pytest.raises(SingError, match="it is a pipe, not a regular file"):
+        read_config(tmp_path / "config.toml", [])
 
 
 def test_large_sparse_files_are_refused_by_their_size(tmp_path: Path) -> None:

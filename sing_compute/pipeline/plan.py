@@ -228,6 +228,8 @@ def make_plan(
     target = Path(output)
     if target.is_dir():
         raise SingError(f"-o {target}: this is a folder; give the name of a file, e.g. {target / 'results.h5'}")
+    if target.exists() and not target.is_file():
+        raise SingError(f"-o {target}: this is no regular file; give the name of a file")
     return Plan(
         models=tuple(specs),
         images=_path(images),

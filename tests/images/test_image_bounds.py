@@ -1,5 +1,6 @@
 """Bounds on images: what is over one of them is skipped with the reason, what is below them is as it was."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -75,9 +76,12 @@ def test_the_options_say_the_bounds() -> None:
         image_bounds(max_file_size="big")
 
 
-def test_the_command_takes_the_options(command: Callable[..., Ended]) -> None:
+def test_the_command_takes_the_options(tmp_path: Path, command: Callable[..., Ended]) -> None:
     refused = command("--model", "resnet18", "--images", "x", "--max-file-size", "big")
     assert refused.error.startswith("--max-file-size big: give a size")
+    os.mkfifo(tmp_path / "out.h5")
+    refused = command("--model", "resnet18", "--images", "x", "-o", tmp_path / "out.h5")
+    assert refused.error.endswith("out.h5: this is no regular file; give the name of a file")
 
 
 def test_more_pixels_than_pillow_allows_if_the_user_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
