@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import tarfile
 from array import array
 from collections import Counter
@@ -17,15 +16,12 @@ import numpy as np
 from jaxtyping import Int64
 
 from sing_compute.errors import ImagesError
+from sing_compute.images.archive_patterns import expanded_pattern
 from sing_compute.images.compact_text import Categorical, CategoricalBuilder, Texts
 from sing_compute.images.folders import LeftOut, OnVisit, compact_keys, folder_entries, is_class, is_image, is_junk
 from sing_compute.images.listing import MOST_KEY, ArchiveMembers, ImageList, file_stamp
 from sing_compute.outside_files import ARRAYS, UnfitFileError, open_file
 
-MOST_ARCHIVES = 100_000
-"""Most archives that a pattern may name."""
-_MOST_BRACES, _MOST_DIGITS = 16, 12
-_BRACES, _SPAN = re.compile(r"\{([^{}]*)\}"), re.compile("([0-9]+)[.][.]([0-9]+)")
 _LONGEST_TEXT = 2**20
 """Most bytes of a .cls or .json member."""
 _LONGEST_HEADER = 2**24
@@ -84,7 +80,7 @@ def find_archives(source: Path) -> list[Path]:
         return [] if any(map(is_class, entries)) else [source / name for name in names]
     if source.suffix.lower() != ".tar" or os.path.exists(source):
         return [source] if source.suffix.lower() == ".tar" else []
-    archives = _expanded(source)
+    archives = expanded_pattern(source)
     missing = [path for path in archives if not os.path.isfile(path)]
     if missing and len(archives) > 1:
         raise ImagesError(
@@ -245,51 +241,6 @@ def _json_label(content: bytes, path: Path, name: str) -> str | None:
         raise ImagesError(f"--images {path}: {name} is not JSON") from error
     labels = [facts[key] for key in LABEL_KEYS if key in facts] if isinstance(facts, dict) else []
     return next((str(label).strip() for label in labels if type(label) in (str, int) and str(label).strip()), None)
-
-
-def _expanded(source: Path) -> list[Path]:
-    """Return the paths of a pattern with {000..146} or {a,b}, as the shell expands it.
-
-    Raises:
-        ImagesError: It is too long, has too many braces, or names too many archives.
-    """
-    texts = [str(source)]
-    for _ in range(_MOST_BRACES):
-        expanded = _one_pair_expanded(texts)
-        if expanded is None:
-            break
-        if expanded == texts:
-            return [Path(text) for text in texts]
-        texts = expanded
-    raise ImagesError(
-        f"--images {source}: a pattern names at most {MOST_ARCHIVES:,} archives, with at most {_MOST_BRACES} braces and numbers "
-        f"of at most {_MOST_DIGITS} digits"
-    )
-
-
-def _one_pair_expanded(texts: Sequence[str]) -> list[str] | None:
-    """Return the texts with the first pair of braces of each expanded; None if these are too many."""
-    expanded: list[str] = []
-    for text in texts:
-        found = _BRACES.search(text)
-        parts = [""] if found is None else _parts(found[1])
-        if parts is None or len(expanded) + len(parts) > MOST_ARCHIVES:
-            return None
-        start, end = (len(text), len(text)) if found is None else found.span()
-        expanded += [text[:start] + part + text[end:] for part in parts]
-    return expanded
-
-
-def _parts(text: str) -> Sequence[str] | None:
-    """Return what braces name; None if that is too much."""
-    span = _SPAN.fullmatch(text)
-    if span is None:
-        return text.split(",")
-    numbers = span.groups()
-    if max(map(len, numbers)) > _MOST_DIGITS or int(span[2]) - int(span[1]) >= MOST_ARCHIVES:
-        return None
-    width = max(map(len, numbers)) if any(number.startswith("0") for number in numbers) else 0
-    return [f"{number:0{width}d}" for number in range(int(span[1]), int(span[2]) + 1)]
 
 
 class _Headers:

@@ -27,8 +27,7 @@ from sing_compute.transform_results import TransformResultError, image_tensor
 
 Transform = Callable[[Any], Tensor]
 Item = tuple[int, list[Tensor] | str, bool, int] | ImagesError
-"""Row of an image, its tensors or the reason why it cannot be decoded, if EXIF says that it is not stored upright, and its
-content hash; or the error that ends the run."""
+"""Row, tensors or why there are none, if EXIF says that it is not upright, content hash; or the error that ends the run."""
 READERS = 16
 """Images of a batch that are read at once: a slow disk answers many requests in the time of one."""
 TRANSFORM = "the transform"
@@ -90,8 +89,7 @@ class DecodedImages(Dataset[Item]):
                 return row, self._steps(self._images.keys[row]), False, 0
             items = self._images.items
             content = self._images.read(row) if content is None else content
-            most = self._images.bounds.pixels
-            image, turned = read_rgb(content, most=most) if items is None else items.image(row)
+            image, turned = read_rgb(content, most=self._images.bounds.pixels) if items is None else items.image(row)
             same = content if items is None else image.tobytes()
             return row, self._transformed(image), turned, content_hash(same)
         except ImagesError as error:
