@@ -15,10 +15,11 @@ from click.core import ParameterSource
 
 from sing_compute import __version__
 from sing_compute.allocator import share_one_heap
-from sing_compute.errors import OtherRankError, SingError, StoppedError
+from sing_compute.errors import OtherRankError, SingError, StoppedError, visible
 from sing_compute.openmp import settle_threads
 from sing_compute.options import with_options
 from sing_compute.process.interruption import outlive_terminal
+from sing_compute.process.speaking import guard_standard_error, show, show_text
 from sing_compute.user_folders import cache_remark, settle_caches
 from sing_compute.verbs import VERBS
 
@@ -59,13 +60,13 @@ def cli(context: click.Context, /, demo: bool, debug: bool, **options: Any) -> N
             raise SingError(
                 "--model is missing: a timm name such as resnet50, or module:factory; --help lists all options"
             )
-        click.echo(context.get_help())
+        show_text(context.get_help())
         return
     if dry_run:
         _forecast(options)
         return
     if output := _compute(options):
-        click.echo(f"\n{output} is written. Explore it: {_explorer(output)}")
+        show("", f"{output} is written. Explore it: {_explorer(output)}")
 
 
 for verb in VERBS:
@@ -86,7 +87,7 @@ def _demo(context: click.Context, options: dict[str, Any]) -> None:
     del options["dry_run"]
     _compute(options | {"output": str(output)} | prepare(output))
     with Store(output) as store:
-        click.echo(closing_lines(store, _explorer(output)))
+        show_text(closing_lines(store, _explorer(output)))
 
 
 def _forecast(options: dict[str, Any]) -> None:
@@ -98,7 +99,7 @@ def _forecast(options: dict[str, Any]) -> None:
     plan = make_plan(**options, command=shlex.join(["sing-compute", *sys.argv[1:]]))
     names, noun = [spec.name for spec in plan.models], noun_of(plan)
     rows = [[noun.words(text, names=names) for text in row] for row in forecast(plan, Progress())]
-    click.echo("\n".join(["", *(f"{title:9} {text}" for title, text in rows)]))
+    show("", *(f"{title:9} {text}" for title, text in rows))
 
 
 def _compute(options: dict[str, Any]) -> Path | None:
@@ -138,6 +139,7 @@ def _explorer(store: Path) -> str:
 
 def main() -> None:
     """Run the command and exit: code 0, 2 for a user's mistake, 128 + the number of a signal that stopped the run."""
+    guard_standard_error()
     settle_threads()
     outlive_terminal()
     share_one_heap()
@@ -147,9 +149,9 @@ def main() -> None:
         code = cli.main(standalone_mode=False)
     except (SingError, click.ClickException) as error:
         if debug:
-            traceback.print_exc()
+            show_text(traceback.format_exc(), err=True)
         message = error.format_message() if isinstance(error, click.ClickException) else str(error)
-        print(f"sing-compute: error: {message}", file=sys.stderr)
+        show(f"sing-compute: error: {visible(message)}", err=True)
         sys.exit(2)
     except OtherRankError:
         sys.exit(2)

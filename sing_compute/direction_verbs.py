@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from sing_compute.errors import SingError
+from sing_compute.process.speaking import show, show_text
 
 
 @click.command()
@@ -77,6 +78,6 @@ def directions(file: Path, count: str, **options: Any) -> None:
     number = None if count == AUTO else int(count)
     model = find_and_add(file, DirectionsQuestion(count=number, command=command, **options), Progress())
     with Store(file) as store:
-        click.echo(directions_text(store, model))
+        show_text(directions_text(store, model))
     place = ["sing-tui", str(file), "--table", "directions", "--model", model]
-    click.echo(f"\nIn {file}. Explore it: {shlex.join(place)}")
+    show("", f"In {file}. Explore it: {shlex.join(place)}")

@@ -1,8 +1,46 @@
-"""Define the errors that a user's input can cause. Each message says what is wrong and what to do. Imports nothing."""
+"""Define the errors that a user's input can cause. Each message says what is wrong and what to do. Imports nothing of sing."""
+
+import re
+
+STEERING = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb"
+    "\U000e0000-\U000e007f]"
+)
+"""Characters that control a terminal, end a line, change the direction of writing or cannot be seen."""
+_LINE_END = re.compile("[\t-\r\x1c-\x1e\x85\u2028\u2029][\t-\r\x1c-\x1e\x85\u2028\u2029 ]*")
+LONGEST = 2_000
+"""Most characters of a message."""
+
+
+def visible(text: object, *, longest: int = LONGEST) -> str:
+    r"""Return any text as one line that cannot control a terminal.
+
+    Line ends and tabs become a space. Other control characters, marks of direction and bytes of file names that are not UTF-8
+    are written as escapes (`\x1b`, `\u202e`, `\udcff`). The middle of a text that is too long is left out.
+
+    Args:
+        text: The text, or an exception.
+        longest: Most characters of the text that are shown.
+    """
+    line = str(text)
+    if len(line) > longest:
+        line = f"{line[: longest // 2]} ... {line[-(longest // 2) :]}"
+    if line.isascii() and line.isprintable():
+        return line
+    return escaped(_LINE_END.sub(" ", line))
+
+
+def escaped(text: str) -> str:
+    """Return the text with its control characters, marks of direction and invisible characters written as escapes."""
+    return STEERING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 class SingError(Exception):
-    """An error that a user can cause: shown as one line, exit code 2."""
+    """An error that a user can cause: shown as one line, exit code 2. Its message may quote any text of a file."""
+
+    def __str__(self) -> str:
+        """Return the message as one harmless line."""
+        return visible(super().__str__())
 
 
 class StoreError(SingError):

@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from sing_compute.process.speaking import show, show_text
+
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
@@ -40,5 +42,5 @@ def check(file: Path, **options: Any) -> None:
     command = shlex.join(["sing-compute", *sys.argv[1:]])
     name = check_heads(file, CheckQuestion(command=command, **options), Progress())
     with Store(file) as store:
-        click.echo(causes_text(store, name))
-    click.echo(f"\nExplore it: {shlex.join(['sing-tui', str(file), '--table', 'layers', '--at', f'tower={name}'])}")
+        show_text(causes_text(store, name))
+    show("", f"Explore it: {shlex.join(['sing-tui', str(file), '--table', 'layers', '--at', f'tower={name}'])}")

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from sing_compute.errors import SingError
+from sing_compute.process.speaking import show, show_text
 
 
 @click.command()
@@ -51,8 +52,8 @@ def edit(file: Path, output: Path, rule: str | None, **options: Any) -> None:
     factors = None if rule is None else _numbers(rule)
     command = shlex.join(["sing-compute", *sys.argv[1:]])
     done = edit_heads(file, output, EditQuestion(rule=factors, command=command, **options), Progress())
-    click.echo(done.text())
-    click.echo(f"\n{output} is written. Use it as --clip {shlex.quote(f'local-dir:{output}')}")
+    show_text(done.text())
+    show("", f"{output} is written. Use it as --clip {shlex.quote(f'local-dir:{output}')}")
 
 
 @click.command()
@@ -95,9 +96,9 @@ def effect(before: str, after: str, table: Path | None, force: bool, **options: 
     from sing_compute.questions.heads.effect import EffectQuestion, edit_effect
 
     found = edit_effect(before, after, EffectQuestion(**options), Progress())
-    click.echo(effect_text(found))
+    show_text(effect_text(found))
     if table is not None:
-        click.echo(f"{write_effect(table, found):,} rows in {table}", err=True)
+        show(f"{write_effect(table, found):,} rows in {table}", err=True)
 
 
 @click.command()
@@ -127,9 +128,9 @@ def compare(a: str, b: str, table: Path | None, force: bool, **options: Any) -> 
     from sing_compute.questions.heads.comparison_tables import comparison_text, write_comparison
 
     found = compare_towers(a, b, ComparisonQuestion(**options), Progress())
-    click.echo(comparison_text(found))
+    show_text(comparison_text(found))
     if table is not None:
-        click.echo(f"{write_comparison(table, found):,} rows in {table}", err=True)
+        show(f"{write_comparison(table, found):,} rows in {table}", err=True)
 
 
 def _refuse_existing(path: Path | None, *, force: bool) -> None:

@@ -8,6 +8,7 @@ import click
 from sing_compute.errors import SingError
 from sing_compute.heads_check_verb import check
 from sing_compute.heads_edit_verbs import EDITING
+from sing_compute.process.speaking import show, show_text
 
 
 class CommandByFirstWord(click.Group):
@@ -89,9 +90,10 @@ def name(file: Path | None, output: Path | None, sizes: str, **options: Any) -> 
     question = HeadsQuestion(sizes=wanted, command=command, **options)
     name = name_heads(target, question, Progress(), new=file is None)
     with Store(target) as store:
-        click.echo(heads_text(store, name))
-    click.echo(
-        f"\nThe tower {name!r} is in {target}. Explore it: {shlex.join(['sing-tui', str(target), '--table', 'towers'])}"
+        show_text(heads_text(store, name))
+    show(
+        "",
+        f"The tower {name!r} is in {target}. Explore it: {shlex.join(['sing-tui', str(target), '--table', 'towers'])}",
     )
 
 
@@ -138,8 +140,8 @@ def take_over(paths: tuple[Path, ...], output: Path, embeddings: Path | None, **
     question = HeadsQuestion(command=shlex.join(["sing-compute", *sys.argv[1:]]), **options)
     name = take(paths, output, question, Progress(), embeddings=embeddings)
     with Store(output) as store:
-        click.echo(heads_text(store, name))
-    click.echo(f"\nThe tower {name!r} is in {output}; merge adds it to another results file.")
+        show_text(heads_text(store, name))
+    show("", f"The tower {name!r} is in {output}; merge adds it to another results file.")
 
 
 @heads.command()
@@ -166,4 +168,4 @@ def explanations(file: Path, output: Path, tower: str | None, vectors: int, forc
         if tower is None and len(right) != 1:
             raise SingError(f"{file} has {len(right)} towers with right vectors: name one with --tower")
         count = write_explanations(store, tower or right[0], output, vectors=vectors)
-    click.echo(f"{count:,} heads in {output}")
+    show(f"{count:,} heads in {output}")

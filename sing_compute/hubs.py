@@ -33,6 +33,32 @@ def why_unreachable() -> str:
     return outcome[0] if outcome else f"no answer within {SECONDS:.0f} s"
 
 
+NOT_ASKED = "the hub is not asked for what only a results file names"
+_cached_alone = False
+
+
+@contextmanager
+def cache_alone(alone: bool) -> Iterator[None]:
+    """Load nothing from any server while the block runs, but what is in a cache.
+
+    Args:
+        alone: False to do nothing.
+    """
+    global _cached_alone
+
+    def refuse(*arguments: object, **options: object) -> list[object]:
+        raise socket.gaierror(socket.EAI_FAIL, NOT_ASKED)
+
+    before, look_up = _cached_alone, socket.getaddrinfo
+    _cached_alone |= alone
+    if alone:
+        socket.getaddrinfo = refuse  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        _cached_alone, socket.getaddrinfo = before, look_up
+
+
 @contextmanager
 def hub_access(*, wanted: bool = True) -> Iterator[None]:
     """Load from the hub while the block runs. If it cannot be reached, only its cache is used, and anything else fails at once.
@@ -44,7 +70,7 @@ def hub_access(*, wanted: bool = True) -> Iterator[None]:
 
     offline, silent, timeout = constants.HF_HUB_OFFLINE, logging.root.manager.disable, socket.getdefaulttimeout()
     logging.disable(logging.ERROR)  # the exception will say what is logged on the way to it
-    if wanted and not offline and why_unreachable():
+    if _cached_alone or (wanted and not offline and why_unreachable()):
         constants.HF_HUB_OFFLINE = True
         socket.setdefaulttimeout(SECONDS)
     try:
@@ -67,7 +93,9 @@ def connection_problem(error: BaseException) -> str:
     link: BaseException | None = error
     while link is not None:
         if isinstance(link, LocalEntryNotFoundError | OfflineModeIsEnabled):
-            if constants.HF_HUB_OFFLINE:
+            if _cached_alone:
+                reason = NOT_ASKED
+            elif constants.HF_HUB_OFFLINE:
                 reason = "HF_HUB_OFFLINE is set"
             else:
                 reason = f"{urlsplit(constants.ENDPOINT).hostname} cannot be reached: {why_unreachable() or first_line(error)}"

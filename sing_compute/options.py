@@ -101,6 +101,19 @@ _OPTIONS = (
         help="Number of the first class, where labels are numbers that may count from 0 or from 1.",
     ),
     click.option(
+        "--max-pixels",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Skip images of more pixels than this.  [default: 134,217,728, as 12,000 x 11,000]",
+    ),
+    click.option(
+        "--max-resized-pixels",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Skip narrow images that resizing by the shorter side would make larger than this.  [default: 33,554,432]",
+    ),
+    click.option("--max-file-size", metavar="SIZE", help="Skip image files of more bytes.  [default: 1GB]"),
+    click.option(
         "--class-names",
         metavar="FILE",
         help="Class names in logit order, one per line, if the model does not name them.",

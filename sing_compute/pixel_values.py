@@ -13,6 +13,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+MOST_PIXELS = 2**27
+"""Most pixels of an image that is decoded, if the user does not say another number: half a gigabyte in memory."""
+_AT_ONCE = 2**22
+"""Pixels that are scaled at once."""
 _ORIENTATION = 0x0112
 """EXIF tag: how the camera was held."""
 _BITS, _PHOTOMETRIC = 258, 262
@@ -26,22 +30,44 @@ def silence_pillow() -> None:
     warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
-def read_rgb(content: bytes) -> tuple[Image.Image, bool]:
+def read_rgb(content: bytes, *, most: int = MOST_PIXELS) -> tuple[Image.Image, bool]:
     """Decode an image file by the rule of `rgb`.
 
     Args:
         content: The bytes of the file.
+        most: Most pixels of an image that is decoded.
 
     Returns:
         The image, and True if its EXIF orientation says that it is not stored upright.
 
     Raises:
-        ValueError: As for `rgb`.
+        ValueError: As for `rgb`, or it has more pixels.
         OSError: It is no image, or a truncated or damaged one.
     """
     silence_pillow()
+    if most > MOST_PIXELS and Image.MAX_IMAGE_PIXELS is not None and most > 2 * Image.MAX_IMAGE_PIXELS:
+        Image.MAX_IMAGE_PIXELS = most // 2 + 1  # the user's own bound is higher than Pillow's
     with Image.open(io.BytesIO(content)) as opened:
-        return rgb(opened), is_turned(opened)
+        check_pixels(opened, most)
+        if opened.mode != "RGB":
+            return rgb(opened), is_turned(opened)
+        opened.load()
+        return opened._new(opened.im), is_turned(opened)  # as convert("RGB"), without a second copy of the pixels
+
+
+def check_pixels(image: Image.Image, most: int = MOST_PIXELS) -> None:
+    """Refuse an image of too many pixels.
+
+    Args:
+        image: As `Image.open` returns it; nothing is decoded yet.
+        most: Most pixels.
+
+    Raises:
+        ValueError: It has more.
+    """
+    width, height = image.size
+    if width * height > most:
+        raise ValueError(f"{width:,} x {height:,} pixels, more than {most:,} (--max-pixels)")
 
 
 def rgb(image: Image.Image) -> Image.Image:
@@ -63,11 +89,11 @@ def rgb(image: Image.Image) -> Image.Image:
     if mode == "RGB":
         return image.convert("RGB")
     if mode.startswith("I;16"):
-        return _scaled(_sixteen_bits(image))
+        return _sixteen_bits(image)
     if mode == "I":
-        return _scaled(_integers(image))
+        return _integers(image)
     if mode == "F":
-        return _scaled(_floats(image))
+        return _floats(image)
     if mode == "LAB":
         return _from_lab(image)
     if mode == "P" and isinstance(image.info.get("transparency"), bytes):
@@ -88,38 +114,42 @@ def is_turned(image: Image.Image) -> bool:
     return isinstance(found, int) and 2 <= found <= 8
 
 
-def _scaled(shares: np.ndarray) -> Image.Image:
-    """Make an image of greys from 0 to 1."""
-    return Image.fromarray(np.rint(shares * 255).astype(np.uint8)).convert("RGB")
+def _scaled(values: np.ndarray, white: float = 1, *, inverted: bool = False) -> Image.Image:
+    """Make an image of greys from 0 to `white`, part by part: the numbers between take eight times the memory."""
+    grey = np.empty(values.shape, np.uint8)
+    rows = max(1, _AT_ONCE // max(1, values.shape[-1]))
+    for start in range(0, len(values), rows):
+        part = slice(start, start + rows)
+        shares = values[part].astype(np.float64) / white
+        grey[part] = np.rint((1 - shares if inverted else shares) * 255).astype(np.uint8)
+    return Image.fromarray(grey).convert("RGB")
 
 
-def _sixteen_bits(image: Image.Image) -> np.ndarray:
-    """Return 16-bit greys as shares of white."""
+def _sixteen_bits(image: Image.Image) -> Image.Image:
+    """Scale 16-bit greys."""
     tags: dict[int, Any] = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
     bits = int(tags.get(_BITS, (16,))[0])
-    shares: np.ndarray = np.asarray(image).astype(np.float64) / (2**bits - 1)
-    return np.subtract(1, shares) if tags.get(_PHOTOMETRIC) == 0 else shares
+    return _scaled(np.asarray(image), 2**bits - 1, inverted=tags.get(_PHOTOMETRIC) == 0)
 
 
-def _integers(image: Image.Image) -> np.ndarray:
-    """Return 32-bit integers of a known range as shares of white."""
+def _integers(image: Image.Image) -> Image.Image:
+    """Scale 32-bit integers of a known range."""
     values = np.asarray(image)
     low, high = int(values.min()), int(values.max())
     if image.format not in _RANGE_IS_KNOWN or low < 0 or high > 65_535:
         raise ValueError(f"integers of 32 bits from {low:,} to {high:,}: their range is not known; save 8 or 16 bits")
-    shares: np.ndarray = values / 65_535
-    return shares
+    return _scaled(values, 65_535)
 
 
-def _floats(image: Image.Image) -> np.ndarray:
-    """Return floats as shares of white if all are."""
-    values = np.asarray(image, dtype=np.float64)
+def _floats(image: Image.Image) -> Image.Image:
+    """Scale floats if all are shares of white."""
+    values = np.asarray(image)
     if not np.isfinite(values).all():
         raise ValueError("floats that are not finite; save 8 or 16 bits, or floats from 0 to 1")
     low, high = float(values.min()), float(values.max())
     if low < 0 or high > 1:
         raise ValueError(f"floats from {low:g} to {high:g}: their range is not known; save floats from 0 to 1")
-    return values
+    return _scaled(values)
 
 
 def _from_lab(image: Image.Image) -> Image.Image:

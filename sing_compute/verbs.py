@@ -8,6 +8,7 @@ import click
 from sing_compute.direction_verbs import directions
 from sing_compute.errors import SingError
 from sing_compute.heads_verbs import heads
+from sing_compute.process.speaking import show, show_text
 
 if TYPE_CHECKING:
     from sing_compute.store import Store
@@ -32,20 +33,19 @@ EMBEDDINGS = click.option(
 def verify(file: Path) -> None:
     """Check a results file: its structure, and every invariant of the method that the file itself can show."""
     from sing_compute.store import Store, catalogue
-    from sing_compute.store.text import one_line
     from sing_compute.store.verify import verify as check
 
     with Store(file) as store:
         problems, checks, unknown = check(store)
         for path in unknown:
-            click.echo(f"{one_line(path)}: unknown to this version; kept, not checked")
+            show(f"{path}: unknown to this version; kept, not checked")
         for problem in problems:
-            click.echo(problem)
+            show(problem)
         if problems:
             raise SingError(f"{file}: {len(problems)} of {checks} checks failed")
         held = [f"{store.count(spec.rows):,} {spec.name}" for spec in catalogue.tables(store) if not spec.within]
         images = [f"{store.count('image'):,} {store.noun.plural}"] if "images/key" in store else []
-        click.echo(f"{file}: {checks} checks passed, {', '.join([*held, *images])}")
+        show(f"{file}: {checks} checks passed, {', '.join([*held, *images])}")
 
 
 @click.command()
@@ -66,11 +66,11 @@ def concepts(file: Path, texts: tuple[str, ...], clip: str | None, embeddings: P
 
     new = add_concepts(file, texts, Progress(), clip=clip, embeddings=embeddings)
     if not new:
-        click.echo(f"{file} is as it was: nothing new to add")
+        show(f"{file} is as it was: nothing new to add")
         return
     with Store(file) as store:
-        click.echo(added_table(store, new))
-    click.echo(f"\n{len(new)} new in {file}. AS: mean of the class it is largest for, in degrees.")
+        show_text(added_table(store, new))
+    show("", f"{len(new)} new in {file}. AS: mean of the class it is largest for, in degrees.")
 
 
 @click.command()
@@ -106,12 +106,12 @@ def image(file: Path, path: Path, models: tuple[str, ...], top: int) -> None:
         explained = False
         for name, place in (chosen or dict.fromkeys(store.models)).items():
             try:
-                click.echo(explanation_text(explain(store, name, path, spec=place, top=top), path))
+                show_text(explanation_text(explain(store, name, path, spec=place, top=top), path))
                 explained = True
             except SingError as error:
                 if chosen or len(store.models) == 1:
                     raise
-                click.echo(str(error), err=True)
+                show(error, err=True)
         if not explained:
             raise SingError(f"none of the networks of {file} can be loaded here; the lines above say why")
 
@@ -167,7 +167,7 @@ def merge(files: tuple[Path, ...], output: Path, renames: tuple[str, ...], fresh
 
     names = join(files, output, Progress(), renames=renames, fresh=fresh)
     models = f": {len(names)} models, {', '.join(map(clean, names))}" if names else ", without models"
-    click.echo(f"{output} is written{models}")
+    show(f"{output} is written{models}")
 
 
 @click.command()
@@ -185,8 +185,10 @@ def compare(left: Path, right: Path) -> None:
 
     with Store(left) as first, Store(right) as second:
         found = agreement(first, second)
-        lines = [f"A: {left}", f"B: {right}", *differences(first, second), "", agreement_text(found, first.noun)]
-    click.echo("\n".join(lines))
+        lines = [f"A: {left}", f"B: {right}", *differences(first, second), ""]
+        table = agreement_text(found, first.noun)
+    show(*lines)
+    show_text(table)
 
 
 @click.command()
@@ -230,8 +232,8 @@ def words(file: Path, sizes: str, **options: Any) -> None:
     question = NullWordsQuestion(sizes=read_sizes(sizes), command=command, **options)
     models = name_null_directions(file, question, Progress())
     with Store(file) as store:
-        click.echo("\n\n".join(null_words_text(store, name) for name in models))
-    click.echo(f"\nIn {file}. Explore it: {shlex.join(['sing-tui', str(file)])}, and press I on a model or a class")
+        show_text("\n\n".join(null_words_text(store, name) for name in models))
+    show("", f"In {file}. Explore it: {shlex.join(['sing-tui', str(file)])}, and press I on a model or a class")
 
 
 def _steer_class(store: "Store", source: str, target: str, **options: Any) -> None:
@@ -255,9 +257,9 @@ def _steer_class(store: "Store", source: str, target: str, **options: Any) -> No
     if not found:
         raise SingError(f"no model of {store.path} can be steered")
     name = clean(str(store.class_names[label]))
-    click.echo(steering_table(found, name, towards, options["angle"], store.noun))
+    show_text(steering_table(found, name, towards, options["angle"], store.noun))
     if options["table"]:
-        click.echo(f"{write_steered(options['table'], found):,} rows in {options['table']}", err=True)
+        show(f"{write_steered(options['table'], found):,} rows in {options['table']}", err=True)
 
 
 def _steer_matrix(store: "Store", model: str | None, path: Path, angle: float) -> None:
@@ -271,7 +273,7 @@ def _steer_matrix(store: "Store", model: str | None, path: Path, angle: float) -
     matrix = steer_matrix(stored, Progress(), angle=angle)
     rows = write_matrix(path, matrix, [str(name) for name in store.class_names])
     unreachable = int(matrix.unreachable.sum())
-    click.echo(f"{rows:,} pairs of classes of {clean(stored.name)} in {path}; unreachable: {unreachable:,} steps")
+    show(f"{rows:,} pairs of classes of {clean(stored.name)} in {path}; unreachable: {unreachable:,} steps")
 
 
 VERBS = (verify, concepts, image, steer, words, heads, directions, merge, compare)

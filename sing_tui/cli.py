@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from sing_compute.errors import SingError
+from sing_compute.errors import SingError, visible
 from sing_tui.start import ALIASES, THEMES, WITH_ALIASES, Start, Wish
 
 if TYPE_CHECKING:
@@ -20,7 +20,18 @@ _GIVEN_BACK = 2**22
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+class _Command(click.Command):
+    """A command whose messages about wrong options are harmless lines."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.ClickException as error:
+            raise click.UsageError(visible(error.format_message()), ctx) from error
+
+
+@click.command(cls=_Command, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--table", help="The table to show or write; with --class, models of that class.")
 @click.option(
@@ -76,9 +87,7 @@ def main(debug: bool, **options: Any) -> None:
 
 
 def _fail(error: object) -> None:
-    from sing_compute.store.text import one_line
-
-    click.echo(f"sing-tui: error: {one_line(error)}", err=True)
+    click.echo(f"sing-tui: error: {visible(error)}", err=True)
     raise SystemExit(2)
 
 
@@ -122,7 +131,7 @@ def _headless(file: Path, start: Start, csv_path: str | None, json_path: str | N
         if target.exists() and not force:
             raise SingError(f"{target} exists; --force replaces it")
         count = save(view, target, replace=force, columns=columns, form=form)
-        click.echo(f"{count:,} rows in {target}", err=True)
+        click.echo(visible(f"{count:,} rows in {target}"), err=True)
 
 
 def _screen(file: Path, start: Start, options: dict[str, Any]) -> None:
@@ -192,6 +201,8 @@ def _graphics(wanted: str | None) -> Literal["auto", "kitty", "sixel", "cells"]:
 
 def _check_file(file: Path) -> None:
     """Check that this is an HDF5 file without h5py, so that the screen can be painted before the file is opened."""
+    if file.exists() and not file.is_file():
+        raise SingError(f"{file} is no regular file; sing-tui reads what sing-compute writes")
     if not file.is_file():
         if (file.with_name(file.name + ".work") / "progress.json").is_file():
             return  # a run is at work on it; the screen waits with it

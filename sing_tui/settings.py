@@ -9,6 +9,7 @@ from typing import Any
 
 from sing_compute.atomic_write import write_text
 from sing_compute.errors import SingError
+from sing_compute.outside_files import read_bytes
 from sing_compute.store.text import one_line
 from sing_compute.user_folders import home_folder
 
@@ -73,7 +74,7 @@ def read_config(path: Path, actions: Collection[str]) -> Config:
         SingError: It cannot be read, or names a setting or an action that does not exist or a value of the wrong kind.
     """
     try:
-        content = path.read_bytes()
+        content = read_bytes(path, most=_MOST_BYTES)
     except FileNotFoundError:
         return Config()
     except OSError as error:

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sing_compute.errors import ConceptsError
+from sing_compute.errors import ConceptsError, SingError
 from sing_compute.fingerprints import state_sha256
-from sing_compute.hubs import connection_problem, first_line, hub_access
+from sing_compute.hubs import cache_alone, connection_problem, first_line, hub_access
 from sing_compute.linalg.angles import unit
-from sing_compute.open_clip_import import add_transformers, import_open_clip
+from sing_compute.model_configs import without_foreign_code
+from sing_compute.open_clip_import import add_transformers, check_local_clip, check_repository, import_open_clip
+from sing_compute.outside_files import JSON, read_text
 from sing_compute.precision import FLOAT32, computing_in
 from sing_compute.transform_results import preprocessing_text
 
@@ -22,6 +25,12 @@ SCHEMAS = ("local-dir:", "hf-hub:")
 """Beginnings of names that are no ARCH/PRETRAINED."""
 TEXT_BATCH = 256
 """Texts that go through the text tower at once."""
+
+
+class NamedByFile(str):
+    """Name of a CLIP that a results file alone names: it is loaded from this machine, and no hub is asked for it."""
+
+    __slots__ = ()
 
 
 class OpenClipSpace:
@@ -54,12 +63,19 @@ class OpenClipSpace:
                 problem = f"no tag or file {pretrained!r}" if pretrained else "write ARCH/PRETRAINED"
                 tags = ", ".join(open_clip.list_pretrained_tags_by_model(architecture)) or "none, give a file"
                 raise ConceptsError(f"--clip {name}: {problem}; {architecture} has the tags: {tags}")
-        if _may_need_transformers(name, architecture):
+        with_transformers = _may_need_transformers(name, architecture)
+        if with_transformers:
             add_transformers()
+        check_local_clip(name, pretrained)
         settings, reason_for_settings = _settings(name, architecture, pretrained, known_as)
         try:
             # The activation must be the one that the weights were trained with; open_clip only warns where they differ.
-            with hub_access(wanted=_may_need_hub(name, pretrained)):
+            with (
+                cache_alone(isinstance(name, NamedByFile)),
+                hub_access(wanted=_may_need_hub(name, pretrained)),
+                without_foreign_code() if with_transformers else nullcontext(),
+            ):
+                check_repository(name)
                 model = open_clip.create_model(
                     architecture,
                     pretrained,
@@ -69,8 +85,13 @@ class OpenClipSpace:
                     pretrained_text=False,
                 )
                 tokenizer = open_clip.get_tokenizer(architecture)
+        except SingError:
+            raise
         except Exception as error:  # hub, network and format errors come as many types
-            reason = connection_problem(error)
+            with cache_alone(isinstance(name, NamedByFile)):
+                reason = connection_problem(error)
+            if reason and isinstance(name, NamedByFile):
+                raise ConceptsError(f"cannot get CLIP {name} ({reason}). To load it: --clip {name}") from error
             if reason:
                 raise ConceptsError(
                     f"cannot get --clip {name} ({reason}). Ways out: --clip local-dir:FOLDER or ARCH/FILE, "
@@ -238,7 +259,7 @@ def _may_need_transformers(name: str, architecture: str) -> bool:
 def _names_hub(folder: Path) -> bool:
     """Return True if a folder names something of transformers, which may be on the hub."""
     try:
-        return "hf_" in (folder / "open_clip_config.json").read_text()
+        return "hf_" in read_text(folder / "open_clip_config.json", most=JSON)
     except (OSError, UnicodeDecodeError):
         return False
 

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from sing_compute.array_files import read_arrays
 from sing_compute.errors import ConceptsError
 from sing_compute.fingerprints import file_sha256
 
@@ -52,12 +53,14 @@ class StoredEmbeddings:
             ConceptsError: No such file, another format, repeated keys, or rows that are zero or not finite.
         """
         try:
-            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-                if "keys" not in arrays or "embeddings" not in arrays:
-                    raise ConceptsError(f"{path}: needs the arrays keys and embeddings, has {', '.join(arrays.files)}")
-                keys = tuple(str(key) for key in arrays["keys"])
-                vectors = np.asarray(arrays["embeddings"], dtype=np.float64)
-                tag = str(arrays["tag"]) if "tag" in arrays else ""
+            arrays, there = read_arrays(path, ("keys", "embeddings", "tag"))
+            if "keys" not in arrays or "embeddings" not in arrays:
+                raise ConceptsError(f"{path}: needs the arrays keys and embeddings, has {', '.join(there)}")
+            if arrays["embeddings"].dtype.kind == "c":
+                raise ValueError("its embeddings are complex numbers")
+            keys = tuple(str(key) for key in arrays["keys"])
+            vectors = np.asarray(arrays["embeddings"], dtype=np.float64)
+            tag = str(arrays["tag"]) if "tag" in arrays else ""
         except (OSError, ValueError, TypeError, EOFError, BadZipFile, zlib.error) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise ConceptsError(f"{path}: not a readable .npz of keys and embeddings ({reason})") from error

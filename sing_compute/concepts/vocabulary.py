@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from unicodedata import normalize
 
+from sing_compute import outside_files
 from sing_compute.datafiles import data_path
 from sing_compute.errors import ConceptsError
 from sing_compute.open_clip_import import import_open_clip
@@ -14,6 +15,8 @@ from sing_compute.open_clip_import import import_open_clip
 BUILT_IN = {"attributes": "vocabularies/attributes.tsv", "words": "vocabularies/tokenizer_words.txt"}
 """Vocabularies that come with the package, by name, and their files below `data/`."""
 
+MOST_BYTES = 4096
+"""Most bytes of one concept; a results file holds no longer text."""
 Concept = tuple[str, str, str]
 """Name, kind, prompt."""
 
@@ -27,6 +30,14 @@ class Vocabulary:
     prompts: tuple[str, ...]
     duplicates: tuple[str, ...] = ()
     """Names of the concepts that were left out as duplicates; with "(same prompt as ...)" where the names differ."""
+
+    def __post_init__(self) -> None:
+        """Refuse a text that no results file can hold: two of them might differ only behind its end."""
+        for text in (*self.names, *self.kinds, *self.prompts):
+            if len(text) > MOST_BYTES // 4 and len(text.encode("utf-8", "replace")) > MOST_BYTES:
+                raise ConceptsError(
+                    f"a concept, its kind and its prompt have at most {MOST_BYTES:,} bytes each; one begins {text[:40]!r}"
+                )
 
     def __len__(self) -> int:
         return len(self.names)
@@ -125,7 +136,7 @@ def read_text(path: Path, name: str = "") -> str:
     """
     where = name or str(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = outside_files.read_text(path)
     except FileNotFoundError:
         if name:
             raise ConceptsError(f"{name}: no such file; give a text file with one concept a line") from None

@@ -6,11 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from unicodedata import normalize
 
-from sing_compute.concepts.vocabulary import read_text
+from sing_compute.concepts.vocabulary import MOST_BYTES, read_text
 from sing_compute.errors import ConceptsError
-
-MOST_BYTES = 4096
-"""Most bytes of one concept; a results file holds no longer text."""
 
 
 @dataclass(frozen=True, slots=True)

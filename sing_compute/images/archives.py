@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import tarfile
 from array import array
 from collections import Counter
@@ -17,10 +16,16 @@ import numpy as np
 from jaxtyping import Int64
 
 from sing_compute.errors import ImagesError
+from sing_compute.images.archive_patterns import expanded_pattern
 from sing_compute.images.compact_text import Categorical, CategoricalBuilder, Texts
 from sing_compute.images.folders import LeftOut, OnVisit, compact_keys, folder_entries, is_class, is_image, is_junk
-from sing_compute.images.listing import ArchiveMembers, ImageList, file_stamp
+from sing_compute.images.listing import MOST_KEY, ArchiveMembers, ImageList, file_stamp
+from sing_compute.outside_files import ARRAYS, UnfitFileError, open_file
 
+_LONGEST_TEXT = 2**20
+"""Most bytes of a .cls or .json member."""
+_LONGEST_HEADER = 2**24
+"""Most bytes of a header with its extended records."""
 READERS = 16
 """Archives that are read at once: a slow disk answers many requests in the time of one."""
 LABEL_KEYS = ("wnid", "label", "class")
@@ -69,14 +74,14 @@ def find_archives(source: Path) -> list[Path]:
     Raises:
         ImagesError: Some archives of the pattern do not exist.
     """
-    if source.is_dir():
+    if os.path.isdir(source):  # unlike Path's, no error for a pattern that is too long for a path
         entries = list(folder_entries(source))
         names = sorted(entry.name for entry in entries if entry.name.lower().endswith(".tar"))
         return [] if any(map(is_class, entries)) else [source / name for name in names]
-    if source.suffix.lower() != ".tar" or source.exists():
+    if source.suffix.lower() != ".tar" or os.path.exists(source):
         return [source] if source.suffix.lower() == ".tar" else []
-    archives = [Path(text) for text in _expand(str(source))]
-    missing = [path for path in archives if not path.is_file()]
+    archives = expanded_pattern(source)
+    missing = [path for path in archives if not os.path.isfile(path)]
     if missing and len(archives) > 1:
         raise ImagesError(
             f"--images {source}: {len(missing)} of these {len(archives)} archives are not there, the first is {missing[0]}"
@@ -108,6 +113,10 @@ def list_archives(root: Path, names: Sequence[str], on_visit: OnVisit = str) -> 
     def keys() -> Iterator[str]:
         for name, index in zip(names, found, strict=True):
             for member, label in zip(index.names, index.labels, strict=True):
+                if len(f"{name}/{member}".encode("utf-8", "replace")) > MOST_KEY:
+                    raise ImagesError(
+                        f"--images {root / name}: {member[:100]}... has more than {MOST_KEY:,} bytes; rename it"
+                    )
                 if not by_member:
                     label = os.path.basename(os.path.dirname(member))
                 if not label:
@@ -140,20 +149,23 @@ def _index(root: Path, name: str) -> _Index:
     """Read the headers of an archive in one pass."""
     path = root / name
     try:
-        with path.open("rb") as stream:
+        with open_file(path, most=ARRAYS) as opened:
+            stream = _Headers(opened)
             if stream.read(6).startswith(COMPRESSED):
                 raise ImagesError(
                     f"--images {path}: it is compressed, so no image in it can be read alone; unpack it to a plain .tar"
                 )
             stream.seek(0)
-            with tarfile.open(fileobj=stream, mode="r:") as archive:
+            with tarfile.open(fileobj=stream, mode="r:") as archive:  # type: ignore[call-overload]
                 return _images_of(archive, stream, path)
-    except (OSError, ValueError, tarfile.TarError) as error:
+    except UnfitFileError as error:
+        raise ImagesError(f"--images {path}: {error}") from error
+    except (OSError, ValueError, OverflowError, RecursionError, tarfile.TarError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise ImagesError(f"--images {path}: a broken or truncated tar archive ({reason}); copy it again") from error
 
 
-def _images_of(archive: tarfile.TarFile, stream: BinaryIO, path: Path) -> _Index:
+def _images_of(archive: tarfile.TarFile, stream: "_Headers", path: Path) -> _Index:
     """Find the images of an open archive, and the class of each."""
     before = file_stamp(os.fstat(stream.fileno()))
     offset, size, codes, known, junk = array("q"), array("q"), array("i"), {"": 0}, 0
@@ -188,6 +200,8 @@ def _images_of(archive: tarfile.TarFile, stream: BinaryIO, path: Path) -> _Index
                 codes.append(0)
                 yield name
             elif member.isreg() and ending.lower() in (".cls", ".json"):
+                if member.size > _LONGEST_TEXT:
+                    raise tarfile.ReadError(f"{name} has {member.size:,} bytes, which is no class of an image")
                 stream.seek(member.offset_data)
                 content = stream.read(member.size)
                 if ending.lower() == ".cls":
@@ -201,10 +215,12 @@ def _images_of(archive: tarfile.TarFile, stream: BinaryIO, path: Path) -> _Index
     return _Index(before, names, np.array(offset, dtype=np.int64), np.array(size, dtype=np.int64), labels, junk)
 
 
-def _members(archive: tarfile.TarFile, stream: BinaryIO) -> Iterator[tarfile.TarInfo]:
+def _members(archive: tarfile.TarFile, stream: "_Headers") -> Iterator[tarfile.TarInfo]:
     """Give all members of an archive; raise an error if it has no end mark, because then it is not complete."""
     while (member := archive.next()) is not None:
         archive.members.clear()  # type: ignore[attr-defined]
+        if member.isreg() and not 0 <= member.size <= stream.size - member.offset_data:
+            raise tarfile.ReadError(f"{member.name[:200]} declares {member.size:,} bytes, which are not in the file")
         yield member
     stream.seek(archive.offset)
     if stream.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
@@ -221,21 +237,30 @@ def _cls_label(content: bytes, path: Path, name: str) -> str | None:
 def _json_label(content: bytes, path: Path, name: str) -> str | None:
     try:
         facts = json.loads(content)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ImagesError(f"--images {path}: {name} is not JSON") from error
     labels = [facts[key] for key in LABEL_KEYS if key in facts] if isinstance(facts, dict) else []
     return next((str(label).strip() for label in labels if type(label) in (str, int) and str(label).strip()), None)
 
 
-def _expand(pattern: str) -> list[str]:
-    """Return the names of a pattern with {000..146} or {a,b}, as the shell expands it."""
-    found = re.search(r"\{([^{}]*)\}", pattern)
-    if found is None:
-        return [pattern]
-    span = re.fullmatch(r"(\d+)\.\.(\d+)", found[1])
-    if span is None:
-        parts = found[1].split(",")
-    else:
-        width = max(map(len, span.groups())) if any(text.startswith("0") for text in span.groups()) else 0
-        parts = [f"{number:0{width}d}" for number in range(int(span[1]), int(span[2]) + 1)]
-    return [text for part in parts for text in _expand(pattern[: found.start()] + part + pattern[found.end() :])]
+class _Headers:
+    """An archive for reading headers: nothing longer than `_LONGEST_HEADER` is read at once, whatever a header declares."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self.size = stream, os.fstat(stream.fileno()).st_size
+
+    def read(self, count: int) -> bytes:
+        if not 0 <= count <= _LONGEST_HEADER:
+            raise tarfile.ReadError(f"a header declares {count:,} bytes")
+        return self._stream.read(count)
+
+    def seek(self, place: int) -> int:
+        if place > self.size:
+            raise tarfile.ReadError("a header points behind the end of the file")
+        return self._stream.seek(place)
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+    def fileno(self) -> int:
+        return self._stream.fileno()

@@ -72,24 +72,26 @@ class DecodedImages(Dataset[Item]):
         self._readers = self._readers or ThreadPoolExecutor(READERS)
         return [self._decode(row, *read) for row, read in zip(rows, self._readers.map(self._read, rows), strict=True)]
 
-    def _read(self, row: int) -> tuple[bytes | Exception, Stamp | None]:
+    def _read(self, row: int) -> tuple[bytes | Exception | None, Stamp | None]:
+        """Read the file of an image ahead, with its state; None for a large file, which is read when its turn comes."""
         stamp = None
         if not self._stamped:
             return b"", stamp
         try:
             stamp = image_stamp(self._images, row)  # before it is read: a stamp must not be newer than the image
-            return self._images.read(row), stamp
+            return self._images.read(row, ahead=True), stamp
         except Exception as error:  # it is raised again where this image is decoded
             return error, stamp
 
-    def _decode(self, row: int, content: bytes | Exception, stamp: Stamp | None) -> Item:
+    def _decode(self, row: int, content: bytes | Exception | None, stamp: Stamp | None) -> Item:
         try:
             if isinstance(content, Exception):
                 raise content
             if self._images.stored:
                 return row, self._steps(self._images.keys[row]), False, 0, stamp
             items = self._images.items
-            image, turned = read_rgb(content) if items is None else items.image(row)
+            content = self._images.read(row) if content is None else content
+            image, turned = read_rgb(content, most=self._images.bounds.pixels) if items is None else items.image(row)
             same = content if items is None else image.tobytes()
             return row, self._transformed(image), turned, content_hash(same), stamp
         except ImagesError as error:
@@ -139,7 +141,7 @@ def decode_batches(
         ImagesError: The images' disk does not exist any more, or a transform gives tensors of different sizes.
         SingError: A worker process was killed, does nothing any more, or cannot hand images over.
     """
-    steps = SharedSteps(transforms)
+    steps = SharedSteps(transforms, images.bounds)
 
     def loader(workers: int) -> DataLoader[Item]:
         return DataLoader(

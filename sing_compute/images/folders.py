@@ -11,11 +11,15 @@ import numpy as np
 
 from sing_compute.errors import ImagesError
 from sing_compute.images.compact_text import Categorical, Texts
+from sing_compute.images.image_bounds import ImageBounds
 from sing_compute.images.listing import EXTENSIONS, ImageList
+from sing_compute.outside_files import open_file
 
 OnVisit = Callable[[str], object]
 """Function that is called with the path below the root of each folder before it is listed, or archive before it is read."""
 
+DEEPEST = 64
+"""Most folders inside each other below the image root."""
 _JUNK = frozenset(
     [
         "@eadir",
@@ -101,6 +105,8 @@ def image_keys(root: Path, below: str, on_visit: OnVisit = str, left_out: LeftOu
     Raises:
         ImagesError: A folder cannot be listed.
     """
+    if below.count("/") >= DEEPEST:
+        raise ImagesError(f"--images {root}: folders in it are more than {DEEPEST} deep, below {below[:200]}")
     on_visit(below)
     left_out = left_out or LeftOut()
     names, folders = list[str](), set[str]()
@@ -155,7 +161,10 @@ def folder_entries(folder: Path) -> Iterator[os.DirEntry[str]]:
 
 def is_class(entry: os.DirEntry[str]) -> bool:
     """Return True if an entry of the image root is the folder of a class."""
-    return entry.is_dir() and not is_junk(entry.name)
+    try:
+        return entry.is_dir() and not is_junk(entry.name)
+    except OSError as error:  # a link to itself
+        raise ImagesError(f"--images {entry.path}: cannot be read ({error.strerror})") from error
 
 
 def is_junk(name: str) -> bool:
@@ -170,12 +179,12 @@ def is_image(name: str) -> bool:
 
 def _is_unnamed_image(entry: os.DirEntry[str]) -> bool:
     """Return True if a file without ending begins as an image that Pillow reads."""
-    if os.path.splitext(entry.name)[1] or not entry.is_file():
+    if os.path.splitext(entry.name)[1]:
         return False
     from PIL import Image
 
     try:
-        with Image.open(entry.path) as image:
+        with open_file(Path(entry.path), most=ImageBounds().file) as stream, Image.open(stream) as image:
             return f".{image.format}".lower() in EXTENSIONS
     except Exception:  # whatever Pillow says of it: it is no image
         return False

@@ -11,6 +11,8 @@ from PIL import Image
 
 from sing_compute.errors import ImagesError
 from sing_compute.foreign_code import describe_error
+from sing_compute.images.image_bounds import ImageBounds
+from sing_compute.outside_files import read_bytes
 from sing_compute.pixel_values import is_turned, read_rgb, rgb
 
 IMAGE_NAMES, LABEL_NAMES = ("image", "img"), ("label", "labels", "target")
@@ -56,7 +58,7 @@ class GivenImages:
         if isinstance(found, bytes | bytearray):
             return read_rgb(bytes(found))
         if isinstance(found, str | Path):
-            return read_rgb(Path(found).read_bytes())
+            return read_rgb(read_bytes(Path(found), most=ImageBounds().file))
         if isinstance(found, np.ndarray) and found.dtype == np.uint8 and found.shape[2:] in ((), (3,)):
             return Image.fromarray(found).convert("RGB"), False
         shape = f" {tuple(found.shape)}" if hasattr(found, "shape") else ""

@@ -29,12 +29,13 @@ def list_images(source: Path) -> ImageList:
         root = Path(os.path.commonpath([path.parent for path in archives]))
         names = [path.relative_to(root).as_posix() for path in archives]
         return cached_list(root, "\n".join(names), partial(list_archives, root, names))
-    if source.is_dir():
+    if os.path.isdir(source):
         return cached_list(source, "tree", partial(list_tree, source))
-    if not source.exists():
+    if not os.path.exists(source):
         raise ImagesError(f"--images {source}: no such file or folder")
-    if source.is_file() and source.suffix.lower() in (".csv", ".tsv"):
+    if os.path.isfile(source) and source.suffix.lower() in (".csv", ".tsv"):
         return list_table(source)
+    kind = "" if os.path.isfile(source) else "this is no regular file; "
     raise ImagesError(
-        f"--images {source}: give a folder with one subfolder per class, a .csv of path,label[,group], or .tar archives"
+        f"--images {source}: {kind}give a folder with one subfolder per class, a .csv of path,label[,group], or .tar archives"
     )

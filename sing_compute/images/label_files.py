@@ -11,6 +11,7 @@ from sing_compute.errors import ImagesError
 from sing_compute.images.compact_text import Categorical, Texts
 from sing_compute.images.folders import LeftOut, compact_keys, image_keys
 from sing_compute.images.listing import EXTENSIONS, ImageList
+from sing_compute.outside_files import read_text
 
 DEVKIT_START = ("490", "361", "171", "822", "297")
 """First lines of the devkit's ILSVRC2012_validation_ground_truth.txt, which numbers the classes in another order."""
@@ -55,7 +56,7 @@ def labels_of(keys: Texts, file: Path) -> tuple[Categorical, list[str]]:
         ImagesError: The file cannot be read, images have no label or two, or labels are in another order or number.
     """
     try:
-        lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").split("\n") if line.strip()]
+        lines = [line.strip() for line in read_text(file).split("\n") if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ImagesError(f"--labels {file}: not a readable label file ({reason})") from error

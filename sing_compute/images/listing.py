@@ -3,8 +3,9 @@
 import errno
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 from jaxtyping import Int, Int32, Int64
@@ -12,8 +13,12 @@ from jaxtyping import Int, Int32, Int64
 from sing_compute.errors import ImagesError
 from sing_compute.images.compact_text import Categorical, Texts
 from sing_compute.images.given_images import GivenImages
+from sing_compute.images.image_bounds import READ_AHEAD, ImageBounds
 from sing_compute.images.missing_images import missing_images
+from sing_compute.outside_files import ARRAYS, open_file
 
+MOST_KEY = 4096
+"""Most bytes of the key of an image; a results file holds no longer text."""
 EXTENSIONS = frozenset(
     f".{ending}"
     for line in (
@@ -69,6 +74,8 @@ class ImageList:
     """True if the features of the keys were computed elsewhere, so that no image is ever read."""
     items: GivenImages | None = None
     """A user's data set that gives the images; None if they are files or in archives."""
+    bounds: ImageBounds = field(default_factory=ImageBounds)
+    """What is over these bounds is skipped."""
     class_names: tuple[str, ...] = ()
     """Names of the classes of such a data set in its own order; empty if it does not say them."""
 
@@ -98,8 +105,16 @@ class ImageList:
         """The image root as an absolute path; empty if the keys are no files."""
         return str(self.root.resolve()) if self.root is not None else ""
 
-    def read(self, row: int) -> bytes:
+    @overload
+    def read(self, row: int) -> bytes: ...
+    @overload
+    def read(self, row: int, *, ahead: bool) -> bytes | None: ...
+    def read(self, row: int, *, ahead: bool = False) -> bytes | None:
         """Return the bytes of an image file. Several threads and processes may read at once.
+
+        Args:
+            row: Row of the image.
+            ahead: Return None for a large file, which is read later, alone.
 
         Raises:
             ImagesError: The disk, or the folder or archive of the image, does not exist any more, or the archive has
@@ -108,16 +123,22 @@ class ImageList:
         """
         try:
             if self.members is None:
-                return self.path(row).read_bytes()
-            descriptor = os.open(self._holder(row), os.O_RDONLY)
-            try:
-                if file_stamp(os.fstat(descriptor)) != self.members.stamps[int(self.members.archive[row])]:
+                with open_file(self.path(row), most=ARRAYS) as stream:
+                    size = os.fstat(stream.fileno()).st_size
+                    self.bounds.check_file_size(size)
+                    return None if ahead and size > READ_AHEAD else stream.read(self.bounds.file)
+            with open_file(self._holder(row), most=ARRAYS) as stream:
+                if file_stamp(os.fstat(stream.fileno())) != self.members.stamps[int(self.members.archive[row])]:
                     raise ImagesError(
                         f"{self._holder(row)} has changed since it was listed; start the same command again"
                     )
-                return os.pread(descriptor, int(self.members.size[row]), int(self.members.offset[row]))
-            finally:
-                os.close(descriptor)
+                size = int(self.members.size[row])
+                self.bounds.check_file_size(size)
+                return (
+                    None
+                    if ahead and size > READ_AHEAD
+                    else os.pread(stream.fileno(), size, int(self.members.offset[row]))
+                )
         except OSError as error:
             self._raise_if_disk_is_gone(row, error)
             raise

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from sing_compute.errors import ImagesError
 from sing_compute.images.compact_text import CategoricalBuilder, Texts
-from sing_compute.images.listing import ImageList
+from sing_compute.images.listing import MOST_KEY, ImageList
+from sing_compute.outside_files import TABLE, bounded_lines, open_file
 
 COLUMNS = "path,label[,group]"
 
@@ -25,8 +26,9 @@ def list_table(source: Path) -> ImageList:
     """
     delimiter = "\t" if source.suffix.lower() == ".tsv" else ","
     try:
-        with source.open(encoding="utf-8-sig", newline="") as stream:
-            return _of_table(stream, delimiter, source.parent, str(source))
+        opened = open_file(source, most=TABLE)
+        with io.TextIOWrapper(opened, encoding="utf-8-sig", newline="") as stream:
+            return _of_table(bounded_lines(stream), delimiter, source.parent, str(source))
     except (OSError, UnicodeError, csv.Error) as error:
         raise ImagesError(f"--images {source}: not a readable UTF-8 table ({error})") from error
 
@@ -46,11 +48,12 @@ def list_standard_input() -> ImageList:
     try:
         assert isinstance(sys.stdin, io.TextIOWrapper)
         sys.stdin.reconfigure(encoding="utf-8-sig", newline="")
-        first = sys.stdin.readline()
+        lines = bounded_lines(sys.stdin)
+        first = next(lines, "")
         delimiter = "\t" if "\t" in first else ","
         if {"path", "label"} <= set(first.strip().split(delimiter)):
-            return _of_table(chain([first], sys.stdin), delimiter, Path(), "-")
-        return _of_paths(chain([first], sys.stdin))
+            return _of_table(chain([first], lines), delimiter, Path(), "-")
+        return _of_paths(chain([first], lines))
     except (OSError, UnicodeError, csv.Error) as error:
         raise ImagesError(f"--images -: not a readable UTF-8 list ({error})") from error
 
@@ -73,6 +76,10 @@ def _of_table(lines: Iterable[str], delimiter: str, root: Path, source: str) -> 
             row += [""] * (len(columns) + 1 - len(row))
             if not row[path_column].strip() or not row[label_column].strip():
                 raise ImagesError(f"--images {source}, line {reader.line_num}: path and label are both needed")
+            if max(len(row[column].encode("utf-8", "replace")) for column in range(len(columns))) > MOST_KEY:
+                raise ImagesError(
+                    f"--images {source}, line {reader.line_num}: a path or label has at most {MOST_KEY:,} bytes"
+                )
             labels.add(row[label_column])
             groups.add(row[group_column])
             yield Path(row[path_column]).as_posix()

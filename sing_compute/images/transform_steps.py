@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from sing_compute.images.image_bounds import ImageBounds, bounded
 from sing_compute.transform_results import image_tensor
 
 Transform = Callable[[Any], Tensor]
@@ -31,11 +32,12 @@ class _Step:
 class SharedSteps:
     """A tree of the steps of all transforms: first steps that several transforms share run once."""
 
-    def __init__(self, transforms: Sequence[Transform]) -> None:
+    def __init__(self, transforms: Sequence[Transform], bounds: ImageBounds) -> None:
         """Build the tree.
 
         Args:
             transforms: One for each network.
+            bounds: Bounds on the images, also after they were resized.
         """
         self._first: dict[Hashable, _Step] = {}
         self.slots: list[int] = []
@@ -43,7 +45,7 @@ class SharedSteps:
         for transform in transforms:
             then = self._first
             for run in _steps(transform):
-                step = then.setdefault(transform_settings(run) or id(run), _Step(run))
+                step = then.setdefault(transform_settings(run) or id(run), _Step(bounded(run, bounds)))
                 then = step.then
             if step.slot is None:
                 step.slot = len(set(self.slots))

@@ -143,6 +143,8 @@ def _matching(weight: Tensor, bias: Tensor, origin: str) -> tuple[Tensor, Tensor
     """Return weight (classes, dim) and bias if their shapes fit each other."""
     if weight.ndim == 4 and weight.shape[2:] == (1, 1):
         weight = weight.flatten(1)
+    if not (weight.is_floating_point() and bias.is_floating_point()):
+        raise WeightsError(f"{origin}: weight is {weight.dtype} and bias {bias.dtype}, not real floating-point numbers")
     if weight.ndim != 2 or bias.shape != weight.shape[:1]:
         raise WeightsError(
             f"{origin}: weight {tuple(weight.shape)} and bias {tuple(bias.shape)} do not go together; "

@@ -1,13 +1,13 @@
 """Find the files of a checkpoint: one file, or the shards that Hugging Face splits large checkpoints into."""
 
 import hashlib
-import json
 import re
 import zipfile
 from pathlib import Path
 
 from sing_compute.errors import WeightsError
 from sing_compute.fingerprints import file_sha256
+from sing_compute.outside_files import read_json
 
 INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 """Names of the file that says which shard holds which tensor."""
@@ -80,9 +80,9 @@ def _checkpoint_of_folder(folder: Path, option: str) -> Path:
 def _indexed_names(path: Path, option: str) -> list[str]:
     """Return the names of the shards of an index; they are in its own folder, wherever it claims them to be."""
     try:
-        places = json.loads(path.read_text(encoding="utf-8"))["weight_map"].values()
+        places = read_json(path)["weight_map"].values()
         return sorted({Path(str(place)).name for place in places})
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsError(f"{option} {path}: not an index of shards (it has no weight_map)") from error
 
 

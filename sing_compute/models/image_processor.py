@@ -20,6 +20,11 @@ class ProcessorTransform:
         """
         self._processor = processor
 
+    @property
+    def processor(self) -> Any:
+        """The image processor."""
+        return self._processor
+
     def __call__(self, image: Any) -> Tensor:
         """Return the pixel values of one PIL image, as a batch of one."""
         values: Tensor = self._processor(images=image, return_tensors="pt")["pixel_values"]

@@ -8,7 +8,7 @@ from torch import nn
 from sing_compute.errors import SingError
 from sing_compute.models.checkpoint_loading import Facts
 from sing_compute.models.spec import ModelSpec
-from sing_compute.models.transform_option import TransformOption
+from sing_compute.models.transform_option import LARGEST, TransformOption
 from sing_compute.transform_results import preprocessing_text
 
 Transform = Callable[[Any], Any]
@@ -29,7 +29,13 @@ def timm_settings(network: nn.Module | None, option: TransformOption | None) -> 
     from timm.data import resolve_data_config
 
     own: dict[str, Any] = resolve_data_config(model=network or nn.Identity())
-    return own if option is None else option.over(own)
+    settings = own if option is None else option.over(own)
+    rows, columns = settings["input_size"][-2:]
+    if max(rows, columns) > LARGEST:
+        raise SingError(
+            f"the network reads images of {rows:,} x {columns:,} pixels, more than {LARGEST:,}: give --transform size=N"
+        )
+    return settings
 
 
 def timm_transform(settings: Mapping[str, Any]) -> Transform:

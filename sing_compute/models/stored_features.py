@@ -15,12 +15,16 @@ from jaxtyping import Float, Float32
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from sing_compute.array_files import read_arrays
 from sing_compute.errors import WeightsError
 from sing_compute.fingerprints import file_sha256, state_sha256
 from sing_compute.models.backbone import head_facts, read_head
 from sing_compute.models.classifier import Classifier
 from sing_compute.models.spec import ModelSpec
+from sing_compute.outside_files import ARRAYS, check_file
 
+MOST_KEY = 4096
+"""Most bytes of a key; a results file holds no longer text."""
 LISTED = 3
 """Keys named in an error."""
 
@@ -179,6 +183,9 @@ def _checked_keys(
     texts = None if labels is None else tuple(str(label) for label in labels)
     if texts is not None and len(texts) != len(known):
         raise WeightsError(f"{origin}: {len(known)} keys but {len(texts)} labels; one per key is needed")
+    long = next((key for key in known if len(key.encode("utf-8", "replace")) > MOST_KEY), None)
+    if long is not None:
+        raise WeightsError(f"{origin}: a key has at most {MOST_KEY:,} bytes; one begins {long[:40]!r}")
     if len(set(known)) < len(known):
         raise WeightsError(f"{origin}: {len(known) - len(set(known))} keys occur more than once; they must be unique")
     return known, texts
@@ -189,7 +196,7 @@ def _read(path: Path, *names: str) -> tuple[tuple[str, ...], tuple[str, ...] | N
     try:
         read = _read_safetensors if path.suffix.lower() == ".safetensors" else _read_npz
         found, there = read(path, names)
-    except (OSError, ValueError, TypeError, EOFError, BadZipFile, zlib.error, SafetensorError) as error:
+    except (OSError, ValueError, TypeError, EOFError, RecursionError, BadZipFile, zlib.error, SafetensorError) as error:
         reason = error.strerror if isinstance(error, OSError) else None
         reason = reason or (str(error).splitlines() or [type(error).__name__])[0]
         raise WeightsError(f"--features {path}: not a readable .npz or .safetensors file ({reason})") from error
@@ -199,14 +206,19 @@ def _read(path: Path, *names: str) -> tuple[tuple[str, ...], tuple[str, ...] | N
 
 
 def _read_npz(path: Path, names: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
-    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in names if name in arrays.files}, list(arrays.files)
+    return read_arrays(path, names)
 
 
 def _read_safetensors(path: Path, names: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+    check_file(path, most=ARRAYS)
     with safe_open(path, "pt") as file:
         metadata, tensors = file.metadata() or {}, list(file.keys())
         found: dict[str, Any] = {name: json.loads(metadata[name]) for name in names if name in metadata}
         if "features" in names and "features" in tensors:
-            found["features"] = file.get_tensor("features").float().numpy()
+            features = file.get_tensor("features")
+            if not features.is_floating_point():
+                raise ValueError(f"features are {features.dtype}, not floating-point numbers")
+            found["features"] = features.float().numpy()
+        if not all(isinstance(found[name], list) for name in found.keys() - {"features"}):
+            raise ValueError("keys and labels are JSON lists in its metadata")
     return found, [*metadata, *tensors]

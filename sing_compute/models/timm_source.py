@@ -11,6 +11,7 @@ from sing_compute.errors import HeadError, SingError, WeightsError
 from sing_compute.foreign_code import error_text
 from sing_compute.hubs import connection_problem, first_line, hub_access
 from sing_compute.imagenet import imagenet_names, is_wnid, wnid_wordings
+from sing_compute.model_configs import check_folder
 from sing_compute.models.backbone import HeadedBackbone
 from sing_compute.models.checkpoint_files import checkpoint_files, shards_of_folder
 from sing_compute.models.checkpoint_loading import load_weights, provenance, put_head
@@ -166,6 +167,8 @@ def load_timm(spec: ModelSpec, *, probe: bool) -> Classifier:
         SingError: As `create_timm`; a checkpoint that does not fit; a backbone without a head, or a head too many.
     """
     source = weights_source(spec)
+    if spec.spec.startswith("local-dir:"):
+        check_folder(Path(spec.spec.partition(":")[2]), f"--model {spec.spec}")
     checkpoint = None if source is None else read_checkpoint(source, ema=spec.ema)
     network = create_timm(spec, with_weights=source is None)
     usual = getattr(network, "num_classes", 0)

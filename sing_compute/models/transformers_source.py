@@ -1,7 +1,6 @@
 """Load image classifiers of Hugging Face's transformers, from a folder or the hub, with their own image processor."""
 
 import importlib.util
-import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from sing_compute.errors import HeadError, SingError, WeightsError
 from sing_compute.foreign_code import error_text
 from sing_compute.hubs import connection_problem, first_line, hub_access
 from sing_compute.imagenet import ids_of_names, imagenet_names
+from sing_compute.model_configs import check_folder, without_foreign_code
 from sing_compute.models.checkpoint_files import checkpoint_files
 from sing_compute.models.checkpoint_loading import Facts, LoadedWeights, describe_weights, provenance
 from sing_compute.models.chosen_head import choose_head
@@ -26,6 +26,7 @@ from sing_compute.models.preprocessing import Transform, check_replaces, own_pre
 from sing_compute.models.spec import ModelSpec
 from sing_compute.models.timm_source import unavailable
 from sing_compute.models.weights import fit_names, read_checkpoint
+from sing_compute.outside_files import read_json
 
 CONFIG, PROCESSORS = "config.json", ("preprocessor_config.json", "processor_config.json")
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
@@ -102,9 +103,10 @@ def load_transformers(spec: ModelSpec, repository: Repository) -> Classifier:
         raise HeadError(
             f"{spec.name}: {spec.spec} has a head of its own ({named}); --head is for backbones without one"
         )
-    with _explaining(spec), hub_access(wanted=bool(repository.origin)), _quiet():
+    with _explaining(spec), hub_access(wanted=bool(repository.origin)), _quiet(), without_foreign_code():
         if repository.origin:
             _download_all(repository, with_weights=spec.weights is None)
+        check_folder(repository.folder, f"--model {spec.spec}")
         network, loaded = _network(spec, repository)
         transform, preprocessing = _preprocessing(spec, repository)
     network = network.float().eval()
@@ -210,7 +212,7 @@ def _download_all(repository: Repository, *, with_weights: bool) -> None:
         get(name)
     index = next(filter(None, map(get, WEIGHTS)), None) if with_weights else None
     if index is not None and index.suffix == ".json":
-        for shard in sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())):
+        for shard in sorted(set(read_json(index)["weight_map"].values())):
             get(str(shard))
 
 
@@ -232,7 +234,7 @@ def _downloaded(repository: str, name: str, revision: str | None) -> Path | None
 def _read_config(path: Path) -> dict[str, Any]:
     """Return the content of a config.json; empty if it cannot be read, which is left to timm to explain."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
+from sing_compute.array_files import check_tensors, load_tensors
 from sing_compute.errors import WeightsError
+from sing_compute.hubs import first_line
 from sing_compute.models.checkpoint_files import checkpoint_files
+from sing_compute.outside_files import UnfitFileError
 
 AVERAGED = ("state_dict_ema", "model_ema", "ema_state_dict", "ema_model", "ema_network", "ema_net", "ema")
 """Keys under which checkpoints nest averaged weights (exponential moving average, EMA), timm's first; Lightning puts them
@@ -71,6 +73,10 @@ def read_checkpoint(
         wanted, way_out = ("averaged", "--ema") if ema else ("other than averaged", "--no-ema")
         raise WeightsError(f"{option} {path}: holds no {wanted} weights; it has {has}: leave {way_out} out")
     taken = (averaged if averaged and ema is not False else plain)[0]
+    try:
+        check_tensors(taken.state)
+    except UnfitFileError as error:
+        raise WeightsError(f"{option} {path}: {error}") from error
     others = tuple(each.key for each in found if each is not taken)
     return Checkpoint(taken.state, taken.key, others, taken.averaged)
 
@@ -82,16 +88,10 @@ def read_state(path: Path, *, option: str = "--weights") -> dict[str, Tensor]:
 
 def _content(path: Path, option: str) -> Any:
     try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
+        return load_tensors(path)
     except Exception as error:  # a damaged pickle can raise anything, and torch's text advises to run it
         known = isinstance(error, OSError) or path.suffix == ".safetensors"
-        reason = (
-            str(error).splitlines()[0] if known and str(error) else "damaged, or it holds other objects than tensors"
-        )
+        reason = first_line(error) if known else "damaged, or it holds other objects than tensors"
         raise WeightsError(
             f"{option} {path}: not a readable checkpoint of tensors ({reason}); save it as .safetensors"
         ) from error
@@ -180,6 +180,11 @@ def load_strictly(network: nn.Module, state: Mapping[str, Tensor], source: str) 
     unexpected = sorted(state.keys() - own.keys())
     shaped = sorted(key for key in own.keys() & state.keys() if own[key].shape != state[key].shape)
     problems = [f"{title} {_some(keys)}" for title, keys in (("missing", missing), ("unexpected", unexpected)) if keys]
+    problems += [
+        f"{key} is complex, and the network would lose the imaginary part"
+        for key in sorted(own.keys() & state.keys())
+        if state[key].is_complex() and not own[key].is_complex()
+    ][:2]
     problems += [f"{key} is {tuple(state[key].shape)}, wanted {tuple(own[key].shape)}" for key in shaped[:2]]
     if problems:
         raise WeightsError(f"{source} does not fit {type(network).__name__}: {'; '.join(problems)}")

@@ -9,10 +9,11 @@ from torch import Tensor
 
 from sing_compute.concepts.open_clip_space import OpenClipSpace
 from sing_compute.concepts.stored_embeddings import StoredEmbeddings, embeddings_of
-from sing_compute.concepts.vocabulary import Vocabulary, merge_vocabularies, read_vocabulary
+from sing_compute.concepts.vocabulary import MOST_BYTES, Vocabulary, merge_vocabularies, read_vocabulary
 from sing_compute.errors import ConceptsError
 from sing_compute.imagenet import IMAGENET_CLASSES, ids_of_names, imagenet_names, imagenet_wnids, is_wnid, wnid_wordings
 from sing_compute.models.classifier import Classifier
+from sing_compute.outside_files import read_text
 from sing_compute.pipeline.plan import Plan
 from sing_compute.process.progress import Progress
 
@@ -25,6 +26,12 @@ class ClassTable:
 
     names: list[str]
     wnids: list[str] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a name that no results file can hold."""
+        long = next((name for name in self.names if len(name.encode("utf-8", "replace")) > MOST_BYTES), None)
+        if long is not None:
+            raise ConceptsError(f"the name of a class has at most {MOST_BYTES:,} bytes; one begins {long[:40]!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +135,7 @@ def read_class_names(file: Path) -> list[str]:
         ConceptsError: The file cannot be read.
     """
     try:
-        return [line.strip() for line in file.read_text(encoding="utf-8-sig").split("\n") if line.strip()]
+        return [line.strip() for line in read_text(file).split("\n") if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise ConceptsError(f"--class-names {file}: not a readable UTF-8 text file ({error})") from error
 

@@ -5,6 +5,7 @@ import shutil
 import textwrap
 from collections.abc import Callable, Sequence
 
+from sing_compute.errors import visible
 from sing_compute.store import Store
 from sing_compute.store.text import clean
 
@@ -105,6 +106,7 @@ def _warnings(store: Store, models: Sequence[str]) -> list[str]:
 
 def align(rows: list[list[str]]) -> list[str]:
     """Format rows of cells as lines: the first column aligned to the left, the others to the right."""
+    rows = [[visible(cell) for cell in row] for row in rows]
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     return [
         "  ".join(

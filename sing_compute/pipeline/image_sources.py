@@ -1,6 +1,7 @@
 """Choose the images of a run: those that the plan names, or Imagenette for models of ImageNet."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from sing_compute.errors import ImagesError
@@ -26,14 +27,16 @@ def planned_images(plan: Plan) -> ImageList | None:
     """
     if plan.models[0].features is not None:
         return stored_images(plan)
-    if plan.images is None or isinstance(plan.images, ImageList):
-        return plan.images
+    if plan.images is None:
+        return None
+    if isinstance(plan.images, ImageList):
+        return replace(plan.images, bounds=plan.bounds)
     images = list_with_labels(plan.images, plan.labels) if plan.labels else list_images(plan.images)
     if (
         images.members is None and images.root is not None and not plan.images.is_dir()
     ):  # a table or standard input may name what does not exist
         check_folders(images.root, images.keys)
-    return images
+    return replace(images, bounds=plan.bounds)
 
 
 def stored_images(plan: Plan) -> ImageList:

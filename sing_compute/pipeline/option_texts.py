@@ -4,6 +4,7 @@ import re
 
 from sing_compute.errors import SingError
 from sing_compute.extraction.map_sampling import MapSampling
+from sing_compute.images.image_bounds import ImageBounds
 from sing_compute.linalg.null_space import NullSpaceRule
 from sing_compute.store.noun import Noun
 
@@ -27,7 +28,28 @@ def map_limits(wanted: bool, grid: int | None, limit: str | None) -> MapSampling
                 raise SingError(f"{name} limits the maps that --maps stores: add --maps")
         return None
     default = MapSampling()
-    return MapSampling(grid or default.side, default.limit if limit is None else _bytes(limit))
+    return MapSampling(grid or default.side, default.limit if limit is None else _bytes(limit, "--maps-limit"))
+
+
+def image_bounds(
+    *, max_pixels: int | None = None, max_resized_pixels: int | None = None, max_file_size: str | None = None
+) -> ImageBounds:
+    """Return the bounds above which an image is skipped.
+
+    Args:
+        max_pixels: Most pixels as it is stored; None for the default, as for the others.
+        max_resized_pixels: Most pixels after it was resized.
+        max_file_size: Most bytes of its file, such as `500MB`.
+
+    Raises:
+        SingError: The last one is no size.
+    """
+    default = ImageBounds()
+    return ImageBounds(
+        max_pixels or default.pixels,
+        max_resized_pixels or default.resized,
+        default.file if max_file_size is None else _bytes(max_file_size, "--max-file-size"),
+    )
 
 
 def null_space_rule(text: str) -> NullSpaceRule:
@@ -62,10 +84,10 @@ def item_noun(item: str | None, *, of_features: bool) -> Noun | None:
         raise SingError(f"--item {error}") from error
 
 
-def _bytes(text: str) -> int:
+def _bytes(text: str, option: str) -> int:
     """Return the number of bytes of a size such as `500MB`."""
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*((?:[KMGT]?B)?)\s*", text.upper())
     size = int(float(found[1]) * _UNITS[found[2]]) if found else 0
     if size < 1:
-        raise SingError(f"--maps-limit {text}: give a size such as 500MB or 2GB")
+        raise SingError(f"{option} {text}: give a size such as 500MB or 2GB")
     return size

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +12,7 @@ from sing_compute.concepts.stored_embeddings import EmbeddingSource, StoredEmbed
 from sing_compute.concepts.vocabulary import Vocabulary
 from sing_compute.errors import SingError
 from sing_compute.extraction.map_sampling import MapSampling
+from sing_compute.images.image_bounds import ImageBounds
 from sing_compute.images.listing import ImageList
 from sing_compute.linalg.null_space import NullSpaceRule
 from sing_compute.models.backbone import HeadValues
@@ -26,7 +27,7 @@ from sing_compute.pipeline.model_options import (
     refuse_with_features,
     translator_files,
 )
-from sing_compute.pipeline.option_texts import item_noun, map_limits, null_space_rule
+from sing_compute.pipeline.option_texts import image_bounds, item_noun, map_limits, null_space_rule
 from sing_compute.precision import AUTO
 from sing_compute.store.noun import Noun
 
@@ -86,6 +87,8 @@ class Plan:
     """`features` to store the networks' outputs and make no analysis; None for SING's analysis."""
     maps: MapSampling | None = None
     """Limits on the stored spatial maps; None to store no maps."""
+    bounds: ImageBounds = field(default_factory=ImageBounds)
+    """Images that are over these bounds are skipped."""
     noun: Noun | None = None
     """Noun for what the features are of; None for images, or that of an existing results file."""
 
@@ -106,7 +109,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, VALUES):
         return str(value)
     if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        return {part.name: _plain(getattr(value, part.name)) for part in fields(value)}
     return [_plain(part) for part in value] if isinstance(value, list | tuple) else value
 
 
@@ -150,6 +153,7 @@ def make_plan(
     maps_grid: int | None = None,
     maps_limit: str | None = None,
     item: str | None = None,
+    **bounds: Any,
 ) -> Plan:
     """Check that the options of `sing-compute` agree with each other, and fill in those that follow from others.
 
@@ -224,6 +228,8 @@ def make_plan(
     target = Path(output)
     if target.is_dir():
         raise SingError(f"-o {target}: this is a folder; give the name of a file, e.g. {target / 'results.h5'}")
+    if target.exists() and not target.is_file():
+        raise SingError(f"-o {target}: this is no regular file; give the name of a file")
     return Plan(
         models=tuple(specs),
         images=_path(images),
@@ -253,6 +259,7 @@ def make_plan(
         remarks=remarks,
         only=only,
         maps=map_limits(maps, maps_grid, maps_limit),
+        bounds=image_bounds(**bounds),
         noun=item_noun(item, of_features=bool(features)),
     )
 

@@ -3,6 +3,7 @@
 import sys
 from typing import Any
 
+from sing_compute.process.speaking import show
 from sing_compute.process.tasks import Interval, Task
 
 LINE_SECONDS = 0.3
@@ -26,7 +27,7 @@ class NotebookLine:
 
     def say(self, text: str) -> None:
         """Print one line."""
-        print(text, flush=True)
+        show(text)
 
     def begin(self, task: Task) -> None:
         """Show a task that has started."""

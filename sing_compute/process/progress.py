@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from sing_compute import __version__
-from sing_compute.errors import OtherRankError, SingError, StoppedError
+from sing_compute.errors import OtherRankError, SingError, StoppedError, visible
 from sing_compute.process.run_log import RunLog
+from sing_compute.process.speaking import show_text
 from sing_compute.process.state_file import StateFile
 from sing_compute.process.tasks import Task, TaskListener
 from sing_compute.process.terminal import Terminal
@@ -49,13 +50,13 @@ class Progress:
     def say(self, text: str) -> None:
         """Write one line to standard error and the log, on rank 0 only."""
         if not self._rank:
-            text = self.words(text)
+            text = visible(self.words(text))
             self._note(text)
             self._terminal.say(text)
 
     def warn(self, text: str) -> None:
         """Write one line to the log, on every rank, and to standard error on rank 0."""
-        text = self.words(text)
+        text = visible(self.words(text))
         self._note(text, begin=True)
         if not self._rank:
             self._terminal.say(text)
@@ -64,7 +65,7 @@ class Progress:
         """Write a result of the run to standard output and the log, on rank 0 only."""
         if not self._rank:
             self._note(text)
-            print(text, flush=True)
+            show_text(text)
 
     @contextmanager
     def record(self, state_file: Path, command: str, *, log: Path | None = None, device: str = "") -> Iterator[None]:
@@ -83,7 +84,7 @@ class Progress:
         if log is not None:
             place = f"process {os.getpid()} on {os.uname().nodename}" + (f", {device}" if device else "")
             self._log = RunLog(log, self._rank)
-            self._note(f"{command} (sing-compute {__version__}, {place})")
+            self._note(f"{visible(command)} (sing-compute {__version__}, {place})")
             listeners = [*listeners, self._log]
         state = None if self._rank else StateFile(state_file, command)
         self._listeners = [*listeners, state] if state else listeners
@@ -145,7 +146,8 @@ class Progress:
         """Give a function that shows a warning of Python as before and logs it."""
 
         def show(message: Warning | str, category: type[Warning], file: str, line: int, *rest: Any) -> None:
-            self._note(f"{category.__name__}: {message} ({file}:{line})", begin=True)
-            show_warning(message, category, file, line, *rest)
+            text = visible(message)
+            self._note(f"{category.__name__}: {text} ({visible(file)}:{line})", begin=True)
+            show_warning(text, category, file, line, *rest)
 
         return show

@@ -5,7 +5,6 @@ send each other little, so gloo serves on CPU and GPU machines alike, and it not
 """
 
 import os
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from sing_compute.errors import OtherRankError, SingError
+from sing_compute.process.speaking import show
 
 T = TypeVar("T")
 LONGEST_WAIT = timedelta(days=7)
@@ -202,11 +202,10 @@ class Ranks:
 
     def _say_what_is_missing(self) -> None:
         variables = ", ".join(f"{name}={os.environ[name]}" for name in self._variables)
-        print(
+        show(
             f"sing-compute: waiting for the other processes of this run ({variables}) at {os.environ['MASTER_ADDR']}; if this is "
             f"the only one, stop it and type: unset {' '.join(self._variables)}",
-            file=sys.stderr,
-            flush=True,
+            err=True,
         )
 
 

@@ -5,8 +5,8 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
+from sing_compute.errors import escaped
 from sing_compute.process.tasks import Interval, Task
-from sing_compute.store.text import clean
 
 LOG_SECONDS = 60.0
 """Shortest time between two lines of a task in the log, apart from the first and the last."""
@@ -40,7 +40,7 @@ class RunLog:
         mark = datetime.now().astimezone().isoformat(timespec="seconds") + (
             f" rank {self._rank}:" if self._rank else ""
         )
-        new = "".join(f"{mark} {clean(line)}\n" for line in text.split("\n") if line)
+        new = "".join(f"{mark} {escaped(line)}\n" for line in text.split("\n") if line)
         content, self._waiting = self._waiting + new.encode(), b""  # first: a signal may call this in the middle
         written = self._append(content) if self._begun else 0
         self._waiting = (content[written:] + self._waiting)[-_WAITING_BYTES:]
@@ -70,7 +70,9 @@ class RunLog:
 
     def _append(self, content: bytes) -> int:
         with suppress(OSError):
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            descriptor = os.open(
+                self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o666
+            )
             try:
                 return os.write(descriptor, content)
             finally:

@@ -6,6 +6,8 @@ All durations of sing_compute come from `time.monotonic`, all times of day from 
 import time
 from typing import Protocol
 
+from sing_compute.errors import visible
+
 
 class Task:
     """Count the finished items of one piece of work."""
@@ -17,7 +19,7 @@ class Task:
             title: Short name of the task, as it is shown.
             total: Number of items; None where it is not known.
         """
-        self.title, self.total = title, total
+        self.title, self.total = visible(title, longest=200), total
         self.done, self._start = 0, time.monotonic()
 
     @property

@@ -12,16 +12,17 @@ from torch import Tensor
 from torch.nn import functional
 
 from sing_compute.errors import HeadError, ImagesError, SingError, WeightsError
-from sing_compute.fingerprints import state_sha256
+from sing_compute.fingerprints import state_sha256, tensors_sha256
+from sing_compute.hubs import NOT_ASKED, cache_alone
 from sing_compute.images.decoding import decode_batches
 from sing_compute.images.listing import ImageList
 from sing_compute.linalg.angles import unit
 from sing_compute.models.backbone import HeadedBackbone
 from sing_compute.models.checkpoint_files import checkpoint_sha256
 from sing_compute.models.classifier import Classifier, load_classifier
-from sing_compute.models.spec import PRESETS, ModelSpec
+from sing_compute.models.spec import PRESETS, TIMM_SOURCES, ModelSpec
 from sing_compute.models.transform_option import TransformOption
-from sing_compute.models.weights import AVERAGED
+from sing_compute.models.weights import AVERAGED, read_state
 from sing_compute.questions.stored_model import StoredModel
 from sing_compute.scores.shifts import ConceptShifts, attribute_score, image_score
 from sing_compute.store import Store
@@ -125,7 +126,7 @@ def check_photograph(path: Path) -> None:
         ImagesError: The file is missing or cannot be decoded.
     """
     if not path.is_file():
-        raise ImagesError(f"--path {path}: no such file")
+        raise ImagesError(f"--path {path}: {'not a regular file' if path.exists() else 'no such file'}")
     batch = next(decode_batches(_list_of_one(path), [lambda image: torch.tensor(image.size)], [[0]], workers=0))
     if batch.failed:
         raise ImagesError(f"--path {path}: not a readable image ({batch.failed[0][1]})")
@@ -203,7 +204,18 @@ def _load(store: Store, model: str, spec: str | None) -> Classifier:
     )
     if "transform" in facts:
         wanted = dataclasses.replace(wanted, transform=TransformOption.parse(str(facts["transform"])))
-    classifier = load_classifier(wanted, probe=probed)
+    if spec is None:
+        _check_known(store, model, wanted, probed=probed)
+    try:
+        with cache_alone(spec is None):
+            classifier = load_classifier(wanted, probe=probed)
+    except WeightsError as error:
+        if NOT_ASKED not in str(error):
+            raise
+        raise WeightsError(
+            f"{model}: {wanted.spec} is not in the cache of this machine, and {NOT_ASKED}; to download it: "
+            f"--model {model}={wanted.spec}"
+        ) from error
     if probed and isinstance(classifier.network, HeadedBackbone):
         weight, bias = (torch.from_numpy(store.array(f"models/{model}/head/{part}")) for part in ("weight", "bias"))
         classifier.network.put(weight, bias, "--probe")
@@ -213,6 +225,36 @@ def _load(store: Store, model: str, spec: str | None) -> Classifier:
             f"with --model {clean(model)}=SPEC"
         )
     return classifier
+
+
+def _check_known(store: Store, model: str, wanted: ModelSpec, *, probed: bool) -> None:
+    """Refuse a repository or folder that only the file names, unless the folder's weights are those that were measured.
+
+    Its fingerprint is checked before anything is loaded. A name of timm's own list is looked for in the cache alone, and a
+    file of weights has been compared with its hash.
+
+    Raises:
+        SingError: The user must name it.
+    """
+    source, _, place = wanted.spec.partition(":")
+    if source not in TIMM_SOURCES or wanted.weights is not None:
+        return
+    if source == "local-dir":
+        try:
+            tensors = dict(read_state(Path(place), option="--model"))
+        except WeightsError:
+            tensors = {}
+        if probed or wanted.head is not None:
+            parts = {part: torch.from_numpy(store.array(f"models/{model}/head/{part}")) for part in ("weight", "bias")}
+            tensors = {f"backbone.{name}": tensor for name, tensor in tensors.items()}
+            tensors |= {f"head.{part}": tensor for part, tensor in parts.items()}
+        single = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
+        if store.attributes(f"models/{model}").get("state_sha256") in (tensors_sha256(tensors), tensors_sha256(single)):
+            return
+    raise SingError(
+        f"{model}: {store.path} alone names {wanted.spec}, and its weights are not known to be those that were measured; if you "
+        f"trust it: --model {model}={wanted.spec}"
+    )
 
 
 def _file(store: Store, facts: Mapping[str, Any], part: str, model: str) -> Path | None:

@@ -8,10 +8,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from sing_compute.concepts.open_clip_space import OpenClipSpace
+from sing_compute.concepts.clip_folder import local_file
+from sing_compute.concepts.open_clip_space import NamedByFile, OpenClipSpace
 from sing_compute.concepts.stored_embeddings import StoredEmbeddings
 from sing_compute.datafiles import data_path
-from sing_compute.errors import ConceptsError, SingError
+from sing_compute.errors import ConceptsError, SingError, WeightsError
+from sing_compute.fingerprints import tensors_sha256
+from sing_compute.models.weights import read_state
 from sing_compute.open_clip_import import import_open_clip
 from sing_compute.process.progress import Progress
 from sing_compute.store import Store
@@ -65,7 +68,7 @@ def load_clip(store: Store, progress: Progress, *, clip: str | None = None) -> O
         SingError: It cannot be found or loaded, or it is another one.
     """
     facts = {name: clean(str(value)) for name, value in store.attributes("clip").items()}
-    name = clip or clip_place(store, facts.get("tag", ""))
+    name = clip or clip_place(store, facts.get("tag", ""), facts.get("state_sha256", ""))
     progress.say(f"loading CLIP {name}")
     network = OpenClipSpace(name)
     if network.provenance["state_sha256"] != facts.get("state_sha256"):
@@ -90,34 +93,58 @@ def _stored(store: Store, keys: Sequence[str], path: Path, tag: str) -> Tensor:
     return stored.lookup(keys, "texts")
 
 
-def clip_place(store: Store, tag: str) -> str:
-    """Return the name by which the CLIP of a file can be loaded here.
+def clip_place(store: Store, tag: str, fingerprint: str) -> NamedByFile:
+    """Return the name by which the CLIP of a file can be loaded here, if the user does not name it.
 
-    Folders and files are searched where a run of the file, or the naming of one of its towers, had them.
+    A file may come from a stranger. So a tag of open_clip's own list is loaded from the cache alone. A folder or file of
+    weights, which is searched where a run of the file, or the naming of one of its towers, had it, counts only if its tensors
+    have the fingerprint that the file states; this is checked before anything is loaded. A repository of the hub never counts.
 
     Args:
         store: The file.
         tag: The CLIP, as the file records it.
+        fingerprint: SHA-256 of its weights, as the file records it.
 
     Raises:
-        ConceptsError: It is not where a run had it.
+        ConceptsError: It is not where a run had it, is another one, or the user must name it.
     """
     open_clip = import_open_clip()
 
     architecture, _, pretrained = tag.partition("/")
-    if tag.startswith("hf-hub:") or open_clip.get_pretrained_cfg(architecture, pretrained):
-        return tag
+    if tag.startswith("hf-hub:"):
+        raise ConceptsError(f"{store.path} names a repository of a hub as its CLIP; to load it: --clip {tag}")
+    if open_clip.get_pretrained_cfg(architecture, pretrained):
+        return NamedByFile(tag)
     groups = [f"models/{model}" for model in store.models] + [f"towers/{tower}" for tower in store.members("tower")]
     names = [name for group in groups for name in _arguments(store, group)]
+    own = f"local-dir:{data_path('demo/clip')}"
     if "--demo" in names:
-        names.append(f"local-dir:{data_path('demo/clip')}")
+        names.append(own)
     found = next((name for name in names if _tag(name) == tag and _exists(name)), None)
     if found is None:
         kind = "local-dir:FOLDER" if tag.startswith("local-dir:") else "ARCH/FILE"
         raise ConceptsError(
             f"{tag}, the CLIP of {store.path}, is not where its run had it: name its place with --clip {kind}"
         )
-    return found
+    if found != own and fingerprint not in _fingerprints(found):
+        raise ConceptsError(
+            f"{store.path} names {found} as its CLIP, whose stored weights do not have the file's fingerprint; if it is the "
+            f"right one: --clip {found}"
+        )
+    return NamedByFile(found)
+
+
+def _fingerprints(name: str) -> set[str]:
+    """Return the fingerprints that a CLIP in a folder or file can have once it is loaded; none if its weights cannot be read."""
+    file = local_file(name)
+    if file is None:
+        return set()
+    try:
+        tensors = {name.removeprefix("module."): tensor for name, tensor in read_state(file, option="--clip").items()}
+    except WeightsError:
+        return set()
+    single = {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in tensors.items()}
+    return {tensors_sha256(tensors), tensors_sha256(single)}
 
 
 def _arguments(store: Store, group: str) -> list[str]:

@@ -2,12 +2,8 @@
 
 import re
 
-from sing_compute.errors import StoreError
+from sing_compute.errors import STEERING, StoreError
 
-_STEERING = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb"
-    "\U000e0000-\U000e007f]"
-)
 _LINE = 400
 _FORMULA = tuple("=+-@\t\r＝＋－＠")
 """Characters at which a spreadsheet begins a formula; full-width ones count, too."""
@@ -17,7 +13,7 @@ _INNER_CELL = re.compile(r"(;\s*)(?=[=+\-@＝＋－＠])")
 
 def clean(text: str) -> str:
     """Return the text without control, direction and invisible characters, so that it cannot control a terminal."""
-    return text if text.isascii() and text.isprintable() else _STEERING.sub("", text)
+    return text if text.isascii() and text.isprintable() else STEERING.sub("", text)
 
 
 def one_line(text: object) -> str:

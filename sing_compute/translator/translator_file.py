@@ -1,6 +1,5 @@
 """Read a translator that was fitted elsewhere from a file, one affine layer, and write our own for others."""
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +10,11 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from sing_compute.array_files import load_tensors
 from sing_compute.atomic_write import write_bytes
 from sing_compute.errors import TranslatorError
 from sing_compute.fingerprints import file_sha256
+from sing_compute.outside_files import WEIGHTS, check_file
 from sing_compute.translator.ridge import AffineTranslator
 
 SUFFIX = ".safetensors"
@@ -124,6 +125,7 @@ def save_translator(path: Path, translator: AffineTranslator, *, model: str, cli
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], Mapping[str, str]]:
     try:
+        check_file(path, most=WEIGHTS)
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except Exception as error:  # SafetensorError, OSError, and whatever a later version adds
@@ -133,9 +135,7 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], Mapping[str, str]]
 def _read_checkpoint(path: Path) -> dict[str, Tensor]:
     """Read the tensors of a torch file that holds only tensors and plain containers."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch warns of every unusual file
-            content = torch.load(path, map_location="cpu", weights_only=True)
+        content = load_tensors(path)
     except OSError as error:
         raise _unreadable(path, error.strerror or str(error)) from error
     except Exception as error:  # a damaged or foreign pickle can raise anything

@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from roads import clip_folder
 from safetensors.torch import load_file, save_file
 
 from sing_compute.concepts.open_clip_space import TEXT_BATCH, OpenClipSpace
-from sing_compute.errors import ConceptsError
+from sing_compute.errors import ConceptsError, SingError
 
 CPU = torch.device("cpu")
 
@@ -104,6 +105,46 @@ def test_a_folder_whose_weights_do_not_fit_is_refused(folder: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
+    ("part", "change", "said"),
+    [
+        ("vision_cfg", {"layers": 10**6}, "its configuration says layers 1e\\+06, more than 1,000"),
+        ("vision_cfg", {"image_size": 20_000}, "its configuration says image_size 2e\\+04, more than 4,096"),
+        ("vision_cfg", {"layers": 900, "width": 60_000}, "describes more weights than its files of .* can hold"),
+        ("text_cfg", {"vocab_size": 2**31, "width": 1024}, "describes more weights than its files of .* can hold"),
+        ("text_cfg", {"trust_remote_code": True}, "has trust_remote_code, and code of a repository is never run"),
+        ("text_cfg", {"attn_implementation": "a/b"}, "takes kernels from a repository, and such code is never run"),
+    ],
+)
+def test_a_configuration_is_checked_before_a_network_is_built(
+    part: str, change: dict[str, Any], said: str, folder: Path, tmp_path: Path, asked: dict[str, Any]
+) -> None:
+    config = json.loads((folder / "open_clip_config.json").read_text())
+    config["model_cfg"][part] |= change
+    (tmp_path / "open_clip_config.json").write_text(json.dumps(config))
+    (tmp_path / "open_clip_model.safetensors").symlink_to(folder / "open_clip_model.safetensors")
+    with pytest.raises(SingError, match=f"^--clip local-dir:{tmp_path}: .*{said}"):
+        OpenClipSpace(f"local-dir:{tmp_path}")
+    assert asked == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "said"),
+    [
+        ("open_clip_config.json", os.mkfifo, "open_clip_config.json is no regular file"),
+        ("open_clip_model.safetensors", os.mkfifo, "open_clip_model.safetensors is no regular file"),
+        ("vocab.json", lambda path: path.write_text("[" * 100_000), "vocab.json is nested too deeply"),
+    ],
+)
+def test_a_folder_whose_files_would_hang_or_overflow_is_refused(
+    name: str, make: Any, said: str, tmp_path: Path, asked: dict[str, Any]
+) -> None:
+    make(tmp_path / name)
+    with pytest.raises(SingError, match=f"^--clip local-dir:{tmp_path}: .*{said}"):
+        OpenClipSpace(f"local-dir:{tmp_path}")
+    assert asked == {}
+
+
+@pytest.mark.parametrize(
     ("name", "message"),
     [
         ("ViT-B-33/openai", r"unknown architecture 'ViT-B-33'; near: .*ViT-B-32"),
@@ -139,6 +180,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
         raise Asked("no download in tests")
 
     monkeypatch.setattr(open_clip, "create_model", create_model)
+    monkeypatch.setattr("sing_compute.concepts.open_clip_space.check_repository", lambda name: None)
     monkeypatch.setattr("sing_compute.hubs.why_unreachable", lambda: "")
     return seen
 

@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 
 from sing_compute import datafiles
-from sing_compute.concepts.vocabulary import Vocabulary, merge_vocabularies, read_vocabulary, tokenizer_words
+from sing_compute.concepts.vocabulary import (
+    MOST_BYTES,
+    Vocabulary,
+    merge_vocabularies,
+    read_vocabulary,
+    tokenizer_words,
+    vocabulary_of,
+)
 from sing_compute.datafiles import data_path
 from sing_compute.errors import ConceptsError, SingError
 
@@ -192,3 +199,12 @@ def test_reading_a_vocabulary_loads_no_torch() -> None:
         "assert not {'torch', 'open_clip', 'timm'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_concepts_that_differ_only_behind_what_a_file_holds_are_refused() -> None:
+    for count, letter in ((MOST_BYTES, "a"), (MOST_BYTES // 2, "é")):
+        assert len(vocabulary_of([letter * (count - 12)])) == 1  # its prompt has 12 letters more
+        with pytest.raises(ConceptsError, match="at most 4,096 bytes each; one begins '"):
+            vocabulary_of([letter * count + "b", letter * count + "c"])
+    with pytest.raises(ConceptsError, match="at most 4,096 bytes"):
+        Vocabulary(("a" * 5000,), ("kind",), ("prompt",))

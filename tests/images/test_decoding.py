@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 import torch
@@ -15,9 +16,11 @@ from small_images import SIDE, Counting, decoded, listed, picture, to_tensor
 from torch import Tensor
 
 from sing_compute.errors import ImagesError, SingError
+from sing_compute.images import listing
 from sing_compute.images.decoding import decode_batches
 from sing_compute.images.image_sources import list_images
 from sing_compute.images.listing import ImageList
+from sing_compute.outside_files import open_file
 
 
 def test_broken_images_are_reported_with_the_reason_and_the_others_survive_in_order(folder: list[Path]) -> None:
@@ -61,9 +64,9 @@ def test_the_images_of_a_batch_are_read_at_once(folder: list[Path], monkeypatch:
     together = threading.Barrier(6)
     real = ImageList.read
 
-    def waiting(self: ImageList, row: int) -> bytes:
+    def waiting(self: ImageList, row: int, *, ahead: bool = False) -> bytes | None:
         together.wait(timeout=30)
-        return real(self, row)
+        return real(self, row, ahead=ahead)
 
     monkeypatch.setattr(ImageList, "read", waiting)
     (batch,) = decode_batches(listed(folder), [to_tensor], [[8, 7, 6, 2, 1, 0]], workers=0)
@@ -120,14 +123,12 @@ def test_an_error_of_a_worker_is_not_taken_for_its_death(
 def test_a_disk_that_is_gone_ends_the_run_and_nothing_of_its_batch_is_kept(
     workers: int, number: int, folder: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = Path.read_bytes
+    def opened(path: Path, *, most: int) -> BinaryIO:
+        if path.name == "7.png":
+            raise OSError(number, os.strerror(number), str(path))
+        return open_file(path, most=most)
 
-    def read(self: Path) -> bytes:
-        if self.name == "7.png":
-            raise OSError(number, os.strerror(number), str(self))
-        return real(self)
-
-    monkeypatch.setattr(Path, "read_bytes", read)
+    monkeypatch.setattr(listing, "open_file", opened)
     stream = decode_batches(listed(folder), [to_tensor], [[0, 5], [6, 7, 8]], workers=workers)
     assert next(stream).rows == [0]
     with pytest.raises(
@@ -137,14 +138,12 @@ def test_a_disk_that_is_gone_ends_the_run_and_nothing_of_its_batch_is_kept(
 
 
 def test_an_error_of_one_file_is_not_the_disks(folder: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    real = Path.read_bytes
+    def opened(path: Path, *, most: int) -> BinaryIO:
+        if path.name == "7.png":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return open_file(path, most=most)
 
-    def read(self: Path) -> bytes:
-        if self.name == "7.png":
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
-        return real(self)
-
-    monkeypatch.setattr(Path, "read_bytes", read)
+    monkeypatch.setattr(listing, "open_file", opened)
     (batch,) = decode_batches(listed(folder), [to_tensor], [[6, 7, 8]], workers=0)
     assert (batch.rows, [row for row, _ in batch.failed]) == ([6, 8], [7])
 

@@ -9,12 +9,14 @@ from typing import Any
 import huggingface_hub.constants as constants
 import pytest
 import torch
+from roads import clip_folder
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import AutoImageProcessor, AutoModelForImageClassification
 from transformers_folders import CLASSES, SIDE, families, loaded, photographs, save
 
 from sing_compute import hubs
+from sing_compute.concepts.open_clip_space import OpenClipSpace
 from sing_compute.errors import HeadError, SingError, WeightsError
 from sing_compute.imagenet import imagenet_names, imagenet_wnids, wnid_wordings
 from sing_compute.models.classifier import load_classifier
@@ -237,3 +239,22 @@ def test_a_name_on_the_hub_is_loaded_from_its_cache(
     assert (facts["tag"], facts["origin"], facts["revision"]) == ("somebody/small-vit", "somebody/small-vit", "0" * 40)
     assert logging.root.manager.disable == logging.NOTSET
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("kwargs", [{}, {"trust_remote_code": True}, {"tokenizer_file": "x"}], ids=str)
+def test_code_of_a_clips_tokenizer_is_never_run_and_nobody_is_asked(
+    kwargs: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "clip"
+    clip_folder(folder)
+    config = json.loads((folder / "open_clip_config.json").read_text())
+    config["model_cfg"]["text_cfg"] |= {"hf_tokenizer_name": "someone/else", "tokenizer_kwargs": kwargs}
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    (folder / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Evil: pass\n")
+    facts = {"tokenizer_class": "Evil", "auto_map": {"AutoTokenizer": ["evil.Evil", None]}}
+    (folder / "tokenizer_config.json").write_text(json.dumps(facts))
+    monkeypatch.setattr("builtins.input", lambda text: pytest.fail("the user is asked"))
+    with pytest.raises(SingError, match="code") as refused:
+        OpenClipSpace(f"local-dir:{folder}")
+    assert "\n" not in str(refused.value)
+    assert not (tmp_path / "ran").exists()

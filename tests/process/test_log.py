@@ -51,7 +51,7 @@ def test_the_log_tells_the_whole_run_and_is_appended_to(
         "features: 1,920 of 4,000, 32.0/s, 1:05 left",
         "features: 3,840 of 4,000, 32.0/s, 0:05 left",
         "features: 4,000 of 4,000 in 125.0 s (32.0/s)",
-        "a shard [31mis damaged",  # nothing in a log can steer the terminal it is read on
+        r"a shard \x1b[31mis damaged",  # nothing in a log can steer the terminal it is read on
         "comparison: begins",
         "comparison: 3 in 2.0 s (1.5/s)",
         "finished",

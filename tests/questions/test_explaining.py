@@ -2,7 +2,9 @@
 
 import importlib
 import json
+import os
 import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -169,6 +171,32 @@ def test_a_results_file_alone_runs_no_code(results: Path, photo: Path) -> None:
         SingError, match=r"a results file alone never runs; if you trust it: --model first=asked_networks:f"
     ):
         explained(results, "first", photo)
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"),
+    [
+        ("hf-hub:someone/else", "alone names hf-hub:someone/else.*--model probed=hf-hub:someone/else"),
+        ("local-dir:{other}", "its weights are not known to be those that were measured.*--model probed=local-dir:"),
+        ("local-dir:{fifo}", "its weights are not known to be those that were measured.*--model probed=local-dir:"),
+        ("resnet18.a1_in1k", "not in the cache.*the hub is not asked.*--model probed=resnet18.a1_in1k"),
+    ],
+)
+def test_a_network_that_only_a_file_names_is_not_looked_for_elsewhere(
+    spec: str, said: str, results: Path, photo: Path, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("other", "fifo"):
+        (tmp_path / name).mkdir()
+        shutil.copy(folder / "vit" / "config.json", tmp_path / name)
+    save_file({"a": torch.zeros(1)}, tmp_path / "other" / "model.safetensors")
+    os.mkfifo(tmp_path / "fifo" / "model.safetensors")
+    spec = spec.format(other=tmp_path / "other", fifo=tmp_path / "fifo")
+    with h5py.File(results, "r+") as file:
+        file["models/probed"].attrs["spec"] = np.bytes_(spec)
+    for name in ("getaddrinfo", "create_connection"):
+        monkeypatch.setattr(socket, name, lambda *arguments, **options: pytest.fail("a server is asked"))
+    with pytest.raises(SingError, match=said):
+        explained(results, "probed", photo)
 
 
 @pytest.mark.parametrize("function", ["second", "full"])

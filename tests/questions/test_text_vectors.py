@@ -1,10 +1,12 @@
 """Vectors of new texts come from the CLIP that a results file was made with, or from stored embeddings, and no other."""
 
 import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import asking
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -61,6 +63,44 @@ def test_a_clip_that_moved_is_asked_for_and_taken_from_its_new_place(
         assert vectors.shape == (1, 64)
     finally:
         (tmp_path / "tiny-clip").rename(folder / "tiny-clip")
+
+
+def test_a_clip_that_only_the_file_names_is_loaded_after_its_fingerprint_was_found(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = Path(shutil.copy(folder / "network.h5", tmp_path / "network.h5"))
+    with h5py.File(results, "r+") as file:
+        file["clip"].attrs["state_sha256"] = np.bytes_("0" * 64)
+    monkeypatch.setattr(
+        "sing_compute.questions.text_vectors.OpenClipSpace", lambda name: pytest.fail(f"{name} is loaded")
+    )
+    with (
+        Store(results) as store,
+        pytest.raises(SingError, match=r"do not have the file's fingerprint.*--clip local-dir:"),
+    ):
+        text_vectors(store, ["snow"], ["snow"], Progress())
+
+
+@pytest.mark.parametrize(
+    ("tag", "said"),
+    [
+        ("hf-hub:someone/else", "names a repository of a hub as its CLIP; to load it: --clip hf-hub:someone/else"),
+        (
+            "ViT-B-32/openai",
+            "the hub is not asked for what only a results file names.*To load it: --clip ViT-B-32/openai",
+        ),
+    ],
+)
+def test_no_hub_is_asked_because_a_file_names_a_clip(
+    tag: str, said: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = Path(shutil.copy(folder / "network.h5", tmp_path / "network.h5"))
+    with h5py.File(results, "r+") as file:
+        file["clip"].attrs["tag"] = np.bytes_(tag)
+    for name in ("getaddrinfo", "create_connection"):
+        monkeypatch.setattr(socket, name, lambda *arguments, **options: pytest.fail("a server is asked"))
+    with Store(results) as store, pytest.raises(SingError, match=said):
+        text_vectors(store, ["snow"], ["snow"], Progress())
 
 
 def test_another_clip_of_the_same_name_is_refused(folder: Path, network: Store, tmp_path: Path) -> None:

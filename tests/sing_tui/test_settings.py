@@ -115,7 +115,7 @@ def test_a_mistake_is_one_line_with_the_file_and_the_matter(config: Path, text: 
 
 def test_a_file_that_cannot_be_read_says_so(config: Path) -> None:
     config.mkdir()
-    with pytest.raises(SingError, match=r"cannot read .*config\.toml: Is a directory"):
+    with pytest.raises(SingError, match=r"cannot read .*config\.toml: it is a folder, not a regular file"):
         read_config(config, ACTIONS)
     config.rmdir()
     config.write_bytes(b"theme = '\xff'")

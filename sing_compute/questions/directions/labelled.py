@@ -1,6 +1,7 @@
 """Read concepts that are known of the images from a table, and label directions with them."""
 
 import csv
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from sing_compute.directions.influence import Influence, LabelComparison, compar
 from sing_compute.directions.labels import DirectionLabels, OverlapCounts, halves, label_directions
 from sing_compute.directions.rivals import pattern_cav
 from sing_compute.errors import SingError
+from sing_compute.outside_files import TABLE, bounded_lines, open_file
 from sing_compute.questions.directions.inputs import DirectionInputs
 from sing_compute.store.text import clean, one_line
 
@@ -51,8 +53,9 @@ def read_concepts(file: Path, keys: Sequence[str]) -> KnownConcepts:
         SingError: The file is no such table, or lacks an image.
     """
     try:
-        with file.open(encoding="utf-8-sig", newline="") as stream:
-            table = csv.DictReader(stream)
+        opened = open_file(file, most=TABLE)
+        with io.TextIOWrapper(opened, encoding="utf-8-sig", newline="") as stream:
+            table = csv.DictReader(bounded_lines(stream))
             columns = [name for name in table.fieldnames or () if name != _KEY]
             if _KEY not in (table.fieldnames or ()) or not columns:
                 raise SingError(

@@ -14,6 +14,9 @@ from sing_compute.directions.influence import Influence
 from sing_compute.directions.labels import OverlapCounts, halves, label_directions
 from sing_compute.directions.pairs import DirectionPairs
 from sing_compute.errors import SingError
+from sing_compute.images.image_bounds import ImageBounds
+from sing_compute.outside_files import open_file
+from sing_compute.pixel_values import check_pixels
 from sing_compute.questions.directions.inputs import DirectionInputs
 from sing_compute.questions.directions.labelled import KnownConcepts, LabelledDirections, compared_with_labels
 from sing_compute.store.text import clean, one_line
@@ -121,7 +124,8 @@ def _mask(file: Path) -> Bool[np.ndarray, "y x"]:
         SingError: It is no image.
     """
     try:
-        with Image.open(file) as image:
+        with open_file(file, most=ImageBounds().file) as stream, Image.open(stream) as image:
+            check_pixels(image)
             return np.asarray(image.convert("L").resize((SIDE, SIDE), Image.Resampling.NEAREST)) > 127
     except (OSError, UnidentifiedImageError, ValueError, Image.DecompressionBombError) as error:
         raise SingError(f"--masks {file}: cannot be read ({one_line(error)})") from error

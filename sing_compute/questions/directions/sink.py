@@ -9,6 +9,7 @@ from torch import Tensor
 
 from sing_compute.directions.influence import STEPS as STEP_SIZES
 from sing_compute.directions.pairs import DirectionPairs
+from sing_compute.errors import visible
 from sing_compute.pipeline.closing_table import align
 from sing_compute.questions.directions.inputs import DirectionInputs
 from sing_compute.questions.directions.labelled import LabelledDirections
@@ -265,7 +266,7 @@ def directions_text(store: Store, model: str) -> str:
             ]
         )
     lines = align([row[:6] for row in rows])
-    shown = [f"{line}  {row[6]}".rstrip() for line, row in zip(lines, rows, strict=True)]
+    shown = [f"{line}  {visible(row[6])}".rstrip() for line, row in zip(lines, rows, strict=True)]
     return "\n".join([f"{clean(model)}: {count:,} directions, {facts['found']:,} found", *_chance(facts), "", *shown])
 
 

@@ -27,5 +27,7 @@ def named_clip(text: str) -> tuple[str, Path | None]:
         facts = store.attributes("clip")
         if facts.get("source") == "stored embeddings":
             raise SingError(f"{path} was made from stored embeddings, so its CLIP is not known: name a CLIP")
-        tag = facts.get("tag") or store.attributes(f"towers/{chosen_tower(store, None)}").get("clip_tag", "")
-        return clip_place(store, clean(str(tag))), path
+        if facts.get("tag"):
+            return clip_place(store, clean(str(facts["tag"])), str(facts.get("state_sha256", ""))), path
+        facts = store.attributes(f"towers/{chosen_tower(store, None)}")
+        return clip_place(store, clean(str(facts.get("clip_tag", ""))), str(facts.get("clip_state_sha256", ""))), path

@@ -10,10 +10,12 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from sing_compute.array_files import check_tensors, load_tensors
 from sing_compute.concepts.open_clip_space import OpenClipSpace
 from sing_compute.errors import ImagesError, SingError
 from sing_compute.images.decoding import decode_batches
 from sing_compute.images.image_sources import list_images
+from sing_compute.outside_files import WEIGHTS, UnfitFileError, check_file
 from sing_compute.pipeline.devices import default_workers
 from sing_compute.process.progress import Progress
 from sing_compute.questions.heads.concept_pool import is_clip_of
@@ -139,14 +141,11 @@ def read_mean(path: Path) -> Float64[Tensor, " clip"]:
         raise SingError(f"--mean {path}: no such file; {WANTED}")
     try:
         content: Any
+        check_file(path, most=WEIGHTS)
         if suffix == ".npy":
-            content = torch.from_numpy(np.load(path, allow_pickle=False).astype(np.float64))
-        elif suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            content = load_file(path)
-        elif suffix in (".pt", ".pth"):
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            content = torch.from_numpy(np.array(np.load(path, mmap_mode="r", allow_pickle=False)))
+        elif suffix in (".safetensors", ".pt", ".pth"):
+            content = load_tensors(path)
         else:
             raise SingError(f"--mean {path}: {', '.join(_FORMATS)} and results files are read")
     except SingError:
@@ -155,6 +154,10 @@ def read_mean(path: Path) -> Float64[Tensor, " clip"]:
         raise SingError(f"--mean {path}: cannot be read as {suffix}: {one_line(error)[:150]}") from error
     if isinstance(content, Mapping) and len(content) == 1:
         content = next(iter(content.values()))
+    try:
+        check_tensors({"": content})
+    except UnfitFileError as error:
+        raise SingError(f"--mean {path}: {error}") from error
     if not isinstance(content, Tensor) or not content.numel() or content.numel() != max(content.shape, default=0):
         raise SingError(f"--mean {path}: holds no single vector of numbers")
     if not (content.is_floating_point()):

@@ -195,7 +195,7 @@ def _own_clip(store: Store | None) -> str:
         raise SingError(f"{where} names no CLIP: name one with --clip")
     if facts.get("source") == "stored embeddings":
         raise SingError(f"{store.path} was made from stored embeddings, so its CLIP is not known: name one with --clip")
-    return clip_place(store, clean(str(facts.get("tag", ""))))
+    return clip_place(store, clean(str(facts.get("tag", ""))), str(facts.get("state_sha256", "")))
 
 
 def tower_name(wanted: str) -> str:

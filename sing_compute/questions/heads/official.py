@@ -7,10 +7,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
+from sing_compute.array_files import check_tensors, load_tensors
 from sing_compute.concepts.vocabulary import read_text
 from sing_compute.errors import SingError
 from sing_compute.store.text import one_line
@@ -169,6 +169,8 @@ def read_dictionary(path: Path) -> Tensor:
 
 def _loaded(path: Path) -> Any:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        content = load_tensors(path)
+        check_tensors(content if isinstance(content, dict) else {"": content})
+        return content
     except Exception as error:  # the format's reader raises many types
         raise SingError(f"{path}: cannot be read as .pt of weights only: {one_line(error)[:150]}") from error

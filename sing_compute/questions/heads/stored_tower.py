@@ -49,7 +49,10 @@ def tower_place(store: Store, tower: str, wanted: str | None) -> str:
     Raises:
         ConceptsError: It is not there.
     """
-    return wanted or clip_place(store, clean(str(store.attributes(f"towers/{tower}").get("clip_tag", ""))))
+    if wanted:
+        return wanted
+    facts = store.attributes(f"towers/{tower}")
+    return clip_place(store, clean(str(facts.get("clip_tag", ""))), str(facts.get("clip_state_sha256", "")))
 
 
 def tower_clip(store: Store, tower: str, place: str, progress: Progress) -> OpenClipSpace:
