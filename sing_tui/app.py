@@ -17,7 +17,7 @@ from textual.screen import Screen
 from sing_compute.errors import SingError
 from sing_tui.leaving import AbandonedThreads
 from sing_tui.screens.opening import OpeningScreen
-from sing_tui.start import Start
+from sing_tui.start import Start, choose_theme
 
 if TYPE_CHECKING:
     from sing_compute.store import Store
@@ -114,11 +114,11 @@ class Explorer(App[None]):
 
     def on_mount(self) -> None:
         """Start once the parts exist."""
-        if not self.is_headless:
-            asyncio.get_running_loop().set_default_executor(AbandonedThreads())
         self.set_keymap(self.keys)
         self.call_after_refresh(self.open_file)
         self.set_interval(WATCH_SECONDS, self.look)
+        if not self.is_headless:
+            asyncio.get_running_loop().set_default_executor(AbandonedThreads())
         if not self.is_headless and sys.platform != "win32":
             for number in (signal.SIGHUP, signal.SIGTERM):
                 asyncio.get_running_loop().add_signal_handler(number, self.hang_up)
@@ -147,9 +147,8 @@ class Explorer(App[None]):
 
         try:
             stamp = _stamp(self.path)
-            found: Opened | StoreCatalog
             first = None if again else open_first(self.path, self.start, self.memory, self.images)
-            found = first or open_again(self.path, self.images)
+            found: Opened | StoreCatalog = first or open_again(self.path, self.images)
         except Exception as error:  # whatever a damaged file leads to ends in one line
             self.call_from_thread(self._not_opened, error, again)
             return
@@ -288,11 +287,6 @@ class Explorer(App[None]):
         """Ctrl+C where no table takes it: say how to leave instead of leaving."""
         if self.page is not None:
             self.page.say("Q quits")
-
-
-def choose_theme(color_system: str | None, no_color: bool) -> str:
-    """Choose the terminal's own colours where there are fewer than 256 or none are wanted; Textual's dark theme elsewhere."""
-    return "ansi-dark" if no_color or color_system in (None, "standard") else "textual-dark"
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

@@ -60,3 +60,8 @@ def option(axis: str, item: str = "") -> str:
     if axis in ALIASES:
         return f"--{axis} {item}" if item else f"--{axis}"
     return f"--at {axis}={item}" if item else f"--at {axis}"
+
+
+def choose_theme(color_system: str | None, no_color: bool) -> str:
+    """Choose the terminal's own colours where there are fewer than 256 or none are wanted; Textual's dark theme elsewhere."""
+    return "ansi-dark" if no_color or color_system in (None, "standard") else "textual-dark"

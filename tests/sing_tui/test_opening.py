@@ -13,9 +13,9 @@ from stores import write_store
 
 from sing_compute.errors import StoreError
 from sing_compute.store import Place, Store
-from sing_tui.app import Explorer, choose_theme
+from sing_tui.app import Explorer
 from sing_tui.loading import warm_up
-from sing_tui.start import Start
+from sing_tui.start import Start, choose_theme
 from sing_tui.store_catalog import StoreCatalog
 
 

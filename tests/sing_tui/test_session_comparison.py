@@ -137,11 +137,6 @@ def test_one_mark_is_no_comparison_of_classes() -> None:
         ),
         (
             sing(models=("alpha",)),
-            place("classes", model="alpha"),
-            "this file holds one model; mark two classes (space) to compare their concepts",
-        ),
-        (
-            sing(models=("alpha",)),
             CONCEPTS,
             "this file holds one model; mark two classes (space) to compare their concepts",
         ),
