@@ -174,10 +174,12 @@ def test_lines_tasks_results_and_tables_are_harmless_on_screen_in_log_and_in_the
 def test_what_libraries_print_cannot_control_the_terminal_but_their_bars_can_move() -> None:
     raw = io.BytesIO()
     stream = HarmlessStream(raw, encoding="utf-8", errors="backslashreplace", newline="")
-    stream.write(f"\x1b[A\r\x1b[K50%\x1b[31m|██ \t|\x1b[0m\n{EVIL}\n{NOT_UTF8}\n")
+    stream.write("\r50%|██ \t|")
+    stream.write(f"\n\x1b[A\x1b[2K\x1b[31mred\rforged\n{EVIL}\n{NOT_UTF8}\n")
     stream.flush()
-    bar, rest = raw.getvalue().decode().split("\n", 1)
-    assert bar == "\x1b[A\r\x1b[K50%\x1b[31m|██ \t|\x1b[0m"
+    bar, forged, rest = raw.getvalue().decode().split("\n", 2)
+    assert bar == "\r50%|██ \t|"
+    assert forged == r"\x1b[A\x1b[2K\x1b[31mred\rforged"
     assert not re.search("[\x1b\x07\x9b\u202e\u2028\x7f]", rest), ascii(rest)
     assert r"caf\udce9.png" in rest
 

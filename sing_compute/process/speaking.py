@@ -8,8 +8,8 @@ import click
 
 from sing_compute.errors import escaped, visible
 
-_OUR_STEPS = re.compile("(\r|\n|\t|\x1b\\[[0-9;]*[AKm])")
-"""What progress bars write: line ends, tabs, one line up, erase the line, colours."""
+_STEPS = re.compile("(^\r|\n|\t)")
+"""What the progress bars of libraries write: a text that begins again at the start of the line, line ends, tabs."""
 _LONGEST_LINE = 100_000
 
 
@@ -29,17 +29,31 @@ def show_text(text: str, *, err: bool = False) -> None:
 
 
 class HarmlessStream(io.TextIOWrapper):
-    """A text stream for libraries that print by themselves. It writes control characters as escapes, except those of a bar."""
+    """A text stream for libraries that print by themselves: control characters become escapes, except line ends and tabs."""
 
     def write(self, text: str) -> int:
         """Write a text, and return its length."""
         if not (text.isascii() and text.isprintable()):
-            parts = _OUR_STEPS.split(text)  # every second part is one of ours
+            parts = _STEPS.split(text)  # every second part is a step
             parts[::2] = map(escaped, parts[::2])
             super().write("".join(parts))
         else:
             super().write(text)
         return len(text)
+
+    def write_unchanged(self, text: str) -> None:
+        """Write a text with control sequences of our own."""
+        super().write(text)
+
+
+def draw(text: str) -> None:
+    """Write our own control sequences, with harmless text between them, to standard error."""
+    stream = sys.stderr
+    if isinstance(stream, HarmlessStream):
+        stream.write_unchanged(text)
+    else:
+        stream.write(text)
+    stream.flush()
 
 
 def guard_standard_error() -> None:

@@ -5,6 +5,7 @@ import sys
 
 from rich.cells import cell_len, set_cell_size
 
+from sing_compute.process.speaking import draw
 from sing_compute.process.tasks import Interval, Task
 
 BAR_SECONDS = 0.1
@@ -24,7 +25,7 @@ class Terminal:
 
     def say(self, text: str) -> None:
         """Write text unchanged, and a line end."""
-        print(f"{_CLEAR_LINE if self._is_terminal else ''}{text}", file=sys.stderr, flush=True)
+        draw(f"{_CLEAR_LINE if self._is_terminal else ''}{text}\n")
 
     def begin(self, task: Task) -> None:
         """Show the bar of a task that has started."""
@@ -43,7 +44,7 @@ class Terminal:
     def fail(self, task: Task) -> None:
         """Remove the bar of a task that ended with an exception."""
         if self._is_terminal:
-            print(_CLEAR_LINE, end="", file=sys.stderr, flush=True)
+            draw(_CLEAR_LINE)
 
     def end(self, task: Task) -> None:
         """Replace the bar of a task by its summary."""
@@ -64,4 +65,4 @@ class Terminal:
         filled = int(length * min(1.0, task.done / task.total)) if task.total else 0
         bar = " " + full * filled + empty * (length - filled) if length > 0 else ""
         line = set_cell_size(title + bar + numbers, columns)
-        print(f"{_CLEAR_LINE}{line}\r", end="", file=sys.stderr, flush=True)
+        draw(f"{_CLEAR_LINE}{line}\r")
