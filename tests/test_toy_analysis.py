@@ -91,7 +91,7 @@ def test_a_program_that_does_not_know_the_toy_keeps_and_names_it(tmp_path: Path)
     catalogue.unregister("toy")
     try:
         with Store(path) as store:
-            assert verify(store) == ([], verify(store).checks, ["stages"])
+            assert verify(store)[::2] == ([], ["stages"])
         merge([path, write_store(tmp_path / "other.h5", models=("gamma",))], tmp_path / "merged.h5", Progress())
     finally:
         catalogue.register(TOY)
