@@ -203,7 +203,7 @@ def _check_zero_shot(look: Look, seen: Views) -> None:
 
 
 def _check_normal_equations(look: Look, seen: Views, ridge: float, bias: Array) -> None:
-    """Check that the fold translators and the whole one solve the normal equations of one set of embeddings.
+    """Check that all translators solve the normal equations of one set of embeddings.
 
     Each equation gives the products of the embeddings that it was fitted on; those of the folds add up to the whole, once for each
     fold but one. So the embeddings, which no file keeps, are known in sums: also the quality of the translator follows.

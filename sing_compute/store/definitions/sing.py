@@ -1,6 +1,6 @@
 """SING: what the null space of a classifier's head means, in words and degrees (arXiv:2603.14610)."""
 
-from sing_compute.store.checks import features, sing_concepts, sing_features, sing_images, sing_intervals
+from sing_compute.store.checks import features, resamples, sing_concepts, sing_features, sing_images, sing_intervals
 from sing_compute.store.constants import CURVE, NEIGHBOURS, PENALTIES, TOP_CONCEPTS
 from sing_compute.store.definition import Analysis, Axis, TableSpec, check
 from sing_compute.store.definitions import class_columns, concept_columns, image_columns
@@ -135,6 +135,7 @@ SING_CHECKS = (
     check(sing_images.check_curves, "classes/attribute_score_curve classes/image_score_curve", group=MODEL),
     check(sing_intervals.check_class_intervals, "classes/interval_figure classes/interval", group=MODEL),
     check(sing_intervals.check_bootstrap, _BOOTSTRAP, group=MODEL),
+    check(resamples.check_replicates, "bootstrap/images bootstrap/classes", group=MODEL),
     check(sing_intervals.check_path, _PATH, group=MODEL, needs="summary/lambda"),
     check(sing_intervals.check_controls, _CONTROLS, group=MODEL),
     check(sing_concepts.check_shifts, "concepts/attribute_score_half", group=MODEL),
