@@ -99,7 +99,7 @@ def _check_texts(store: Store, stored: Stored, findings: Findings) -> None:
     empty = 0
     for part in _pieces(store, path):
         raw = np.ascontiguousarray(part).view(np.uint8).reshape(part.size, -1)
-        for row in np.flatnonzero((raw > 127).any(1)).tolist():
+        for row in np.flatnonzero((raw > 127).any(1)).tolist() if raw.max(initial=0) > 127 else []:
             try:
                 bytes(part[row]).decode("utf-8")
             except UnicodeDecodeError:

@@ -2,6 +2,7 @@
 
 import math
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +21,9 @@ class ClassColumn:
     """One image column whose values are sorted within each class; NaN is left out of every figure."""
 
     def __init__(self, values: NDArray[np.floating], offsets: NDArray[np.int64]) -> None:
-        self._values, self._offsets = values, offsets
+        self.values, self._offsets = values, offsets
         self._classes = len(offsets) - 1
-        self._owners = np.repeat(np.arange(self._classes, dtype=np.int32), np.diff(offsets))
+        self.owners = np.repeat(np.arange(self._classes, dtype=np.int32), np.diff(offsets))
         self._orders: dict[bool, NDArray[np.int64]] = {}
 
     def figures(self, name: str, mask: Mask) -> dict[str, Array]:
@@ -44,9 +45,9 @@ class ClassColumn:
 
     def _moments(self, mask: Mask, *, absolute: bool = False) -> tuple[Array, Array]:
         """Return mean and standard deviation (n - 1) of each class."""
-        values = np.abs(self._values) if absolute else self._values
+        values = np.abs(self.values) if absolute else self.values
         chosen = mask & np.isfinite(values)
-        owners, picked = self._owners[chosen], values[chosen].astype(np.float64)
+        owners, picked = self.owners[chosen], values[chosen].astype(np.float64)
         count = np.bincount(owners, minlength=self._classes)
         mean = _divide(np.bincount(owners, picked, self._classes), count)
         squares = np.bincount(owners, (picked - mean[owners]) ** 2, self._classes)
@@ -56,22 +57,22 @@ class ClassColumn:
         self, mask: Mask, *, absolute: bool
     ) -> tuple[NDArray[np.floating], NDArray[np.int64], NDArray[np.int64]]:
         """Return the values of a subset, sorted within each class, with the first place and the number of each class."""
-        values = np.abs(self._values) if absolute else self._values
+        values = np.abs(self.values) if absolute else self.values
         if absolute not in self._orders:
             self._orders[absolute] = self._order(values)
         order = self._orders[absolute]
         chosen = order if mask.all() else order[mask[order]]
-        count = np.bincount(self._owners[chosen], minlength=self._classes)
+        count = np.bincount(self.owners[chosen], minlength=self._classes)
         return values[chosen], np.cumsum(count) - count, count
 
     def _order(self, values: NDArray[np.floating]) -> NDArray[np.int64]:
         """Return the rows of finite values, by class, then ascending: by one sort of 64-bit integers if these can hold a row."""
         rows = np.flatnonzero(np.isfinite(values))
-        owners = self._owners[rows].astype(np.uint64)
+        owners = self.owners[rows].astype(np.uint64)
         width = int(np.diff(self._offsets).max(initial=1)).bit_length()
         if self._classes.bit_length() + 32 + width > 64 or values.dtype != np.float32:
             return np.asarray(rows[np.lexsort((values[rows], owners))])
-        place = (rows - self._offsets[self._owners[rows]]).astype(np.uint64)
+        place = (rows - self._offsets[self.owners[rows]]).astype(np.uint64)
         bits = ordered_bits(values[rows]).astype(np.uint64)
         keys = owners << np.uint64(32 + width) | bits << np.uint64(width) | place
         keys.sort()
@@ -111,8 +112,8 @@ class ClassColumn:
     def mean_ends(self, mask: Mask) -> Array:
         """Return the 95 % interval of the mean of each class, (class, bound), by Student's t; NaN below three values."""
         mean, spread = self._moments(mask)
-        chosen = mask & np.isfinite(self._values)
-        count = np.bincount(self._owners[chosen], minlength=self._classes)
+        chosen = mask & np.isfinite(self.values)
+        count = np.bincount(self.owners[chosen], minlength=self._classes)
         half = half_width(count, spread)
         return np.stack([mean - half, mean + half], axis=1)
 
@@ -130,28 +131,25 @@ def half_width(count: NDArray[np.int64], spread: Array) -> Array:
     return np.asarray(stdtrit(enough - 1, (1 + LEVEL) / 2) / np.sqrt(enough) * spread)
 
 
-def ratio_ends(
-    upper: NDArray[np.floating], lower: NDArray[np.floating], offsets: NDArray[np.int64], mask: Mask
-) -> Array:
+def ratio_ends(upper: ClassColumn, lower: ClassColumn, mask: Mask) -> Array:
     """Return the 95 % interval of the ratio of two medians of each class, (class, bound), by square-and-add in logarithms.
 
     Args:
-        upper: Values above the fraction line, one for each image.
-        lower: Values below it.
-        offsets: Images of class c are rows offsets[c] to offsets[c + 1].
+        upper: Values above the fraction line, none negative.
+        lower: Values below it, of which the absolute values count.
         mask: True for the images of the subset.
     """
-    both = mask & np.isfinite(upper) & np.isfinite(lower)
-    parts = [ClassColumn(values, offsets) for values in (upper, lower)]
-    ends = np.stack([part.median_ends(both) for part in parts])
-    middles = np.stack([part.quantiles(np.array([0.5]), both)[:, 0] for part in parts])
-    owners = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-    signs = [np.sign(values - middle[owners]) for values, middle in zip((upper, lower), middles, strict=True)]
-    product = np.where(both, signs[0] * signs[1], 0)
-    count = np.bincount(owners[both], minlength=len(offsets) - 1)
-    correlation = _divide(np.bincount(owners, product, len(offsets) - 1), count)
+    both = mask & np.isfinite(upper.values) & np.isfinite(lower.values)
+    ends = np.stack([upper.median_ends(both), lower.median_ends(both, absolute=True)])
+    half = np.array([0.5])
+    middles = np.stack([upper.quantiles(half, both)[:, 0], lower.quantiles(half, both, absolute=True)[:, 0]])
+    owners, classes = upper.owners[both], len(middles[0])
+    parts = upper.values[both], np.abs(lower.values[both])
+    signs = [np.sign(part - middle[owners]) for part, middle in zip(parts, middles, strict=True)]
+    count = np.bincount(owners, minlength=classes)
+    correlation = _divide(np.bincount(owners, signs[0] * signs[1], classes), count)
     away = np.abs(np.log(ends / middles[..., None]))
-    found = np.full((len(offsets) - 1, 2), np.nan)
+    found = np.full((classes, 2), np.nan)
     for side, sign in ((0, -1), (1, 1)):
         a, b = away[0, :, side], away[1, :, 1 - side]
         size = np.sqrt(np.maximum(a * a + b * b - 2 * correlation * a * b, 0))
@@ -175,7 +173,7 @@ def _order_rule(count: int) -> tuple[int, float]:
     return rank, (count - rank) * share / (rank + (count - 2 * rank) * share)
 
 
-def _divide(above: Array, below: NDArray[np.generic]) -> Array:
+def _divide(above: NDArray[Any], below: NDArray[Any]) -> Array:
     """Divide, with NaN where the divisor is 0."""
     found = np.full(np.shape(above), np.nan)
     np.divide(above, below, out=found, where=np.asarray(below != 0))

@@ -149,10 +149,10 @@ def _split(matrix: Array) -> Split:
 def _cutoff(look: Look, rule: str, spectrum: Array | None = None) -> float:
     """Return the singular value up to which values count as zero, by a rule of docs/method.md; NaN for an unknown one."""
     weight = look.array("head/weight")
-    eps = _EPS.get(str(look.fact("stored_precision", "float32")), math.nan)
+    eps: float = _EPS.get(str(look.fact("stored_precision", "float32")), math.nan)
     largest = float(_plain_values(look)[0])
     spectrum = split(look).values if spectrum is None else spectrum
-    cutoff = max(weight.shape) * eps * largest
+    cutoff: float = max(weight.shape) * eps * largest
     if eps > 1e-4:
         noise = eps / (2 * math.sqrt(3)) * math.sqrt(float(np.square(weight).mean()))
         cutoff = noise * (math.sqrt(weight.shape[0]) + math.sqrt(weight.shape[1]))

@@ -1,6 +1,7 @@
 """Check direction pairs against the stored features of their images: logits, vectors, means, and influence on the classes."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sing_compute.store.checks.classifiers import Array
 from sing_compute.store.checks.look import Look
@@ -39,7 +40,7 @@ def check_features(look: Look) -> None:
         _check_influence(look, value)
 
 
-def _check_vectors(look: Look, value: Array, logits: Array, fires: Array) -> None:
+def _check_vectors(look: Look, value: Array, logits: Array, fires: NDArray[np.bool_]) -> None:
     """Check signal vectors, patterns, mean logits and movements."""
     centred = value - value.mean(0)
     count = fires.sum(0)
@@ -85,7 +86,7 @@ def _check_vectors(look: Look, value: Array, logits: Array, fires: Array) -> Non
         )
 
 
-def _vectors(centred: Array, logits: Array, chosen: Array) -> Array:
+def _vectors(centred: Array, logits: Array, chosen: NDArray[np.bool_]) -> Array:
     """Return cov(x, w . x) / var(w . x) over the chosen images of each direction; zeros where that has no variance."""
     count = np.maximum(chosen.sum(0), 1)
     mean = (logits * chosen).sum(0) / count

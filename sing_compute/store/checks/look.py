@@ -1,5 +1,6 @@
 """What a check sees: the datasets of one subject by their names, and the ways to say what is wrong or was not looked at."""
 
+import zlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
 
 ABSOLUTE, RELATIVE = 2e-6, 1e-5
 """Largest accepted differences of figures that are stored in float32."""
-_KEPT_BYTES = 2**26
+_KEPT_BYTES = 2**23
 """Most bytes of a dataset that is kept in memory for the next check of the same subject."""
 _SEED = 20_261_128
 T = TypeVar("T")
@@ -135,21 +136,22 @@ class Look:
             detail = f"{many}: {_shown(stored[at])}, computed {_shown(wanted[at])}"
         self.check(not count, f"{name}: not that of {source}{detail}")
 
-    def sample(self, count: int, most: int, what: str, *, offset: int = 0) -> NDArray[np.int64]:
+    def sample(self, count: int, most: int, what: str) -> NDArray[np.int64]:
         """Choose rows to look at: all of them with `--full` or if they are few, else drawn by a fixed seed, ascending.
 
         Args:
             count: Number of rows.
             most: Number of rows that are cheap enough to look at.
             what: What a row is, in the plural, for the last lines of `verify`.
-            offset: Changes the draw.
         """
         if self.full or count <= most:
             return np.arange(count)
         done, whole = self._findings.sampled.get(what, (0, 0))
         self._findings.sampled[what] = (done + most, whole + count)
-        inner = np.random.default_rng([_SEED, count, offset]).choice(count - 2, most - 2, replace=False) + 1
-        return np.concatenate([[0], np.sort(inner), [count - 1]])
+        rng = np.random.default_rng([_SEED, count, zlib.crc32((self.base + what).encode())])
+        if most < 2:
+            return rng.choice(count, most, replace=False)
+        return np.concatenate([[0], np.sort(rng.choice(count - 2, most - 2, replace=False)) + 1, [count - 1]])
 
     def given(self, reason: str) -> None:
         """Say that something of this subject is taken as given, with the reason."""

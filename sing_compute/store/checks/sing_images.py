@@ -1,6 +1,9 @@
 """Check SING's figures of images and models: statistics computed again from the images, orders, limits of angles."""
 
+from itertools import combinations
+
 import numpy as np
+from numpy.typing import NDArray
 
 from sing_compute.store.checks.class_figures import ClassColumn
 from sing_compute.store.checks.classifiers import Array, correct, subset_masks
@@ -19,13 +22,21 @@ MEDIANS = {
     "null_energy_centred": "null_energy_centred",
 }
 """Figures of a model that are medians of an image column, or of its absolute values (`_abs`)."""
+_MANY = 200_000
+"""Images of which the figures of all subsets are quickly computed."""
 LARGEST_SPREAD = 20_000
 """Figures along the path, controls and rules for the null space use at most as many images, evenly spread."""
 
 
 def check_complete(look: Look) -> None:
     """Check that what belongs to scores is there, although a classifier without scores may lack it."""
-    names = ("head/singular_values", "variants/name", "variants/rank", "variants/nullity", "variants/flips")
+    names: tuple[str, ...] = (
+        "head/singular_values",
+        "variants/name",
+        "variants/rank",
+        "variants/nullity",
+        "variants/flips",
+    )
     names += ("variants/logit_change_max", "variants/logit_change_mean")
     names += tuple(f"summary/{name}" for name in ("rank", "nullity", "nullity_softmax", "cutoff", "gap", "tail_ratio"))
     names += tuple(f"/comparison/{name}" for name in ("model", "class_order", "figure", "above", "value"))
@@ -47,8 +58,8 @@ def check_limits(look: Look) -> None:
     look.check(not over.any(), f"images/top_concept_score: a top concept's |AS| exceeds IS in {over.sum():,} images")
     fall = np.diff(score, axis=1) > ANGLE_NOISE
     look.check(not fall.any(), f"images/top_concept_score: not the largest first in {fall.any(1).sum():,} images")
-    twice = (np.diff(np.sort(top, axis=1), axis=1) == 0) & (np.sort(top, axis=1)[:, 1:] >= 0)
-    look.check(not twice.any(), f"images/top_concept: a concept twice in {twice.any(1).sum():,} images")
+    twice = _repeated(top)
+    look.check(not twice, f"images/top_concept: a concept twice in {twice:,} images")
     named = np.isfinite(look.array("images/image_score"))[:, None] & (top >= 0)
     look.check(
         (np.isfinite(score) == named).all(),
@@ -57,9 +68,8 @@ def check_limits(look: Look) -> None:
     stride = -(-len(image) // LARGEST_SPREAD)
     for name in ("images/nearest_before", "images/nearest_after"):
         near = look.array(name)
-        ordered = np.sort(near, axis=1)
-        twice = (np.diff(ordered, axis=1) == 0) & (ordered[:, 1:] >= 0)
-        look.check(not twice.any(), f"{name}: an image twice in {twice.any(1).sum():,} rows")
+        twice = _repeated(near)
+        look.check(not twice, f"{name}: an image twice in {twice:,} rows")
         wanted = min(NEIGHBOURS, -(-len(image) // stride))
         short = (near >= 0).sum(axis=1)
         look.check(np.isin(short, (0, wanted)).all(), f"{name}: other numbers of images than {wanted}")
@@ -67,6 +77,14 @@ def check_limits(look: Look) -> None:
             look.check(
                 not (near[near >= 0] % stride).any(), f"{name}: images that are not among those that were searched"
             )
+
+
+def _repeated(rows: NDArray[np.integer]) -> int:
+    """Return the number of rows that have one index, which is no -1, twice."""
+    twice = np.zeros(len(rows), bool)
+    for left, right in combinations(range(rows.shape[1]), 2):
+        twice |= (rows[:, left] == rows[:, right]) & (rows[:, left] >= 0)
+    return int(twice.sum())
 
 
 def check_rankings(look: Look) -> None:
@@ -89,9 +107,7 @@ def check_rankings(look: Look) -> None:
 def check_summary(look: Look) -> None:
     """Check medians, ratios, means and covariance of the model by computing them again from the images."""
     for figure, column in MEDIANS.items():
-        values = look.wide(f"images/{column}")
-        values = np.abs(values) if figure.endswith("_abs") else values
-        look.equal(f"summary/{figure}", _median(values), f"images/{column}")
+        look.equal(f"summary/{figure}", spread_or_all(look, column, figure)[0], f"images/{column}")
     score, shift = look.wide("images/attribute_score"), look.wide("images/image_score")
     middle = look.number("summary/attribute_score_abs")
     ratio = look.number("summary/image_score") / middle if middle > 0 else np.nan
@@ -121,17 +137,25 @@ def columns(look: Look) -> dict[str, ClassColumn]:
 
 def check_classes(look: Look) -> None:
     """Check every figure of every class and subset by computing it again from the images."""
-    masks = subset_masks(look)
+    masks, chosen = subset_masks(look), chosen_subsets(look)
     for name, column in columns(look).items():
         found: dict[str, list[Array]] = {}
-        for mask in masks:
+        for mask in (masks[row] for row in chosen):
             for figure, values in column.figures(name, mask).items():
                 found.setdefault(figure, []).append(values)
         for figure, rows in found.items():
-            look.equal(f"classes/{figure}", np.stack(rows), f"images/{name}", absolute=2e-5)
+            stored = look.array(f"classes/{figure}")[chosen]
+            look.equal(f"classes/{figure}", np.stack(rows), f"images/{name}", stored=stored, absolute=2e-5)
     below = look.wide("classes/attribute_score_abs_q50")
     ratio = np.divide(look.wide("classes/image_score_q50"), below, out=np.full(below.shape, np.nan), where=below > 0)
     look.equal("classes/ratio", ratio, "the medians of IS and |AS|", relative=1e-4)
+
+
+def chosen_subsets(look: Look) -> NDArray[np.int64]:
+    """Return the subsets whose class figures are computed again: all of them, or the first and the last of many images."""
+    masks = subset_masks(look)
+    few = len(masks) if len(masks[0]) <= _MANY else 2
+    return look.once("subsets", lambda: look.sample(len(masks), few, "subsets of images, for the figures of classes"))
 
 
 def check_curves(look: Look) -> None:
@@ -145,6 +169,10 @@ def check_curves(look: Look) -> None:
 
 def spread_or_all(look: Look, name: str, figure: str) -> list[float]:
     """Return the median of an image column over all images, and over those that are evenly spread among many."""
+    return look.once(("medians", figure), lambda: _spread_or_all(look, name, figure))
+
+
+def _spread_or_all(look: Look, name: str, figure: str) -> list[float]:
     values = look.wide(f"images/{name}")
     values = np.abs(values) if figure.endswith("_abs") else values
     stride = -(-len(values) // LARGEST_SPREAD)

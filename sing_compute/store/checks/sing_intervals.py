@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sing_compute.store.checks.class_figures import ratio_ends
 from sing_compute.store.checks.classifiers import Array, is_exact, subset_masks
 from sing_compute.store.checks.look import Look
-from sing_compute.store.checks.sing_images import LARGEST_SPREAD, columns, spread_or_all
+from sing_compute.store.checks.sing_images import LARGEST_SPREAD, chosen_subsets, columns, spread_or_all
 from sing_compute.store.constants import CHOSEN, PENALTIES
 
 REFERENCE = "random vector"
@@ -22,24 +22,23 @@ _PERTURBATIONS = ("null", "random", "principal")
 
 def check_class_intervals(look: Look) -> None:
     """Check the interval of each figure of each class and subset by computing it again from the images."""
-    offsets, masks = look.array("/images/offsets"), subset_masks(look)
-    scores, shifts = look.array("images/attribute_score"), look.array("images/image_score")
+    masks = subset_masks(look)
     score, shift = (columns(look)[name] for name in ("attribute_score", "image_score"))
     makers = {
         "attribute_score_q50": lambda mask: score.median_ends(mask),
         "attribute_score_abs_q50": lambda mask: score.median_ends(mask, absolute=True),
         "image_score_q50": lambda mask: shift.median_ends(mask),
-        "ratio": lambda mask: ratio_ends(shifts, np.abs(scores), offsets, mask),
+        "ratio": lambda mask: ratio_ends(shift, score, mask),
         "attribute_score_mean": lambda mask: score.mean_ends(mask),
     }
     figures, stored = look.texts("classes/interval_figure"), look.array("classes/interval")
     look.check(set(figures) == set(makers), f"classes/interval_figure: must be {', '.join(makers)}")
+    chosen = chosen_subsets(look)
     for k, figure in enumerate(figures):
         if figure in makers:
-            wanted = np.stack([makers[figure](mask) for mask in masks])
-            look.equal(
-                "classes/interval", wanted, f"the images ({figure})", stored=stored[k], absolute=1e-4, relative=1e-4
-            )
+            wanted = np.stack([makers[figure](masks[row]) for row in chosen])
+            source = f"the images ({figure})"
+            look.equal("classes/interval", wanted, source, stored=stored[k][chosen], absolute=1e-4, relative=1e-4)
 
 
 def check_bootstrap(look: Look) -> None:
@@ -270,7 +269,7 @@ def check_correlation(look: Look) -> None:
         [look.number(f"models/{model}/summary/{n}") for n in ("accuracy", "zero_shot_equivalent")]
         for model in look.texts("comparison/model")
     ]
-    wanted = np.corrcoef(np.array(rows).T)[0, 1] if len(rows) > 2 else np.nan
+    wanted = np.asarray(np.corrcoef(np.array(rows).T))[0, 1] if len(rows) > 2 else np.nan
     look.equal("comparison/accuracy_correlation", wanted, "the summaries of the models")
 
 

@@ -29,19 +29,22 @@ def resample_weights(units: int, replicates: range, seed: int = SEED) -> NDArray
     return weights
 
 
-def weighted_medians(values: NDArray[np.floating], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+def weighted_medians(
+    values: NDArray[np.floating], weights: NDArray[np.float64], owners: NDArray[np.integer] | None = None
+) -> NDArray[np.float64]:
     """Return the median of each resample, as numpy computes it; NaN where a resample has no value.
 
     Args:
-        values: One value of each unit; NaN is left out.
+        values: One value of each image; NaN is left out.
         weights: How often each unit is in each resample, (resample, unit).
+        owners: Unit of each image; None if each is one of its own.
     """
     known = np.flatnonzero(np.isfinite(values))
     order = known[np.argsort(values[known], kind="stable")]
-    ascending = values[order].astype(np.float64)
+    ascending, units = values[order].astype(np.float64), order if owners is None else owners[order]
     found = np.full(len(weights), np.nan)
     for row, each in enumerate(weights):
-        below = np.cumsum(each[order])
+        below = np.cumsum(each[units])
         if len(below) and below[-1] > 0:
             last = below[-1] - 1
             places = np.searchsorted(below, [last // 2, (last + 1) // 2], side="right")
