@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from sing_compute.store.checks.classifiers import Array
+from sing_compute.store.checks.classifiers import Array, subset_masks
 from sing_compute.store.checks.look import Look
 
 _GROUP = "directions/"
@@ -38,6 +38,18 @@ def check_features(look: Look) -> None:
     if len(chosen) == len(rows):
         _check_vectors(look, value, logits, stored > 0)
         _check_influence(look, value)
+        _check_accuracy(look, value, rows)
+
+
+def _check_accuracy(look: Look, value: Array, rows: NDArray[np.int64]) -> None:
+    """Check the accuracy on the images of each subset, as they are, by the head."""
+    if not look.has(_GROUP + "corrections/before"):
+        return
+    logits = value @ look.array("head/weight").T + look.array("head/bias")
+    right = logits.argmax(1) == look.array("/images/class")[rows]
+    masks = [mask[rows] for mask in subset_masks(look)]
+    before = [right[mask].mean() if mask.any() else np.nan for mask in masks]
+    look.equal(_GROUP + "corrections/before", before, "features/value and the head", absolute=1.5 / max(len(rows), 1))
 
 
 def _check_vectors(look: Look, value: Array, logits: Array, fires: NDArray[np.bool_]) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from sing_compute.store.checks.classifiers import Array, correct, principal, subset_masks
+from sing_compute.store.checks.classifiers import Array, principal
 from sing_compute.store.checks.look import Look
 from sing_compute.store.checks.poles import centred_concepts, check_mixes
 from sing_compute.store.checks.sing_concepts import false_discovery
@@ -62,7 +62,7 @@ def check_trust(look: Look) -> None:
 
 
 def check_counts(look: Look) -> None:
-    """Check images, positives and accuracies against logits and predictions, and the steps by their names."""
+    """Check images and positives against the logits, and the steps by their names."""
     logits, rows = look.array(_GROUP + "images/logit"), look.array(_GROUP + "images/row").astype(np.int64)
     images, positions = look.number(_GROUP + "summary/images"), look.number(_GROUP + "summary/positions")
     ordered = (np.diff(rows) > 0).all() and len(rows) == images
@@ -86,11 +86,6 @@ def check_counts(look: Look) -> None:
     )
     sizes, names = look.array(_GROUP + "steps/size"), look.texts(_GROUP + "steps/name")
     look.check([f"{size:g}" for size in sizes.tolist()] == names, f"{_GROUP}steps/size: not those of steps/name")
-    if look.has(_GROUP + "corrections/before"):
-        masks = [mask[rows] for mask in subset_masks(look)]
-        right = correct(look)[rows]
-        before = [right[mask].mean() if mask.any() else np.nan for mask in masks]
-        look.equal(_GROUP + "corrections/before", before, "images/prediction", absolute=2.5 / max(len(rows), 1))
 
 
 def check_head(look: Look) -> None:

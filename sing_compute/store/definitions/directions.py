@@ -108,9 +108,10 @@ _D = f"{GROUP}/"
 _HEAD = """null/row_class null/row_cosine null/share null/pattern_share null/q null/pattern_q null/unread
 null/null_movement null/logit_movement summary/null_chance"""
 _VECTORS = """images/logit pairs/filter pairs/threshold pairs/signal pairs/pattern pairs/strength pairs/rest trust/steady
-null/movement classes/sensitivity classes/change classes/margin"""
-_COUNTS = """summary/images pairs/images pairs/positives images/row images/key classes/images classes/positives steps/size
-corrections/before"""
+null/movement classes/sensitivity corrections/before classes/change classes/margin"""
+_COUNTS = (
+    """summary/images pairs/images pairs/positives images/row images/key classes/images classes/positives steps/size"""
+)
 _NAMES = "names/cosine names/coefficient names/pick names/pattern_cosine names/pattern_coefficient names/pattern_pick"
 _CHECKS = (
     _check(direction_checks.check_pairs, "pairs/margin", group=_D),
