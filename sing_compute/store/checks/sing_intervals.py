@@ -289,7 +289,7 @@ def _rank_correlation(left: Array, right: Array) -> float:
     ranks = [_ranks(values[both]) for values in (left, right)]
     if min(np.ptp(each) for each in ranks) == 0:
         return math.nan
-    return float(np.corrcoef(ranks)[0, 1])
+    return float(np.asarray(np.corrcoef(ranks))[0, 1])
 
 
 def _ranks(values: Array) -> Array:
