@@ -62,7 +62,7 @@ image_score_centred | float32 | image | degree in 0..180 or nan | MUST | IS with
 class_angle | float32 | image | degree in 0..180 or nan | MUST | angle of T(f) to the true class prompt
 cosine | float32 | image | 1 in -1..1 | MUST | cosine of T(f) and the CLIP image embedding, out of fold
 null_energy | float32 | image | 1 in 0..1 or nan | MUST | ||Pi_n f|| / ||f||
-null_energy_centred | float32 | image | 1 in 0.. or nan | MUST | ||Pi_n (f - mean f)|| / ||f||
+null_energy_centred | float32 | image | 1 in 0.. or nan or inf | MUST | ||Pi_n (f - mean f)|| / ||f||
 top_concept | int32 | image shift | index of concept | MUST | concepts with the largest |AS|, largest first
 top_concept_score | float32 | image shift | degree in -180..180 or nan | MUST | AS of those concepts
 nearest_before | int32 | image neighbour | index of image | MUST | images nearest to T(f) in CLIP space, nearest first
