@@ -30,9 +30,8 @@ def check_shifts(look: Look) -> None:
         "attribute_score",
         "attribute_score_abs",
         "attribute_score_std",
-        "attribute_score_half",
     )
-    before, after, score, absolute, spread, half = (look.array(f"concepts/{name}") for name in names)
+    before, after, score, absolute, spread = (look.array(f"concepts/{name}") for name in names)
     look.equal(
         "concepts/attribute_score",
         before.astype(np.float64) - after,
@@ -98,7 +97,7 @@ def _mean_by_class(look: Look, name: str) -> Array:
 
 def check_significance(look: Look) -> None:
     """Check q and the number of significant pairs against z, z against the control, and p against z."""
-    z, q, empirical = (look.wide(f"concepts/{name}") for name in ("z", "q", "p_empirical"))
+    z, empirical = (look.wide(f"concepts/{name}") for name in ("z", "p_empirical"))
     p = _normal_tail(z)
     wanted = np.stack([false_discovery(row) for row in p])
     look.equal("concepts/q", wanted, "z by Benjamini and Hochberg", absolute=1e-30, relative=2e-3)
