@@ -117,7 +117,6 @@ def usual_figures(found: Datasets, concepts: Array) -> dict[str, ArrayLike]:
         "significant": int((np.asarray(found["concepts/q"], dtype=np.float64) < SIGNIFICANT).sum()),
         "probe_null": 0.55,
         "probe_principal": 0.85,
-        "probe_chance": 0.4,
         "null_share": (null**2).sum() / (matrix**2).sum(),
         "null_share_data": 0.06,
     }

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sing_compute.store.ranges import Range, split_unit
+from sing_compute.store.ranges import EVERY_NUMBER, Range, split_unit
 
 MUST, MAY = "MUST", "MAY"
 """Levels of a field: part of every complete result of its analysis, or only in the cases that its description names."""
@@ -32,7 +32,7 @@ class Field:
     description: str
     of: str = ""
     """Axis whose items the indices point to; empty for other values."""
-    range: Range = Range()
+    range: Range = EVERY_NUMBER
     """The values that it may hold; `verify` checks it."""
 
 

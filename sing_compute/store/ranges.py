@@ -65,6 +65,10 @@ class Range:
         )
 
 
+EVERY_NUMBER = Range()
+"""Every finite number."""
+
+
 def split_unit(text: str) -> tuple[str, str, Range]:
     """Read the unit of a declared dataset: `UNIT`, `index of AXIS`, each with ` in RANGE`, or ` or nan` alone, behind it.
 

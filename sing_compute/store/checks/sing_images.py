@@ -108,6 +108,10 @@ def check_summary(look: Look) -> None:
     """Check medians, ratios, means and covariance of the model by computing them again from the images."""
     for figure, column in MEDIANS.items():
         look.equal(f"summary/{figure}", spread_or_all(look, column, figure)[0], f"images/{column}")
+    for labels, figure in (("/images/class", "summary/probe_chance"), ("/images/group", "summary/probe_chance_group")):
+        if look.has(labels, figure):
+            known = look.array(labels)[look.array(labels) >= 0]
+            look.equal(figure, np.bincount(known).max(initial=0) / max(len(known), 1), labels[1:], absolute=1e-9)
     score, shift = look.wide("images/attribute_score"), look.wide("images/image_score")
     middle = look.number("summary/attribute_score_abs")
     ratio = look.number("summary/image_score") / middle if middle > 0 else np.nan

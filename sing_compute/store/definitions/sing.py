@@ -105,7 +105,7 @@ _TABLES = (
 _CLASSES = "classes/*_mean classes/*_std classes/*_q?? classes/ratio"
 _SUMMARY = """summary/attribute_score summary/attribute_score_abs summary/attribute_score_centred_abs summary/image_score
 summary/image_score_centred summary/ratio_images summary/ratio_classes summary/null_energy
-summary/null_energy_centred summary/score_mean summary/score_covariance summary/undefined summary/cosine"""
+summary/null_energy_centred summary/score_mean summary/probe_chance summary/score_covariance summary/undefined summary/cosine"""
 _CHECKED_SCORES = """images/attribute_score images/image_score images/attribute_score_centred images/image_score_centred
 images/class_angle images/null_energy images/null_energy_centred translator/fold_weight translator/fold_bias
 /clip/class_embeddings"""
