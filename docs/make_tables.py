@@ -32,7 +32,10 @@ MARK = "<!-- tables: python docs/make_tables.py -->\n"
 def row(field: Field) -> str:
     """One dataset as a line of a Markdown table."""
     meaning = field.description.replace("||", "‖").replace("|AS|", "abs AS")
-    cells = (f"`{field.path}`", field.dtype, ", ".join(field.axes) or "-", field.unit, field.level, meaning)
+    limits = f"of {field.of}" if field.of else field.range.words or ("" if field.dtype == "text" else "finite")
+    if field.of and field.range.low < 0:
+        limits += " or -1"
+    cells = (f"`{field.path}`", field.dtype, ", ".join(field.axes) or "-", field.unit, limits, field.level, meaning)
     return f"| {' | '.join(cells)} |"
 
 
@@ -47,7 +50,12 @@ def analysis_tables(analysis: Analysis) -> str:
     if analysis.axes:
         parts.append("\n".join(["| axis | meaning |", "|---|---|", *map(axis_row, analysis.axes)]))
     for group, fields in groupby(analysis.fields, key=lambda field: field.path.rpartition("/")[0]):
-        lines = [f"### `{group}`", "", "| path | type | axes | unit | | meaning |", "|---|---|---|---|---|---|"]
+        lines = [
+            f"### `{group}`",
+            "",
+            "| path | type | axes | unit | range | | meaning |",
+            "|---|---|---|---|---|---|---|",
+        ]
         parts.append("\n".join([*lines, *map(row, fields)]))
     return "\n\n".join(parts)
 

@@ -30,17 +30,22 @@ EMBEDDINGS = click.option(
 
 @click.command()
 @FILE
-def verify(file: Path) -> None:
-    """Check a results file: its structure, and every invariant of the method that the file itself can show."""
+@click.option("--full", is_flag=True, help="Compute everything again, also what takes minutes on a large file.")
+def verify(file: Path, full: bool) -> None:
+    """Check a results file: its structure, ranges, and every figure that follows from other data in the file.
+
+    What takes long on a large file is computed again for some rows, always the same ones. The last lines name them, and what the
+    file does not let be checked, and why.
+    """
     from sing_compute.store import Store, catalogue
     from sing_compute.store.verify import verify as check
 
     with Store(file) as store:
-        problems, checks, unknown = check(store)
+        problems, checks, unknown, notes = check(store, full=full)
         for path in unknown:
             show(f"{path}: unknown to this version; kept, not checked")
-        for problem in problems:
-            show(problem)
+        for line in (*problems, *notes):
+            show(line)
         if problems:
             raise SingError(f"{file}: {len(problems)} of {checks} checks failed")
         held = [f"{store.count(spec.rows):,} {spec.name}" for spec in catalogue.tables(store) if not spec.within]

@@ -4,11 +4,12 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import stdtrit
 from scipy.stats import false_discovery_control, norm
 
 from sing_compute.scores.resampling import class_replicates, image_replicates, replicate_intervals
 from sing_compute.scores.statistics import model_summary
-from sing_compute.store.constants import CURVE, PENALTIES, RANKED, SIGNIFICANT
+from sing_compute.store.constants import CURVE, PENALTIES, RANKED, SIGNIFICANT, TOP_CONCEPTS
 
 Array = NDArray[np.float64]
 Columns = dict[str, NDArray[np.float32]]
@@ -24,13 +25,16 @@ PATH = np.geomspace(1, 1e4, 9)
 def head_figures(found: Datasets, right: NDArray[np.bool_]) -> dict[str, ArrayLike]:
     """Add a head's singular values and variants; gives its figures."""
     weight = np.asarray(found["head/weight"])
-    singular = np.linalg.svd(weight, compute_uv=False)
-    rank, dim = len(singular), weight.shape[1]
+    singular, centred = (np.linalg.svd(part, compute_uv=False) for part in (weight, weight - weight.mean(0)))
+    dim, cutoff = weight.shape[1], max(weight.shape) * 2.0**-23 * singular[0]
+    rank, rank_softmax = (int((values > cutoff).sum()) for values in (singular, centred))
+    lost = 1 - np.cumsum(singular**2) / (singular**2).sum()
+    rank_energy = min(rank, int((lost > 1 - 0.99).sum()) + 1)
     found["head/singular_values"] = singular
     found |= {
         "variants/name": ["numerical", "energy=0.99", "softmax"],
-        "variants/rank": [rank, rank - 1, rank],
-        "variants/nullity": [dim - rank, dim - rank + 1, dim - rank],
+        "variants/rank": [rank, rank_energy, rank_softmax],
+        "variants/nullity": [dim - rank, dim - rank_energy, dim - rank_softmax],
         "variants/flips": [0, 0.05, 0],
         "variants/logit_change_max": [3e-7, 0.2, 3e-7],
         "variants/logit_change_mean": [5e-8, 0.03, 5e-8],
@@ -41,10 +45,10 @@ def head_figures(found: Datasets, right: NDArray[np.bool_]) -> dict[str, ArrayLi
         "accuracy": right.mean(),
         "rank": rank,
         "nullity": dim - rank,
-        "nullity_softmax": dim - rank,
-        "cutoff": 1e-6,
-        "gap": np.inf,
-        "tail_ratio": singular[-2] / singular[-1] if rank > 1 else np.nan,
+        "nullity_softmax": dim - rank_softmax,
+        "cutoff": cutoff,
+        "gap": np.inf if rank == len(singular) else singular[rank - 1] / singular[rank],
+        "tail_ratio": singular[rank - 2] / singular[rank - 1] if rank > 1 else np.nan,
     }
 
 
@@ -62,7 +66,8 @@ def follow_images(found: Datasets, columns: Columns, offsets: NDArray[np.int64])
     z = np.asarray(found["concepts/z"], dtype=np.float32)
     tail = 2 * norm.sf(np.abs(z))
     found["concepts/angle_before"] = np.add(found["concepts/angle_after"], found["concepts/attribute_score"])
-    found["concepts/p_empirical"] = np.clip(tail, 1 / 201, 1)
+    found["concepts/p_empirical"] = np.clip(np.round(tail * 201), 1, 201) / 201
+    _spread_shifts(found, columns, offsets)
     found["concepts/q"] = false_discovery_control(tail, axis=1)
     for name in found:
         if name.startswith("concepts/"):
@@ -71,17 +76,35 @@ def follow_images(found: Datasets, columns: Columns, offsets: NDArray[np.int64])
             found[name] = np.where(present, found[name], np.nan)
 
 
-def usual_figures(found: Datasets) -> dict[str, ArrayLike]:
-    """Add the translator's spectrum; gives its figures, and usual values of those that no drawn dataset decides."""
+def _spread_shifts(found: Datasets, columns: Columns, offsets: NDArray[np.int64]) -> None:
+    """Make standard deviations of concept shifts large enough for their mean |AS|, and intervals of their means that fit."""
+    count = np.diff(offsets)[:, None]
+    mean, absolute = (
+        np.asarray(found[f"concepts/{name}"], dtype=np.float64) for name in ("attribute_score", "attribute_score_abs")
+    )
+    shift = np.array([columns["image_score"][a:b].max(initial=0) for a, b in pairwise(offsets)])[:, None]
+    least = np.sqrt(np.maximum(absolute**2 - mean**2, 0) * count / np.maximum(count - 1, 1))
+    most = np.sqrt(np.maximum(shift * absolute - mean**2, 0) * count / np.maximum(count - 1, 1))
+    spread = np.clip(np.asarray(found["concepts/attribute_score_std"], dtype=np.float64), 1.001 * least, most)
+    spread = np.where(count > 1, spread, np.nan)
+    known = np.where(count > 2, count, np.nan)
+    found["concepts/attribute_score_std"] = spread
+    found["concepts/attribute_score_half"] = stdtrit(known - 1, 0.975) / np.sqrt(known) * spread
+
+
+def usual_figures(found: Datasets, concepts: Array) -> dict[str, ArrayLike]:
+    """Add the translator's spectrum and its poles; gives its figures, and usual values of those that no drawn dataset decides."""
     weight, matrix = np.asarray(found["head/weight"]), np.asarray(found["translator/weight"])
     rows = np.linalg.qr(weight.T)[0]
     null = matrix - matrix @ rows @ rows.T
     modes = min(len(matrix), weight.shape[1] - len(weight))
-    found["spectrum/singular_value"] = np.linalg.svd(null, compute_uv=False)[:modes]
+    left, values, _ = np.linalg.svd(null, full_matrices=False)
+    found["spectrum/singular_value"] = values[:modes]
+    found |= _poles(left[:, :modes].T, concepts)
     return {
         "lambda": LAMBDA,
         "lambda_relative": 0.2,
-        "cosine": 0.91,
+        "cosine": np.mean(found["images/cosine"], dtype=np.float64),
         "cosine_baseline": 0.87,
         "r_squared": 0.3,
         "mse": 0.17,
@@ -94,10 +117,22 @@ def usual_figures(found: Datasets) -> dict[str, ArrayLike]:
         "significant": int((np.asarray(found["concepts/q"], dtype=np.float64) < SIGNIFICANT).sum()),
         "probe_null": 0.55,
         "probe_principal": 0.85,
-        "probe_chance": 0.4,
         "null_share": (null**2).sum() / (matrix**2).sum(),
         "null_share_data": 0.06,
     }
+
+
+def _poles(directions: Array, concepts: Array) -> Datasets:
+    """The concepts at both ends of each direction, the nearest one to its line in `toward`."""
+    texts = concepts - concepts.mean(0)
+    cosine = directions @ (texts / np.linalg.norm(texts, axis=1, keepdims=True)).T
+    nearest = np.take_along_axis(cosine, np.abs(cosine).argmax(1)[:, None], 1)
+    cosine = np.where(nearest < 0, -cosine, cosine)
+    found: Datasets = {}
+    for name, sign in (("toward", -1), ("away", 1)):
+        picks = np.argsort(sign * cosine, axis=1, kind="stable")[:, :TOP_CONCEPTS]
+        found |= {f"spectrum/{name}": picks, f"spectrum/{name}_cosine": np.take_along_axis(cosine, picks, 1)}
+    return found
 
 
 def ridge_path(summary: dict[str, ArrayLike], decay: tuple[float, float]) -> Datasets:
@@ -118,10 +153,11 @@ def ridge_path(summary: dict[str, ArrayLike], decay: tuple[float, float]) -> Dat
 def control_figures(summary: dict[str, ArrayLike], factors: Array) -> Datasets:
     """Controls of the model as multiples of its scores; puts the ratios to the reference into the summary."""
     factors = np.broadcast_to(factors, (2, 5))
+    removed = summary["null_energy"]
     lengths, kinds = [0.25, 0.5, 1, 2], ("null", "random", "principal")
     found: Datasets = {
         "controls/name": ("null space", "random subspace", "same norm", "random vector", "null direction"),
-        "controls/removed": [0.75, 0.9, 0.75, 0.75, 0.75],
+        "controls/removed": [removed, 0.9, removed, removed, removed],
         "controls/flips": [0, 0.44, 0.3, 0.2, 0],
         "controls/perturbation": kinds,
         "controls/length": lengths,

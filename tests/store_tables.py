@@ -193,7 +193,8 @@ def _made(shared: Shared, draw: Callable[[int], Drawn], replicates: int, positio
     if columns:
         follow_images(found, columns, shared.offsets)
         summary |= model_summary(columns, statistics["ratio"][0])
-        summary |= usual_figures(found) | drawn.figures
+        summary["probe_chance"] = np.diff(shared.offsets).max() / len(shared.labels)
+        summary |= usual_figures(found, shared.concept_embeddings) | drawn.figures
         found |= ridge_path(summary, drawn.decay) | control_figures(summary, np.asarray(drawn.controls))
         intervals = class_intervals(shared.offsets, columns, masks)
         found["classes/interval_figure"] = list(intervals)

@@ -60,7 +60,7 @@ def unit(vectors: Array) -> Array:
 
 
 def random_translator(rng: np.random.Generator, clip: int, dim: int, concepts: int, modes: int) -> Datasets:
-    """A translator and its folds, and poles of the modes of its null part."""
+    """A translator and its folds, and drawn poles, in whose place a file gets those of the translator."""
     matrix = rng.normal(size=(clip, dim))
     found: Datasets = {
         "translator/weight": matrix,
@@ -97,12 +97,20 @@ def _random_images(rng: np.random.Generator, labels: NDArray[np.int64], classes:
         rng.uniform(0.1, 0.3, count),
     )
     found: Datasets = {f"images/{name}": values for name, values in zip(COLUMNS, drawn, strict=True)}
+    limit = drawn[COLUMNS.index("image_score_centred")]
+    found["images/attribute_score_centred"] = drawn[COLUMNS.index("attribute_score_centred")].clip(-limit, limit)
     top = np.stack([rng.permutation(concepts)[:TOP_CONCEPTS] for _ in range(count)])
     shifts = -np.sort(-rng.gamma(2, 1, (count, TOP_CONCEPTS)), axis=1) * rng.choice([-1, 1], (count, TOP_CONCEPTS))
     found |= {"images/top_concept": top, "images/top_concept_score": shifts}
-    return found | {
-        f"images/nearest_{when}": rng.integers(0, count, (count, NEIGHBOURS)) for when in ("before", "after")
-    }
+    return found | {f"images/nearest_{when}": _different(rng, count) for when in ("before", "after")}
+
+
+def _different(rng: np.random.Generator, count: int) -> NDArray[np.int64]:
+    """Draw different images for each image; where two of a row are equal, the row continues from its first one."""
+    drawn = rng.integers(0, count, (count, NEIGHBOURS))
+    twice = (np.diff(np.sort(drawn, axis=1), axis=1) == 0).any(1)
+    drawn[twice] = (drawn[twice, :1] + np.arange(NEIGHBOURS)) % count
+    return drawn
 
 
 def _random_concepts(rng: np.random.Generator, classes: int, concepts: int) -> Datasets:

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from sing_compute.store import Store, replace_store
-from sing_compute.store.definition import Analysis, Axis, Column, Explanation, Interval, TableSpec, fields
+from sing_compute.store.checks.look import Look
+from sing_compute.store.definition import Analysis, Axis, Column, Explanation, Interval, TableSpec, check, fields
 from sing_compute.store.derived.cells import quotient
 
 STAGES = {"block 1": ("edges", "corners", "dots"), "block 2": ("faces", "wheels")}
@@ -16,16 +17,23 @@ BASELINE = {"block 1": (0.5, 1.0, 1.0), "block 2": (0.5, 0.5)}
 _FIELDS = fields("""
 [stages/{stage}/summary]
 depth | int64 | - | count | MUST | stages below this one
-strength | float64 | - | 1 | MUST | mean strength of its units
+strength | float64 | - | 1 in 0.. | MUST | mean strength of its units
 
 [stages/{stage}/units]
 name | text | unit | text | MUST | name of each unit
 note | text | unit | text | MAY | remark on a unit
-strength | float64 | unit | 1 | MUST | how strongly it answers
-baseline | float64 | unit | 1 | MUST | how strongly a random unit answers
-interval | float64 | unit bound | 1 | MAY | 95 % interval of the strength
+strength | float64 | unit | 1 in 0.. | MUST | how strongly it answers
+baseline | float64 | unit | 1 in >0.. | MUST | how strongly a random unit answers
+interval | float64 | unit bound | 1 in 0.. or nan | MAY | 95 % interval of the strength
 """)
 _UNITS = "stages/{stage}/units/"
+
+
+def check_mean(look: Look) -> None:
+    """Check that the strength of a stage is the mean of its units."""
+    look.equal("summary/strength", look.array("units/strength").mean(), "units/strength")
+
+
 TOY = Analysis(
     "toy",
     1,
@@ -91,6 +99,7 @@ TOY = Analysis(
             charts=("strengths",),
         ),
     ),
+    checks=(check(check_mean, "summary/strength", group="stages/{stage}/"),),
 )
 
 

@@ -22,13 +22,12 @@ from sing_compute.scores.statistics import (
     sorted_finite,
 )
 from sing_compute.scores.weighted_median import ClassOwners, MedianShares, MedianTable
+from sing_compute.store.derived.resamples import SEED, resample_weights
 
 REPLICATES = 2_000
 """Resamples behind every interval."""
 SAMPLE = 20_000
 """Most images that are resampled; of more, evenly spread ones are."""
-SEED = 260_314_610
-"""Fixed, so that replicate r of every model of a file has the same images, whichever run measured it."""
 FEWEST = 5
 """Fewest images or classes for an interval."""
 METHOD = "expanded percentile bootstrap"
@@ -198,28 +197,9 @@ def certainty(replicates: Float[np.ndarray, "model replicate"]) -> Float[np.ndar
     return found
 
 
-def resample_weights(units: int, replicates: range, seed: int = SEED) -> Float[np.ndarray, "replicate unit"]:
-    """Return how often each unit is drawn in each of these replicates; the result depends on the arguments alone.
-
-    It uses the raw stream of PCG64, which is the same in all versions of numpy; numpy's distributions may change.
-
-    Args:
-        units: Number of images or classes; as many are drawn.
-        replicates: Numbers of the replicates.
-        seed: Seed of all draws.
-    """
-    weights = np.empty((len(replicates), units))
-    for row, replicate in enumerate(replicates):
-        raw = np.random.PCG64(np.random.SeedSequence([seed, units, replicate])).random_raw(-(-units // 2))
-        halves = np.concatenate([raw >> np.uint64(32), raw & np.uint64(0xFFFFFFFF)])[:units]
-        drawn = (halves * np.uint64(units)) >> np.uint64(32)
-        weights[row] = np.bincount(drawn.astype(np.int64), minlength=units)
-    return weights
-
-
 @lru_cache(maxsize=2 * KEPT // CHUNK)
-def _kept_weights(units: int, replicates: range, seed: int) -> Float[np.ndarray, "replicate unit"]:
-    """Return the same weights, from memory where they were drawn before: every figure and every model needs them again."""
+def _kept_weights(units: int, replicates: range, seed: int) -> NDArray[np.float64]:
+    """Return the weights (replicate, unit), from memory where they were drawn before: every figure and model needs them again."""
     weights = resample_weights(units, replicates, seed)
     weights.setflags(write=False)
     return weights

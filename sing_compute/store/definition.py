@@ -1,4 +1,4 @@
-"""Define the parts of a declaration: fields, axes, columns and tables of an analysis. Data only; imports no other module.
+"""Define the parts of a declaration: fields, axes, columns, tables and checks of an analysis. Data only.
 
 An analysis is a folder that computes and an `Analysis` that says what its numbers are. Reader, writer, `verify`, exports,
 DataFrames, documentation and the explorer read the declaration; none of them knows an analysis by name (docs/ARCHITECTURE.md).
@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+from sing_compute.store.ranges import EVERY_NUMBER, Range, split_unit
 
 MUST, MAY = "MUST", "MAY"
 """Levels of a field: part of every complete result of its analysis, or only in the cases that its description names."""
@@ -30,12 +32,15 @@ class Field:
     description: str
     of: str = ""
     """Axis whose items the indices point to; empty for other values."""
+    range: Range = EVERY_NUMBER
+    """The values that it may hold; `verify` checks it."""
 
 
 def fields(text: str) -> tuple[Field, ...]:
     """Read fields from a table: `[group]`, then one dataset a line, an indented line continues the one before.
 
     A line is `name | dtype | axes | unit | level | description`; `-` for no axes; the unit `index of AXIS` for indices.
+    Behind the unit stands the range of the values: `degree in 0..180 or nan` (`ranges.split_unit`); files hold the unit alone.
     """
     found = []
     group = ""
@@ -44,9 +49,9 @@ def fields(text: str) -> tuple[Field, ...]:
             group = line.strip("[]")
         elif line:
             name, dtype, axes, unit, level, description = line.split(" | ", 5)
-            unit, _, of = unit.partition(" of ")
+            plain, of, limits = split_unit(unit)
             names = tuple(axes.replace("-", "").split())
-            found.append(Field(f"{group}/{name}", dtype, names, unit, level, description, of))
+            found.append(Field(f"{group}/{name}", dtype, names, plain, level, description, of, limits))
     return tuple(found)
 
 
@@ -82,6 +87,8 @@ class Axis:
     """The axis whose items own runs of this one: the images of a class."""
     runs: str = ""
     """The dataset with the edges of these runs."""
+    repeats: bool = False
+    """True if several items may have one name."""
     selects: str = ""
     """The axis of which each item of this one is a subset: `image` for subsets of images."""
 
@@ -225,6 +232,40 @@ class TableSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Check:
+    """One check of what an analysis has stored: datasets that follow from other data of the file, or must agree with it.
+
+    It runs once for each subject whose data it needs are in the file, unless the file holds nothing of what it proves.
+    """
+
+    run: Callable[[Any], None]
+    """Called with a `checks.look.Look` at one subject."""
+    proves: tuple[str, ...]
+    """Datasets of which it finds a false value; `*` and `?` stand for any letters, as in file names."""
+    needs: tuple[str, ...] = ()
+    """Datasets that it reads and that may be absent; without them `proves` is taken as given, and `verify` says so."""
+    without: str = ""
+    """Reason why they may be absent, as `verify` says it: `features were not kept`."""
+
+
+def check(run: Callable[[Any], None], proves: str, *, group: str = "", needs: str = "", without: str = "") -> Check:
+    """Declare one check; datasets are named by their paths below a group, with spaces between them.
+
+    Args:
+        run: The function, called with a `checks.look.Look`.
+        proves: Datasets of which it finds a false value; a path that begins with `/` is that of the file.
+        group: The group: `models/{model}/`.
+        needs: Datasets that it reads and that may be absent.
+        without: Reason why they may be absent.
+    """
+
+    def paths(names: str) -> tuple[str, ...]:
+        return tuple(name[1:] if name.startswith("/") else group + name for name in names.split())
+
+    return Check(run, paths(proves), paths(needs), without)
+
+
+@dataclass(frozen=True, slots=True)
 class Analysis:
     """Declaration of one method: the data that it stores and the tables that show them."""
 
@@ -238,3 +279,5 @@ class Analysis:
     tables: tuple[TableSpec, ...] = ()
     needs: tuple[str, ...] = ()
     """Data whose change makes its results invalid: `images`, `classes`, `concepts`, `clip`, `models`."""
+    checks: tuple[Check, ...] = ()
+    """What `verify` computes again, in addition to the ranges of the fields."""

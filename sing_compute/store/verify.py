@@ -1,5 +1,9 @@
-"""Check a results file: its structure against the declared analyses, and the contents of each analysis."""
+"""Check a results file: its structure and the ranges of all values by the declarations, then what follows from other data.
 
+Every check is declared by an analysis (`definition.Check`); this module knows none of them.
+"""
+
+import fnmatch
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -9,29 +13,17 @@ import numpy as np
 from sing_compute.errors import StoreError
 from sing_compute.store import catalogue
 from sing_compute.store.catalogue import fields_within, is_present
-from sing_compute.store.checks.classifiers import check_classifiers, check_images
-from sing_compute.store.checks.directions import check_directions
-from sing_compute.store.checks.null_words import check_null_words
-from sing_compute.store.checks.sing_scores import check_sing
-from sing_compute.store.checks.sith_towers import check_towers
-from sing_compute.store.definition import MUST, Analysis, Field
+from sing_compute.store.checks.look import Findings, Look
+from sing_compute.store.constants import SCHEMA_VERSION
+from sing_compute.store.definition import MUST, Analysis, Check, Field
 from sing_compute.store.file import UnknownLengthError
 from sing_compute.store.gate import reading
-from sing_compute.store.place import Place
 from sing_compute.store.read import Store
 from sing_compute.store.text import one_line
+from sing_compute.store.value_checks import check_values, stored_fields
 
-Checks = Callable[["Checker", Store], None]
-CHECKS: dict[str, Checks] = {
-    "images": check_images,
-    "classifiers": check_classifiers,
-    "sing": check_sing,
-    "sith": check_towers,
-    "null_words": check_null_words,
-    "directions": check_directions,
-}
-"""Checks of an analysis' contents, by the analysis' name."""
-_CHUNK = 2**20
+_NAMES = 6
+"""Datasets that a line names; of more it says the number."""
 
 
 class Verification(NamedTuple):
@@ -43,36 +35,48 @@ class Verification(NamedTuple):
     """Number of checks."""
     unknown: list[str]
     """Groups and datasets that no analysis of this program declares; they are not checked."""
+    notes: list[str]
+    """What this file does not let be checked, and why; what was looked at in part."""
 
 
-def verify(store: Store) -> Verification:
-    """Check a whole file."""
-    checker = Checker(store)
+def verify(store: Store, *, full: bool = False) -> Verification:
+    """Check a whole file.
+
+    Args:
+        store: The file.
+        full: Compute everything again; else what takes long is computed for some rows, always the same ones.
+    """
+    checker = _Checker(store, full=full)
     with np.errstate(all="ignore"):
         checker.attempt("the structure", checker.structure)
-        if not checker.problems:  # values are checked only if the structure is correct
-            for analysis in catalogue.analyses():
-                if is_present(store, analysis):
-                    checker.attempt(analysis.name, partial(checker.indices, analysis))
-                    if analysis.name in CHECKS:
-                        checker.attempt(analysis.name, partial(CHECKS[analysis.name], checker, store))
-    return Verification(checker.problems, checker.made, checker.unknown)
+        if not checker.findings.problems:  # values are checked only if the structure is correct
+            for analysis in checker.present:
+                checker.attempt(analysis.name, partial(checker.values, analysis))
+            for analysis in checker.present:
+                checker.contents(analysis)
+    found = checker.findings
+    problems = [one_line(store.noun.words(problem)) for problem in dict.fromkeys(found.problems)]
+    return Verification(problems, found.made, checker.unknown, [one_line(store.noun.words(n)) for n in checker.notes()])
 
 
-class Checker:
+class _Checker:
     """Collect the problems of one file."""
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
-        self.problems: list[str] = []
+    def __init__(self, store: Store, *, full: bool) -> None:
+        self.store, self.full = store, full
+        self.findings = Findings()
         self.unknown: list[str] = []
-        self.made = 0
+        self.present: list[Analysis] = []
+        self._proven: set[str] = set()
+        """Datasets, as paths of their declarations, that a check has computed again."""
+        self._without: dict[str, set[str]] = {}
+        """Datasets that a check would have computed again, by the reason why it could not."""
 
     def check(self, good: Any, problem: str) -> None:
         """Count one check, and record the problem if it failed."""
-        self.made += 1
+        self.findings.made += 1
         if not bool(good):
-            self.problems.append(one_line(self.store.noun.words(problem)))
+            self.findings.problems.append(problem)
 
     def attempt(self, path: str, checks: Callable[[], None]) -> None:
         """Run some checks; an error that they raise is a problem, too."""
@@ -98,6 +102,7 @@ class Checker:
                 for field in fields_within(analysis, subject=True):
                     self._dataset(field.path.format(**{analysis.subject: item}), field, wanted=there)
         self.unknown = store.unknown()
+        self.present = known
 
     def _dataset(self, path: str, field: Field, *, wanted: bool) -> None:
         try:
@@ -110,31 +115,89 @@ class Checker:
         if stored is None:
             self.check(not wanted or field.level != MUST, f"{path}: missing")
             return
-        self.made += 4  # the gate has looked at kind, dtype, axes and lengths
+        self.findings.made += 4  # the gate has looked at kind, dtype, axes and lengths
         attributes = self.store.attributes(path)
         axes, unit = attributes.get("axes"), attributes.get("unit")
         self.check(axes == ",".join(field.axes), f"{path}: attribute axes is {axes!r}")
         self.check(unit == field.unit, f"{path}: attribute unit is {unit!r}")
+        version, description = attributes.get("version"), attributes.get("description")
+        known = isinstance(version, int) and 0 < version <= SCHEMA_VERSION
+        self.check(known, f"{path}: attribute version is {version!r}, not 1 to {SCHEMA_VERSION}")
+        self.check(isinstance(description, str) and description.strip(), f"{path}: attribute description is missing")
 
-    def indices(self, analysis: Analysis) -> None:
-        """Check that indices point to items of their axis; -1 is no item."""
-        for path, field in self._stored(analysis):
-            if not field.of:
-                continue
-            _, items = catalogue.field_of(path)
-            count = self.store.count(field.of, Place("").at(**items))
-            stored = self.store.dataset(path)
-            low, high = 0, -1
-            for start in range(0, len(stored), _CHUNK):
-                part = stored[start : start + _CHUNK]
-                low, high = min(low, int(part.min(initial=0))), max(high, int(part.max(initial=-1)))
-            self.check(low >= -1 and high < count, f"{path}: outside the {catalogue.plural(field.of)}")
+    def values(self, analysis: Analysis) -> None:
+        """Check every value of an analysis against its range."""
+        for stored in stored_fields(self.store, analysis):
+            self.attempt(stored.path, partial(check_values, self.store, stored, self.findings))
 
-    def _stored(self, analysis: Analysis) -> list[tuple[str, Field]]:
-        """Return the datasets of an analysis that the file holds."""
-        items = [] if analysis.subject == "file" else self.store.members(analysis.subject)
-        found = [(field.path, field) for field in fields_within(analysis, subject=analysis.subject == "file")]
-        if analysis.subject != "file":
-            for field in fields_within(analysis, subject=True):
-                found += [(field.path.format(**{analysis.subject: item}), field) for item in items]
-        return [(path, field) for path, field in found if path in self.store]
+    def contents(self, analysis: Analysis) -> None:
+        """Make the declared checks of an analysis: those of the whole file, then those of each subject."""
+        mark = f"{{{analysis.subject}}}"
+        own = [check for check in analysis.checks if any(mark in path for path in (*check.proves, *check.needs))]
+        base = Look(self.store, "", "", self.findings, full=self.full)
+        for check in analysis.checks:
+            if check not in own:
+                self._make(check, base, {})
+        group = "" if analysis.subject == "file" else catalogue.axis(analysis.subject).group
+        for item in self.store.members(analysis.subject) if own else []:
+            look = Look(self.store, f"{group}/{item}/", item, self.findings, full=self.full)
+            for check in own:
+                self._make(check, look, {analysis.subject: item})
+
+    def _make(self, check: Check, look: Look, items: dict[str, str]) -> None:
+        """Make one check of one subject, or remember why it cannot be made."""
+        proves = [path for name in check.proves for path in declared(name)]
+        there = [path for path in proves if _located(path, items) in self.store]
+        own = [path for path in there if _located(path, items) != path or not items]
+        if proves and not own:
+            return
+        missing = [path for path in check.needs if _located(path, items) not in self.store]
+        if missing:
+            reason = check.without or f"{_short(missing[0])} is not in the file"
+            self._without.setdefault(reason, set()).update(there)
+            return
+        self._proven.update(there)
+        self.attempt(look.base or "the file", partial(check.run, look))
+
+    def notes(self) -> list[str]:
+        """Return a line for each reason why something is taken as given, and one for what was sampled."""
+        findings, lines = self.findings, []
+        for reason, fields in self._without.items():
+            left = sorted(fields - self._proven)
+            if left:
+                lines.append(f"taken as given, as {reason}: {_listed(left)}")
+        rest = {stored.field.path for analysis in self.present for stored in stored_fields(self.store, analysis)}
+        rest -= self._proven.union(*self._without.values())
+        if rest:
+            lines.append(
+                f"taken as given within its range, as nothing in a file determines it: {_listed(sorted(rest))}"
+            )
+        for reason, items in findings.notes.items():
+            named = ", ".join(sorted(filter(None, items)))
+            lines.append(f"{named}: {reason}" if named else reason)
+        if findings.sampled:
+            parts = [f"{done:,} of {count:,} {what}" for what, (done, count) in findings.sampled.items()]
+            lines.append(f"computed again for some rows only: {', '.join(parts)}; --full computes all")
+        return lines
+
+
+def declared(name: str) -> list[str]:
+    """Return the declared paths that a name in a check stands for."""
+    return [path for path in catalogue.FIELDS if fnmatch.fnmatchcase(path, name)] if set("*?") & set(name) else [name]
+
+
+def _located(path: str, items: dict[str, str]) -> str:
+    for axis, item in items.items():
+        path = path.replace(f"{{{axis}}}", item)
+    return path
+
+
+def _short(path: str) -> str:
+    """Return a declared path without the part that names the subject."""
+    return path.partition("}/")[2] or path
+
+
+def _listed(paths: list[str]) -> str:
+    names = list(dict.fromkeys(map(_short, paths)))
+    more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES + 1 else ""
+    return ", ".join(names[: _NAMES if more else None]) + more

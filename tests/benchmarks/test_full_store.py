@@ -23,7 +23,7 @@ def store(path: Path):
 
 
 def test_the_file_is_of_the_size_asked_for_and_valid(store: Store) -> None:
-    problems, made, _ = verify(store)
+    problems, made, _, _ = verify(store)
     assert problems == []
     assert made > 1000
     assert len(store.dataset("images/key")) == 3000

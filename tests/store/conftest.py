@@ -1,4 +1,17 @@
+import gzip
 import sys
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).parent))  # for fuzz.py, mutations.py and readers.py
+import pytest
+
+sys.path.append(str(Path(__file__).parent))  # for false_edits.py, fuzz.py, mutations.py and readers.py
+
+ARCHIVE = Path(__file__).resolve().parents[1] / "store_archives" / "schema-1.h5.gz"
+
+
+@pytest.fixture
+def schema_1(tmp_path: Path) -> Path:
+    """A file that a real run has written, with its features."""
+    path = tmp_path / "schema-1.h5"
+    path.write_bytes(gzip.decompress(ARCHIVE.read_bytes()))
+    return path

@@ -1,10 +1,8 @@
 """Files of earlier schema versions are read, checked, merged and given new concepts (store_archives/README.md)."""
 
-import gzip
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 import sing_compute
 from sing_compute.process.progress import Progress
@@ -14,13 +12,6 @@ from sing_compute.store.constants import SCHEMA_VERSION
 from sing_compute.store.verify import verify
 
 ARCHIVES = Path(__file__).resolve().parents[1] / "store_archives"
-
-
-@pytest.fixture
-def schema_1(tmp_path: Path) -> Path:
-    path = tmp_path / "schema-1.h5"
-    path.write_bytes(gzip.decompress((ARCHIVES / "schema-1.h5.gz").read_bytes()))
-    return path
 
 
 def test_there_is_an_archive_of_every_schema_before_this_one() -> None:

@@ -1,80 +1,170 @@
-"""Check the images and classifiers of a file: order, counts, predictions, the spectrum of each head."""
+"""Check the head and the predictions of a classifier: counts, accuracies, the spectrum of the head, its null space."""
 
-from typing import TYPE_CHECKING, Any
+import math
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from sing_compute.store.checks.tolerances import Check
-from sing_compute.store.constants import SUBSETS
-from sing_compute.store.noun import Noun
-from sing_compute.store.read import Store
+from sing_compute.store.checks.look import Look
 
-if TYPE_CHECKING:
-    from sing_compute.store.verify import Checker
-
-
-def check_images(checker: "Checker", store: Store) -> None:
-    """Check the images of a file."""
-    checker.attempt("images", lambda: _images(checker.check, store))
+Array = NDArray[np.float64]
+_EPS = {"float64": 2.0**-52, "float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
+"""Rounding of each stored precision, relative."""
+_SQUARES = 1e-4
+"""A least singular value above this share of the largest is exact enough if it is computed from squares, ten times as fast."""
 
 
-def check_classifiers(checker: "Checker", store: Store) -> None:
-    """Check the head and the predictions of each model."""
-    for model in store.models:
-        checker.attempt(f"models/{model}", lambda model=model: _classifier(checker.check, store, model))  # type: ignore[misc]
+class Split(NamedTuple):
+    """The matrix that was split: its singular values, descending, and its right singular vectors, one in each row."""
+
+    values: Array
+    rows: Array
 
 
-def _images(check: Check, store: Store) -> None:
-    """Check that images are sorted by class, that the offsets agree with this, and that keys are unique."""
-    labels, keys, offsets = store.array("images/class"), store.array("images/key"), store.offsets
-    classes = len(store.class_names)
-    check((np.diff(labels) >= 0).all(), "images/class: not sorted")
-    check(labels.min(initial=0) >= 0 and labels.max(initial=0) < classes, "images/class: outside the classes")
-    edges = np.searchsorted(labels, np.arange(classes + 1))
-    check((edges == offsets).all(), "images/offsets: do not match images/class")
-    check(len(np.unique(keys)) == len(keys), "images/key: not unique")
-    if "images/original" in store:
-        original = store.array("images/original")
-        first = (original >= 0) & (original <= np.arange(len(original)))
-        check(first.all() and (original[original] == original).all(), "images/original: not the first of equal images")
-        copies = int((original != np.arange(len(original))).sum())
-        check(
-            copies == store.attributes("images").get("copies"),
-            f"images: {copies} copies, its attribute says another number",
-        )
-    facts = store.attributes("images")
-    if "item" in facts or "items" in facts:
-        noun = Noun(str(facts.get("item")), str(facts.get("items")))
-        check(
-            {"item", "items"} <= facts.keys() and noun == store.noun, f"images: attributes item, items: {noun.problem}"
-        )
-    check(store.subsets[: len(SUBSETS)] == list(SUBSETS), f"subsets/name: must begin with {SUBSETS}")
+def check_counts(look: Look) -> None:
+    """Check counts and accuracies of the model and of each class and subset against the predictions."""
+    labels, right = look.array("/images/class"), correct(look)
+    images, hits = len(right), int(right.sum())
+    look.equal("summary/images", images, "images/key", absolute=0, relative=0)
+    look.equal("summary/correct", hits, "images/prediction", absolute=0, relative=0)
+    look.equal("summary/accuracy", hits / max(images, 1), "images/prediction", absolute=1e-12)
+    masks, classes = subset_masks(look), len(look.array("/images/offsets")) - 1
+    count = np.stack([np.bincount(labels[mask], minlength=classes) for mask in masks])
+    good = np.stack([np.bincount(labels[mask & right], minlength=classes) for mask in masks])
+    look.equal("classes/count", count, "images/prediction and the groups", absolute=0, relative=0)
+    share = np.divide(good, count, out=np.full(count.shape, np.nan), where=count > 0)
+    look.equal("classes/accuracy", share, "images/prediction and the groups")
 
 
-def _classifier(check: Check, store: Store, model: str) -> None:
-    """Check one model: its head, its predictions and counts."""
-    summary, base = store.summary(model), f"models/{model}/"
-    if "rank" in summary:  # `--only features` does not split the head
-        _head(check, store, model, summary)
-    right = store.array(base + "images/prediction") == store.array("images/class")
-    check(right.sum() == summary["correct"], f"{base}summary/correct: {summary['correct']}, counted {right.sum()}")
-    counts = store.array(base + "classes/count")
-    check((counts[0] == np.diff(store.offsets)).all(), f"{base}classes/count: does not match the images")
-    check((counts[1] + counts[2] == counts[0]).all(), f"{base}classes/count: right and wrong do not make all")
+def correct(look: Look) -> NDArray[np.bool_]:
+    """Return True for each image that is predicted correctly."""
+    return look.once("correct", lambda: look.array("images/prediction") == look.array("/images/class"))
 
 
-def _head(check: Check, store: Store, model: str, summary: dict[str, Any]) -> None:
-    base = f"models/{model}/"
-    weight = store.array(base + "head/weight")
-    if store.attributes(f"models/{model}").get("invariance") == "softmax":
-        weight = weight - weight.mean(axis=0)
-    stored = store.array(base + "head/singular_values")
-    found = np.linalg.svd(weight, compute_uv=False)
-    close = np.allclose(stored, found, rtol=1e-6, atol=1e-9 * found[0])
-    check(close, f"{base}head/singular_values: not those of the weight")
-    rank = int((stored > summary["cutoff"]).sum())
-    check(rank == summary["rank"], f"{base}summary/rank: {summary['rank']}, the spectrum says {rank}")
-    check(
-        rank + summary["nullity"] == weight.shape[1],
-        f"{base}summary: rank and nullity do not make {weight.shape[1]}",
+def subset_masks(look: Look) -> list[NDArray[np.bool_]]:
+    """Return the images of each subset: all, predicted correctly, predicted incorrectly, each group of the user."""
+    right = correct(look)
+    groups = len(look.array("/groups/name")) if look.has("/groups/name", "/images/group") else 0
+    return [np.ones(len(right), bool), right, ~right, *(look.array("/images/group") == k for k in range(groups))]
+
+
+def check_head(look: Look) -> None:
+    """Check singular values against the weight; rank, nullity, gap and tail against the singular values and the stated rule."""
+    stored, dim = look.array("head/singular_values"), look.array("head/weight").shape[1]
+    largest = float(stored[0]) if len(stored) else 0.0
+    look.equal("head/singular_values", split(look).values, "head/weight", relative=1e-6, absolute=1e-9 * largest)
+    rank, cutoff = (
+        int((stored > look.number("summary/cutoff")).sum()),
+        _cutoff(look, str(look.fact("null_space", "numerical"))),
     )
+    look.equal("summary/cutoff", cutoff, "head/weight and the attributes null_space and stored_precision", absolute=0)
+    look.equal("summary/rank", rank, "head/singular_values and the cutoff", absolute=0, relative=0)
+    look.equal("summary/nullity", dim - rank, "the rank", absolute=0, relative=0)
+    below = stored[rank] if rank < len(stored) else 0.0
+    gap = stored[rank - 1] / below if rank > 0 and below > 0 else math.inf
+    rough = rank < len(stored)  # what lies below the cutoff is rounding
+    look.equal("summary/gap", gap, "head/singular_values", where=not rough or below > 1e-9 * largest)
+    tail = stored[rank - 2] / stored[rank - 1] if rank > 1 else math.nan
+    look.equal("summary/tail_ratio", tail, "head/singular_values")
+    if str(look.fact("null_space", "numerical")) != "numerical":
+        look.given(
+            f"its null space is approximate by the attribute null_space ({look.fact('null_space')}), so predictions may change"
+        )
+
+
+def check_variants(look: Look) -> None:
+    """Check rank and nullity by other rules for the null space, and the nullity of the softmax."""
+    names, dim = look.texts("variants/name"), look.array("head/weight").shape[1]
+    plain, centred = _plain_values(look), _centred_values(look)
+    ranks = [_count(look, centred, "numerical") if name == "softmax" else _count(look, plain, name) for name in names]
+    look.equal("variants/rank", ranks, "head/weight and the rule of its name", absolute=0, relative=0)
+    look.equal(
+        "variants/nullity", dim - np.array(ranks), "head/weight and the rule of its name", absolute=0, relative=0
+    )
+    nullity = dim - _count(look, centred, "numerical")
+    look.equal("summary/nullity_softmax", nullity, "head/weight", absolute=0, relative=0)
+
+
+def _count(look: Look, spectrum: Array, rule: str) -> int:
+    """Return the number of singular values that count by a rule."""
+    return int((spectrum > _cutoff(look, rule, spectrum)).sum())
+
+
+def is_exact(look: Look) -> bool:
+    """Return True if the null space is that of rounding, by whichever rule: then removing it changes no logit."""
+    return _count(look, split(look).values, "numerical") == int(look.number("summary/rank"))
+
+
+def split(look: Look) -> Split:
+    """Return singular values and right singular vectors of the matrix that was split."""
+    return look.once("split", lambda: _split(_matrix(look)))
+
+
+def principal(look: Look, rows: Array) -> Array:
+    """Return Pi_p of each row: its projection on the span of the head's rows that count."""
+    basis = split(look).rows[: int(look.number("summary/rank"))]
+    return np.asarray(rows @ basis.T @ basis)
+
+
+def _matrix(look: Look) -> Array:
+    weight = look.array("head/weight")
+    return weight - weight.mean(axis=0) if str(look.fact("invariance")) == "softmax" else weight
+
+
+def _plain_values(look: Look) -> Array:
+    """Return the singular values of the weight itself."""
+    if str(look.fact("invariance")) != "softmax":
+        return split(look).values
+    return look.once("plain values", lambda: _split(look.array("head/weight")).values)
+
+
+def _centred_values(look: Look) -> Array:
+    """Return the singular values of the weight minus its mean over the classes."""
+    if str(look.fact("invariance")) == "softmax":
+        return split(look).values
+    weight, rough = look.array("head/weight"), look.fact("stored_precision", "float32") != "float64"
+    return look.once("centred values", lambda: _values(weight - weight.mean(axis=0), rough=rough))
+
+
+def _values(matrix: Array, *, rough: bool) -> Array:
+    """Return singular values; if they may be rough, those below 1e-8 of the largest may be off by as much."""
+    if not rough:
+        return np.asarray(np.linalg.svd(matrix, compute_uv=False))
+    small = matrix if len(matrix) <= matrix.shape[1] else matrix.T
+    return np.asarray(np.sqrt(np.linalg.eigvalsh(small @ small.T).clip(0))[::-1])
+
+
+def _split(matrix: Array) -> Split:
+    wide = len(matrix) <= matrix.shape[1]
+    squares, vectors = np.linalg.eigh(matrix @ matrix.T if wide else matrix.T @ matrix)
+    values = np.sqrt(squares.clip(0))[::-1]
+    if not len(values) or values[-1] <= _SQUARES * values[0]:
+        _, exact, rows = np.linalg.svd(matrix, full_matrices=False)
+        return Split(exact, rows)
+    vectors = vectors[:, ::-1]
+    return Split(values, (vectors.T @ matrix) / values[:, None] if wide else vectors.T)
+
+
+def _cutoff(look: Look, rule: str, spectrum: Array | None = None) -> float:
+    """Return the singular value up to which values count as zero, by a rule of docs/method.md; NaN for an unknown one."""
+    weight = look.array("head/weight")
+    eps: float = _EPS.get(str(look.fact("stored_precision", "float32")), math.nan)
+    largest = float(_plain_values(look)[0])
+    spectrum = split(look).values if spectrum is None else spectrum
+    cutoff: float = max(weight.shape) * eps * largest
+    if eps > 1e-4:
+        noise = eps / (2 * math.sqrt(3)) * math.sqrt(float(np.square(weight).mean()))
+        cutoff = noise * (math.sqrt(weight.shape[0]) + math.sqrt(weight.shape[1]))
+    kind, _, value = rule.partition("=")
+    if kind == "numerical":
+        return cutoff
+    try:
+        number = float(value)
+    except ValueError:
+        return math.nan
+    if kind == "tol":
+        return max(cutoff, number * float(spectrum[0]))
+    lost = 1 - np.cumsum(spectrum**2) / np.square(spectrum).sum()
+    counted = int((lost > 1 - number).sum()) + 1
+    return max(cutoff, float(spectrum[counted])) if counted < len(spectrum) else cutoff

@@ -1,9 +1,13 @@
 """EDDP: direction pairs of a classifier: what fires where, how far to trust it, what the head reads of it."""
 
+from sing_compute.store.checks import direction_features
+from sing_compute.store.checks import directions as direction_checks
 from sing_compute.store.definition import Analysis, Column, Explanation, TableSpec, columns
+from sing_compute.store.definition import check as _check
 from sing_compute.store.definitions.direction_class_columns import CLASS_COLUMNS
 from sing_compute.store.definitions.direction_columns import COLUMNS, SOURCE, UNREAD_COLUMNS, label
 from sing_compute.store.definitions.direction_fields import AXES, FIELDS, FIXES, GROUP, IMAGES, NULL
+from sing_compute.store.definitions.images_and_classifiers import MODEL, NO_FEATURES
 from sing_compute.store.derived.cells import repeated
 from sing_compute.store.derived.direction_cells import fires
 
@@ -99,6 +103,32 @@ chance | chance | percent | share | matches/chance | p q / (p + q - p q) for sha
 p | p | three digits | value | matches/p | hypergeometric probability of so many common images, times the directions of that
     model | Small: no chance match. | Not a size.
 """),
+)
+_D = f"{GROUP}/"
+_HEAD = """null/row_class null/row_cosine null/share null/pattern_share null/q null/pattern_q null/unread
+null/null_movement null/logit_movement summary/null_chance"""
+_VECTORS = """images/logit pairs/filter pairs/threshold pairs/signal pairs/pattern pairs/strength pairs/rest trust/steady
+null/movement classes/sensitivity corrections/before classes/change classes/margin"""
+_COUNTS = (
+    """summary/images pairs/images pairs/positives images/row images/key classes/images classes/positives steps/size"""
+)
+_NAMES = "names/cosine names/coefficient names/pick names/pattern_cosine names/pattern_coefficient names/pattern_pick"
+_CHECKS = (
+    _check(direction_checks.check_pairs, "pairs/margin", group=_D),
+    _check(direction_checks.check_trust, "trust/score trust/state trust/pinned summary/found", group=_D),
+    _check(direction_checks.check_counts, _COUNTS, group=_D, needs="images/logit"),
+    _check(direction_checks.check_head, _HEAD, group=_D),
+    _check(direction_checks.check_classes, "classes/q summary/sensitive summary/sensitive_pairs", group=_D),
+    _check(direction_checks.check_names, _NAMES, group=_D),
+    _check(direction_checks.check_labels, "summary/s1 summary/s2 summary/s3_chance", group=_D, needs="labels/iou"),
+    _check(direction_checks.check_matches, "matches/iou matches/direction matches/chance matches/p", group=_D),
+    _check(
+        direction_features.check_features,
+        _VECTORS,
+        group=_D,
+        needs=f"/{MODEL}features/value",
+        without=NO_FEATURES,
+    ),
 )
 _ABSENT = "sing-compute directions FILE adds them"
 _ROW = ("direction_classes", "direction_images")
@@ -206,4 +236,5 @@ DIRECTIONS = Analysis(
         ),
     ),
     needs=("images", "classes"),
+    checks=_CHECKS,
 )

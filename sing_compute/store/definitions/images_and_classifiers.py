@@ -1,15 +1,16 @@
 """The declaration of the images, classes and classifiers of a file: every analysis of a classifier uses them."""
 
-from sing_compute.store.definition import Analysis, Axis, fields
+from sing_compute.store.checks import classifiers, features, images
+from sing_compute.store.definition import Analysis, Axis, check, fields
 
 _IMAGES = fields("""
 [images]
 key | text | image | text | MUST | key of each image: its path below the image root; sorted by class, then key
-class | int32 | image | index of class | MUST | true class of each image
+class | int32 | image | index of class in 0.. | MUST | true class of each image
 group | int32 | image | index of group | MAY | the user's group of each image, -1 for none
-original | int32 | image | index of image | MAY | the first image with the same bytes, or the image itself if it is no
+original | int32 | image | index of image in 0.. | MAY | the first image with the same bytes, or the image itself if it is no
     copy; a copy is in the fold of its original. Absent if there are no copies
-offsets | int64 | class_edge | index | MUST | images of class c are rows offsets[c] to offsets[c+1]
+offsets | int64 | class_edge | index in 0.. | MUST | images of class c are rows offsets[c] to offsets[c+1]
 skipped_key | text | skipped | text | MUST | images that could not be read
 skipped_reason | text | skipped | text | MUST | why each of them could not be read
 
@@ -27,44 +28,47 @@ _CLASSIFIERS = fields("""
 [models/{model}/head]
 weight | float64 | class dim | 1 | MUST | weight W of the linear head: logits = W f + b
 bias | float64 | class | 1 | MUST | bias b of the linear head
-singular_values | float64 | singular_value | 1 | MAY | singular values of the matrix that was split, descending
+singular_values | float64 | singular_value | 1 in 0.. | MAY | singular values of the matrix that was split, descending
 
 [models/{model}/variants]
 name | text | variant | text | MAY | other rules for what counts as null space
 rank | int64 | variant | count | MAY | rank of the head by each
 nullity | int64 | variant | count | MAY | dimension of the null space by each
-flips | float64 | variant | 1 | MAY | share of predictions that change when that null part is removed
-logit_change_max | float64 | variant | 1 | MAY | largest logit change then, over the logit spread
-logit_change_mean | float64 | variant | 1 | MAY | mean logit change then, over the logit spread
+flips | float64 | variant | 1 in 0..1 | MAY | share of predictions that change when that null part is removed
+logit_change_max | float64 | variant | 1 in 0.. or nan | MAY | largest logit change then, over the logit spread
+logit_change_mean | float64 | variant | 1 in 0.. or nan | MAY | mean logit change then, over the logit spread
 
 [models/{model}/images]
-prediction | int32 | image | index of class | MUST | class the model predicts
-confidence | float32 | image | 1 | MUST | softmax probability of the prediction
+prediction | int32 | image | index of class in 0.. | MUST | class the model predicts
+confidence | float32 | image | 1 in >0..1 | MUST | softmax probability of the prediction
 
 [models/{model}/classes]
 count | int32 | subset class | count | MUST | images of the class in the subset
-accuracy | float32 | subset class | 1 | MUST | share of them predicted right
+accuracy | float32 | subset class | 1 in 0..1 or nan | MUST | share of them predicted right
 
 [models/{model}/summary]
 images | int64 | - | count | MUST | images measured
 correct | int64 | - | count | MUST | images predicted right
-accuracy | float64 | - | 1 | MUST | share of images predicted right
+accuracy | float64 | - | 1 in 0..1 | MUST | share of images predicted right
 rank | int64 | - | count | MAY | rank of the head: dimension of the principal space
 nullity | int64 | - | count | MAY | dimension of the null space that was used
 nullity_softmax | int64 | - | count | MAY | dimension of the null space of the head minus its class mean
-cutoff | float64 | - | 1 | MAY | singular values at or below this counted as zero
-gap | float64 | - | 1 | MAY | sigma_r / sigma_(r+1); inf where the head has no smaller singular value
-tail_ratio | float64 | - | 1 | MAY | sigma_(r-1) / sigma_r: a large one means the last kept direction is nearly null
+cutoff | float64 | - | 1 in 0.. | MAY | singular values at or below this counted as zero
+gap | float64 | - | 1 in 1.. or inf | MAY | sigma_r / sigma_(r+1); inf where the head has no smaller singular value
+tail_ratio | float64 | - | 1 in 1.. or nan | MAY | sigma_(r-1) / sigma_r: a large one means the last kept direction is nearly
+    null
 
 [models/{model}/features]
-row | int32 | kept | index of image | MAY | images whose features are kept, ascending: all, or evenly spread ones of many
+row | int32 | kept | index of image in 0.. | MAY | images whose features are kept, ascending: all, or evenly spread ones of
+    many
 value | float32 | kept dim | 1 | MAY | what reaches the head for each of them
 
 [models/{model}/maps]
-image | int32 | map_image | index of image | MAY | images whose spatial maps are kept, ascending: all, or evenly spread ones
+image | int32 | map_image | index of image in 0.. | MAY | images whose spatial maps are kept, ascending: all, or evenly spread
+    ones
 position | int32 | map_position | index | MAY | positions of the map that are kept, row by row of its grid, ascending
-value | float32 | map_image map_position map_channel | 1 | MAY | the last spatial map before the pooling of the network, at those
-    positions; in a file of its own where the attribute `file` names one
+value | float32 | map_image map_position map_channel | 1 | MAY | the last spatial map before the pooling of the network, at
+    those positions; in a file of its own where the attribute `file` names one
 
 [comparison]
 model | text | model | text | MAY | models in the order of the comparison matrices
@@ -92,6 +96,7 @@ IMAGES = Analysis(
             field="classes/name",
             labels="classes/name",
             codes="classes/wnid",
+            repeats=True,
         ),
         Axis("class_edge", "one more edge than classes", edges_of="class"),
         Axis("group", "the user's groups of images", field="groups/name", labels="groups/name"),
@@ -103,7 +108,18 @@ IMAGES = Analysis(
             selects="image",
         ),
     ),
+    checks=(
+        check(images.check_order, "images/key images/class images/offsets"),
+        check(images.check_skipped, "images/skipped_key"),
+        check(images.check_copies, "images/original"),
+        check(images.check_subsets, "subsets/name"),
+    ),
 )
+MODEL = "models/{model}/"
+NO_FEATURES = "features are not kept"
+_HEAD = "head/singular_values summary/rank summary/nullity summary/cutoff summary/gap summary/tail_ratio"
+_RULES = "variants/rank variants/nullity summary/nullity_softmax"
+_CHANGES = "variants/flips variants/logit_change_max variants/logit_change_mean"
 CLASSIFIERS = Analysis(
     "classifiers",
     1,
@@ -125,5 +141,23 @@ CLASSIFIERS = Analysis(
         Axis("map_channel", "coordinates of a position", field="models/{model}/maps/value", position=2),
     ),
     needs=("images", "classes"),
+    checks=(
+        check(
+            classifiers.check_counts,
+            "summary/images summary/correct summary/accuracy classes/count classes/accuracy",
+            group=MODEL,
+        ),
+        check(classifiers.check_head, _HEAD, group=MODEL, needs="summary/rank head/singular_values"),
+        check(classifiers.check_variants, _RULES, group=MODEL, needs="summary/rank variants/name"),
+        check(features.check_rows, "features/row maps/image maps/position", group=MODEL),
+        check(
+            features.check_predictions,
+            "images/prediction images/confidence head/weight head/bias features/value",
+            group=MODEL,
+            needs="features/value",
+            without=NO_FEATURES,
+        ),
+        check(features.check_variants, _CHANGES, group=MODEL, needs="features/value summary/rank", without=NO_FEATURES),
+    ),
 )
 """The data that are stored of every classifier, for any analysis."""

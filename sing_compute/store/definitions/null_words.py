@@ -2,8 +2,10 @@
 
 from functools import partial
 
-from sing_compute.store.definition import Analysis, Column, Explanation, TableSpec
-from sing_compute.store.definitions.null_word_fields import AXES, CLASSES, FIELDS, MODES, WORDS
+from sing_compute.store.checks import null_words
+from sing_compute.store.definition import Analysis, Column, Explanation, TableSpec, check
+from sing_compute.store.definitions.images_and_classifiers import NO_FEATURES
+from sing_compute.store.definitions.null_word_fields import AXES, CLASSES, FIELDS, GROUP, MODES, WORDS
 from sing_compute.store.definitions.word_columns import word_columns
 from sing_compute.store.derived.cells import repeated
 from sing_compute.store.derived.word_mixes import mix_text
@@ -149,6 +151,7 @@ _WORDS = (
     _text("word", "word", "A concept that was picked for at least one pole."),
     *word_columns(WORDS, _SOURCE, "mode or class and direction, and pole"),
 )
+_WORD_FIGURES = "words/position words/uses words/largest words/place summary/pool summary/distinct"
 _ABSENT = "sing-compute words FILE adds them"
 NULL_WORDS = Analysis(
     "null_words",
@@ -190,4 +193,16 @@ NULL_WORDS = Analysis(
         ),
     ),
     needs=("images", "classes", "concepts", "clip"),
+    checks=(
+        check(null_words.check_modes, "modes/value modes/cosine modes/coefficient", group=f"{GROUP}/"),
+        check(null_words.check_classes, "classes/images", group=f"{GROUP}/"),
+        check(null_words.check_words, _WORD_FIGURES, group=f"{GROUP}/"),
+        check(
+            null_words.check_directions,
+            "classes/share classes/deviation classes/movement classes/angle classes/cosine classes/coefficient",
+            group=f"{GROUP}/",
+            needs="/models/{model}/features/value",
+            without=NO_FEATURES,
+        ),
+    ),
 )  # fmt: skip

@@ -1,8 +1,10 @@
 """SING: what the null space of a classifier's head means, in words and degrees (arXiv:2603.14610)."""
 
+from sing_compute.store.checks import features, resamples, sing_concepts, sing_features, sing_images, sing_intervals
 from sing_compute.store.constants import CURVE, NEIGHBOURS, PENALTIES, TOP_CONCEPTS
-from sing_compute.store.definition import Analysis, Axis, TableSpec
+from sing_compute.store.definition import Analysis, Axis, TableSpec, check
 from sing_compute.store.definitions import class_columns, concept_columns, image_columns
+from sing_compute.store.definitions.images_and_classifiers import MODEL, NO_FEATURES
 from sing_compute.store.definitions.model_checks import CHECKS
 from sing_compute.store.definitions.model_scores import SCORES
 from sing_compute.store.definitions.sing_fields import FIELDS
@@ -100,6 +102,57 @@ _TABLES = (
         charts=CHARTS,
     ),
 )
+_CLASSES = "classes/*_mean classes/*_std classes/*_q?? classes/ratio"
+_SUMMARY = """summary/attribute_score summary/attribute_score_abs summary/attribute_score_centred_abs summary/image_score
+summary/image_score_centred summary/ratio_images summary/ratio_classes summary/null_energy
+summary/null_energy_centred summary/score_mean summary/probe_chance summary/score_covariance summary/undefined summary/cosine"""
+_CHECKED_SCORES = """images/attribute_score images/image_score images/attribute_score_centred images/image_score_centred
+images/class_angle images/null_energy images/null_energy_centred translator/fold_weight translator/fold_bias
+/clip/class_embeddings"""
+_SHIFTS = """concepts/angle_before concepts/angle_after concepts/attribute_score concepts/attribute_score_abs
+concepts/attribute_score_std concepts/attribute_score_centred"""
+_TRANSLATOR = """translator/weight translator/bias translator/mean_feature summary/zero_shot_translated
+summary/zero_shot_equivalent summary/null_share_data summary/lambda summary/mse summary/r_squared
+summary/cosine_baseline"""
+_EQUIVALENCE = "summary/flips summary/logit_change_max summary/logit_change_mean"
+_PATH = """translator/path_lambda translator/path_relative translator/path_ratio translator/path_cosine
+translator/path_attribute_score translator/path_attribute_score_abs translator/path_image_score
+summary/lambda_relative"""
+_CONTROLS = """controls/perturbation controls/length controls/logit_change controls/perturbation_flips
+summary/attribute_score_abs_over_control summary/image_score_over_control"""
+_BOOTSTRAP = "bootstrap/figure bootstrap/value bootstrap/images_interval bootstrap/classes_interval"
+_SPECTRUM = "spectrum/* summary/null_share"
+_KEPT = "features/value"
+SING_CHECKS = (
+    check(sing_concepts.check_embeddings, "clip/class_embeddings clip/concept_embeddings"),
+    check(sing_intervals.check_comparison, "comparison/*", needs="comparison/model comparison/above comparison/value"),
+    check(sing_intervals.check_correlation, "comparison/accuracy_correlation"),
+    check(sing_images.check_complete, "", group=MODEL, needs="images/attribute_score"),
+    check(sing_images.check_limits, "", group=MODEL, needs="images/attribute_score"),
+    check(sing_images.check_rankings, "rankings/*", group=MODEL),
+    check(sing_images.check_summary, _SUMMARY, group=MODEL, needs="images/attribute_score"),
+    check(sing_images.check_classes, _CLASSES, group=MODEL, needs="images/attribute_score"),
+    check(sing_images.check_curves, "classes/attribute_score_curve classes/image_score_curve", group=MODEL),
+    check(sing_intervals.check_class_intervals, "classes/interval_figure classes/interval", group=MODEL),
+    check(sing_intervals.check_bootstrap, _BOOTSTRAP, group=MODEL),
+    check(resamples.check_replicates, "bootstrap/images bootstrap/classes", group=MODEL),
+    check(sing_intervals.check_path, _PATH, group=MODEL, needs="summary/lambda"),
+    check(sing_intervals.check_controls, _CONTROLS, group=MODEL),
+    check(sing_concepts.check_shifts, "concepts/attribute_score_half", group=MODEL),
+    check(sing_concepts.check_significance, "concepts/q summary/significant", group=MODEL),
+    check(sing_concepts.check_spectrum, _SPECTRUM, group=MODEL, needs="summary/rank"),
+    check(features.check_equivalence, _EQUIVALENCE, group=MODEL),
+    check(sing_features.check_scores, _CHECKED_SCORES, group=MODEL, needs=_KEPT, without=NO_FEATURES),
+    check(
+        sing_features.check_top_concepts,
+        "images/top_concept images/top_concept_score /clip/concept_embeddings",
+        group=MODEL,
+        needs=_KEPT,
+        without=NO_FEATURES,
+    ),
+    check(sing_features.check_concepts, _SHIFTS, group=MODEL, needs=_KEPT, without=NO_FEATURES),
+    check(sing_features.check_translator, _TRANSLATOR, group=MODEL, needs=_KEPT, without=NO_FEATURES),
+)
 SING = Analysis(
     "sing",
     1,
@@ -109,4 +162,5 @@ SING = Analysis(
     _AXES,
     _TABLES,
     needs=("images", "classes", "concepts", "clip"),
+    checks=SING_CHECKS,
 )

@@ -1,6 +1,7 @@
 """SITH: the attention heads of CLIP image towers in words (arXiv 2603.24653)."""
 
-from sing_compute.store.definition import Analysis, TableSpec
+from sing_compute.store.checks import sith_causes, sith_towers
+from sing_compute.store.definition import Analysis, TableSpec, check
 from sing_compute.store.definitions.sith_cause_fields import CAUSE_AXES, CAUSE_FIELDS
 from sing_compute.store.definitions.sith_causes import CAUSES_TABLE, LAYER_CAUSES, VECTOR_CAUSES, VECTOR_IMAGES
 from sing_compute.store.definitions.sith_columns import (
@@ -12,7 +13,7 @@ from sing_compute.store.definitions.sith_columns import (
     VECTOR_COLUMNS,
     WORD_COLUMNS,
 )
-from sing_compute.store.definitions.sith_fields import AXES, FIELDS
+from sing_compute.store.definitions.sith_fields import AXES, FIELDS, TOWER
 from sing_compute.store.definitions.sith_uses import USE_AXES, USE_FIELDS, USES_TABLE
 
 _TABLES = (
@@ -84,6 +85,8 @@ _TABLES = (
     ),
     USES_TABLE,
 )
+_FIGURES = """summary/mean_length summary/vectors summary/cosine summary/fidelity summary/ceiling summary/coherence summary/unused
+words/uses words/largest words/place summary/pool summary/distinct sizes/name"""
 SITH = Analysis(
     "sith",
     1,
@@ -92,4 +95,13 @@ SITH = Analysis(
     FIELDS + USE_FIELDS + CAUSE_FIELDS,
     AXES + USE_AXES + CAUSE_AXES,
     _TABLES,
+    checks=(
+        check(sith_towers.check_vectors, "vectors/rank layers/number", group=TOWER),
+        check(sith_towers.check_figures, _FIGURES, group=TOWER),
+        check(
+            sith_towers.check_methods, "methods/cosine methods/fidelity methods/coherence methods/unused", group=TOWER
+        ),
+        check(sith_towers.check_uses, "uses/*", group=TOWER),
+        check(sith_causes.check_causes, "causes/agreement/*", group=TOWER),
+    ),
 )

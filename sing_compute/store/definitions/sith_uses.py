@@ -8,16 +8,16 @@ USES = TOWER + "uses/"
 
 USE_FIELDS = fields("""
 [towers/{tower}/uses]
-name | text | use | text | MAY | word and place of each use: a pole in whose mix of the smallest K the word has a
-    coefficient above 0
+name | text | use | text | MAY | word and place of each use: a pole in whose mix of the smallest K the word has a coefficient
+    above 0
 runs | int64 | word_edge | index | MAY | uses of word w are runs[w] to runs[w + 1], the largest coefficient first
-coefficient | float32 | use | 1 | MAY | coefficient of the word in that mix
+coefficient | float32 | use | 1 in >0.. | MAY | coefficient of the word in that mix
 layer | int64 | use | index | MAY | number of the layer in the tower, from 0
 head | int64 | use | index | MAY | the head
 vector | int64 | use | index | MAY | the singular vector of the head
-pole | text | use | text | MAY | `positive` or `negative`
-value | float64 | use | 1 | MAY | singular value of the vector
-cosine | float32 | use | 1 | MAY | joint cosine of the whole mix
+pole | text | use | text in positive/negative | MAY | `positive` or `negative`
+value | float64 | use | 1 in 0.. | MAY | singular value of the vector
+cosine | float32 | use | 1 in -1..1 or nan | MAY | joint cosine of the whole mix
 """)
 USE_AXES = (
     Axis("word_edge", "one more edge than words", edges_of="word"),
