@@ -18,6 +18,7 @@ from sing_tui.session.moves import (
     stepped_axis,
 )
 from sing_tui.session.state import is_figures
+from sing_tui.session.subsets import selecting_axis
 
 ChartTitles = Mapping[str, str]
 """Title of each chart by its name."""
@@ -193,7 +194,9 @@ def text_of(binding: Binding, place: Place, catalog: Catalog, titles: ChartTitle
             return _next_row(catalog, place, int(by))
         case ["step", "subset"]:
             axes = free_options(catalog, catalog.table(place.table))
-            return f"next {axes[0].replace('_', ' ')}" if axes else None
+            if axes:
+                return f"next {axes[0].replace('_', ' ')}"
+            return "next subset" if selecting_axis(catalog, place) is not None else None
         case ["step", "chart", number] if number.isdecimal():
             charts = catalog.table(place.table).charts
             if int(number) > len(charts):

@@ -91,6 +91,8 @@ class Axis:
     """True if several items may have one name."""
     selects: str = ""
     """The axis of which each item of this one is a subset: `image` for subsets of images."""
+    filter: Callable[[str], str] | None = None
+    """Filter of the explorer, by the name of a subset, that keeps its items in their own table."""
 
     @property
     def owners(self) -> tuple[str, ...]:

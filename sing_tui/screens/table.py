@@ -23,7 +23,7 @@ from sing_tui.screens.surface import Drawn
 from sing_tui.screens.table_reading import TableReading
 from sing_tui.session import Session
 from sing_tui.session.moves import back
-from sing_tui.session.names import breadcrumbs
+from sing_tui.session.names import breadcrumbs_of
 from sing_tui.session.state import Purpose, at_cursor
 from sing_tui.store_catalog import StoreCatalog
 from sing_tui.view import View
@@ -161,7 +161,7 @@ class TableScreen(Screen[None]):
 
     def draw_place(self) -> None:
         """Draw the line at the top: file, items and table; and at the right what happens to the file."""
-        steps = [self.host.path.name, *breadcrumbs(self.catalog, self.place)]
+        steps = [self.host.path.name, *breadcrumbs_of(self.session, self.catalog)]
         self.frame.place.show(steps, self.host.news())
 
     def draw_status(self) -> None:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from sing_compute.store.definition import TableSpec
 from sing_compute.store.place import Key, Place
-from sing_tui.session.arranging import clear_filter, close_body, show_details
+from sing_tui.session.arranging import arrange_as, clear_filter, close_body, show_details
 from sing_tui.session.catalog import (
     Catalog,
     deeper,
@@ -24,6 +24,7 @@ from sing_tui.session.catalog import (
 from sing_tui.session.comparison import end_comparison, is_in_place
 from sing_tui.session.stack import enter, leave, move, same_rows, with_member
 from sing_tui.session.state import CONTENTS, Identities, Refused, Session, arrangement_at, is_figures
+from sing_tui.session.subsets import came_filtered, kept_arrangement, next_filtered_subset
 
 Which = Literal["last", "first", "row"]
 """Which key of a place is stepped: the last that is no group, the first group, or that of the rows."""
@@ -65,7 +66,7 @@ def open_row(session: Session, catalog: Catalog, *, wide: bool = False) -> Sessi
             return enter(session, place_of(catalog, spec, keys), identity=row)
     if not tables:
         return show_details(session, wide=wide)
-    return enter(session, place_of(catalog, tables[0], keys))
+    return _opened(session, catalog, place_of(catalog, tables[0], keys))
 
 
 def further_tables(catalog: Catalog, place: Place) -> list[TableSpec | None]:
@@ -114,10 +115,16 @@ def open_further(session: Session, catalog: Catalog, number: int) -> Session:
     in_place = target.name in {table.name for table in siblings(catalog, spec)} and not place.along
     if in_place:
         there = place_of(catalog, target, dict(place.keys))
-        return move(session, catalog, there, identity=None)
+        moved, kept = move(session, catalog, there, identity=None), kept_arrangement(session, catalog, there)
+        return moved if kept is None else arrange_as(moved, kept)
     if session.here.identity is None:
         return session
-    return enter(session, place_of(catalog, target, row_keys(session, catalog)))
+    return _opened(session, catalog, place_of(catalog, target, row_keys(session, catalog)))
+
+
+def _opened(session: Session, catalog: Catalog, place: Place) -> Session:
+    """Open a table; a subset that a table on the way shows holds there, too."""
+    return enter(session, place, arrangement=kept_arrangement(session, catalog, place))
 
 
 def open_second(session: Session, catalog: Catalog) -> Session:
@@ -217,15 +224,15 @@ def neighbours(session: Session, catalog: Catalog, axis: str) -> Identities:
 
 
 def next_subset(session: Session, catalog: Catalog) -> Session:
-    """Show the next item of an optional axis that has no table of its own: the next subset of images.
+    """Show the next item of an optional axis that has no table of its own, the next subset of images; or keep its rows.
 
     Raises:
-        Refused: The table has no such axis.
+        Refused: The table has no such axis, or its rows are filtered in another way.
     """
     place = session.place
     axes = free_options(catalog, catalog.table(place.table))
     if not axes:
-        raise Refused("this table has no subsets")
+        return next_filtered_subset(session, catalog)
     count = catalog.count(axes[0], place)
     new = ((place.index(axes[0]) or 0) + 1) % max(1, count)
     return _stepped(session, catalog, place.at(**{axes[0]: new or None}))
@@ -272,7 +279,7 @@ def back(session: Session, catalog: Catalog) -> Session:
     if session.here.body != "table":
         return close_body(session)
     spec = catalog.table(place.table)
-    if arrangement_at(session.here, spec).filter:
+    if arrangement_at(session.here, spec).filter and not came_filtered(session, catalog):
         return clear_filter(session, catalog)
     if place.comparison is not None and is_in_place(catalog, place):
         return end_comparison(session, catalog)

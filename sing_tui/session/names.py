@@ -2,7 +2,8 @@
 
 from sing_compute.store.place import Place
 from sing_tui.session.catalog import Catalog, free_options, is_group, plural, row_axis, table_name
-from sing_tui.session.state import is_figures
+from sing_tui.session.state import Session, arrangement_at, is_figures
+from sing_tui.session.subsets import subset_of
 
 
 def key_labels(catalog: Catalog, place: Place) -> list[str]:
@@ -61,6 +62,16 @@ def title(catalog: Catalog, place: Place) -> str:
 def breadcrumbs(catalog: Catalog, place: Place) -> list[str]:
     """Names of the items on the way to a place, then its title."""
     return [*key_labels(catalog, place), title(catalog, place)]
+
+
+def breadcrumbs_of(session: Session, catalog: Catalog) -> list[str]:
+    """Names of the items on the way to the present place, then its title, with the subset that its filter keeps."""
+    place, spec = session.place, catalog.table(session.place.table)
+    subset = subset_of(catalog, place, arrangement_at(session.here, spec).filter)
+    return [
+        *breadcrumbs(catalog, place)[:-1],
+        f"{title(catalog, place)} ({subset})" if subset else title(catalog, place),
+    ]
 
 
 def file_parts(catalog: Catalog, place: Place) -> list[str]:

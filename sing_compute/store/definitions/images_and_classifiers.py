@@ -1,5 +1,7 @@
 """The declaration of the images, classes and classifiers of a file: every analysis of a classifier uses them."""
 
+import re
+
 from sing_compute.store.checks import classifiers, features, images
 from sing_compute.store.definition import Analysis, Axis, check, fields
 
@@ -74,6 +76,19 @@ value | float32 | map_image map_position map_channel | 1 | MAY | the last spatia
 model | text | model | text | MAY | models in the order of the comparison matrices
 """)
 
+
+def subset_filter(name: str) -> str:
+    """Return the filter that keeps the images of a subset.
+
+    Args:
+        name: Its name in `subsets/name`.
+    """
+    kind, _, group = name.partition(":")
+    if kind == "group":
+        return f'group = "{group}"' if '"' not in group else f'group ~ "^{re.escape(group).replace(chr(34), ".")}$"'
+    return {"right": "prediction = class", "wrong": "prediction != class"}.get(name, "")
+
+
 IMAGES = Analysis(
     "images",
     1,
@@ -106,6 +121,7 @@ IMAGES = Analysis(
             field="subsets/name",
             labels="subsets/name",
             selects="image",
+            filter=subset_filter,
         ),
     ),
     checks=(

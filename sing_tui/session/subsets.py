@@ -1,0 +1,75 @@
+"""Subsets of images hold on the way from classes to their images, as filters of the table of images."""
+
+from dataclasses import replace
+
+from sing_compute.store.definition import Axis
+from sing_compute.store.place import Key, Place
+from sing_tui.session.arranging import filter_by
+from sing_tui.session.catalog import Catalog, free_options, row_axis
+from sing_tui.session.state import Arrangement, Refused, Session, arrangement_at, first_arrangement, is_figures
+
+
+def selecting_axis(catalog: Catalog, place: Place) -> Axis | None:
+    """The axis whose items are subsets of the rows of a table, each with a filter; None where there is none."""
+    spec = catalog.table(place.table)
+    if place.along or is_figures(spec, place):
+        return None
+    for table in catalog.tables():
+        for name in free_options(catalog, table):
+            axis = catalog.axis(name)
+            if axis.selects == spec.rows and axis.filter is not None:
+                return axis
+    return None
+
+
+def subset_filters(catalog: Catalog, place: Place) -> dict[str, str]:
+    """Filters of the subsets of a table's rows, by the names of the subsets; the first keeps all rows."""
+    axis = selecting_axis(catalog, place)
+    if axis is None or axis.filter is None:
+        return {}
+    return {str(name): axis.filter(str(name)) for name in catalog.items(axis.name, place)}
+
+
+def subset_of(catalog: Catalog, place: Place, filter: str) -> str:
+    """Name of the subset that a filter keeps; empty if it keeps none, or all rows."""
+    if not filter:
+        return ""
+    return next((name for name, text in subset_filters(catalog, place).items() if text == filter), "")
+
+
+def kept_arrangement(session: Session, catalog: Catalog, place: Place) -> Arrangement | None:
+    """Filter of a table that is opened, if a table on the way shows a subset of its rows; None if none does."""
+    filters = subset_filters(catalog, place)
+    axis = selecting_axis(catalog, place)
+    if axis is None:
+        return None
+    for visit in reversed(session.visits):
+        item: Key | None = visit.place.key(axis.name)
+        if item:
+            text = filters.get(catalog.label(axis.name, item, visit.place), "")
+            return replace(first_arrangement(catalog.table(place.table), place), filter=text)
+    return None
+
+
+def came_filtered(session: Session, catalog: Catalog) -> bool:
+    """Return True if the present filter is the one that the table was opened with."""
+    before = replace(session, visits=session.visits[:-1])
+    kept = kept_arrangement(before, catalog, session.place) if before.visits else None
+    present = arrangement_at(session.here, catalog.table(session.place.table))
+    return kept is not None and bool(kept.filter) and kept.filter == present.filter
+
+
+def next_filtered_subset(session: Session, catalog: Catalog) -> Session:
+    """Keep the rows of the next subset.
+
+    Raises:
+        Refused: The table has no subsets, or another filter is there.
+    """
+    place = session.place
+    filters = list(subset_filters(catalog, place).values())
+    if len(filters) < 2:
+        raise Refused("this table has no subsets")
+    present = arrangement_at(session.here, catalog.table(place.table)).filter
+    if present and present not in filters:
+        raise Refused(f"a filter is there: F clears it, then v keeps one subset of the {row_axis(place, catalog)}s")
+    return filter_by(session, catalog, filters[(filters.index(present) + 1) % len(filters)])
