@@ -61,6 +61,12 @@ class _Command(click.Command):
     "--csv", "csv_path", metavar="PATH", help="No screen: write the table as CSV to PATH, - for standard output."
 )
 @click.option("--json", "json_path", metavar="PATH", help="No screen: the same as JSON, one object a row.")
+@click.option(
+    "--all-models", is_flag=True, help="With --csv or --json: the rows of every model, with a column of its name."
+)
+@click.option(
+    "--provenance", is_flag=True, help="With PATH: write PATH.provenance.json, which says what the rows are of."
+)
 @click.option("--force", is_flag=True, help="With --csv or --json: replace PATH if it exists.")
 @click.option("--images", type=click.Path(path_type=Path), help="Folder of the photographs on this machine.")
 @click.option("--graphics", type=click.Choice(GRAPHICS), help="How photographs are drawn; ask: what the terminal says.")
@@ -74,7 +80,7 @@ def main(debug: bool, **options: Any) -> None:
     try:
         start = _start(options)
         if options["csv_path"] is not None or options["json_path"] is not None:
-            _headless(options["file"], start, options["csv_path"], options["json_path"], force=options["force"])
+            _headless(options["file"], start, options)
         else:
             _screen(options["file"], start, options)
     except BrokenPipeError:
@@ -109,29 +115,48 @@ def _start(options: dict[str, Any]) -> Start:
     )
 
 
-def _headless(file: Path, start: Start, csv_path: str | None, json_path: str | None, *, force: bool) -> None:
+def _headless(file: Path, start: Start, options: dict[str, Any]) -> None:
     from sing_compute.store import Store
-    from sing_tui.exporting import save
-    from sing_tui.opening import headless_view
+    from sing_tui.exporting import save_views
+    from sing_tui.headless import headless_view, headless_views, provenance_path, with_item, write_provenance
     from sing_tui.store_catalog import StoreCatalog
-    from sing_tui.table_text import write_rows
+    from sing_tui.table_text import write_views
 
-    if csv_path is not None and json_path is not None:
+    if options["csv_path"] is not None and options["json_path"] is not None:
         raise SingError("one of --csv and --json at a time")
-    form: Literal["csv", "json"] = "csv" if json_path is None else "json"
-    path = csv_path or json_path or "-"
+    form: Literal["csv", "json"] = "csv" if options["json_path"] is None else "json"
+    path = options["csv_path"] or options["json_path"] or "-"
     with Store(file) as store:
-        view, columns = headless_view(StoreCatalog(store), start)
+        catalog = StoreCatalog(store)
+        if options["all_models"]:
+            found, common = headless_views(catalog, start, "model")
+            views = [with_item(view, "model", name) for name, view in found.items()]
+            columns: tuple[str, ...] | None = ("model", *(name for name in common if name != "model"))
+        else:
+            view, columns = headless_view(catalog, start)
+            views = [view]
         if path == "-":
+            if options["provenance"]:
+                raise SingError("--provenance writes a file next to the table: give --csv or --json a PATH")
             sys.stdout.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]
-            write_rows(view, sys.stdout, form=form, columns=columns)
+            write_views(views, sys.stdout, form=form, columns=columns)
             sys.stdout.flush()
             return
         target = Path(path)
-        if target.exists() and not force:
-            raise SingError(f"{target} exists; --force replaces it")
-        count = save(view, target, replace=force, columns=columns, form=form)
+        places = [target, *([provenance_path(target)] if options["provenance"] else [])]
+        for place in places:
+            if place.is_dir():
+                raise SingError(f"{place} is a folder: name a file in it")
+            if place.exists() and not options["force"]:
+                raise SingError(f"{place} exists; --force replaces it")
+        count = save_views(views, target, replace=options["force"], columns=columns, form=form)
         click.echo(visible(f"{count:,} rows in {target}"), err=True)
+        if options["provenance"]:
+            place = provenance_path(target)
+            write_provenance(
+                place, file, start, views[0].table.spec.name, rows=count, every="model" if options["all_models"] else ""
+            )
+            click.echo(visible(f"where they are from: {place}"), err=True)
 
 
 def _screen(file: Path, start: Start, options: dict[str, Any]) -> None:

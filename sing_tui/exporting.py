@@ -11,7 +11,7 @@ import numpy as np
 from sing_compute.atomic_write import text_file
 from sing_compute.errors import SingError
 from sing_compute.store.text import clean
-from sing_tui.table_text import Cancelled, Form, Progress, write_rows
+from sing_tui.table_text import Cancelled, Form, Progress, write_views
 from sing_tui.view import View, arrange
 
 Scope = Literal["marked", "shown", "table"]
@@ -69,10 +69,18 @@ def save(
         SingError: The file exists and `replace` is False, or it cannot be written; a file that was there is untouched.
         Cancelled: `progress` raised it; likewise.
     """
+    return save_views([view], path, replace=replace, columns=columns, progress=progress, form=form)
+
+
+def save_views(
+    views: Sequence[View], path: Path, *, replace: bool = False, columns: Sequence[str] | None = None,
+    progress: Progress | None = None, form: Form | None = None,
+) -> int:  # fmt: skip
+    """Write the rows of several views with the same columns to one file, as `save` writes those of one."""
     try:
         _refuse(path, replace)
         with text_file(path, durable=False) as target:
-            rows = write_rows(view, target, form=form or form_of(path), columns=columns, progress=progress)
+            rows = write_views(views, target, form=form or form_of(path), columns=columns, progress=progress)
             _refuse(path, replace)
     except OSError as error:
         raise SingError(f"cannot write {path}: {error.strerror or error}") from error

@@ -14,11 +14,11 @@ from sing_tui.session.catalog import position_of
 from sing_tui.session.lookup import find_place
 from sing_tui.session.moves import first_place
 from sing_tui.session.route import route
-from sing_tui.session.state import Arrangement, arranged, first_arrangement, is_figures, rows_kind
+from sing_tui.session.state import arranged, first_arrangement, rows_kind
 from sing_tui.settings import State, file_key, read_state, write_state
 from sing_tui.start import Start
 from sing_tui.store_catalog import StoreCatalog
-from sing_tui.view import View, arrange, column_named
+from sing_tui.view import View, column_named
 
 HINT = "new here? Enter opens, Esc goes back, t finds, ? lists every key"
 
@@ -106,29 +106,6 @@ def session_of(catalog: StoreCatalog, start: Start) -> Session:
     if start.chart not in charts:
         raise SingError(f"no chart {start.chart!r}; there are: {', '.join(charts) or 'none'}")
     return show_chart(session, start.chart)
-
-
-def headless_view(catalog: StoreCatalog, start: Start) -> tuple[View, tuple[str, ...] | None]:
-    """Return the rows that a start asks for, in the order of the file unless it says another, and the columns; no screen.
-
-    Of a chart it is the numbers that are drawn, for the row that the cursor would be on.
-
-    Raises:
-        SingError: The file does not hold what was asked for.
-    """
-    place, _ = find_place(catalog, start.wish)
-    table = catalog.open(place)
-    view = arrange(table, arrangement_of(table, start, Arrangement()))
-    columns = tuple(column_named(table, name).name for name in start.columns) or None
-    if start.chart is None:
-        return view, columns
-    from sing_tui.formats import UNICODE
-    from sing_tui.loading import read_chart
-
-    figures = is_figures(catalog.table(place.table), place)
-    row = None if figures or not len(view) else view.identity(min(start.row, len(view)) - 1)
-    drawn = read_chart(catalog.store, place, start.chart, row, UNICODE)
-    return arrange(drawn.table, Arrangement()), None
 
 
 def remember(memory: Path, path: Path, catalog: StoreCatalog, session: Session, view: View) -> None:

@@ -56,21 +56,48 @@ def write_rows(
     Raises:
         SingError: No column is chosen, or the table lacks one, or the file that is read is damaged.
     """
-    chosen = _chosen(view.table, columns)
-    writers = [_Writer.of(column.values, form) for column in chosen]
-    lines = _csv_lines if form == "csv" else _json_lines
-    opening, join, closing = lines([column.name for column in chosen])
-    target.write(opening)
+    return write_views([view], target, form=form, columns=columns, progress=progress)
+
+
+def write_views(
+    views: Sequence[View],
+    target: IO[str],
+    *,
+    form: Form = "csv",
+    columns: Sequence[str] | None = None,
+    progress: Progress | None = None,
+) -> int:
+    """Write the rows of several views with the same columns one after the other, as `write_rows` writes those of one."""
+    opening = _csv_lines if form == "csv" else _json_lines
+    begin, join, end = opening([column.name for column in _chosen(views[0].table, columns)])
+    target.write(begin)
+    count = 0
+    for view in views:
+        count += _write_pieces(view, target, join, form, columns, progress, count)
+    target.write(end)
+    return count
+
+
+def _write_pieces(
+    view: View,
+    target: IO[str],
+    join: "Join",
+    form: Form,
+    columns: Sequence[str] | None,
+    progress: Progress | None,
+    before: int,
+) -> int:
+    """Write the rows of one view, of which so many rows were written before; return their number."""
+    writers = [_Writer.of(column.values, form) for column in _chosen(view.table, columns)]
     step = max(_WRITTEN, min(_READ, _BLOCK * 16 // max(writer.bytes_per_row for writer in writers)))
     for low in range(0, len(view), step):
         rows = view.order[low : low + step].astype(np.int64)
         read = [writer.read(rows) for writer in writers]
         for start in range(0, len(rows), _WRITTEN):
             cells = [writer.cells(part[start : start + _WRITTEN]) for writer, part in zip(writers, read, strict=True)]
-            target.write(join(cells, low + start == 0))
+            target.write(join(cells, before + low + start == 0))
             if progress is not None:
-                progress(low + min(start + _WRITTEN, len(rows)))
-    target.write(closing)
+                progress(before + low + min(start + _WRITTEN, len(rows)))
     return len(view)
 
 

@@ -1,6 +1,9 @@
 """The command without a screen: its CSV equals the store, its errors are one line, it loads nothing heavy."""
 
 import csv
+import hashlib
+import json
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -92,7 +95,7 @@ def test_every_class_cell_equals_the_store(store_path: Path, subset: str) -> Non
 
 
 def test_every_concept_and_model_cell_equals_the_store(store_path: Path) -> None:
-    _, cells = read(run(store_path, "--class", "dog", "--csv", "-").stdout)
+    _, cells = read(run(store_path, "--model", "alpha", "--class", "dog", "--csv", "-").stdout)
     _, models = read(run(store_path, "--csv", "-").stdout)
     with h5py.File(store_path) as file:
         for name in file["models/alpha/concepts"]:
@@ -138,21 +141,48 @@ def test_a_file_appears_whole_and_is_replaced_only_by_force(store_path: Path, tm
     first = run(store_path, "--csv", target)
     assert (first.returncode, first.stdout, first.stderr.strip()) == (0, "", f"2 rows in {target}")
     before = target.read_text()
-    refused = run(store_path, "--table", "classes", "--csv", target)
+    refused = run(store_path, "--model", "alpha", "--csv", target)
     assert refused.returncode == 2
     assert "--force" in refused.stderr
     assert target.read_text() == before
-    assert run(store_path, "--table", "classes", "--csv", target, "--force").returncode == 0
-    assert target.read_text() == run(store_path, "--table", "classes", "--csv", "-").stdout != before
+    assert run(store_path, "--model", "alpha", "--csv", target, "--force").returncode == 0
+    assert target.read_text() == run(store_path, "--model", "alpha", "--csv", "-").stdout != before
     assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
 
 
 def test_awkward_text_is_harmless_in_csv(awkward_path: Path) -> None:
-    header, cells = read(run(awkward_path, "--table", "classes", "--csv", "-").stdout)
+    header, cells = read(run(awkward_path, "--model", "a", "--csv", "-").stdout)
     assert header[0] == "class"
     assert cells["class"][:5] == ["[red]bold[/red]", "'=1+1", "ネコ科の動物たち", "bell[31m tabend", "🦉 owl 🦉"]
     _, models = read(run(awkward_path, "--csv", "-").stdout)
     assert models["model"] == ["a", "'@b"]
+
+
+def test_the_rows_of_all_models_name_their_model_and_are_those_of_each(store_path: Path) -> None:
+    header, cells = read(run(store_path, "--class", "dog", "--all-models", "--sort", "as", "--csv", "-").stdout)
+    assert header[0] == "model"
+    for model in ("alpha", "beta"):
+        _, own = read(run(store_path, "--model", model, "--class", "dog", "--sort", "as", "--csv", "-").stdout)
+        rows = [row for row, name in enumerate(cells["model"]) if name == model]
+        assert {name: [cells[name][row] for row in rows] for name in header[1:]} == own
+    listed = json.loads(
+        run(store_path, "--table", "classes", "--all-models", "--columns", "class,is", "--json", "-").stdout
+    )
+    assert [row["model"] for row in listed] == ["alpha"] * 3 + ["beta"] * 3
+    assert list(listed[0]) == ["model", "class", "image_score_q50"]
+
+
+def test_a_table_can_say_what_it_is_of(store_path: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out.csv"
+    arguments = ("--model", "beta", "--class", "dog", "--filter", "|as| > 1", "--csv", str(target), "--provenance")
+    assert run(store_path, *arguments).returncode == 0
+    said = json.loads((tmp_path / "out.csv.provenance.json").read_text())
+    assert (said["table"], said["of"]) == ("concepts", ["model=beta", "class=dog"])
+    assert (said["filter"], said["rows"]) == ("|as| > 1", len(target.read_text().splitlines()) - 1)
+    assert said["file_sha256"] == hashlib.sha256(store_path.read_bytes()).hexdigest()
+    again = shlex.split(said["command"])[1:]
+    assert run(*again, "--csv", "-").stdout == target.read_text()
+    assert run(store_path, *arguments).returncode == 2
 
 
 @pytest.mark.parametrize(
@@ -162,11 +192,19 @@ def test_awkward_text_is_harmless_in_csv(awkward_path: Path) -> None:
         (("--class", "zebra", "--csv", "-"), "no class 'zebra'"),
         (("--table", "concepts", "--csv", "-"), "--class"),
         (("--table", "classes", "--class", "cat", "--csv", "-"), "--class goes with"),
-        (("--class", "empty", "--csv", "-"), "no image of empty"),
+        (("--model", "alpha", "--class", "empty", "--csv", "-"), "no image of empty"),
         (("--subset", "left", "--csv", "-"), "no subset 'left'"),
         (("--sort", "nothing", "--csv", "-"), "no column 'nothing'"),
         (("--filter", "is >", "--csv", "-"), "at character 5"),
         (("--csv", "/no/such/folder/out.csv"), "cannot write"),
+        (("--csv", "/"), "/ is a folder: name a file in it"),
+        (
+            ("--table", "classes", "--csv", "-"),
+            "whose classes? add --model NAME or --all-models; there are: alpha, beta",
+        ),
+        (("--class", "dog", "--csv", "-"), "whose concepts? add --model NAME or --all-models; there are: alpha, beta"),
+        (("--model", "beta", "--all-models", "--csv", "-"), "--all-models and --model do not go together"),
+        (("--provenance", "--csv", "-"), "--provenance writes a file next to the table"),
         ((), "--csv"),
     ],
 )
@@ -197,7 +235,9 @@ def test_a_file_that_is_no_store_is_one_line(tmp_path: Path) -> None:
 
 def test_a_reader_that_stops_early_is_no_error(tmp_path: Path) -> None:
     path = write_store(tmp_path / "large.h5", class_names=("a", "b"), images_per_class=(9000, 1))
-    command = f"{sys.executable} -m sing_tui {path} --table images --csv - | head -2; echo ${{PIPESTATUS[0]}}"
+    command = (
+        f"{sys.executable} -m sing_tui {path} --model alpha --table images --csv - | head -2; echo ${{PIPESTATUS[0]}}"
+    )
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
     assert done.stderr == ""
     assert done.stdout.splitlines()[2] == "0"
@@ -205,9 +245,9 @@ def test_a_reader_that_stops_early_is_no_error(tmp_path: Path) -> None:
 
 
 def test_the_headless_way_loads_nothing_heavy(store_path: Path, tmp_path: Path) -> None:
+    arguments = [str(store_path), "--table", "images", "--model", "alpha", "--csv", str(tmp_path / "o.csv")]
     code = (
-        "import sys\nfrom sing_tui.cli import main\n"
-        f"main([{str(store_path)!r}, '--table', 'images', '--csv', {str(tmp_path / 'o.csv')!r}], standalone_mode=False)\n"
+        f"import sys\nfrom sing_tui.cli import main\nmain({arguments!r}, standalone_mode=False)\n"
         f"print([name for name in {HEAVY!r} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)

@@ -1,0 +1,150 @@
+"""Tables without a screen: the rows that a command line asks for, of one model or of all."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from sing_compute.atomic_write import text_file
+from sing_compute.errors import SingError
+from sing_compute.store import Column
+from sing_compute.store.columns import Values
+from sing_compute.store.place import Key, Place
+from sing_compute.store.text import clean
+from sing_tui.link import arrangement_of, command
+from sing_tui.session.catalog import is_group
+from sing_tui.session.lookup import find_place
+from sing_tui.session.state import Arrangement, is_figures
+from sing_tui.start import Start, option, parted
+from sing_tui.store_catalog import StoreCatalog
+from sing_tui.view import View, arrange, column_named
+
+
+def headless_view(catalog: StoreCatalog, start: Start) -> tuple[View, tuple[str, ...] | None]:
+    """Return the rows that a start asks for, in the order of the file unless it says another, and the columns; no screen.
+
+    Of a chart it is the numbers that are drawn, for the row that the cursor would be on.
+
+    Raises:
+        SingError: The file does not hold what was asked for.
+    """
+    place, named = find_place(catalog, start.wish)
+    _refuse_silent_choice(catalog, place, named)
+    table = catalog.open(place)
+    view = arrange(table, arrangement_of(table, start, Arrangement()))
+    columns = tuple(column_named(table, name).name for name in start.columns) or None
+    if start.chart is None:
+        return view, columns
+    from sing_tui.formats import UNICODE
+    from sing_tui.loading import read_chart
+
+    figures = is_figures(catalog.table(place.table), place)
+    row = None if figures or not len(view) else view.identity(min(start.row, len(view)) - 1)
+    drawn = read_chart(catalog.store, place, start.chart, row, UNICODE)
+    return arrange(drawn.table, Arrangement()), None
+
+
+def headless_views(catalog: StoreCatalog, start: Start, axis: str) -> tuple[dict[str, View], tuple[str, ...]]:
+    """Return the rows of every item of a group axis, such as every model, and the columns that all of them have.
+
+    Args:
+        catalog: The open file.
+        start: What was asked for; it names no item of the axis.
+        axis: The axis.
+
+    Returns:
+        A view by the name of the item, and names of columns in the order of the first; an item without the table is left out.
+
+    Raises:
+        SingError: An item is named, or no item has the table.
+    """
+    wish = start.wish
+    if any(parted(text)[0] == axis for text in wish.at):
+        raise SingError(f"--all-{axis}s and {option(axis)} do not go together")
+    views: dict[str, View] = {}
+    problem: SingError | None = None
+    for name in catalog.items(axis, None):
+        try:
+            one = replace(start, wish=replace(wish, at=(f"{axis}={name}", *wish.at)))
+            views[name], chosen = headless_view(catalog, one)
+        except SingError as error:
+            problem = error
+    if not views:
+        raise problem or SingError(f"{catalog.store.path.name} holds no {axis}")
+    first = next(iter(views.values()))
+    names = chosen or [column.name for column in first.table.columns]
+    common = [n for n in names if all(n in {c.name for c in view.table.columns} for view in views.values())]
+    return views, tuple(common)
+
+
+def _refuse_silent_choice(catalog: StoreCatalog, place: Place, named: Mapping[str, Key | None]) -> None:
+    """Refuse to choose one of several models and the like that nobody has named: a file of numbers would not say whose they are.
+
+    Raises:
+        SingError: It lists them.
+    """
+    for axis in catalog.table(place.table).within:
+        compared = place.comparison is not None and place.comparison.axis == axis
+        if axis in named or compared or axis == place.along or not is_group(catalog, axis):
+            continue
+        names = list(catalog.items(axis, None))
+        if len(names) > 1:
+            several = f" or --all-{axis}s" if axis == "model" else ""
+            raise SingError(f"whose {place.table}? add {option(axis, 'NAME')}{several}; there are: {', '.join(names)}")
+
+
+def with_item(view: View, axis: str, name: str) -> View:
+    """Return the view with a first column that says which item of an axis its rows are of.
+
+    Args:
+        view: The rows.
+        axis: The axis: the name of the column.
+        name: The item.
+    """
+    column = Column(axis, axis, "text", f"{axis} of the row", Values(np.full(view.table.length, name)))
+    others = [each for each in view.table.columns if each.name != axis]
+    return replace(view, table=replace(view.table, columns=[column, *others], rankings={}))
+
+
+def provenance_path(table: Path) -> Path:
+    """Return the file next to an exported table that says what its rows are of."""
+    return table.with_name(table.name + ".provenance.json")
+
+
+def write_provenance(path: Path, file: Path, start: Start, table: str, *, rows: int, every: str = "") -> None:
+    """Write what the rows of an exported table are of.
+
+    Args:
+        path: The file to write.
+        file: The results file.
+        start: What was asked for.
+        table: Name of the table.
+        rows: Number of rows.
+        every: The axis of whose items all rows were exported; empty for the rows of one place.
+
+    Raises:
+        SingError: It cannot be written.
+    """
+    with file.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    said = {
+        "file": clean(str(file)),
+        "file_bytes": file.stat().st_size,
+        "file_sha256": digest,
+        "table": table,
+        "of": list(start.wish.at),
+        "every": every,
+        "filter": start.filter,
+        "sort": start.sort,
+        "columns": list(start.columns),
+        "rows": rows,
+        "command": command(file, start) + (f" --all-{every}s" if every else ""),
+    }
+    try:
+        with text_file(path, durable=False) as target:
+            json.dump(said, target, indent=1, ensure_ascii=False)
+    except OSError as error:
+        raise SingError(f"cannot write {path}: {error.strerror or error}") from error
