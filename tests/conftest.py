@@ -19,7 +19,7 @@ from ended_commands import Ended
 from forked import Runs
 
 KEPT = (
-    "PATH", "TMPDIR", "VIRTUAL_ENV", "OMP_NUM_THREADS", "SING_ASSETS",
+    "PATH", "TMPDIR", "VIRTUAL_ENV", "OMP_NUM_THREADS", "SING_ASSETS", "SNAPSHOTS",
     "PYTHONPATH", "PYTHONHOME", "PYTHONHASHSEED",
 )  # fmt: skip
 KEPT_GROUPS = ("PYTEST_", "COV_", "LD_", "CUDA_", "NVIDIA_")

@@ -6,7 +6,7 @@ from functools import partial
 from itertools import zip_longest
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
-from rich.cells import cell_len
+from rich.cells import cell_len, chop_cells
 from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
@@ -230,22 +230,35 @@ class DetailsPane(Widget):
         texts = [(f" {self.glyphs.text(label)} ", f" {self.glyphs.text(value)} ") for label, value in facts]
         tall = -(-len(texts) // 2)
         columns = [texts[:tall], texts[tall:]]
-        widths = [[max((cell_len(fact[i]) for fact in column), default=0) for i in (0, 1)] for column in columns]
-        spare = width - sum(map(sum, widths))
+        labels, values = ([_widest(column, part) for column in columns] for part in (0, 1))
+        spare = width - sum(labels) - sum(values)
         if spare < 0:
-            label_width = min(2 * width // 5, max((cell_len(label) for label, _ in texts), default=0))
-            columns, widths, tall = [texts], [[label_width, width - label_width]], len(texts)
-        else:
-            widths[0][1] += spare // 2
+            return self._in_one_column(texts, width)
+        values[0] += spare // 2
         strips = []
         for row in range(tall):
-            segments: list[Segment] = []
-            for column, (label_width, value_width) in zip(columns, widths, strict=True):
-                label, value = column[row] if row < len(column) else ("", "")
-                segments.append(Segment(fit(label, label_width, self.glyphs), self._style("label")))
-                segments.append(Segment(fit(value.rstrip(), value_width, self.glyphs), self._style("text")))
-            strips.append(Strip(segments).adjust_cell_length(width, self._style("text")))
+            pairs = [column[row] if row < len(column) else ("", "") for column in columns]
+            cells = [(*pair, label, value) for pair, label, value in zip(pairs, labels, values, strict=True)]
+            strips.append(self._fact_line(cells, width))
         return strips
+
+    def _in_one_column(self, texts: list[tuple[str, str]], width: int) -> list[Strip]:
+        """Paint facts one below the other, each value whole."""
+        label_width = min(2 * width // 5, _widest(texts, 0))
+        strips = []
+        for label, value in texts:
+            for number, line in enumerate(_wrapped(value.strip(), max(1, width - label_width - 2)) or [""]):
+                cells = [("" if number else label, f" {line}", label_width, width - label_width)]
+                strips.append(self._fact_line(cells, width))
+        return strips
+
+    def _fact_line(self, cells: list[tuple[str, str, int, int]], width: int) -> Strip:
+        """Paint one line of labels and values, each with its width."""
+        segments: list[Segment] = []
+        for label, value, label_width, value_width in cells:
+            segments.append(Segment(fit(label, label_width, self.glyphs), self._style("label")))
+            segments.append(Segment(fit(value.rstrip(), value_width, self.glyphs), self._style("text")))
+        return Strip(segments).adjust_cell_length(width, self._style("text"))
 
     def _strip_of(self, line: Text, width: int, base: Style) -> Strip:
         segments = [Segment(" ", base)]
@@ -256,3 +269,13 @@ class DetailsPane(Widget):
 
     def _style(self, part: str) -> Style:
         return self.get_component_rich_style(f"details-pane--{part}")
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """Cut a text into lines of at most so many cells, between words where that is possible."""
+    return [part for line in textwrap.wrap(text, width) for part in chop_cells(line, width)]
+
+
+def _widest(texts: list[tuple[str, str]], part: int) -> int:
+    """Return the cells of the widest label (part 0) or value (part 1)."""
+    return max((cell_len(fact[part]) for fact in texts), default=0)

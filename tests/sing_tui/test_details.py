@@ -7,11 +7,14 @@ import h5py
 import numpy as np
 import pytest
 from planted_numbers import write_planted
+from rich.cells import cell_len
+from rich.style import Style
 
 from sing_compute.store import Comparison, Place, Store, open_table
 from sing_tui.charts.shapes import Bars, Histogram, Pairs
 from sing_tui.details import Detail, detail_of
 from sing_tui.view import Arrangement, arrange
+from sing_tui.widgets.details_pane import DetailsPane
 
 MODELS, CLASSES = Place("models"), Place.of("classes", model="alpha")
 
@@ -41,11 +44,11 @@ def test_the_order_of_models_is_told_at_three_penalties_with_certainty(path: Pat
 def test_controls_perturbations_probe_and_spectrum_are_facts_of_a_model(path: Path) -> None:
     found = facts(path)
     assert found["removed: random subspace"].endswith("norm 0.90 flips 44.1%")
-    assert found["removed: null space"].endswith("norm 0.75 flips 0.0%")
+    assert found["removed: null space"].endswith("norm 0.74 flips 0.0%")
     assert found["logits, principal step"] == "move 0.4 of the spread, flips 20.0%"
-    assert found["labels without CLIP"] == "null 55.0%, principal 85.0%, chance 40.0%"
+    assert found["labels without CLIP"] == "null 55.0%, principal 85.0%, chance 69.8%"
     assert found["null direction 1"] == "12.3: to concept 7, concept 3; from concept 1"
-    assert found["by energy=0.99"] == "nullity 13, flips 5.0%"
+    assert found["by energy=0.99"] == "nullity 12, flips 5.0%"
     with h5py.File(path) as file:
         correlation = file["comparison/accuracy_correlation"][()]
     assert found["accuracy and T(f~)"].startswith(f"correlation {correlation:+.3f}")
@@ -163,3 +166,18 @@ def test_what_a_file_lacks_is_a_fact_less(path: Path) -> None:
     assert not [name for name in found if name.startswith(("removed", "null direction", "IS/|AS| at"))]
     assert "prompt" not in facts(path, CLASSES)
     assert detail(path, CLASSES).strip is None
+
+
+def test_a_long_value_is_wrapped_and_can_be_read_whole_at_every_width() -> None:
+    words = " ".join(f"word{number}" for number in range(40))
+    facts = (("note", words), ("interval", "+4.62 degrees [+4.10 to +5.31]"), ("name", "猫" * 60))
+    for width in (40, 58, 118):
+        pane = DetailsPane()
+        pane._style = lambda part: Style.null()
+        lines = ["".join(segment.text for segment in strip) for strip in pane._facts(facts, width)]
+        assert all(cell_len(line) == width for line in lines)
+        values = "".join(lines).replace(" ", "")
+        for _, value in facts:
+            assert all(word in values for word in value.split() if "猫" not in word)
+        assert values.count("猫") == 60
+        assert "…" not in values
