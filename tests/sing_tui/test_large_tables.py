@@ -183,7 +183,7 @@ async def test_a_sort_that_is_asked_for_while_another_table_is_read_is_kept(thre
         await press(pilot, "o", "down", "right", "right")
         item, measure = app.screen.identity, app.screen.table.columns[app.screen.table.column].name
         for key, model in (("right_curly_bracket", "beta"), ("right_curly_bracket", "gamma")):
-            burst(key, "s", app=app)
+            burst(key, "S", app=app)
             await drawn(app)
             assert app.screen.place.name("model") == model
             assert arrangement_of(app).sort == measure
