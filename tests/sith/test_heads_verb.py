@@ -124,7 +124,7 @@ DAMAGE = {
     "vectors/cosine": ((1, 2, 3, 1, 0), 1.01, "outside -1 to 1"),
     "vectors/ceiling": ((1, 2, 3, 1), -1.5, "outside -1 to 1"),
     "vectors/pick": ((0, 0, 0, 0, 0), 22, "outside the words"),
-    "words/uses": ((0,), 0, "do not match the vectors"),
+    "words/uses": ((0,), 0, "not that of the vectors"),
     "summary/fidelity": ((), 0.5, "its vectors say 0."),
     "image/mean": ((0,), 3.0, "the mean says 3."),
     "layers/number": ((0,), 7, "not ascending layers of the tower"),
