@@ -32,7 +32,7 @@ from sing_compute.store.verify import Verification, _Checker, declared, verify
 RESULTS = Path(__file__).parent / "results" / "false_edits.csv"
 FOUND, SAID, PASSED = "found", "said", "passed"
 """Results of one edit: a problem, another line about what was not checked, or the same answer as before."""
-_EVERY = 12
+_EVERY = 20
 """One in so many edits of a dataset, beyond its first one, is made."""
 _PROCESSES = 2
 _TOGETHER = 4

@@ -67,6 +67,8 @@ def check_counts(look: Look) -> None:
     """Check images and positives against the logits, and the steps by their names."""
     logits, rows = look.array(_GROUP + "images/logit"), look.array(_GROUP + "images/row").astype(np.int64)
     images, positions = look.number(_GROUP + "summary/images"), look.number(_GROUP + "summary/positions")
+    if look.fact("features", group="directions") == "pooled features":
+        look.check(positions == 1, f"{_GROUP}summary/positions: {positions:g}, and pooled features have 1")
     ordered = (np.diff(rows) > 0).all() and len(rows) == images
     look.check(ordered, f"{_GROUP}images/row: not ascending, or not as many as summary/images")
     keys = look.rows("/images/key", rows)

@@ -1,6 +1,6 @@
 """EDDP: direction pairs of a classifier: what fires where, how far to trust it, what the head reads of it."""
 
-from sing_compute.store.checks import direction_features, direction_losses
+from sing_compute.store.checks import direction_features, direction_losses, names
 from sing_compute.store.checks import directions as direction_checks
 from sing_compute.store.definition import Analysis, Column, Explanation, TableSpec, columns
 from sing_compute.store.definition import check as _check
@@ -117,6 +117,7 @@ _COUNTS = (
 _NAMES = "names/cosine names/coefficient names/pick names/pattern_cosine names/pattern_coefficient names/pattern_pick"
 _CHECKS = (
     _check(direction_checks.check_pairs, "pairs/margin", group=_D),
+    _check(names.check_direction_names, "pairs/name", group=_D),
     _check(direction_checks.check_trust, "trust/score trust/state trust/pinned summary/found", group=_D),
     _check(direction_checks.check_counts, _COUNTS, group=_D, needs="images/logit"),
     _check(direction_checks.check_head, _HEAD, group=_D),
