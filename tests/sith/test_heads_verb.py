@@ -127,6 +127,7 @@ DAMAGE = {
     "words/uses": ((0,), 0, "not that of the vectors"),
     "summary/fidelity": ((), 0.5, "its vectors say 0."),
     "image/mean": ((0,), 3.0, "the mean says 3."),
+    "layers/name": ((0,), b"layer 9", "layers/name: not that of layers/number"),
     "layers/number": ((0,), 7, "not ascending layers of the tower"),
     "sizes/concepts": ((1,), 4, "not ascending up to the number of picks"),
     "vectors/rank": ((0, 0), 31, "other vectors have names than those above rounding"),
