@@ -228,6 +228,10 @@ EDITS: dict[str, tuple[str, Callable[[np.ndarray], np.ndarray], str]] = {
     "q": ("null/q", lambda values: values * 0 + 2, "null/q: not from 0 to 1"),
     "matched images": ("matches/iou", lambda values: values * 0.5, "matches/iou: not that of the images"),
     "S1": ("summary/s1", lambda value: value + 1, "not that of labels/iou"),
+    "flips": ("classes/flips", lambda values: values * 0.5, "classes/flips: not that of features/value"),
+    "loss": ("losses/value", lambda values: values * 1.1, "losses/value: not that of features/value"),
+    "objective": ("summary/objective", lambda value: value + 1, "summary/objective: not that of losses/value"),
+    "correction": ("corrections/signal", lambda values: values * 0.9, "corrections/signal: not that of features/value"),
     "word": ("names/pick", lambda values: values * 0 + 999, "names/pick"),
 }
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.append(str(Path(__file__).parent))  # for false_edits.py, fuzz.py, mutations.py and readers.py
+sys.path.append(str(Path(__file__).parent))  # for edit_kinds.py, fuzz.py, mutations.py and readers.py
 
 ARCHIVE = Path(__file__).resolve().parents[1] / "store_archives" / "schema-1.h5.gz"
 

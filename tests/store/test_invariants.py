@@ -149,6 +149,7 @@ def test_no_attribute_admits_flips_of_a_null_space_that_is_exact(path: Path) -> 
             "images/top_concept_score: not that of features/value and concept_embeddings",
         ),
         ("concepts/angle_before", put(1, 2, 60.0), "concepts/angle_before: not that of features/value"),
+        ("summary/probe_null", scale(0.5), "summary/probe_null: not that of features/value and the folds"),
         ("summary/r_squared", scale(0.9), "summary/r_squared: not that of the translators and images/cosine"),
     ],
 )

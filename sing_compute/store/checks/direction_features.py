@@ -3,7 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from sing_compute.store.checks.classifiers import Array, subset_masks
+from sing_compute.store.checks.classifiers import Array
+from sing_compute.store.checks.corrections import check_corrections
+from sing_compute.store.checks.counterfactuals import check_flips
+from sing_compute.store.checks.direction_losses import check_losses
 from sing_compute.store.checks.look import Look
 
 _GROUP = "directions/"
@@ -38,18 +41,9 @@ def check_features(look: Look) -> None:
     if len(chosen) == len(rows):
         _check_vectors(look, value, logits, stored > 0)
         _check_influence(look, value)
-        _check_accuracy(look, value, rows)
-
-
-def _check_accuracy(look: Look, value: Array, rows: NDArray[np.int64]) -> None:
-    """Check the accuracy on the images of each subset, as they are, by the head."""
-    if not look.has(_GROUP + "corrections/before"):
-        return
-    logits = value @ look.array("head/weight").T + look.array("head/bias")
-    right = logits.argmax(1) == look.array("/images/class")[rows]
-    masks = [mask[rows] for mask in subset_masks(look)]
-    before = [right[mask].mean() if mask.any() else np.nan for mask in masks]
-    look.equal(_GROUP + "corrections/before", before, "features/value and the head", absolute=1.5 / max(len(rows), 1))
+        check_corrections(look, value, logits, rows)
+        check_flips(look, value, logits)
+        check_losses(look, value, logits)
 
 
 def _check_vectors(look: Look, value: Array, logits: Array, fires: NDArray[np.bool_]) -> None:

@@ -11,6 +11,8 @@ from sing_compute.store.text import clean
 
 _ROUNDING = 1e-6
 _LEVEL = 0.05
+_FITTED = 0.101
+"""Largest p from a fitted tail, which is no count of draws; where draws are enough for Bonferroni's rule, none is fitted."""
 _FOUND, _UNSTABLE = 0.88, 0.5
 """Least scores of directions that are called found and unstable (docs/directions.md)."""
 _GROUP = "directions/"
@@ -65,6 +67,8 @@ def check_counts(look: Look) -> None:
     """Check images and positives against the logits, and the steps by their names."""
     logits, rows = look.array(_GROUP + "images/logit"), look.array(_GROUP + "images/row").astype(np.int64)
     images, positions = look.number(_GROUP + "summary/images"), look.number(_GROUP + "summary/positions")
+    if look.fact("features", group="directions") == "pooled features":
+        look.check(positions == 1, f"{_GROUP}summary/positions: {positions:g}, and pooled features have 1")
     ordered = (np.diff(rows) > 0).all() and len(rows) == images
     look.check(ordered, f"{_GROUP}images/row: not ascending, or not as many as summary/images")
     keys = look.rows("/images/key", rows)
@@ -164,22 +168,26 @@ def _check_draws(look: Look, name: str, p: Array, known: NDArray[np.floating]) -
 
 
 def check_classes(look: Look) -> None:
-    """Check q against p, and the number of significant directions and pairs."""
-    p, q = look.array(_GROUP + "classes/p"), look.array(_GROUP + "classes/q")
+    """Check p, q against p, and the number of directions and pairs that are significant by Bonferroni's rule."""
+    p = look.array(_GROUP + "classes/p")
     look.equal(
         _GROUP + "classes/q",
         false_discovery(p.reshape(-1)).reshape(p.shape),
         "p by Benjamini and Hochberg over all pairs",
     )
     draws = look.number(_GROUP + "summary/permutations")
-    known = p[np.isfinite(p)] * (draws + 1)
+    counted = np.isfinite(p) if draws * _LEVEL >= p.size else p > _FITTED
+    known = p[counted] * (draws + 1)
     look.check(
         (np.abs(known - np.round(known)) < 1e-3).all(), f"{_GROUP}classes/p: no number of {draws:g} permutations"
     )
-    pairs = q <= _LEVEL
-    clear = not (np.abs(q - _LEVEL) < 1e-9).any()
-    look.equal(_GROUP + "summary/sensitive_pairs", int(pairs.sum()), "classes/q", absolute=0, relative=0, where=clear)
-    look.equal(_GROUP + "summary/sensitive", int(pairs.any(1).sum()), "classes/q", absolute=0, relative=0, where=clear)
+    tests = int(np.isfinite(p).sum())
+    pairs = p * tests < _LEVEL
+    clear = not (np.abs(p * tests - _LEVEL) < 1e-9).any()
+    for name, count in (("sensitive_pairs", pairs.sum()), ("sensitive", pairs.any(1).sum())):
+        look.equal(
+            f"{_GROUP}summary/{name}", int(count), "classes/p by Bonferroni", absolute=0, relative=0, where=clear
+        )
 
 
 def check_names(look: Look) -> None:

@@ -1,6 +1,6 @@
 """EDDP: direction pairs of a classifier: what fires where, how far to trust it, what the head reads of it."""
 
-from sing_compute.store.checks import direction_features
+from sing_compute.store.checks import direction_features, direction_losses, names
 from sing_compute.store.checks import directions as direction_checks
 from sing_compute.store.definition import Analysis, Column, Explanation, TableSpec, columns
 from sing_compute.store.definition import check as _check
@@ -108,17 +108,21 @@ _D = f"{GROUP}/"
 _HEAD = """null/row_class null/row_cosine null/share null/pattern_share null/q null/pattern_q null/unread
 null/null_movement null/logit_movement summary/null_chance"""
 _VECTORS = """images/logit pairs/filter pairs/threshold pairs/signal pairs/pattern pairs/strength pairs/rest trust/steady
-null/movement classes/sensitivity corrections/before classes/change classes/margin"""
+null/movement classes/sensitivity corrections/before classes/change classes/margin classes/flips classes/flip_step
+classes/flip_outside losses/value corrections/signal corrections/filter"""
+_SUMS = "losses/name losses/bound losses/value summary/objective summary/violation"
 _COUNTS = (
     """summary/images pairs/images pairs/positives images/row images/key classes/images classes/positives steps/size"""
 )
 _NAMES = "names/cosine names/coefficient names/pick names/pattern_cosine names/pattern_coefficient names/pattern_pick"
 _CHECKS = (
     _check(direction_checks.check_pairs, "pairs/margin", group=_D),
+    _check(names.check_direction_names, "pairs/name", group=_D),
     _check(direction_checks.check_trust, "trust/score trust/state trust/pinned summary/found", group=_D),
     _check(direction_checks.check_counts, _COUNTS, group=_D, needs="images/logit"),
     _check(direction_checks.check_head, _HEAD, group=_D),
     _check(direction_checks.check_classes, "classes/q summary/sensitive summary/sensitive_pairs", group=_D),
+    _check(direction_losses.check_sums, _SUMS, group=_D),
     _check(direction_checks.check_names, _NAMES, group=_D),
     _check(direction_checks.check_labels, "summary/s1 summary/s2 summary/s3_chance", group=_D, needs="labels/iou"),
     _check(direction_checks.check_matches, "matches/iou matches/direction matches/chance matches/p", group=_D),

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from sing_compute.store.checks import null_words
+from sing_compute.store.checks import names, null_words
 from sing_compute.store.definition import Analysis, Column, Explanation, TableSpec, check
 from sing_compute.store.definitions.images_and_classifiers import NO_FEATURES
 from sing_compute.store.definitions.null_word_fields import AXES, CLASSES, FIELDS, GROUP, MODES, WORDS
@@ -196,6 +196,7 @@ NULL_WORDS = Analysis(
     checks=(
         check(null_words.check_modes, "modes/value modes/cosine modes/coefficient", group=f"{GROUP}/"),
         check(null_words.check_classes, "classes/images", group=f"{GROUP}/"),
+        check(names.check_null_word_names, "sizes/name modes/name classes/name", group=f"{GROUP}/"),
         check(null_words.check_words, _WORD_FIGURES, group=f"{GROUP}/"),
         check(
             null_words.check_directions,

@@ -1,6 +1,14 @@
 """SING: what the null space of a classifier's head means, in words and degrees (arXiv:2603.14610)."""
 
-from sing_compute.store.checks import features, resamples, sing_concepts, sing_features, sing_images, sing_intervals
+from sing_compute.store.checks import (
+    features,
+    probes,
+    resamples,
+    sing_concepts,
+    sing_features,
+    sing_images,
+    sing_intervals,
+)
 from sing_compute.store.constants import CURVE, NEIGHBOURS, PENALTIES, TOP_CONCEPTS
 from sing_compute.store.definition import Analysis, Axis, TableSpec, check
 from sing_compute.store.definitions import class_columns, concept_columns, image_columns
@@ -122,6 +130,7 @@ _CONTROLS = """controls/perturbation controls/length controls/logit_change contr
 summary/attribute_score_abs_over_control summary/image_score_over_control"""
 _BOOTSTRAP = "bootstrap/figure bootstrap/value bootstrap/images_interval bootstrap/classes_interval"
 _SPECTRUM = "spectrum/* summary/null_share"
+_PROBES = """summary/probe_null summary/probe_principal summary/probe_null_group summary/probe_principal_group"""
 _KEPT = "features/value"
 SING_CHECKS = (
     check(sing_concepts.check_embeddings, "clip/class_embeddings clip/concept_embeddings"),
@@ -152,6 +161,7 @@ SING_CHECKS = (
     ),
     check(sing_features.check_concepts, _SHIFTS, group=MODEL, needs=_KEPT, without=NO_FEATURES),
     check(sing_features.check_translator, _TRANSLATOR, group=MODEL, needs=_KEPT, without=NO_FEATURES),
+    check(probes.check_probes, _PROBES, group=MODEL, needs=_KEPT, without=NO_FEATURES),
 )
 SING = Analysis(
     "sing",

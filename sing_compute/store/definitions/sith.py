@@ -1,6 +1,6 @@
 """SITH: the attention heads of CLIP image towers in words (arXiv 2603.24653)."""
 
-from sing_compute.store.checks import sith_causes, sith_towers
+from sing_compute.store.checks import names, sith_causes, sith_towers
 from sing_compute.store.definition import Analysis, TableSpec, check
 from sing_compute.store.definitions.sith_cause_fields import CAUSE_AXES, CAUSE_FIELDS
 from sing_compute.store.definitions.sith_causes import CAUSES_TABLE, LAYER_CAUSES, VECTOR_CAUSES, VECTOR_IMAGES
@@ -102,6 +102,7 @@ SITH = Analysis(
             sith_towers.check_methods, "methods/cosine methods/fidelity methods/coherence methods/unused", group=TOWER
         ),
         check(sith_towers.check_uses, "uses/*", group=TOWER),
+        check(names.check_tower_names, "sizes/name layers/name uses/name words/place words/name", group=TOWER),
         check(sith_causes.check_causes, "causes/agreement/*", group=TOWER),
     ),
 )
