@@ -1,4 +1,4 @@
 import sys
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).parent))  # for fuzz.py, mutations.py and readers.py
+sys.path.append(str(Path(__file__).parents[1] / "attack"))  # for mutations.py and readers.py
