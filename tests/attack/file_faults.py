@@ -1,8 +1,8 @@
 """Count the file operations of this process below one folder, and end the process or fail at one of them.
 
-`forked.py` runs this file in a run before its command begins (`BEGIN_WITH`). The environment says what it does: FAULT_FOLDER;
-with FAULT_TRACE=FILE every operation becomes a line there; with FAULT_AT=NUMBER that one is met by FAULT: `kill`, or the number of an
-error, which with FAULT_LASTS=1 every later operation of the same kind meets, too.
+`forked.py` runs this file in a run before its command begins (`BEGIN_WITH`). The environment says what it does: FAULT_FOLDER is
+the folder; with FAULT_TRACE=FILE every operation becomes a line there; with FAULT_AT=NUMBER that one is met by FAULT: `kill`, or
+the number of an error, which with FAULT_LASTS=1 every later operation of the same kind meets, too.
 """
 
 import builtins

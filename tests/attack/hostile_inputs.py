@@ -182,7 +182,8 @@ def configuration(rng: random.Random, folder: Path, options: list[str]) -> None:
         [
             {"architecture": "\x1b[31mx"}, {"num_classes": 10**9}, {"num_classes": -1}, {"num_classes": "x"},
             {"pretrained_cfg": {"input_size": [3, 20_000, 20_000]}}, {"pretrained_cfg": []}, {"model_args": {"block_args": "x"}},
-            {"trust_remote_code": True}, {"auto_map": {"AutoModel": "x.y"}}, {"model_args": {"layers": [10**6] * 4}}, {"architectures": ["X"]},
+            {"trust_remote_code": True}, {"auto_map": {"AutoModel": "x.y"}}, {"model_args": {"layers": [10**6] * 4}},
+            {"architectures": ["X"]},
         ]
     )  # fmt: skip
     text = json.dumps(config | more).encode()

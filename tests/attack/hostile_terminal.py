@@ -14,6 +14,7 @@ import termios
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import h5py
 from attempts import CONTROL, TROUBLE, Attempt, drawn
 from forked import Runs
 from roads import save_embeddings
@@ -28,8 +29,8 @@ SEQUENCE = re.compile(
 COMMANDS = re.compile(r"[0-9;]*[mHJKnt]|\?[0-9;]+[hl]|\?[0-9]+\$p|[<>=]?[0-9;]*u|[0-9]*[AG]|>?0?[cq]")
 """What Textual, its driver and our bar send after ESC [: colours, places, clearing, modes, keyboard protocol, questions."""
 BAR = re.compile(r"2K|[0-9;]*m|\?25[hl]")
-OURS = ("10;?", "11;?")
-"""Questions for the colours of the terminal."""
+OURS = re.compile(r"1[01];\?|22;[a-z-]+")
+"""Questions for the colours of the terminal, and the shape of the mouse pointer."""
 KEYS = (
     *("enter", "down", "up", "pagedown", "end", "home", "right", "left", "space", "tab", "escape", "backspace", "f1"),
     *"tfs=eiIDPdpxa?/vlhjkgGwb][}{)(.,uSroNnF123456789*yYLR:",
@@ -43,7 +44,7 @@ def strange(output: bytes, allowed: re.Pattern[str], *, copied: bool = False) ->
         osc, csi = found["osc"], found["csi"]
         if osc is not None:
             text = osc.decode(errors="replace")
-            if not (text in OURS or (copied and text.startswith("52;c;") and harmless_copy(text))):
+            if not (OURS.fullmatch(text) or (copied and text.startswith("52;c;") and harmless_copy(text))):
                 return f"{found[0]!r} at {output[max(0, found.start() - 60) : found.end() + 20]!r}"
         elif csi is None or not allowed.fullmatch(csi.decode(errors="replace")):
             return f"{found[0]!r} at {output[max(0, found.start() - 60) : found.end() + 20]!r}"
@@ -75,10 +76,17 @@ def explore(path: Path, seed: int, number: int) -> tuple[str, str]:
         else rng.choices([*KEYS, *["enter"] * 6, *["escape"] * 4], k=STEPS)
     )
     home = {"XDG_STATE_HOME": str(path.parent), "XDG_CONFIG_HOME": str(path.parent), "HOME": str(path.parent)}
-    begin = rng.choice([(), ("--model", "0"), ("--table", "images", "--model", "0"), ("--class", "0")])
+    with h5py.File(path) as file:
+        model = rng.choice(sorted(file["models"]))
+    begin = rng.choice(
+        [(), (f"--model={model}",), ("--table", "images", f"--model={model}"), (f"--model={model}", "--class", "0")]
+    )
     command = ["env", "-C", str(path.parent), sys.executable, "-m", "sing_tui", str(path), "--no-state", *begin]
     copied = False
     with Terminal(command, size=rng.choice([(80, 24), (120, 40)]), environment=home, limit=60) as app:
+        settings = termios.tcgetattr(app._fd)
+        settings[3] &= ~termios.ECHO  # keys that a program does not take any more would come back as its output
+        termios.tcsetattr(app._fd, termios.TCSANOW, settings)
         try:
             app.wait(lambda: app.status is not None or len(app.frames) > 2, what="the first frames")
             for key in keys:
