@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 
-.PHONY: demo test test-environments check fuzz format clean
+.PHONY: demo test test-environments check attack format clean
 
 demo: $(READY)
 	$(BIN)/sing-compute --demo
@@ -28,8 +28,9 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-fuzz: $(READY)
-	$(BIN)/python tests/store/fuzz.py 2000
+# Kills, disk faults, hostile files and texts for ten minutes: docs/reliability.md.
+attack: $(READY)
+	$(BIN)/python tests/attack --minutes 10 --seed 0
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

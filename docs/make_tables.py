@@ -1,7 +1,7 @@
 """Writes tables of docs/ from declarations: `python docs/make_tables.py`.
 
 store.md gets axes and datasets, tables.md the columns of every table in words, explorer.md the keys, directions.md what the
-benchmarks of direction pairs have measured.
+benchmarks of direction pairs have measured, reliability.md what the attack has tried.
 """
 
 import re
@@ -21,6 +21,7 @@ STORE = Path(__file__).with_name("store.md")
 TABLES = Path(__file__).with_name("tables.md")
 EXPLORER = Path(__file__).with_name("explorer.md")
 DIRECTIONS = Path(__file__).with_name("directions.md")
+RELIABILITY = Path(__file__).with_name("reliability.md")
 RESULTS = Path(__file__).resolve().parents[1] / "benchmarks" / "results"
 DIRECTION_RESULTS = (
     *("direction_pairs", "direction_trust", "direction_correction", "direction_marks", "direction_networks"),
@@ -156,9 +157,20 @@ def direction_results() -> str:
     return "\n\n".join(parts)
 
 
+def attack_results() -> str:
+    """The table of the longest attack that was kept."""
+    return (RESULTS / "attack.md").read_text(encoding="utf-8").partition("\n")[2].strip()
+
+
 def main() -> None:
     """Replace everything below the mark of each page."""
-    pages = {STORE: store_tables, TABLES: column_pages, EXPLORER: key_tables, DIRECTIONS: direction_results}
+    pages = {
+        STORE: store_tables,
+        TABLES: column_pages,
+        EXPLORER: key_tables,
+        DIRECTIONS: direction_results,
+        RELIABILITY: attack_results,
+    }
     for page, made in pages.items():
         tables = made()
         text = page.read_text(encoding="utf-8").partition(MARK)[0]

@@ -155,6 +155,14 @@ def main() -> None:
         sys.exit(2)
     except OtherRankError:
         sys.exit(2)
+    except OSError as error:  # the system's answer about a file; where the cause is known better, it is a SingError
+        if error.filename is None or error.errno is None:
+            raise
+        if debug:
+            show_text(traceback.format_exc(), err=True)
+        line = f"cannot use {error.filename}: {error.strerror}; finished work is kept, the same command goes on"
+        show(f"sing-compute: error: {visible(line)}", err=True)
+        sys.exit(2)
     except (KeyboardInterrupt, click.Abort, StoppedError) as stop:
         print("sing-compute: interrupted; the same command goes on where it was", file=sys.stderr)
         sys.exit(128 + (stop.signum if isinstance(stop, StoppedError) else signal.SIGINT))

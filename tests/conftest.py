@@ -28,8 +28,8 @@ FIXED = {"LANG": "C.UTF-8", "TZ": "UTC", "TERM": "xterm-256color", "COLORTERM": 
 SET_BY_OTHERS = ("PYTEST_", "KMP_", "GOMP_", "TORCH", "TOKENIZERS_")
 """Variables that pytest, torch, open_clip and the beginning of `sing-compute` set on their own."""
 LONG = (
-    "test_ranks", "test_faults", "test_random_kills", "test_photo_road", "test_demo", "test_wheel", "test_cifar_road",
-    "test_planted", "test_kept_outputs", "test_mutated_files", "test_resume", "test_heads_edit", "test_gpu", "test_demo_heads",
+    "test_ranks", "test_faults", "test_attack", "test_photo_road", "test_demo", "test_wheel", "test_cifar_road",
+    "test_planted", "test_kept_outputs", "test_resume", "test_heads_edit", "test_gpu", "test_demo_heads",
     "test_agreement", "test_notebook", "test_probing", "test_dry_run",
 )  # fmt: skip
 """Test files that take longest, on the whole. They begin first: a long file that begins last keeps one process busy alone."""

@@ -14,7 +14,7 @@ from typing import Any, Self
 import h5py
 
 DRIVER = """
-import fcntl, json, os, sys, termios
+import fcntl, json, os, signal, sys, termios, traceback
 import torch
 torch.set_num_threads(1)  # no thread pool before the forks
 import sing_compute.cli, sing_compute.pipeline.plan, sing_compute.pipeline.closing_table, sing_compute.pipeline.run
@@ -32,11 +32,19 @@ def compute(order):
         os.dup2(place, number)
     os.environ.update(order["environment"])
     sys.argv = ["sing-compute", *order["arguments"]]
+    if first := order["environment"].get("BEGIN_WITH"):
+        with open(first) as stream:
+            code = compile(stream.read(), first, "exec")
+        exec(code, {"__name__": "begin_with"})
+    signal.alarm(int(order["environment"].get("PATIENCE", "0")))
     try:
         sing_compute.cli.main()
     except SystemExit as stop:
         sys.stdout.flush()
         os._exit(stop.code or 0)
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
 
 for line in sys.stdin:
     order = json.loads(line)
@@ -51,7 +59,8 @@ for line in sys.stdin:
             os._exit(70)
     print(child, flush=True)
     sys.stdin.readline()  # its number stays its own until its end is asked for
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+    _, status, used = os.wait4(child, 0)
+    print(os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime, used.ru_maxrss * 1024, flush=True)
 """
 PRIVATE = ("unshare", "--user", "--map-root-user", "--mount")
 """Begins a command with mounts of its own, where that is allowed."""
@@ -81,6 +90,8 @@ class Runs:
         """Where the next run works."""
         self.pid = 0
         """Of the run in work."""
+        self.seconds, self.memory = 0.0, 0
+        """Of the last run: seconds of a processor, and its largest memory in bytes."""
 
     def __enter__(self) -> Self:
         command = [*(PRIVATE if self.mounts else ()), sys.executable, "-c", DRIVER]
@@ -109,7 +120,8 @@ class Runs:
             hold: After so many batches of features the small network waits until `let_go`; None: it never waits.
             slow: Seconds that the small network takes for each batch.
             terminal: Path of the terminal that the run talks to; without it a file takes what the run says.
-            place: Variables that give its place among several processes.
+            place: Variables that give its place among several processes, and others: BEGIN_WITH (a Python file that runs before
+                the command), PATIENCE (seconds after which the run is ended).
         """
         waits = {} if hold is None else {"HOLD": str(hold)}
         self._ask(
@@ -134,12 +146,14 @@ class Runs:
     def end(self) -> tuple[int, list[str]]:
         """Wait for its end; gives the exit code, negative for a signal, and the lines it said, unless on a terminal."""
         self._ask("")
-        code = int(self._process.stdout.readline())
-        return code, self.said().splitlines()
+        code, seconds, memory = self._process.stdout.readline().split()
+        self.seconds, self.memory = float(seconds), int(memory)
+        return int(code), self.said().splitlines()
 
     def said(self) -> str:
         """Return what the run has said so far, unless on a terminal."""
-        return (self.folder / self._told).read_text()
+        told = self.folder / self._told
+        return told.read_text(errors="replace") if told.exists() else ""
 
     def finish(self, arguments: Sequence[str]) -> list[str]:
         """A run that must end well."""

@@ -235,13 +235,14 @@ class WorkFolder:
         """Unlock the folder, and remove it if nothing in it is needed any more.
 
         Args:
-            finished: True if the results file holds the results. Otherwise only a folder without shards is removed.
+            finished: True if the results file holds the results. Otherwise only a folder without shards and probes is removed.
         """
         if self._joined:
             return
         done = finished
         with suppress(OSError):  # The disk may not exist any more; then nothing is removed.
-            done = finished or not any(self.folder.glob("*.safetensors"))
+            kept = (path for pattern in ("*.safetensors", "*.probe") for path in self.folder.glob(pattern))
+            done = finished or not any(kept)
         self._lock.release(remove=done)
 
     def _know_plan(self) -> None:

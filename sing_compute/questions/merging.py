@@ -59,6 +59,8 @@ def merge(
     if output.is_dir():
         raise SingError(f"-o {output}: this is a folder; give the name of a file, e.g. {output / 'results.h5'}")
     if output.exists() and not fresh:
+        if output.with_name(f"{output.name}.work").is_dir():  # perhaps of a merge that was killed after its last step
+            WorkFolder(output, fresh=False).release(finished=False)
         raise SingError(f"{output} exists; --fresh replaces it")
     with ExitStack() as stack, Interruption(progress.say) as interruption:
         stores = [stack.enter_context(Store(file)) for file in files]

@@ -2,7 +2,7 @@
 
 Only hard links are followed, so no other file is ever opened. Low-level calls read only the header of a dataset: its type,
 shape, layout and place in the file must be as the schema says and fit the file's own size.
-Text of variable length is never read, not even as an attribute: HDF5 2.0 itself crashes on a damaged heap (tests/store/fuzz.py).
+Text of variable length is never read, not even as an attribute: HDF5 2.0 itself crashes on a damaged heap (make attack).
 """
 
 from collections.abc import Iterator

@@ -1,5 +1,6 @@
 """The command line of `sing-compute`: mistyped commands, help, version and `verify`."""
 
+import errno
 import os
 import re
 import subprocess
@@ -44,6 +45,22 @@ def test_a_mistyped_command_is_one_line(arguments: list[str], message: str, comm
     assert message in ended.error
     assert len(ended.err.splitlines()) == 1
     assert ended.out == ""
+
+
+def test_a_disk_that_fails_where_nobody_expects_it_is_one_line(
+    command: Callable[..., Ended], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_store(tmp_path / "x.h5")
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+
+    monkeypatch.setattr(Path, "is_file", fail)
+    ended = command("verify", path)
+    assert ended.code == 2
+    assert ended.err == (
+        f"sing-compute: error: cannot use {path}: Input/output error; finished work is kept, the same command goes on\n"
+    )
 
 
 def test_debug_shows_the_traceback_before_the_line(command: Callable[..., Ended]) -> None:

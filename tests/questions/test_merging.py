@@ -169,3 +169,30 @@ def test_a_link_in_a_strangers_file_is_not_followed(folder: Path, tmp_path: Path
     with pytest.raises(SingError, match="such links are not followed"):
         merge([folder / "a.h5", trap], tmp_path / "merged.h5", Progress())
     assert {path.name for path in tmp_path.iterdir()} == {"trap.h5"}
+
+
+def test_fitted_probes_of_an_unfinished_run_survive_a_merge_that_is_refused(folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "merged.h5"
+    work = WorkFolder(output, fresh=False)
+    probe = work.folder / "model.probe"
+    probe.write_bytes(b"a fitted head")
+    work.release(finished=False)
+    with pytest.raises(SingError, match=r"merged.h5.work holds unfinished work for .*: choose another -o"):
+        merge([folder / "a.h5", folder / "b.h5"], output, Progress())
+    assert probe.read_bytes() == b"a fitted head"
+
+
+def test_a_merge_that_was_killed_after_its_last_step_leaves_nothing_when_it_is_given_again(
+    folder: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "merged.h5"
+    merge([folder / "a.h5", folder / "b.h5"], output, Progress())
+    before = output.read_bytes()
+    work = output.with_name("merged.h5.work")
+    work.mkdir()
+    for name in ("lock", "owner"):
+        (work / name).write_text("")
+    with pytest.raises(SingError, match="exists; --fresh replaces it"):
+        merge([folder / "a.h5", folder / "b.h5"], output, Progress())
+    assert not work.exists()
+    assert output.read_bytes() == before

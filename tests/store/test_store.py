@@ -74,7 +74,12 @@ def test_every_dataset_says_what_it_is(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("page", "made"),
-    [("store.md", "store_tables"), ("tables.md", "column_pages"), ("directions.md", "direction_results")],
+    [
+        ("store.md", "store_tables"),
+        ("tables.md", "column_pages"),
+        ("directions.md", "direction_results"),
+        ("reliability.md", "attack_results"),
+    ],
 )
 def test_the_pages_hold_what_the_declarations_say(page: str, made: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(DOCS)
