@@ -38,6 +38,7 @@ def path(tmp_path: Path) -> Path:
         def put(name: str, cells: object) -> None:
             writer.put("models/{model}/null_words/" + name, cells, model="alpha")
 
+        writer.annotate("models/alpha/null_words", {"pool_count": 3, "pool_same_direction": 0})
         put("modes/name", ["mode 0", "mode 1"])
         put("modes/value", values)
         put("classes/name", ["direction 0", "direction 1"])
