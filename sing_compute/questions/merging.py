@@ -128,8 +128,11 @@ def _images(store: Store) -> MeasuredImages:
     """Read the images of a file in the form that a run has them."""
     groups = None
     if "images/group" in store:
-        names = np.append(store.array("groups/name").astype(object), "")
-        groups = Categorical.of(str(names[index]) for index in store.array("images/group"))
+        names = np.append(store.array("groups/name").astype(object), "")  # -1, no group, is the last
+        indices = store.array("images/group")
+        if len(indices) and not -1 <= indices.min() <= indices.max() < len(names) - 1:
+            raise StoreError(f"{store.path}: images/group names groups that groups/name does not have")
+        groups = Categorical.of(str(names[index]) for index in indices)
     keys = [str(key) for key in store.array("images/key")]
     fingerprint = str(store.attributes("images").get("fingerprint", ""))
     original = store.array("images/original") if "images/original" in store else np.arange(len(keys), dtype=np.int32)

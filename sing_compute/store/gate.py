@@ -21,6 +21,8 @@ MAX_NAMES = 10_000
 """Most names in one group."""
 MAX_ITEMS = 1_000
 """Most items of a group axis, such as models: each has some hundred datasets, and a list of items reads a figure of each."""
+MAX_DEPTH = 64
+"""Most groups within each other."""
 _ATTRIBUTES = 500
 _ATTRIBUTE_TEXT = 4000
 NUMBERS = {
@@ -114,13 +116,15 @@ def attributes(item: Any, path: str) -> dict[str, Any]:
     return values
 
 
-def check_tree(item: Any, path: str, seen: set[Any] | None = None) -> None:
+def check_tree(item: Any, path: str, seen: set[Any] | None = None, depth: int = 0) -> None:
     """Refuse a group that holds, at any depth, anything but its own groups and datasets.
 
     Raises:
-        StoreError: There is a link, a circle, or data outside the file.
+        StoreError: There is a link, a circle, data outside the file, or groups are within each other too deeply.
     """
     seen = set() if seen is None else seen
+    if depth > MAX_DEPTH:
+        raise store_error(f"{path}: more than {MAX_DEPTH} groups are within each other")
     with reading(path):
         key = address(item)
         if key in seen:
@@ -129,7 +133,7 @@ def check_tree(item: Any, path: str, seen: set[Any] | None = None) -> None:
         if isinstance(item, h5d.DatasetID):
             stored_inside(item, path)
     for name in names(item, path):
-        check_tree(find(item, name), f"{path}/{name}", seen)
+        check_tree(find(item, name), f"{path}/{name}", seen, depth + 1)
 
 
 def stored_inside(item: h5d.DatasetID, path: str) -> None:

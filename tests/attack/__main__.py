@@ -45,8 +45,8 @@ PARTS: dict[str, tuple[float, str]] = {
 def attempts(part: str, runs: Runs, seed: int, numbers: range, folder: Path) -> Iterator[Attempt]:
     """Begin a part."""
     started: dict[str, Callable[[], Iterator[Attempt]]] = {
-        "deaths": partial(deaths.attack, "deaths", runs, seed, numbers, folder),
-        "errno": partial(deaths.attack, "errno", runs, seed, numbers, folder),
+        "deaths": lambda: deaths.attack("deaths", deaths.World(runs, folder, seed), numbers),
+        "errno": lambda: deaths.attack("errno", deaths.World(runs, folder, seed), numbers),
         "stores": partial(mutated_stores.attack, seed, numbers),
         "inputs": partial(hostile_inputs.attack, runs, seed, numbers, folder),
         "terminal": partial(hostile_terminal.attack, runs, seed, numbers, folder),

@@ -153,24 +153,21 @@ def names_in(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
-def attack(part: str, runs: Runs, seed: int, numbers: Iterable[int], folder: Path) -> Iterator[Attempt]:
+def attack(part: str, world: World, numbers: Iterable[int]) -> Iterator[Attempt]:
     """Try deaths or errors.
 
     Args:
         part: `deaths` or `errno`.
-        runs: Carries the runs out.
-        seed: Of all choices.
+        world: The inputs; its seed is that of all choices.
         numbers: Of the attempts.
-        folder: An empty folder.
     """
-    world = World(runs, folder, seed)
     for number in numbers:
         road_name = ROADS[number % len(ROADS)]
         road = world.road(road_name)
         at, kind = road.places[number // len(ROADS) % len(road.places)]
         faults = {"FAULT_AT": str(at), "FAULT": "kill"}
         if part == "errno":
-            rng = drawn(seed, part, number)
+            rng = drawn(world.seed, part, number)
             code = rng.choice(ERRORS.get(kind.rpartition(" ")[0], ANY))
             faults |= {"FAULT": str(code), "FAULT_LASTS": str(rng.randrange(2))}
             kind = f"{errno.errorcode[code]}{' (lasting)' * (faults['FAULT_LASTS'] == '1')} at {kind}"

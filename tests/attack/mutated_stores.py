@@ -30,9 +30,8 @@ SECONDS = 5.0
 MEMORY = 2**30
 """Bytes that a reader may hold more than it did before the file."""
 ADDRESSES = 9 * 2**30
-SCREENS = 20
+SCREENS, THOROUGH = 20, 4
 """Every so many files are shown on a screen, too, and every so many go through every verb and every export."""
-THOROUGH = 4
 
 
 def sources(folder: Path) -> dict[str, bytes]:
@@ -44,7 +43,9 @@ def sources(folder: Path) -> dict[str, bytes]:
     return {"rich": rich.read_bytes(), "bare": bare.read_bytes()}
 
 
-def read_file(seed: int, number: int, path: Path, source: dict[str, bytes], screens: int) -> tuple[str, str]:
+def read_file(
+    seed: int, number: int, path: Path, source: dict[str, bytes], screens: int, thorough: int
+) -> tuple[str, str]:
     """Make one file and read it in every way; give the kind of mutation, and how opening it ended."""
     from bombs import BOMBS
     from exports import every_export, every_verb
@@ -64,7 +65,7 @@ def read_file(seed: int, number: int, path: Path, source: dict[str, bytes], scre
     before = path.read_bytes()
     ways = [read_tables, write_csv, verify_command, load_frames]
     ways += [explore] if number % screens == 0 else []
-    ways += [every_verb, every_export] if number % THOROUGH == 0 else []
+    ways += [every_verb, every_export] if number % thorough == 0 else []
     opened = attempt(lambda: Store(path).close() or True)
     for way in ways:
         faulthandler.dump_traceback_later(PATIENCE * (1 if way not in (explore, every_export) else 4), exit=True)
@@ -132,7 +133,7 @@ def settle() -> None:
     warnings.filterwarnings("ignore", category=ResourceWarning)
 
 
-def work(seed: int, first: int, last: int, screens: int) -> None:
+def work(seed: int, first: int, last: int, screens: int, thorough: int = THOROUGH) -> None:
     """A child: read the files of some numbers; the first one that goes wrong ends it."""
     settle()
     with tempfile.TemporaryDirectory() as folder:
@@ -142,23 +143,24 @@ def work(seed: int, first: int, last: int, screens: int) -> None:
         for number in range(first, last):
             print(f"number {number}", flush=True)
             path = Path(folder) / f"results{number}.h5"
-            kind, end = read_file(seed, number, path, source, screens)
+            kind, end = read_file(seed, number, path, source, screens, thorough)
             print(f"done {kind} {end}", flush=True)
             for each in Path(folder).glob(f"*{number}*"):
                 each.unlink()
 
 
-def attack(seed: int, numbers: range, *, screens: int = SCREENS) -> Iterator[Attempt]:
+def attack(seed: int, numbers: range, *, screens: int = SCREENS, thorough: int = THOROUGH) -> Iterator[Attempt]:
     """Read mutated files in children, each beginning behind the file that ended the one before.
 
     Args:
         seed: Of all choices.
         numbers: Of the files.
         screens: Every so many are shown on a screen, too.
+        thorough: Every so many go through every verb and every export, too.
     """
     first = numbers.start
     while first < numbers.stop:
-        words = [str(word) for word in (seed, first, numbers.stop, screens)]
+        words = [str(word) for word in (seed, first, numbers.stop, screens, thorough)]
         surroundings = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
         with tempfile.TemporaryFile("w+", errors="replace") as said:
             child = subprocess.Popen(
@@ -185,4 +187,4 @@ def attack(seed: int, numbers: range, *, screens: int = SCREENS) -> Iterator[Att
 
 
 if __name__ == "__main__":
-    work(*map(int, sys.argv[1:5]))
+    work(*map(int, sys.argv[1:6]))

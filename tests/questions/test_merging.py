@@ -8,6 +8,7 @@ import asking
 import h5py
 import numpy as np
 import pytest
+from stores import write_store
 
 from sing_compute.errors import SingError
 from sing_compute.extraction.shards import WorkFolder
@@ -196,3 +197,21 @@ def test_a_merge_that_was_killed_after_its_last_step_leaves_nothing_when_it_is_g
         merge([folder / "a.h5", folder / "b.h5"], output, Progress())
     assert not work.exists()
     assert output.read_bytes() == before
+
+
+def test_groups_that_no_one_has_named_are_one_line(tmp_path: Path) -> None:
+    paths = [write_store(tmp_path / f"{name}.h5", models=(name,), groups=("in", "out")) for name in "ab"]
+    with h5py.File(paths[0], "r+") as file:
+        file["images/group"][3] = -65_281
+    with pytest.raises(SingError, match="images/group names groups that groups/name does not have"):
+        merge(paths, tmp_path / "merged.h5", Progress())
+    assert not (tmp_path / "merged.h5").exists()
+
+
+def test_groups_within_each_other_are_bounded(tmp_path: Path) -> None:
+    paths = [write_store(tmp_path / f"{name}.h5", models=(name,)) for name in "ab"]
+    for path in paths:
+        with h5py.File(path, "r+") as file:
+            file.create_group("unknown/" + "/".join(["g"] * 400))
+    with pytest.raises(SingError, match="more than 64 groups are within each other"):
+        merge(paths, tmp_path / "merged.h5", Progress())
