@@ -111,9 +111,8 @@ _VECTORS = """images/logit pairs/filter pairs/threshold pairs/signal pairs/patte
 null/movement classes/sensitivity corrections/before classes/change classes/margin classes/flips classes/flip_step
 classes/flip_outside losses/value corrections/signal corrections/filter"""
 _SUMS = "losses/name losses/bound losses/value summary/objective summary/violation"
-_COUNTS = (
-    """summary/images pairs/images pairs/positives images/row images/key classes/images classes/positives steps/size"""
-)
+_COUNTS = """summary/images summary/positions pairs/images pairs/positives images/row images/key
+classes/images classes/positives steps/size"""
 _NAMES = "names/cosine names/coefficient names/pick names/pattern_cosine names/pattern_coefficient names/pattern_pick"
 _CHECKS = (
     _check(direction_checks.check_pairs, "pairs/margin", group=_D),
