@@ -233,11 +233,12 @@ class World:
         inside = (rng.random(shape, dtype=np.float32) * self.sizes[self.labels][:, None]).astype(np.int64)
         inside += self.offsets[self.labels][:, None]
         found = np.where(rng.random(shape, dtype=np.float32) < same, inside, rng.integers(0, self.images, shape))
-        found = (found + (found == np.arange(self.images)[:, None])) % self.images
         stride = -(-self.images // SEARCHED)
         found = found // stride  # of many images only evenly spread ones are searched
         twice = (np.diff(np.sort(found, axis=1), axis=1) == 0).any(1)
-        found[twice] = (found[twice, :1] + np.arange(NEIGHBOURS)) % (self.images // stride)
+        rows = np.arange(self.images)[:, None]
+        poor = twice | (found * stride == rows).any(1)
+        found[poor] = (rows[poor] // stride + 1 + np.arange(NEIGHBOURS)) % (self.images // stride)
         return (found * stride).astype(np.int32)
 
     def _figures(self, network: Network, rng: np.random.Generator) -> dict[str, float]:

@@ -22,7 +22,7 @@ from timm.data import create_transform
 from torch import nn
 from torch.nn.functional import normalize
 
-from sing_compute.extraction import shards as shards_on_disk
+from sing_compute.extraction import shard_file
 from sing_compute.extraction.features import attach_heads, extract
 from sing_compute.extraction.networks import CLIP, Network, Networks
 from sing_compute.extraction.precision_effect import effect_on_scores
@@ -139,7 +139,7 @@ class Drawn:
 def extraction(setting: Setting, *, clip: bool) -> Iterator[Row]:
     """Compare extraction in every precision with the bare forward pass, and with decoding by all workers alone."""
     if setting.small:  # smaller shards, in the process of this part alone
-        extraction_speed.SHARD_IMAGES = shards_on_disk.SHARD_IMAGES = 64
+        extraction_speed.SHARD_IMAGES = shard_file.SHARD_IMAGES = 64
     drawn = Drawn(setting, "many")
     networks = drawn.networks(classifier=not clip, clip=clip)
     (network,) = networks.all

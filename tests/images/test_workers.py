@@ -125,7 +125,7 @@ def test_where_few_files_may_be_open_the_run_decodes_by_itself_and_says_so(folde
 def test_an_image_that_cannot_be_opened_for_lack_of_files_is_not_skipped(
     number: int, folder: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(images: ImageList, row: int) -> bytes:
+    def full(images: ImageList, row: int, *, ahead: bool = False) -> bytes:
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(ImageList, "read", full)

@@ -147,7 +147,7 @@ def test_a_concept_across_classes(store: Store, monkeypatch: pytest.MonkeyPatch)
     assert names(table) == ["class", "index", *every]
     for name in every:
         found = [cells(t, name)[3] for t in tables]
-        assert cells(table, name).tolist() == found
+        np.testing.assert_array_equal(cells(table, name), found)
         assert table.column(name).unit == tables[0].column(name).unit
         assert table.column(name).interval == tables[0].column(name).interval
     assert cells(table, "class").tolist() == ["cat", "dog", "owl"]
