@@ -134,6 +134,7 @@ class TableScreen(Screen[None]):
         else:
             if here.arrangements != before.arrangements:
                 self.reading.arrange()
+                self.draw_place()  # it names the subset that a filter keeps
             elif here.identity != before.identity or here.line != before.line:
                 self.table.go(here.line)
             if here.marks != before.marks:

@@ -149,6 +149,17 @@ async def test_a_key_that_has_no_meaning_here_says_why(store_path: Path, level: 
         assert app.screen.place == before
 
 
+async def test_the_wrong_images_of_a_model_are_two_keys_away_and_the_top_line_says_so(store_path: Path) -> None:
+    app = Explorer(store_path, AT["images"])
+    async with app.run_test(size=(80, 24)) as pilot:
+        await drawn(app)
+        await press(pilot, "v", "v")
+        await until(lambda: "images (wrong)" in lines(app)[0], app)
+        assert arrangement_of(app).filter == "prediction != class"
+        await press(pilot, "F")
+        await until(lambda: "wrong" not in lines(app)[0], app)
+
+
 async def test_the_palette_sorts_by_any_column_and_says_when_no_command_has_the_words(store_path: Path) -> None:
     app = Explorer(store_path, AT["classes"])
     async with app.run_test(size=(100, 30)) as pilot:
