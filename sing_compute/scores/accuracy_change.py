@@ -7,7 +7,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 
-from sing_compute.scores.intervals import LEVEL, proportion_intervals
+from sing_compute.scores.intervals import proportion_intervals
+from sing_compute.store.derived.order_statistics import LEVEL
 
 DRAWS = 4000
 Rows = NDArray[np.bool_]

@@ -6,7 +6,6 @@ The method for each figure was chosen by its coverage on planted data: benchmark
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -15,9 +14,8 @@ from numpy.typing import NDArray
 from scipy.special import ndtri, stdtrit
 
 from sing_compute.scores.statistics import Columns, Floats, Mask, median, sorted_finite
+from sing_compute.store.derived.order_statistics import LEVEL, order_rule
 
-LEVEL = 0.95
-"""Probability that an interval holds the true value."""
 FEWEST_FOR_MEDIAN = 5
 """Fewest values for an interval of a median: the whole range of fewer covers it in less than 90 % of cases."""
 FEWEST_FOR_MEAN = 3
@@ -130,7 +128,7 @@ def median_interval(values: Float[np.ndarray, " image"]) -> tuple[float, float]:
     count = len(ascending)
     if count < FEWEST_FOR_MEDIAN:
         return math.nan, math.nan
-    rank, inward = _order_rule(count)
+    rank, inward = order_rule(count)
     lowest, low, high, highest = (float(ascending[place]) for place in (rank - 1, rank, -rank - 1, -rank))
     return lowest + inward * (low - lowest), highest - inward * (highest - high)
 
@@ -183,18 +181,3 @@ def t_quantile(freedom: int | Num[np.ndarray, "*shape"], level: float = LEVEL) -
     """
     quantile: NDArray[np.float64] = np.asarray(stdtrit(freedom, (1 + level) / 2))
     return quantile
-
-
-@cache
-def _order_rule(count: int) -> tuple[int, float]:
-    """Return the rank of the outer order statistic, from 1, and the share of the way from it to the next inner one."""
-    tail = below = 0.0
-    for rank in range(max(0, int(count / 2 - 6 * math.sqrt(count))), count):
-        ways = math.lgamma(count + 1) - math.lgamma(rank + 1) - math.lgamma(count - rank + 1)
-        below, tail = tail, tail + math.exp(ways - count * math.log(2))
-        if 2 * tail > 1 - LEVEL:
-            break
-    if rank == 0:
-        return 1, 0.0
-    share = (1 - LEVEL - 2 * below) / (2 * (tail - below))
-    return rank, (count - rank) * share / (rank + (count - 2 * rank) * share)

@@ -1,7 +1,5 @@
 """Compute figures of all classes at once from one sort of an image column; images are sorted by class."""
 
-import math
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -9,10 +7,10 @@ from numpy.typing import NDArray
 
 from sing_compute.float_order import ordered_bits
 from sing_compute.store.constants import QUANTILES
+from sing_compute.store.derived.order_statistics import LEVEL, order_rule
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-LEVEL = 0.95
 _FEWEST = 5
 """Fewest values for an interval of a median."""
 
@@ -99,7 +97,7 @@ class ClassColumn:
         values, first, count = self._sorted(mask, absolute=absolute)
         found = np.full((self._classes, 2), np.nan)
         for number in np.unique(count[count >= _FEWEST]).tolist():
-            rank, inward = _order_rule(number)
+            rank, inward = order_rule(number)
             rows = np.flatnonzero(count == number)
             begin, end = first[rows], first[rows] + number
             lowest, low, high, highest = (
@@ -156,21 +154,6 @@ def ratio_ends(upper: ClassColumn, lower: ClassColumn, mask: Mask) -> Array:
         found[:, side] = middles[0] / middles[1] * np.exp(sign * size)
     found[~(ends > 0).all(axis=(0, 2))] = np.nan
     return found
-
-
-@cache
-def _order_rule(count: int) -> tuple[int, float]:
-    """Return the rank of the outer order statistic, from 1, and the share of the way from it to the next inner one."""
-    tail = below = 0.0
-    for rank in range(max(0, int(count / 2 - 6 * math.sqrt(count))), count):
-        ways = math.lgamma(count + 1) - math.lgamma(rank + 1) - math.lgamma(count - rank + 1)
-        below, tail = tail, tail + math.exp(ways - count * math.log(2))
-        if 2 * tail > 1 - LEVEL:
-            break
-    if rank == 0:
-        return 1, 0.0
-    share = (1 - LEVEL - 2 * below) / (2 * (tail - below))
-    return rank, (count - rank) * share / (rank + (count - 2 * rank) * share)
 
 
 def _divide(above: NDArray[Any], below: NDArray[Any]) -> Array:
