@@ -6,11 +6,13 @@ import resource
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from forked import wait_for
 from PIL import Image
 from small_images import listed, picture, to_tensor
 from torch import Tensor
@@ -79,20 +81,44 @@ def test_a_worker_that_is_slow_is_waited_for(folder: list[Path]) -> None:
     assert values(decode_batches(listed(folder), [at_value(10, compute)], [[0], [1], [2]], workers=1)) == [0, 10, 20]
 
 
+ENOUGH_LOOKS = 60
+"""Three times as many looks as end a worker that hangs."""
+
+
 @pytest.mark.usefixtures("impatient")
-def test_a_worker_whose_disk_is_slow_is_waited_for(folder: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_whose_disk_is_slow_is_waited_for(
+    folder: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its threads sleep, apart from one that the kernel says waits for a disk."""
-    monkeypatch.setattr(workers, "_states", lambda pid: ["S", "D"])
-    wait = at_value(10, lambda: time.sleep(1))
+    seen, pipe = [0], tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    def states(pid: int) -> list[str]:
+        seen[0] += 1
+        if seen[0] >= ENOUGH_LOOKS:
+            with suppress(OSError):  # once the worker has read its end, or before it is there
+                os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+        return ["S", "D"]
+
+    monkeypatch.setattr(workers, "_states", states)
+    wait = at_value(10, pipe.read_bytes)
     assert values(decode_batches(listed(folder), [wait], [[0], [1], [2]], workers=1)) == [0, 10, 20]
+    assert seen[0] >= ENOUGH_LOOKS
 
 
 @pytest.mark.usefixtures("impatient")
-def test_workers_that_have_nothing_to_do_are_left_alone(folder: list[Path]) -> None:
+def test_workers_that_have_nothing_to_do_are_left_alone(folder: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """The network may take as long as it likes; the workers wait for it."""
-    found = []
+    found, seen, real = [], [0], workers._states
+
+    def states(pid: int) -> list[str]:
+        seen[0] += 1
+        return real(pid)
+
+    monkeypatch.setattr(workers, "_states", states)
     for batch in decode_batches(listed(folder), [to_tensor], [[0], [1], [2]], workers=1):
-        time.sleep(0.6)
+        wanted = seen[0] + ENOUGH_LOOKS
+        wait_for(lambda wanted=wanted: seen[0] >= wanted)
         found += batch.tensors[0][:, 0, 0, 0].tolist()
     assert found == [0, 10, 20]
 
