@@ -45,7 +45,7 @@ class Found:
     hits: list[Hit]
     counts: dict[str, int]
     note: str = ""
-    """What of the words was ignored, because nothing was found with it; empty for nothing."""
+    """Says which property of the words was ignored, because nothing was found with it; empty if none was."""
 
 
 @dataclass(frozen=True, slots=True)

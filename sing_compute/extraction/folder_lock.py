@@ -35,7 +35,7 @@ class FolderLock:
         self._lock = FileLock(folder / "lock")
         self._owner = folder / "owner"
         self._run = ""
-        """What `owner` holds as long as the folder is this run's; empty if it could not be written or is not known yet."""
+        """Content of `owner` as long as the folder is this run's; empty if it could not be written or is not known yet."""
 
     def acquire(self) -> None:
         """Make the folder and lock it.

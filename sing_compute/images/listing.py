@@ -75,7 +75,7 @@ class ImageList:
     items: GivenImages | None = None
     """A user's data set that gives the images; None if they are files or in archives."""
     bounds: ImageBounds = field(default_factory=ImageBounds)
-    """What is over these bounds is skipped."""
+    """Bounds on files and pixels; an image above one of them is skipped."""
     class_names: tuple[str, ...] = ()
     """Names of the classes of such a data set in its own order; empty if it does not say them."""
 

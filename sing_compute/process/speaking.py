@@ -9,7 +9,7 @@ import click
 from sing_compute.errors import escaped, visible
 
 _STEPS = re.compile("(^\r|\n|\t)")
-"""What the progress bars of libraries write: a text that begins again at the start of the line, line ends, tabs."""
+"""Control characters that progress bars of libraries need: back to the start of the line, line ends, tabs."""
 _LONGEST_LINE = 100_000
 
 

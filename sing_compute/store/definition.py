@@ -282,4 +282,4 @@ class Analysis:
     needs: tuple[str, ...] = ()
     """Data whose change makes its results invalid: `images`, `classes`, `concepts`, `clip`, `models`."""
     checks: tuple[Check, ...] = ()
-    """What `verify` computes again, in addition to the ranges of the fields."""
+    """Checks by which `verify` computes figures again, in addition to the ranges of the fields."""

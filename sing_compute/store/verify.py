@@ -36,7 +36,7 @@ class Verification(NamedTuple):
     unknown: list[str]
     """Groups and datasets that no analysis of this program declares; they are not checked."""
     notes: list[str]
-    """What this file does not let be checked, and why; what was looked at in part."""
+    """One line for each reason why data could not be checked or were checked in part."""
 
 
 def verify(store: Store, *, full: bool = False) -> Verification:

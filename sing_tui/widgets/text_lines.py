@@ -67,7 +67,7 @@ class StatusLine(TextLine):
         super().__init__(glyphs, id=id)
         self.message = self.problem = ""
         self.notes: tuple[str, ...] = ()
-        """How parts of the filter were understood that is being typed."""
+        """Lines that say how parts of the typed filter were understood."""
 
     def show(self, view: View | None, line: int, marks: int, *, counting: bool) -> None:
         """Show the state of a table, unless there is a message or a problem.

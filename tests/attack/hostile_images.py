@@ -71,7 +71,7 @@ def any_image(rng: random.Random) -> bytes:
 
 
 def strange_file(rng: random.Random, path: Path) -> None:
-    """What is no regular file, or is large and empty."""
+    """Make files that are not regular, or large and empty."""
     how = rng.choice(["pipe", "itself", "zero", "random", "folder", "away", "sparse", "pipe behind a link"])
     if path.is_dir():
         shutil.rmtree(path)

@@ -27,7 +27,7 @@ SEQUENCE = re.compile(
     re.DOTALL,
 )
 COMMANDS = re.compile(r"[0-9;]*[mHJKnt]|\?[0-9;]+[hl]|\?[0-9]+\$p|[<>=]?[0-9;]*u|[0-9]*[AG]|>?0?[cq]")
-"""What Textual, its driver and our bar send after ESC [: colours, places, clearing, modes, keyboard protocol, questions."""
+"""Sequences of Textual, its driver and our bar after ESC [: colours, places, clearing, modes, keyboard protocol, questions."""
 BAR = re.compile(r"2K|[0-9;]*m|\?25[hl]")
 OURS = re.compile(r"1[01];\?|22;[a-z-]+")
 """Questions for the colours of the terminal, and the shape of the mouse pointer."""

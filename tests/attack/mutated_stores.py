@@ -83,7 +83,7 @@ def read_file(
 
 
 class Price:
-    """What a reader takes, counted from now: seconds of this process, and memory at its highest."""
+    """Time and memory of a reader, counted from now: seconds of this process, and memory at its highest."""
 
     def __init__(self) -> None:
         Path("/proc/self/clear_refs").write_text("5")  # the highest memory is that of now

@@ -1,4 +1,4 @@
-"""What is no file is never written, and a verb shows its answer alone, without warnings of its arithmetic."""
+"""A path that is no regular file is never written, and a verb shows its answer alone, without warnings of its arithmetic."""
 
 import os
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What a false edit does to a results file: each function returns an act, which is called with the opened file."""
+"""Make false edits of a results file: each function returns an act, which is called with the opened file."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

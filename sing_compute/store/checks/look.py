@@ -1,4 +1,4 @@
-"""What a check sees: the datasets of one subject by their names, and the ways to say what is wrong or was not looked at."""
+"""Give a check its view of a file: datasets of one subject by their names, and ways to say what is wrong or was left out."""
 
 import zlib
 from collections.abc import Callable
