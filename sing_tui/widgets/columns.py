@@ -59,7 +59,8 @@ class Layout:
             text = text + marker if self.number is None else marker + text
         if self.ends is None:
             return fit(text, self.width, glyphs, right=self.number is not None)
-        return fit(fit(text, self.parts[0], glyphs, right=True) + ("" if y else " [95%]"), self.width, glyphs)
+        suffix = " [95%]" if not y and self.parts[1] else ""  # no row has an interval: its room is left out
+        return fit(fit(text, self.parts[0], glyphs, right=True) + suffix, self.width, glyphs)
 
 
 def lay_out(view: View, glyphs: Glyphs, room: int, chosen: tuple[str, ...] = ()) -> list[Layout]:

@@ -1,11 +1,11 @@
 """The virtualised table: it formats the lines in sight and nothing else, and repaints the lines that changed and no others.
 
-One segment per line keeps a frame small over a slow link; there are no scrollbars for the same reason (the status line says
-where one is). The first column stays in place; the others move by whole columns.
+One segment per line and no scrollbars keep a frame small over a slow link. The first column stays; others move by whole columns.
 """
 
 import textwrap
 from collections.abc import Collection
+from dataclasses import replace
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -23,7 +23,7 @@ from sing_tui.formats import UNICODE, Glyphs, fit
 from sing_tui.session.state import Arrangement
 from sing_tui.view import View
 from sing_tui.widgets.columns import GAP, CellText, Layout, lay_out
-from sing_tui.widgets.table_header import Position, columns_in_sight, header_strip, left_for
+from sing_tui.widgets.table_header import ColumnCursor, Position, columns_in_sight, header_strip
 
 
 class ScoreTable(Widget, can_focus=True):
@@ -77,7 +77,8 @@ class ScoreTable(Widget, can_focus=True):
         self.view: View | None = None
         self.note = ""
         """One line shown where there are no rows."""
-        self.cursor = self.top = self.column = self._left = 0
+        self.cursor = self.top = 0
+        self._columns = ColumnCursor()
         self.marks: frozenset[int] = frozenset()
         """Identities of the marked rows."""
         self._chosen: tuple[str, ...] = ()
@@ -112,13 +113,10 @@ class ScoreTable(Widget, can_focus=True):
         if fresh:
             self.top = 0
         if position is not None:
-            self.top, self.column, self._left = position.top, position.column, position.left
-            self._slide()
+            self.top, self._columns = position.top, position.columns
         elif fresh or not same_columns:
-            sort = view.arrangement.sort if view is not None else ""
-            self.column = next((k for k, layout in enumerate(self._layouts) if layout.holds(sort)), 0)
-            self._left = 1
-            self._slide()
+            self._columns = ColumnCursor()
+        self._settle_columns()
         self.cursor = max(0, min(line if position is None else position.cursor, self.lines - 1))
         self._follow()
         self.refresh()
@@ -127,7 +125,12 @@ class ScoreTable(Widget, can_focus=True):
     @property
     def position(self) -> Position:
         """Cursor and columns as they are now."""
-        return Position(self.cursor, self.top, self.column, self._left)
+        return Position(self.cursor, self.top, self._columns)
+
+    @property
+    def column(self) -> int:
+        """Position of the column under the cursor among those that are painted."""
+        return self._columns.column
 
     @property
     def lines(self) -> int:
@@ -179,10 +182,9 @@ class ScoreTable(Widget, can_focus=True):
 
     def move_column(self, step: int) -> None:
         """Move the column cursor; the other columns slide when it leaves the screen."""
-        self.column = max(0, min(self.column + step, len(self._layouts) - 1))
-        before = self._left
-        self._slide()
-        if before != self._left:
+        left = self._columns.left
+        self._columns = self._columns.moved(step, self._layouts, self.size.width)
+        if left != self._columns.left:
             self.refresh()
         else:
             self.refresh(Region(0, 0, self.size.width, self.header_height))
@@ -215,20 +217,17 @@ class ScoreTable(Widget, can_focus=True):
         return Strip([Segment(fit(text, width, self.glyphs), style)])
 
     def _header(self, y: int, width: int) -> Strip:
-        arrangement = Arrangement() if self.view is None else self.view.arrangement
+        sort = Arrangement() if self.view is None else self.view.arrangement
         styles = (self._style("header"), self._style("column"))
-        shown = self.columns_in_sight()
-        return header_strip(
-            self._layouts, shown, y, width, column=self.column, left=self._left, sorted_by=arrangement, glyphs=self.glyphs,
-            styles=styles,
-        )  # fmt: skip
+        return header_strip(self._layouts, y, width, self._columns, sort, self.glyphs, styles)
 
     def columns_in_sight(self) -> list[int]:
         """Return the positions of the columns in sight."""
-        return columns_in_sight(self._layouts, self._left, self.size.width)
+        return columns_in_sight(self._layouts, self._columns.left, self.size.width)
 
-    def _slide(self) -> None:
-        self._left = left_for(self._layouts, self._left, self.column, self.size.width)
+    def _settle_columns(self) -> None:
+        sorted_by = Arrangement() if self.view is None else self.view.arrangement
+        self._columns = self._columns.settled(self._layouts, self.size.width, sorted_by.sort)
 
     def _measure(self, *, again: bool = True) -> None:
         if self.view is None:
@@ -241,7 +240,6 @@ class ScoreTable(Widget, can_focus=True):
                 self.view, self.note, self._layouts, self._text = None, self.glyphs.text(error), [], None
                 return
             self._text = CellText(self.view, self._layouts, self.glyphs)
-            self._slide()
 
     def mark(self, marks: Collection[int]) -> None:
         """Mark other rows; if only the row under the cursor changes, no other line is painted."""
@@ -269,8 +267,10 @@ class ScoreTable(Widget, can_focus=True):
         return self.get_component_rich_style(f"score-table--{part}")
 
     def on_resize(self) -> None:
-        """Fit what is painted to the new size."""
+        """Fit what is painted to the new size; columns that fit again come back into sight."""
         self._measure()
+        self._columns = replace(self._columns, left=1)
+        self._settle_columns()
         self._follow()
         self.refresh()
 

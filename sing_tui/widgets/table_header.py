@@ -1,7 +1,7 @@
 """The columns in sight of a table and its header: the first column stays in place, the others move by whole columns."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.segment import Segment
 from rich.style import Style
@@ -13,13 +13,40 @@ from sing_tui.widgets.columns import GAP, Layout
 
 
 @dataclass(frozen=True, slots=True)
+class ColumnCursor:
+    """The column under the cursor, and the first one in sight behind the one that stays in place."""
+
+    column: int = 0
+    left: int = 1
+    chosen: bool = False
+    """True if the user went to that column; else it follows the sort, and the first columns stay in sight."""
+
+    def settled(self, layouts: Sequence[Layout], width: int, sort: str) -> "ColumnCursor":
+        """Return it with its column in sight.
+
+        Args:
+            layouts: All columns.
+            width: Cells across.
+            sort: Name of the column by which the table is sorted.
+        """
+        if self.chosen:
+            return replace(self, left=_left_for(layouts, self.left, self.column, width))
+        by_sort = (k for k in columns_in_sight(layouts, 1, width) if layouts[k].holds(sort))
+        return ColumnCursor(next(by_sort, 0))
+
+    def moved(self, step: int, layouts: Sequence[Layout], width: int) -> "ColumnCursor":
+        """Return it as many columns further as a step says; the other columns slide when it leaves the screen."""
+        column = max(0, min(self.column + step, len(layouts) - 1))
+        return replace(self, column=column, chosen=True).settled(layouts, width, "")
+
+
+@dataclass(frozen=True, slots=True)
 class Position:
-    """Line and column of the cursor, and the first line and column in sight."""
+    """Line and column of the cursor, and the first line in sight."""
 
     cursor: int
     top: int
-    column: int
-    left: int
+    columns: ColumnCursor
 
 
 def columns_in_sight(layouts: Sequence[Layout], left: int, width: int) -> list[int]:
@@ -41,7 +68,7 @@ def columns_in_sight(layouts: Sequence[Layout], left: int, width: int) -> list[i
     return shown
 
 
-def left_for(layouts: Sequence[Layout], left: int, column: int, width: int) -> int:
+def _left_for(layouts: Sequence[Layout], left: int, column: int, width: int) -> int:
     """Return the position of the first moving column that brings a column into sight; the arguments as above."""
     left = max(1, min(left, column)) if column else 1
     while column > 0 and column not in columns_in_sight(layouts, left, width) and left < column:
@@ -51,12 +78,9 @@ def left_for(layouts: Sequence[Layout], left: int, column: int, width: int) -> i
 
 def header_strip(
     layouts: Sequence[Layout],
-    shown: Sequence[int],
     y: int,
     width: int,
-    *,
-    column: int,
-    left: int,
+    cursor: ColumnCursor,
     sorted_by: Arrangement,
     glyphs: Glyphs,
     styles: tuple[Style, Style],
@@ -65,26 +89,25 @@ def header_strip(
 
     Args:
         layouts: All columns.
-        shown: Positions of those in sight.
         y: 0 or 1.
         width: Cells across.
-        column: Position of the column under the cursor.
-        left: Position of the first moving column.
+        cursor: The column under the cursor and the first moving one.
         sorted_by: The sort, which has a mark.
         glyphs: The signs of the screen.
         styles: Of the titles, and of the title under the cursor.
     """
     plain, chosen = styles
+    shown = columns_in_sight(layouts, cursor.left, width)
     arrow = glyphs.descending if sorted_by.descending else glyphs.ascending
     segments = [Segment(" ", plain)]
     for position, number in enumerate(shown):
         layout = layouts[number]
         marker = arrow if layout.holds(sorted_by.sort) else ""
         if position:
-            more = position == 1 and left > 1 and not y
+            more = position == 1 and cursor.left > 1 and not y
             segments.append(Segment(glyphs.left.rjust(2) if more else GAP, plain))
         title = layout.heading(y, marker, glyphs)
-        segments.append(Segment(title, chosen if number == column and not y else plain))
+        segments.append(Segment(title, chosen if number == cursor.column and not y else plain))
     used = sum(segment.cell_length for segment in segments)
     more = bool(shown) and shown[-1] < len(layouts) - 1 and y == 0
     rest = fit(glyphs.right if more else "", max(0, width - used), glyphs, right=True)

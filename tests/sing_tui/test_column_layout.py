@@ -121,3 +121,12 @@ def test_few_columns_of_text_share_the_room_and_many_get_a_fifth_each() -> None:
     assert widths(3) == [26, 26, 26]
     assert widths(5) == [26, 16, 16, 16, 16]
     assert widths(9)[1:] == [16] * 8
+
+
+def test_headings_are_whole_where_no_row_has_an_interval(path: Path) -> None:
+    with h5py.File(path, "r+") as file:
+        file["models/alpha/classes/interval"][...] = np.nan
+    with Store(path) as store:
+        layouts = lay_out(arrange(class_table(store, "alpha"), Arrangement()), UNICODE, 80)
+    assert any(layout.ends is not None and layout.parts[1] == 0 for layout in layouts)
+    assert not [text for layout in layouts if UNICODE.ellipsis in (text := layout.heading(0, "", UNICODE))]

@@ -180,8 +180,10 @@ async def test_a_sort_that_is_asked_for_while_another_table_is_read_is_kept(thre
     app = Explorer(three_path, AT["concepts"])
     async with app.run_test(size=SIZE) as pilot:
         await drawn(app)
-        await press(pilot, "o", "down", "right", "right")
-        item, measure = app.screen.identity, app.screen.table.columns[app.screen.table.column].name
+        await press(pilot, "o", "down")
+        item, measure, table = app.screen.identity, "attribute_score_abs", app.screen.table
+        at = [column.name for column in table.columns].index(measure)
+        await press(pilot, *["right"] * (at - table.column))
         for key, model in (("right_curly_bracket", "beta"), ("right_curly_bracket", "gamma")):
             burst(key, "S", app=app)
             await drawn(app)

@@ -170,3 +170,28 @@ async def test_the_palette_sorts_by_any_column_and_says_when_no_command_has_the_
         assert "no command has these words: sort zebra" in on_screen(app)
         await press(pilot, "enter", "escape")
         assert "sort accuracy ▼" in status(app)
+
+
+async def test_the_first_columns_are_in_sight_after_opening_and_after_every_resize(store_path: Path) -> None:
+    app = Explorer(store_path, AT["concepts"])
+    async with app.run_test(size=(110, 24)) as pilot:
+        await drawn(app)
+        for width in (40, 200, 60, 110):
+            await pilot.resize_terminal(width, 24)
+            await until(lambda w=width: app.screen.size.width == w and app.screen.table.size.width <= w, app)
+            await until(lambda: app.screen.table.columns_in_sight()[:2] == [0, 1], app)
+
+
+async def test_a_column_that_was_gone_to_stays_in_sight_and_others_come_back_when_they_fit(store_path: Path) -> None:
+    app = Explorer(store_path, AT["concepts"])
+    async with app.run_test(size=(90, 24)) as pilot:
+        await drawn(app)
+        table = app.screen.table
+        last = len(table.columns) - 1
+        await press(pilot, *["right"] * last)
+        assert last in table.columns_in_sight()
+        assert 1 not in table.columns_in_sight()
+        await pilot.resize_terminal(400, 24)
+        await until(lambda: 1 in table.columns_in_sight() and last in table.columns_in_sight(), app)
+        await pilot.resize_terminal(90, 24)
+        await until(lambda: 1 not in table.columns_in_sight() and last in table.columns_in_sight(), app)
