@@ -20,9 +20,9 @@ from sing_tui.screens.opening import OpeningScreen
 from sing_tui.start import Start, choose_theme
 
 if TYPE_CHECKING:
+    from sing_compute.formats import Glyphs
     from sing_compute.store import Store
     from sing_tui.finder import Finder
-    from sing_tui.formats import Glyphs
     from sing_tui.opening import Opened
     from sing_tui.run_progress import RunProgress
     from sing_tui.screens.table import TableScreen
@@ -91,7 +91,7 @@ class Explorer(App[None]):
     @cached_property
     def glyphs(self) -> "Glyphs":
         """The signs that are not letters."""
-        from sing_tui.formats import ASCII, UNICODE
+        from sing_compute.formats import ASCII, UNICODE
 
         return ASCII if self.ascii_only else UNICODE
 

@@ -117,10 +117,10 @@ def _start(options: dict[str, Any]) -> Start:
 
 def _headless(file: Path, start: Start, options: dict[str, Any]) -> None:
     from sing_compute.store import Store
+    from sing_compute.table_text import write_tables
     from sing_tui.exporting import save_views
     from sing_tui.headless import headless_view, headless_views, provenance_path, with_item, write_provenance
     from sing_tui.store_catalog import StoreCatalog
-    from sing_tui.table_text import write_views
 
     if options["csv_path"] is not None and options["json_path"] is not None:
         raise SingError("one of --csv and --json at a time")
@@ -139,7 +139,7 @@ def _headless(file: Path, start: Start, options: dict[str, Any]) -> None:
             if options["provenance"]:
                 raise SingError("--provenance writes a file next to the table: give --csv or --json a PATH")
             sys.stdout.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]
-            write_views(views, sys.stdout, form=form, columns=columns)
+            write_tables(views, sys.stdout, form=form, columns=columns)
             sys.stdout.flush()
             return
         target = Path(path)

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from sing_compute.charts.registry import Chart, chart, titles
+from sing_compute.charts.rooms import load_rooms
+from sing_compute.charts.shapes import Bars, Shape
 from sing_compute.errors import SingError
+from sing_compute.formats import UNICODE, Glyphs, number_format, with_interval
 from sing_compute.store import Column, Store, catalogue
+from sing_compute.store.items import key_of, row_axis
 from sing_compute.store.place import Comparison, Key, Place
-from sing_tui.analysis_rooms import load_rooms
-from sing_tui.charts.registry import Chart, chart, titles
-from sing_tui.charts.shapes import Bars, Shape
-from sing_tui.formats import UNICODE, Glyphs, number_format, with_interval
-from sing_tui.items import key_of, row_axis
 from sing_tui.view import View
 
 Fact = tuple[str, str]
@@ -141,7 +141,7 @@ def detail_of(store: Store, place: Place, view: View, line: int, glyphs: Glyphs 
     Raises:
         SingError: The file lacks something that its declaration promises.
     """
-    load_rooms()
+    load_rooms("sing_tui.analyses")
     row = Row(store, place, view, line, glyphs)
     if place.comparison is not None:
         return _comparison(row, place.comparison)

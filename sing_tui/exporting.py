@@ -11,7 +11,7 @@ import numpy as np
 from sing_compute.atomic_write import text_file
 from sing_compute.errors import SingError
 from sing_compute.store.text import clean
-from sing_tui.table_text import Cancelled, Form, Progress, write_views
+from sing_compute.table_text import Cancelled, Form, Progress, write_tables
 from sing_tui.view import View, arrange
 
 Scope = Literal["marked", "shown", "table"]
@@ -80,7 +80,7 @@ def save_views(
     try:
         _refuse(path, replace)
         with text_file(path, durable=False) as target:
-            rows = write_views(views, target, form=form or form_of(path), columns=columns, progress=progress)
+            rows = write_tables(views, target, form=form or form_of(path), columns=columns, progress=progress)
             _refuse(path, replace)
     except OSError as error:
         raise SingError(f"cannot write {path}: {error.strerror or error}") from error

@@ -9,9 +9,9 @@ import numpy as np
 from sing_compute.store import Store, catalogue
 from sing_compute.store.columns import Values
 from sing_compute.store.definition import Axis, TableSpec
+from sing_compute.store.items import owner
 from sing_compute.store.place import Key, Place
 from sing_compute.store.read import located
-from sing_tui.items import owner
 from sing_tui.matching import FRONT, NUMBER, SAME, Match, Positions, Word, better, folded, joined
 from sing_tui.search import Stop, Superseded, rows_with, runs, says
 

@@ -38,7 +38,7 @@ def headless_view(catalog: StoreCatalog, start: Start) -> tuple[View, tuple[str,
     columns = tuple(column_named(table, name).name for name in start.columns) or None
     if start.chart is None:
         return view, columns
-    from sing_tui.formats import UNICODE
+    from sing_compute.formats import UNICODE
     from sing_tui.loading import read_chart
 
     figures = is_figures(catalog.table(place.table), place)

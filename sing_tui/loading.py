@@ -10,19 +10,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sing_compute.errors import SingError
+from sing_compute.formats import Glyphs
 from sing_compute.store import Store
 from sing_compute.store.columns import Loaded
 from sing_compute.store.place import Place
 from sing_tui.error_reporting import in_one_line
 from sing_tui.filters import FilterError
-from sing_tui.formats import Glyphs
 from sing_tui.search import Stop, Superseded
 from sing_tui.session.state import Arrangement
 from sing_tui.store_catalog import StoreCatalog
 from sing_tui.view import Rows, View, arrange
 
 if TYPE_CHECKING:
-    from sing_tui.charts.registry import Chart
+    from sing_compute.charts.registry import Chart
     from sing_tui.details import Detail
 
 
@@ -138,7 +138,7 @@ def read_chart(store: Store, place: Place, name: str, identity: int | None, glyp
     Raises:
         SingError: There is no such chart, or the file lacks what it shows.
     """
-    from sing_tui.charts.registry import chart
+    from sing_compute.charts.registry import chart
 
     return chart(store, place, name, identity=identity, glyphs=glyphs)
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sing_compute.formats import Glyphs
 from sing_compute.store.text import one_line
-from sing_tui.formats import Glyphs
 
 SILENT_SECONDS = 60.0
 """A run on another machine that has written no state for so long counts as stalled."""

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
+from sing_compute.formats import Glyphs
 from sing_compute.store import Column
 from sing_compute.store.definition import Explanation
-from sing_tui.formats import Glyphs
 from sing_tui.view import View
 
 _WIDTH = 64

@@ -26,12 +26,13 @@ def loaded_after(code: str) -> set[str]:
     ("code", "banned"),
     [
         ("import sing_compute", (*HEAVY, "numpy", "h5py")),
-        ("import sing_compute.store", (*HEAVY, "textual")),
-        ("import sing_compute.cli", (*HEAVY, "textual", "numpy")),
+        ("import sing_compute.store", (*HEAVY, "textual", "matplotlib")),
+        ("import sing_compute.charts.sing, sing_compute.table_text", (*HEAVY, "textual", "plotext", "matplotlib")),
+        ("import sing_compute.cli", (*HEAVY, "textual", "numpy", "matplotlib")),
         ("import sing_compute.measuring.sing, sing_compute.measuring.network_outputs", ("h5py", "timm", "open_clip")),
         ("import sing_tui", HEAVY),
         ("import sing_tui.cli", HEAVY),
-        ("import sing_tui.app", (*HEAVY, "plotext", "textual_plotext")),
+        ("import sing_tui.app", (*HEAVY, "plotext", "textual_plotext", "matplotlib")),
     ],
 )
 def test_importing_stays_light(code: str, banned: tuple[str, ...]) -> None:

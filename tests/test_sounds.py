@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from sing_compute.charts.registry import chart, titles
 from sing_compute.cli import cli
 from sing_compute.store import Place, Store, catalogue, open_table
 from sing_tui import cli as explorer
 from sing_tui.app import Explorer
-from sing_tui.charts.registry import chart, titles
 from sing_tui.details import detail_of
 from sing_tui.view import Arrangement, arrange
 from sing_tui.words import column_texts

@@ -1,1 +1,1 @@
-"""Charts: the numbers that a chart shows (shapes), how a terminal draws them, and which chart an analysis has registered."""
+"""How a terminal draws the shapes of charts (sing_compute/charts/shapes.py), from letters or by plotext."""

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 from rich.text import Text
 
+from sing_compute.charts.shapes import Curves, Lettered, Panels, Scatter, Shape
+from sing_compute.formats import Glyphs, fit
 from sing_tui.charts.plotext_charts import plotted_lines
-from sing_tui.charts.shapes import Curves, Lettered, Panels, Scatter, Shape
 from sing_tui.charts.text_charts import text_lines
-from sing_tui.formats import Glyphs, fit
 
 _LEGEND = 22
 """Cells for the names of ellipses."""

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.cells import cell_len, set_cell_size
 
-from sing_tui.charts.shapes import Interval, largest
-from sing_tui.formats import Glyphs, fit, named_format, widest
+from sing_compute.charts.shapes import Interval, largest
+from sing_compute.formats import Glyphs, fit, named_format, widest
 
 NUMBER = 7
 """Cells of a number at the start of a line."""

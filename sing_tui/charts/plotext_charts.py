@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.text import Text
 
-from sing_tui.charts.shapes import Curves, Ellipse, Histogram, Numbers, Plotted, Scatter, drawable, largest
-from sing_tui.formats import Glyphs, named_format
+from sing_compute.charts.shapes import Curves, Ellipse, Histogram, Numbers, Plotted, Scatter, drawable, largest
+from sing_compute.formats import Glyphs, named_format
 
 _TO_ASCII = str.maketrans("┌┐└┘├┤┬┴┼─│█▀▄▌▐·•", "+++++++++-|#########"[:18])
 _COLOURS = ("cyan+", "magenta+", "green+", "red+", "cyan", "magenta", "green", "red")

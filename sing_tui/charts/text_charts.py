@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from sing_compute.charts.shapes import Bars, Densities, Interval, IntervalBars, Lettered, Pairs, StackedBars, Violins
+from sing_compute.formats import Glyphs, fit, named_format, widest
 from sing_tui.charts.lettering import (
     NUMBER,
     axis,
@@ -17,8 +19,6 @@ from sing_tui.charts.lettering import (
     rows_in_sight,
     split_at_zero,
 )
-from sing_tui.charts.shapes import Bars, Densities, Interval, IntervalBars, Lettered, Pairs, StackedBars, Violins
-from sing_tui.formats import Glyphs, fit, named_format, widest
 
 
 def text_lines(shape: Lettered, width: int, height: int, glyphs: Glyphs) -> list[str]:

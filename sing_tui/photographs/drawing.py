@@ -12,8 +12,8 @@ from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
 
+from sing_compute.formats import ASCII
 from sing_tui.clipboard import through_tmux
-from sing_tui.formats import ASCII
 from sing_tui.photographs.files import Stamp, decoded, fitted, stamp_of
 
 if TYPE_CHECKING:

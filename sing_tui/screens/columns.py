@@ -11,8 +11,8 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import OptionList
 
+from sing_compute.formats import Glyphs, fit
 from sing_compute.store import Column
-from sing_tui.formats import Glyphs, fit
 from sing_tui.widgets.text_lines import TextLine
 
 

@@ -103,7 +103,7 @@ class Dialogs:
         spec = self.screen.catalog.table(self.screen.session.place.table)
         if not spec.charts:
             return {}
-        from sing_tui.charts.registry import titles
+        from sing_compute.charts.registry import titles
 
         return {name: title for _, name, title in titles(spec)}
 

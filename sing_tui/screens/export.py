@@ -7,8 +7,8 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
+from sing_compute.formats import Glyphs
 from sing_tui.exporting import ExportWanted
-from sing_tui.formats import Glyphs
 from sing_tui.widgets.export_form import ExportChoices, ExportForm
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from textual.app import App
 
-from sing_tui.formats import Glyphs
+from sing_compute.formats import Glyphs
 from sing_tui.screens.background import Background
 from sing_tui.search import Stop
 from sing_tui.view import View

@@ -16,10 +16,10 @@ from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import Input
 
+from sing_compute.formats import UNICODE, Glyphs, fit
 from sing_compute.store.place import Place
 from sing_tui.error_reporting import in_one_line
 from sing_tui.finder import Finder, Found, Hit
-from sing_tui.formats import UNICODE, Glyphs, fit
 from sing_tui.search import Superseded
 from sing_tui.session.catalog import article
 from sing_tui.widgets.text_lines import TextLine

@@ -14,9 +14,9 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
+from sing_compute.formats import Glyphs
 from sing_compute.store import Column
 from sing_tui.actions import KeyHelp
-from sing_tui.formats import Glyphs
 
 _FILTER_HELP = (
     "cat                      a word in any text column",

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from sing_tui.formats import Glyphs
+from sing_compute.formats import Glyphs
 from sing_tui.store_catalog import StoreCatalog
 
 if TYPE_CHECKING:

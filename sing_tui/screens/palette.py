@@ -15,8 +15,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
+from sing_compute.formats import Glyphs
 from sing_tui.actions import KeyHelp
-from sing_tui.formats import Glyphs
 from sing_tui.start import THEMES
 
 _LINE = "line"

@@ -16,13 +16,13 @@ from textual.screen import ModalScreen
 from textual.strip import Strip
 from textual.worker import get_current_worker
 
+from sing_compute.formats import Glyphs
 from sing_compute.store import Store, catalogue
 from sing_compute.store.place import Place
 from sing_compute.store.read import located
 from sing_tui import photographs
 from sing_tui.clipboard import through_tmux
 from sing_tui.error_reporting import in_one_line
-from sing_tui.formats import Glyphs
 from sing_tui.widgets.photographs import ACROSS, Neighbours, Photograph, Rendering, Shares
 from sing_tui.widgets.text_lines import KeyLine
 

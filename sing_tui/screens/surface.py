@@ -5,8 +5,8 @@ from typing import Any, Protocol
 
 from textual.app import App
 
+from sing_compute.formats import Glyphs
 from sing_compute.store.place import Place
-from sing_tui.formats import Glyphs
 from sing_tui.screens.background import Background
 from sing_tui.screens.host import Host
 from sing_tui.session import Session

@@ -9,10 +9,10 @@ from textual.binding import BindingType
 from textual.screen import Screen
 
 from sing_compute.errors import SingError
+from sing_compute.formats import Glyphs
 from sing_compute.store.place import Place
 from sing_tui.actions import BINDINGS, footer
 from sing_tui.error_reporting import in_one_line
-from sing_tui.formats import Glyphs
 from sing_tui.screens.background import Background
 from sing_tui.screens.dialogs import Dialogs
 from sing_tui.screens.export_runner import ExportRunner

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sing_compute.errors import SingError
+from sing_compute.formats import Glyphs, NumberFormat, fit, number_format, widest
 from sing_compute.store import Column
 from sing_compute.store.columns import Loaded
-from sing_tui.formats import Glyphs, NumberFormat, fit, number_format, widest
 from sing_tui.view import View
 
 AT_ONCE = 50_000

@@ -16,7 +16,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 from textual.worker import get_current_worker
 
-from sing_tui.formats import UNICODE, Glyphs, fit
+from sing_compute.formats import UNICODE, Glyphs, fit
 from sing_tui.session.state import Body
 
 if TYPE_CHECKING:

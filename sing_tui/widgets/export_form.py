@@ -16,8 +16,8 @@ from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import Input
 
+from sing_compute.formats import Glyphs, fit
 from sing_tui.exporting import EXISTS, ColumnScope, ExportWanted, Scope, form_of, problem_with
-from sing_tui.formats import Glyphs, fit
 from sing_tui.widgets.text_lines import TextLine
 
 

@@ -12,7 +12,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from sing_tui.formats import Glyphs, fit
+from sing_compute.formats import Glyphs, fit
 
 ACROSS = 3
 """Neighbours in one row."""

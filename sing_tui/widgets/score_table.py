@@ -17,9 +17,9 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from sing_compute.errors import SingError
+from sing_compute.formats import UNICODE, Glyphs, fit
 from sing_compute.store import Column
 from sing_compute.store.columns import Loaded
-from sing_tui.formats import UNICODE, Glyphs, fit
 from sing_tui.session.state import Arrangement
 from sing_tui.view import View
 from sing_tui.widgets.columns import GAP, CellText, Layout, lay_out

@@ -7,7 +7,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.timer import Timer
 
-from sing_tui.formats import Glyphs
+from sing_compute.formats import Glyphs
 from sing_tui.session.state import Body
 from sing_tui.widgets.details_pane import DetailsPane
 from sing_tui.widgets.score_table import ScoreTable

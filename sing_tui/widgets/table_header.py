@@ -7,7 +7,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from sing_tui.formats import Glyphs, fit
+from sing_compute.formats import Glyphs, fit
 from sing_tui.session.state import Arrangement
 from sing_tui.widgets.columns import GAP, Layout
 

@@ -9,7 +9,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from sing_tui.formats import UNICODE, Glyphs, fit
+from sing_compute.formats import UNICODE, Glyphs, fit
 from sing_tui.view import View
 
 

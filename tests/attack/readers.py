@@ -68,10 +68,10 @@ def read_tables(path: Path, rng: random.Random) -> None:
 
 def shown(store, rng: random.Random, name: str):
     """A chart, drawn."""
+    from sing_compute.charts.registry import chart
+    from sing_compute.formats import ASCII, UNICODE
     from sing_compute.store import Place
     from sing_tui.charts.drawing import draw
-    from sing_tui.charts.registry import chart
-    from sing_tui.formats import ASCII, UNICODE
 
     places = [
         Place("models"),

@@ -4,11 +4,11 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from sing_compute.charts.registry import Chart, chart, titles
 from sing_compute.errors import SingError
+from sing_compute.formats import ASCII, Glyphs
 from sing_compute.store import Place, Store, catalogue
 from sing_tui.charts.drawing import draw
-from sing_tui.charts.registry import Chart, chart, titles
-from sing_tui.formats import ASCII, Glyphs
 
 Plant = Callable[..., Store]
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from planted_numbers import write_planted
 
+from sing_compute.formats import ASCII, UNICODE
 from sing_compute.store import Column, Comparison, Place, Store, Table, class_table, model_table, open_table
 from sing_compute.store.columns import text_column
-from sing_tui.formats import ASCII, UNICODE
 from sing_tui.session.catalog import CONTENTS_SPEC
 from sing_tui.view import Arrangement, arrange
 from sing_tui.widgets.columns import CellText, lay_out

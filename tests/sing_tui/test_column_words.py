@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from stores import write_store
 
+from sing_compute.formats import ASCII
 from sing_compute.store import FIELDS, Comparison, Place, Store, Table, catalogue, model_table, open_table
 from sing_compute.store.definition import Explanation
-from sing_tui.formats import ASCII
 from sing_tui.view import Arrangement, arrange
 from sing_tui.words import column_texts, words_text
 

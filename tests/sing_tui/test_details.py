@@ -10,8 +10,8 @@ from planted_numbers import write_planted
 from rich.cells import cell_len
 from rich.style import Style
 
+from sing_compute.charts.shapes import Bars, Histogram, Pairs
 from sing_compute.store import Comparison, Place, Store, open_table
-from sing_tui.charts.shapes import Bars, Histogram, Pairs
 from sing_tui.details import Detail, detail_of
 from sing_tui.view import Arrangement, arrange
 from sing_tui.widgets.details_pane import DetailsPane

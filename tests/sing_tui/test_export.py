@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sing_compute import table_text
+from sing_compute.csv_cells import csv_cells
 from sing_compute.errors import SingError
 from sing_compute.store import Column, Store, Table, class_table, image_table, model_table
 from sing_compute.store.columns import Values
 from sing_compute.store.text import clean, csv_text
-from sing_tui import table_text
-from sing_tui.csv_cells import csv_cells
+from sing_compute.table_text import Cancelled, write_rows
 from sing_tui.exporting import file_name, save, scoped
-from sing_tui.table_text import Cancelled, write_rows
 from sing_tui.view import Arrangement, View, arrange
 
 TEXTS = (

@@ -10,9 +10,9 @@ from textual.app import App
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from sing_compute.formats import ASCII, UNICODE, Glyphs
 from sing_compute.store import Store, image_table
 from sing_tui.exporting import ExportWanted
-from sing_tui.formats import ASCII, UNICODE, Glyphs
 from sing_tui.screens.columns import ColumnScreen
 from sing_tui.screens.export import ExportScreen
 from sing_tui.widgets.export_form import Choice, ExportChoices

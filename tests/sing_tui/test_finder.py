@@ -14,10 +14,10 @@ from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from sing_compute.formats import ASCII, UNICODE, Glyphs
 from sing_compute.store import Store
 from sing_compute.store.place import Place
 from sing_tui.finder import Finder, Found, Hit
-from sing_tui.formats import ASCII, UNICODE, Glyphs
 from sing_tui.screens.finder import FinderScreen, HitList, emphasised, summary
 from sing_tui.search import Superseded
 from sing_tui.widgets.text_lines import TextLine

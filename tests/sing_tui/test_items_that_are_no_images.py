@@ -10,18 +10,18 @@ import pytest
 from driving import drawn, lines, press, screen_text, until
 from stores import write_store
 
+from sing_compute.charts.registry import chart, titles
+from sing_compute.charts.shapes import Histogram, Panels
 from sing_compute.errors import SingError
+from sing_compute.formats import UNICODE
 from sing_compute.pipeline.closing_table import closing_table, outputs_table
 from sing_compute.store import Comparison, Place, Store, catalogue
 from sing_compute.store.noun import IMAGE, Noun
 from sing_compute.store.verify import verify
 from sing_tui.actions import footer, keys_of
 from sing_tui.app import Explorer
-from sing_tui.charts.registry import chart, titles
-from sing_tui.charts.shapes import Histogram, Panels
 from sing_tui.details import detail_of
 from sing_tui.finder import Finder
-from sing_tui.formats import UNICODE
 from sing_tui.screens.finder import _hint, summary
 from sing_tui.screens.help import help_groups
 from sing_tui.session.lookup import words_of

@@ -16,10 +16,10 @@ from click.testing import CliRunner
 from driving import wish
 from stores import write_store
 
+from sing_compute.formats import UNICODE
 from sing_compute.store import Store
 from sing_tui.cli import main
 from sing_tui.exporting import save
-from sing_tui.formats import UNICODE
 from sing_tui.link import as_dict, command, start_of
 from sing_tui.loading import read_chart
 from sing_tui.opening import open_first, remember, session_of

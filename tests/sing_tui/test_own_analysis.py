@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 from stores import write_store
 
+from sing_compute.charts.registry import Chart, Subject, chart, register_chart, titles, unregister_charts
+from sing_compute.charts.shapes import Bars
 from sing_compute.errors import SingError
+from sing_compute.formats import ASCII, UNICODE
 from sing_compute.store import Place, Store, catalogue, open_table
 from sing_compute.store.constants import FORMAT, SCHEMA_VERSION
 from sing_compute.store.definition import Analysis, Axis, Column, Explanation, Interval, TableSpec, fields
 from sing_compute.store.place import Comparison
 from sing_compute.store.write import Writer
-from sing_tui.charts.registry import Chart, Subject, chart, register_chart, titles, unregister_charts
-from sing_tui.charts.shapes import Bars
 from sing_tui.details import Detail, Row, detail_of, register_details, unregister_details
 from sing_tui.finder import Finder
-from sing_tui.formats import ASCII, UNICODE
 from sing_tui.view import Arrangement, View, arrange
 from sing_tui.widgets.columns import CellText, lay_out
 from sing_tui.words import column_texts, words_text

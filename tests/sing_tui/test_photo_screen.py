@@ -15,10 +15,10 @@ from textual.app import App
 from textual.pilot import Pilot
 from textual.strip import Strip
 
+from sing_compute.formats import ASCII, UNICODE
 from sing_compute.store import Store
 from sing_compute.store.place import Place
 from sing_tui import photographs
-from sing_tui.formats import ASCII, UNICODE
 from sing_tui.screens.photograph import PhotographScreen
 from sing_tui.store_catalog import StoreCatalog
 from sing_tui.widgets.photographs import Neighbours, Photograph, Rendering, Shares

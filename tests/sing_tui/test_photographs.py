@@ -17,8 +17,8 @@ from textual.strip import Strip
 
 from sing_compute import pixel_values
 from sing_compute.errors import SingError
+from sing_compute.formats import ASCII
 from sing_tui import photographs
-from sing_tui.formats import ASCII
 from sing_tui.photographs import drawing
 
 

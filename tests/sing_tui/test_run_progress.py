@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from sing_compute.formats import ASCII, UNICODE
 from sing_compute.process.progress import Progress
-from sing_tui.formats import ASCII, UNICODE
 from sing_tui.run_progress import RunProgress, read_progress
 
 HERE = os.uname().nodename

@@ -11,10 +11,10 @@ from click.testing import CliRunner
 from driving import drawn, lines, on_screen, press, wish
 from stores import write_store
 
+from sing_compute.formats import ASCII, UNICODE, fit
 from sing_compute.store.text import csv_text
 from sing_tui.app import Explorer
 from sing_tui.cli import main
-from sing_tui.formats import ASCII, UNICODE, fit
 from sing_tui.start import Start
 
 

@@ -8,10 +8,10 @@ import pytest
 from stores import write_store
 from toy_analysis import STAGES, STRENGTH, TOY, write_toy
 
+from sing_compute.charts.registry import Chart, Subject, chart, register_chart, titles, unregister_charts
+from sing_compute.charts.shapes import Bars
 from sing_compute.errors import SingError
 from sing_compute.store import Place, Store, catalogue, open_table
-from sing_tui.charts.registry import Chart, Subject, chart, register_chart, titles, unregister_charts
-from sing_tui.charts.shapes import Bars
 from sing_tui.details import detail_of
 from sing_tui.finder import Finder
 from sing_tui.view import Arrangement, arrange

@@ -14,10 +14,10 @@ from stores import write_store
 from textual.pilot import Pilot
 from toy_analysis import STAGES, STRENGTH, TOY, write_toy
 
+from sing_compute.charts.registry import Chart, Subject, register_chart, unregister_charts
+from sing_compute.charts.shapes import Bars
 from sing_compute.store import Place, Store, catalogue, open_table
 from sing_tui.app import Explorer
-from sing_tui.charts.registry import Chart, Subject, register_chart, unregister_charts
-from sing_tui.charts.shapes import Bars
 from sing_tui.cli import main
 
 

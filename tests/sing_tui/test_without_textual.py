@@ -11,11 +11,13 @@ HEAVY = ("textual", "textual_plotext", "plotext", "torch", "pandas", "timm", "op
 @pytest.mark.parametrize(
     "module",
     [
-        "analyses.sing", "charts.drawing", "charts.registry", "clipboard", "csv_cells", "details", "filters", "finder", "formats",
-        "photographs", "run_progress", "search", "widgets.columns", "words",
+        "sing_compute.charts.registry", "sing_compute.charts.sing", "sing_compute.formats", "sing_compute.table_text",
+        "sing_tui.analyses.sing", "sing_tui.charts.drawing", "sing_tui.clipboard", "sing_tui.details", "sing_tui.filters",
+        "sing_tui.finder", "sing_tui.photographs", "sing_tui.run_progress", "sing_tui.search", "sing_tui.widgets.columns",
+        "sing_tui.words",
     ],
 )  # fmt: skip
 def test_a_module_loads_nothing_heavy(module: str) -> None:
-    code = f"import sys, sing_tui.{module}; print(*({HEAVY} & sys.modules.keys()))".replace(str(HEAVY), str(set(HEAVY)))
+    code = f"import sys, {module}; print(*({HEAVY} & sys.modules.keys()))".replace(str(HEAVY), str(set(HEAVY)))
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.split() == []

@@ -1,37 +1,9 @@
-"""SING in the explorer: its charts, and the details of models, classes, concepts and images."""
+"""SING in the explorer: the details of models, classes, concepts and images."""
 
-from collections.abc import Callable
-
-from sing_tui.analyses.sing.class_charts import class_parts, distributions, strings
 from sing_tui.analyses.sing.class_details import class_detail, concept_detail, image_detail
-from sing_tui.analyses.sing.model_charts import model_parts, ratios, scatter, spectrum, validation
 from sing_tui.analyses.sing.model_details import model_detail
-from sing_tui.analyses.sing.subject import ScoreSubject, score_subject
-from sing_tui.charts.registry import Chart, ChartFunction, register_chart
 from sing_tui.details import register_details
 
-
-def _parts(about: ScoreSubject) -> Chart:
-    return model_parts(about) if about.class_index is None else class_parts(about, about.class_index)
-
-
-_CHARTS = (
-    ("scatter", "AS and IS of images, an ellipse for each model", scatter),
-    ("ratios", "IS over |AS| of every model, with 95 % intervals", ratios),
-    ("distributions", "AS and IS of each class", distributions),
-    ("strings", "angle to each concept, before and after", strings),
-    ("validation", "what perturbations of one length do to the logits", validation),
-    ("spectrum", "singular values of the head and of the null space", spectrum),
-    ("parts", "common and image-specific part of the null space", _parts),
-)
-
-
-def _of_subject(make: Callable[[ScoreSubject], Chart]) -> ChartFunction:
-    return lambda subject: make(score_subject(subject))
-
-
-for _name, _title, _make in _CHARTS:
-    register_chart("sing", _name, _title, _of_subject(_make))
 for _table, _detail in (
     ("models", model_detail),
     ("classes", class_detail),

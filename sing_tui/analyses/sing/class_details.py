@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from sing_compute.charts.shapes import Bars, Histogram, Pairs, Violins, drawable
+from sing_compute.formats import number_format
 from sing_compute.store.constants import SIGNIFICANT, SUBSETS
-from sing_tui.charts.shapes import Bars, Histogram, Pairs, Violins, drawable
 from sing_tui.details import Detail, Fact, Row
-from sing_tui.formats import number_format
 
 _AROUND = 30
 """Concepts in the chart above and below the one under the cursor."""

@@ -3,11 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from sing_compute.formats import Glyphs, named_format
 from sing_compute.store import Store
 from sing_compute.store.constants import PENALTIES
 from sing_compute.store.derived.model_order import model_order
 from sing_tui.details import Fact
-from sing_tui.formats import Glyphs, named_format
 
 _MODES = 3
 """Null directions that are named."""

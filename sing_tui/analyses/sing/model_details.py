@@ -2,11 +2,11 @@
 
 import numpy as np
 
+from sing_compute.charts.shapes import Ellipse, Scatter, drawable
+from sing_compute.formats import named_format
 from sing_compute.store import Store, catalogue
 from sing_tui.analyses.sing.evidence import evidence
-from sing_tui.charts.shapes import Ellipse, Scatter, drawable
 from sing_tui.details import Detail, Fact, Row
-from sing_tui.formats import named_format
 
 _SAMPLE = 2000
 """Images drawn at most."""

@@ -5,9 +5,9 @@ import pytest
 from charting import MODELS, Plant, cells, classes, concepts, images, lines_of, made
 from scipy.stats import norm
 
+from sing_compute.charts.shapes import Pairs
 from sing_compute.errors import SingError
 from sing_compute.store import Store
-from sing_tui.charts.shapes import Pairs
 
 
 def test_distributions_share_one_axis_and_mark_the_median(plant: Plant) -> None:

@@ -8,7 +8,7 @@ from charting import lines_of
 from rich.cells import cell_len
 from scipy.stats import chi2
 
-from sing_tui.charts.shapes import (
+from sing_compute.charts.shapes import (
     Bars,
     Curves,
     Densities,
@@ -21,8 +21,8 @@ from sing_tui.charts.shapes import (
     StackedBars,
     Violins,
 )
+from sing_compute.formats import ASCII, UNICODE, Glyphs
 from sing_tui.charts.text_charts import text_lines
-from sing_tui.formats import ASCII, UNICODE, Glyphs
 
 PERCENT = np.linspace(0, 1, 21)
 

@@ -13,12 +13,12 @@ from charting import MODELS, NAMES, Plant, attempted, classes, concepts, images,
 from rich.cells import cell_len
 from stores import write_store
 
+from sing_compute.charts.registry import titles
+from sing_compute.charts.shapes import Scatter
 from sing_compute.errors import SingError
+from sing_compute.formats import ASCII, UNICODE
 from sing_compute.store import Store, catalogue
 from sing_compute.store.stored import Stored
-from sing_tui.charts.registry import titles
-from sing_tui.charts.shapes import Scatter
-from sing_tui.formats import ASCII, UNICODE
 
 CLASSES = ("cat", "ネコ科の動物たち" * 4, "[red]=1+1\x1b[31m", "empty")
 
@@ -145,8 +145,8 @@ def test_damaged_numbers_are_drawn_or_refused_and_never_crash(plant: Plant, dama
 
 def test_charts_from_letters_do_not_load_the_plotting_package(store_path: Path) -> None:
     code = (
-        "import sys; from sing_compute.store import Place, Store; from sing_tui.charts.registry import chart\n"
-        "from sing_tui.charts.drawing import draw; from sing_tui.formats import UNICODE\n"
+        "import sys; from sing_compute.store import Place, Store; from sing_compute.charts.registry import chart\n"
+        "from sing_tui.charts.drawing import draw; from sing_compute.formats import UNICODE\n"
         "store = Store(sys.argv[1])\n"
         "for name in ('ratios', 'distributions', 'strings', 'parts'):\n"
         "    assert draw(chart(store, Place('models'), name, identity=0).shape, 76, 16, UNICODE), name\n"

@@ -8,9 +8,9 @@ import pytest
 from charting import NAMES, Plant, cells, heights, lines_of, made
 from scipy.stats import chi2
 
+from sing_compute.charts.shapes import Panels
 from sing_compute.errors import SingError
 from sing_compute.store import Store
-from sing_tui.charts.shapes import Panels
 
 
 def test_scatter_says_the_planted_moments_and_marks_each_model_by_its_letter(plant: Plant) -> None:

@@ -1,6 +1,7 @@
 """The charts of each analysis by name, and drawing one of them for a place in a file.
 
-An analysis registers a function for each name in `TableSpec.charts` of its tables; the explorer knows none of them.
+An analysis registers a function for each name in `TableSpec.charts` of its tables. Those who draw a
+chart ask for it by name and know no analysis.
 """
 
 from collections.abc import Callable
@@ -8,15 +9,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sing_compute.charts.rooms import load_rooms
+from sing_compute.charts.shapes import Shape
 from sing_compute.errors import SingError
+from sing_compute.formats import UNICODE, Glyphs, fit
 from sing_compute.store import Store, Table, catalogue
 from sing_compute.store.definition import TableSpec
+from sing_compute.store.items import item_at, key_of, row_axis
 from sing_compute.store.place import Key, Place
-from sing_tui.analysis_rooms import load_rooms
-from sing_tui.charts.shapes import Shape
-from sing_tui.formats import UNICODE, Glyphs, fit
-from sing_tui.items import item_at, key_of, row_axis
 
+_ROOMS = "sing_compute.charts"
 _NAME = 32
 """Cells of a name in a reading at most."""
 
@@ -111,7 +113,7 @@ def titles(spec: TableSpec) -> list[tuple[str, str, str]]:
     Returns:
         Key, name and title of each chart, in the order of the keys 1, 2, ...
     """
-    load_rooms()
+    load_rooms(_ROOMS)
     analysis = catalogue.analysis_of(spec.name).name
     return [
         (str(key), name, _registered[analysis, name].title)

@@ -4,13 +4,13 @@ from string import ascii_letters, ascii_lowercase, ascii_uppercase
 
 import numpy as np
 
+from sing_compute.charts.registry import Chart
+from sing_compute.charts.shapes import Curves, Ellipse, IntervalBars, Pairs, Panels, Scatter, drawable
+from sing_compute.charts.sing.subject import Cells, ScoreSubject, chart_table, number, stored
 from sing_compute.errors import SingError
+from sing_compute.formats import named_format
 from sing_compute.store import FIELDS, Store
 from sing_compute.store.constants import CHOSEN
-from sing_tui.analyses.sing.subject import Cells, ScoreSubject, chart_table, number, stored
-from sing_tui.charts.registry import Chart
-from sing_tui.charts.shapes import Curves, Ellipse, IntervalBars, Pairs, Panels, Scatter, drawable
-from sing_tui.formats import named_format
 
 _SAMPLE = 2000
 """Images, or points of a curve, drawn at most."""

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sing_compute.charts.registry import Chart
+from sing_compute.charts.shapes import Densities, Pairs, StackedBars, drawable
+from sing_compute.charts.sing.subject import Cells, ScoreSubject, chart_table, stored
 from sing_compute.errors import SingError
 from sing_compute.store import FIELDS
-from sing_tui.analyses.sing.subject import Cells, ScoreSubject, chart_table, stored
-from sing_tui.charts.registry import Chart
-from sing_tui.charts.shapes import Densities, Pairs, StackedBars, drawable
 
 _MANY = 200
 """Concepts drawn at most, around the one under the cursor."""

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from rich.cells import cell_len
 
+from sing_compute.csv_cells import csv_cells
+from sing_compute.formats import ASCII, UNICODE, clean, fit, in_words, named_format, number_format, with_interval
 from sing_compute.store import Column, catalogue
 from sing_compute.store.columns import Values
 from sing_compute.store.definition import NUMBER_FORMATS
 from sing_compute.store.text import csv_text
-from sing_tui.csv_cells import csv_cells
-from sing_tui.formats import ASCII, UNICODE, clean, fit, in_words, named_format, number_format, with_interval
 
 
 def column(form: str, unit: str = "1", role: str = "value") -> Column:

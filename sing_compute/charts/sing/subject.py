@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sing_compute.charts.registry import Subject
 from sing_compute.errors import SingError
+from sing_compute.formats import Glyphs
 from sing_compute.store import FIELDS, Column, Store, Table
 from sing_compute.store.columns import Values
 from sing_compute.store.definition import TableSpec
+from sing_compute.store.items import row_axis
 from sing_compute.store.noun import Noun
-from sing_tui.charts.registry import Subject
-from sing_tui.formats import Glyphs
-from sing_tui.items import row_axis
 
 Cells = NDArray[np.float64]
 

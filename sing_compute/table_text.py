@@ -1,20 +1,19 @@
-"""Rows of a view as CSV or JSON, in full precision and a piece at a time. No Textual."""
+"""Rows of a table as CSV or JSON, in full precision and a piece at a time: for the explorer's exports and for figures."""
 
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sing_compute.csv_cells import csv_cells
 from sing_compute.errors import SingError
 from sing_compute.store import Column, Table
 from sing_compute.store.columns import Values
 from sing_compute.store.stored import Stored
 from sing_compute.store.text import clean, csv_text
-from sing_tui.csv_cells import csv_cells
-from sing_tui.view import View
 
 Form = Literal["csv", "json"]
 Progress = Callable[[int], None]
@@ -27,24 +26,55 @@ _BLOCK = 2**21
 """Bytes of one column that rows are picked from at once."""
 
 
+class Lines(Protocol):
+    """Rows of a table in an order."""
+
+    @property
+    def table(self) -> Table:
+        """The table."""
+
+    @property
+    def order(self) -> NDArray[np.int32]:
+        """The table's row on each line."""
+
+    def __len__(self) -> int:
+        """Return the number of lines."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WholeTable:
+    """All rows of a table in its own order."""
+
+    table: Table
+
+    @property
+    def order(self) -> NDArray[np.int32]:
+        """The table's row on each line."""
+        return np.arange(self.table.length, dtype=np.int32)
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return self.table.length
+
+
 class Cancelled(SingError):  # noqa: N818
     """The user stopped an export; no file was written."""
 
 
 def write_rows(
-    view: View,
+    lines: Lines,
     target: IO[str],
     *,
     form: Form = "csv",
     columns: Sequence[str] | None = None,
     progress: Progress | None = None,
 ) -> int:
-    """Write a view to an open text file.
+    """Write rows of a table to an open text file.
 
     CSV has a line of names first. JSON is a list of objects, one a line. NaN is an empty cell or null.
 
     Args:
-        view: The rows, in their order.
+        lines: The rows, in their order.
         target: The file.
         form: The format.
         columns: Names of the columns to write; all for None.
@@ -56,30 +86,30 @@ def write_rows(
     Raises:
         SingError: No column is chosen, or the table lacks one, or the file that is read is damaged.
     """
-    return write_views([view], target, form=form, columns=columns, progress=progress)
+    return write_tables([lines], target, form=form, columns=columns, progress=progress)
 
 
-def write_views(
-    views: Sequence[View],
+def write_tables(
+    tables: Sequence[Lines],
     target: IO[str],
     *,
     form: Form = "csv",
     columns: Sequence[str] | None = None,
     progress: Progress | None = None,
 ) -> int:
-    """Write the rows of several views with the same columns one after the other, as `write_rows` writes those of one."""
+    """Write the rows of several tables with the same columns one after the other, as `write_rows` writes those of one."""
     opening = _csv_lines if form == "csv" else _json_lines
-    begin, join, end = opening([column.name for column in _chosen(views[0].table, columns)])
+    begin, join, end = opening([column.name for column in _chosen(tables[0].table, columns)])
     target.write(begin)
     count = 0
-    for view in views:
-        count += _write_pieces(view, target, join, form, columns, progress, count)
+    for lines in tables:
+        count += _write_pieces(lines, target, join, form, columns, progress, count)
     target.write(end)
     return count
 
 
 def _write_pieces(
-    view: View,
+    lines: Lines,
     target: IO[str],
     join: "Join",
     form: Form,
@@ -87,18 +117,18 @@ def _write_pieces(
     progress: Progress | None,
     before: int,
 ) -> int:
-    """Write the rows of one view, of which so many rows were written before; return their number."""
-    writers = [_Writer.of(column.values, form) for column in _chosen(view.table, columns)]
+    """Write the rows of one table, of which so many rows were written before; return their number."""
+    writers = [_Writer.of(column.values, form) for column in _chosen(lines.table, columns)]
     step = max(_WRITTEN, min(_READ, _BLOCK * 16 // max(writer.bytes_per_row for writer in writers)))
-    for low in range(0, len(view), step):
-        rows = view.order[low : low + step].astype(np.int64)
+    for low in range(0, len(lines), step):
+        rows = lines.order[low : low + step].astype(np.int64)
         read = [writer.read(rows) for writer in writers]
         for start in range(0, len(rows), _WRITTEN):
             cells = [writer.cells(part[start : start + _WRITTEN]) for writer, part in zip(writers, read, strict=True)]
             target.write(join(cells, before + low + start == 0))
             if progress is not None:
                 progress(before + low + min(start + _WRITTEN, len(rows)))
-    return len(view)
+    return len(lines)
 
 
 def _chosen(table: Table, columns: Sequence[str] | None) -> Sequence[Column]:
