@@ -62,6 +62,7 @@ BINDINGS: list[Binding] = [
     _key("escape", "back", "back: chart, filter, then one level", "go", display="esc", name="close"),
     _key("backspace,h", "step('up')", "back one level", "go", display="backspace"),
     _key("Q,ctrl+q", "app.quit", "quit", "go", display="Q"),
+    _key("ctrl+z", "app.suspend_process", "suspend: fg in the shell comes back", "go", display="^z", name="suspend"),
     _key("down,j", "cursor('line', 1)", "next line", "move", display="down"),
     _key("up,k", "cursor('line', -1)", "previous line", "move", display="up"),
     _key("pagedown,ctrl+f", "cursor('page', 1.0)", "next page", "move", display="pgdn"),
@@ -93,8 +94,9 @@ BINDINGS: list[Binding] = [
         for number in range(1, 10)
     ),
     _key("asterisk", "show('columns')", "choose columns", "look", display="*", name="columns"),
-    _key("y", "show('copy')", "copy the row", "take away", name="copy"),
-    _key("Y", "show('copy path')", "copy the path of the photograph", "take away", name="copy-path"),
+    _key("y", "show('copy cell')", "copy the cell", "take away", name="copy-cell"),
+    _key("Y", "show('copy')", "copy the row", "take away", name="copy"),
+    _key("ctrl+y", "show('copy path')", "copy the path of the photograph", "take away", display="^y", name="copy-path"),
     _key("L", "show('link')", "link: the command that reopens this view", "take away", name="link"),
     _key("ctrl+c", "show('cancel')", "cancel a running export", "take away", display="^c", name="cancel"),
     _key("R", "show('reload')", "read the file again", "other", name="reload"),
@@ -162,18 +164,29 @@ def keys_of(place: Place, catalog: Catalog, titles: ChartTitles, own: Mapping[st
     return found
 
 
-def footer(session: Session, catalog: Catalog, own: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One key in the lowest line."""
+
+    key: str
+    text: str
+    action: str = ""
+    """Its action, for a click on it; empty where it stands for several keys."""
+
+
+def footer(session: Session, catalog: Catalog, own: Mapping[str, str]) -> tuple[Offer, ...]:
     """List the most useful keys of the screen with what they do, help last."""
     here = session.here
     if session.typing is not None:
-        return (("enter", session.typing.purpose), ("esc", "cancel"))
+        return (Offer("enter", session.typing.purpose), Offer("esc", "cancel", "back"))
     if here.body != "table":
         charts = len(catalog.table(here.place.table).charts)
-        numbers = ((f"1-{charts}", "charts"),) if charts > 1 else ()
-        return (("esc", "back to the table"), ("j k", "other rows"), *numbers, ("e", "export"), ("?", "help"))
+        numbers = (Offer(f"1-{charts}", "charts"),) if charts > 1 else ()
+        last = (Offer("e", "export", "show('export')"), Offer("?", "help", "show('help')"))
+        return (Offer("esc", "back to the table", "back"), Offer("j k", "other rows"), *numbers, *last)
     first = len(session.visits) == 1
     return tuple(
-        (key.label, "quit" if key.action == "leave" and first else key.text)
+        Offer(key.label, "quit" if key.action == "leave" and first else key.text, key.action)
         for key in keys_of(here.place, catalog, {}, own)
         if key.show
     )

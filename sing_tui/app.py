@@ -7,10 +7,11 @@ import sys
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from textual import events, work
 from textual.app import App
+from textual.binding import Binding, BindingType
 from textual.filter import Monochrome, NoColor
 from textual.screen import Screen
 
@@ -38,6 +39,7 @@ WATCH_SECONDS = 2.0
 class Explorer(App[None]):
     """The terminal explorer of one results file."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+z", "suspend_process", show=False, id="suspend")]
     ENABLE_COMMAND_PALETTE = False
     """Textual's own palette paints signs that plain terminals lack; ours is `screens.palette`."""
     TITLE = "sing-tui"
@@ -180,7 +182,7 @@ class Explorer(App[None]):
         """Take up a file that was opened again; the earlier one stays open for threads still at work, until nothing needs it."""
         if self.screen_stack and self.page is not None:
             self.file, self.changed = catalog, False
-            self.page.take_file()
+            self.page.reading.take_file()
 
     @work(thread=True, exclusive=True, group="look")
     def look(self) -> None:

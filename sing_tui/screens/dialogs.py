@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from sing_compute.errors import SingError
 from sing_compute.store.text import clean
 from sing_tui.actions import has_photographs, hidden_tables, keys_of
+from sing_tui.error_reporting import in_one_line
 from sing_tui.loading import read_chart
 from sing_tui.screens.export_runner import ExportRunner
 from sing_tui.screens.surface import Surface
@@ -39,6 +41,7 @@ class Dialogs:
             "export": self._export,
             "photograph": self._photograph,
             "link": self._link,
+            "copy cell": self._copy_cell,
             "copy": self._copy,
             "copy path": self._copy_path,
             "cancel": self._cancel,
@@ -46,13 +49,12 @@ class Dialogs:
         }
 
     def show(self, name: str) -> None:
-        """Open what a key names.
-
-        Raises:
-            SingError: The table has nothing for it, or the file is damaged.
-        """
+        """Open what a key names, or say why the table has nothing for it."""
         self.screen.sync()
-        self._opens[name]()
+        try:
+            self._opens[name]()
+        except SingError as error:
+            self.screen.say(in_one_line(error))
 
     def _there(self, otherwise: str) -> View:
         view = self.screen.view
@@ -193,6 +195,13 @@ class Dialogs:
         )
         screen.app.push_screen(Sheet(said, ascii_only=screen.glyphs.ascii_only))
         self.export_runner.copy(text, screen.app)
+
+    def _copy_cell(self) -> None:
+        view, table = self._there("there is no row here yet"), self.screen.table
+        column = table.columns[table.column]
+        self.export_runner.copy(
+            clean(str(column.values.take(view.order[table.cursor : table.cursor + 1])[0])), self.screen.app
+        )
 
     def _copy(self) -> None:
         view, line = self._there("there is no row here yet"), self.screen.table.cursor

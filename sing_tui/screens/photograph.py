@@ -21,6 +21,7 @@ from sing_compute.store import Store, catalogue
 from sing_compute.store.place import Place
 from sing_compute.store.read import located
 from sing_tui import photographs
+from sing_tui.actions import Offer
 from sing_tui.clipboard import through_tmux
 from sing_tui.error_reporting import in_one_line
 from sing_tui.widgets.photographs import ACROSS, Neighbours, Photograph, Rendering, Shares
@@ -84,8 +85,17 @@ class PhotographScreen(ModalScreen[None]):
                 yield Photograph(self.glyphs)
                 yield Neighbours(self.glyphs)
             keys = KeyLine(self.glyphs)
-            keys.keys = (("j", "next"), ("k", "previous"), ("esc", "close"))
+            keys.keys = (
+                Offer("j", "next", "step(1)"),
+                Offer("k", "previous", "step(-1)"),
+                Offer("esc", "close", "dismiss"),
+            )
             yield keys
+
+    @on(KeyLine.Clicked)
+    async def key_clicked(self, message: KeyLine.Clicked) -> None:
+        """Do what a clicked key does."""
+        await self.run_action(message.action)
 
     def on_resize(self) -> None:
         """Share the new room and draw again."""

@@ -52,6 +52,7 @@ class Search:
         if typing is not None:
             screen.sync()
             screen.become(give_up_typing(screen.session))
+            screen.show_keys()
 
     def _close(self) -> None:
         screen = self.screen
@@ -107,12 +108,14 @@ class Search:
         return True
 
     def again(self, step: int) -> None:
-        """Go to the next or previous match.
-
-        Raises:
-            Refused: Nothing was searched for.
-        """
-        self._jump(words_to_find(self.screen.session), self.screen.table.cursor, step)
+        """Go to the next or previous match, or say that nothing was searched for."""
+        self.screen.sync()
+        try:
+            words = words_to_find(self.screen.session)
+        except SingError as error:
+            self.screen.say(in_one_line(error))
+        else:
+            self._jump(words, self.screen.table.cursor, step)
 
     def _jump(self, words: str, line: int, step: int) -> None:
         """Go to the next line with these words, searching a large table in a thread."""

@@ -24,12 +24,14 @@ from sing_tui.screens.table_reading import TableReading
 from sing_tui.session import Session
 from sing_tui.session.moves import back
 from sing_tui.session.names import breadcrumbs_of
+from sing_tui.session.stack import leave_to
 from sing_tui.session.state import Purpose, at_cursor
 from sing_tui.store_catalog import StoreCatalog
 from sing_tui.view import View
 from sing_tui.widgets.details_pane import pane_mode
 from sing_tui.widgets.score_table import ScoreTable
 from sing_tui.widgets.table_frame import Movement, TableFrame
+from sing_tui.widgets.text_lines import KeyLine, PlaceLine
 from sing_tui.widgets.typing_line import TypingLine
 
 
@@ -224,6 +226,16 @@ class TableScreen(Screen[None]):
         """Sort by the column whose header was clicked."""
         self.action_step("sort")
 
+    @on(KeyLine.Clicked)
+    async def key_clicked(self, message: KeyLine.Clicked) -> None:
+        """Do what a clicked key does."""
+        await self.run_action(message.action)
+
+    @on(PlaceLine.StepChosen)
+    def step_clicked(self, message: PlaceLine.StepChosen) -> None:
+        """Go back to the table about a clicked item."""
+        self.act(lambda session: leave_to(session, self.catalog, message.number))
+
     def action_step(self, name: str, what: str | int | None = None, by: int | None = None) -> None:
         """Take a step of the session (`steps.STEPS`); Textual counts the arguments of actions, so they are named here."""
         columns = self.table.columns
@@ -277,22 +289,8 @@ class TableScreen(Screen[None]):
 
     def action_again(self, by: int) -> None:
         """Go to the next or previous match."""
-        self.sync()
-        try:
-            self.search.again(by)
-        except SingError as error:
-            self.say(in_one_line(error))
+        self.search.again(by)
 
     def action_show(self, name: str) -> None:
         """Open something over the table, or take something away from it."""
-        try:
-            self.dialogs.show(name)
-        except SingError as error:
-            self.say(in_one_line(error))
-
-    def take_file(self) -> None:
-        """Read the tables of a file that was opened again."""
-        self.sync()
-        for drawn in self.drawn[:-1]:
-            drawn.view = None
-        self.reading.read()
+        self.dialogs.show(name)

@@ -42,6 +42,13 @@ class TableReading:
         work = partial(read_table, screen.catalog, screen.session.place, wanted)
         screen.background.run("table", work, partial(self._show_read, self._newest))
 
+    def take_file(self) -> None:
+        """Read the tables of a file that was opened again."""
+        self.screen.sync()
+        for drawn in self.screen.drawn[:-1]:
+            drawn.view = None
+        self.read()
+
     def give_up(self) -> None:
         """Drop what is under way."""
         self._newest += 1

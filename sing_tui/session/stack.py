@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from sing_compute.store.place import Key, Place
 from sing_tui.session.catalog import Catalog, deeper, position_of, row_axis
+from sing_tui.session.names import key_labels
 from sing_tui.session.state import Arrangement, Session, Visit, arranged, is_figures
 
 
@@ -54,6 +55,19 @@ def leave(session: Session, catalog: Catalog) -> Session:
     """Close the present table."""
     *rest, below, gone = session.visits
     return replace(session, visits=(*rest, follow(below, gone.place, catalog)), typing=None)
+
+
+def leave_to(session: Session, catalog: Catalog, depth: int) -> Session:
+    """Close tables until the place is about as many items as its line at the top names up to a step.
+
+    Args:
+        session: The present state.
+        catalog: What the file holds.
+        depth: Number of items: 0 for the first table of the file.
+    """
+    while len(session.visits) > 1 and (not depth or len(key_labels(catalog, session.place)) > depth):
+        session = leave(session, catalog)
+    return session.now(replace(session.here, body="table", chart=""))
 
 
 def follow(visit: Visit, gone: Place, catalog: Catalog) -> Visit:

@@ -5,11 +5,14 @@ from typing import ClassVar
 
 from rich.cells import cell_len
 from rich.segment import Segment
+from textual import events
 from textual.geometry import Region
+from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
 from sing_compute.formats import UNICODE, Glyphs, fit
+from sing_tui.actions import Offer
 from sing_tui.view import View
 
 
@@ -45,19 +48,43 @@ class TextLine(Widget):
     def render_line(self, y: int) -> Strip:
         """Paint one line (Textual asks for those that changed)."""
         width = self.size.width
-        style = self.get_component_rich_style("text-line--text")
+        left, right = self.shown_parts(width)
+        return Strip([Segment(fit(left + right, width, self.glyphs), self.get_component_rich_style("text-line--text"))])
+
+    def shown_parts(self, width: int) -> tuple[str, str]:
+        """Return the texts at the left and at the right as they are painted on so many cells."""
         right = self.right if self.right and cell_len(self.left) + cell_len(self.right) + 4 <= width else ""
         ends = self.has_class("place")  # the end of a place says most
-        left = fit(" " + self.left, max(0, width - cell_len(right) - 1), self.glyphs, keep_end=ends)
-        return Strip([Segment(fit(left + right, width, self.glyphs), style)])
+        return fit(" " + self.left, max(0, width - cell_len(right) - 1), self.glyphs, keep_end=ends), right
 
 
 class PlaceLine(TextLine):
     """The line at the top: the steps that lead to the table, and at the right what happens to the file."""
 
+    _steps: Sequence[str] = ()
+
+    class StepChosen(Message):
+        """A step was clicked."""
+
+        def __init__(self, number: int) -> None:
+            super().__init__()
+            self.number = number
+            """0 for the file, then the items in their order."""
+
     def show(self, steps: Sequence[str], right: str) -> None:
         """Show the names of the steps, without the empty ones."""
-        self.write(f" {self.glyphs.crumb} ".join(self.glyphs.text(step) for step in steps if step), right)
+        self._steps = [self.glyphs.text(step) for step in steps if step]
+        self.write(f" {self.glyphs.crumb} ".join(self._steps), right)
+
+    def on_click(self, event: events.Click) -> None:
+        """Say which step was clicked."""
+        left, gap = self.shown_parts(self.size.width)[0], cell_len(self.glyphs.crumb) + 2
+        end = cell_len(left.rstrip())  # names are cut at the beginning of the line
+        for number in range(len(self._steps) - 1, -1, -1):
+            start = end - cell_len(self._steps[number])
+            if start <= event.x < end:
+                self.post_message(self.StepChosen(number))
+            end = start - gap
 
 
 class StatusLine(TextLine):
@@ -114,31 +141,49 @@ class StatusLine(TextLine):
 class KeyLine(TextLine):
     """The most useful keys of the screen: six on 80 columns, more where there is room. The last one, help, always stays."""
 
-    keys: tuple[tuple[str, str], ...] = ()
+    keys: tuple[Offer, ...] = ()
 
-    def offer(self, keys: tuple[tuple[str, str], ...]) -> None:
-        """Show pairs of key and what it does, most useful first, help last."""
+    class Clicked(Message):
+        """A key that has an action was clicked."""
+
+        def __init__(self, action: str) -> None:
+            super().__init__()
+            self.action = action
+
+    def offer(self, keys: tuple[Offer, ...]) -> None:
+        """Show keys with what they do, most useful first, help last."""
         if keys != self.keys:
             self.keys = keys
             self.refresh()
 
+    def _in_sight(self) -> list[Offer]:
+        width = self.size.width
+        *others, last = self.keys or (Offer("?", "help"),)
+        room = width - _width(last)
+        fitting: list[Offer] = []
+        for offer in others[: 5 if width < 100 else None]:
+            if _width(offer) > room:
+                break
+            room -= _width(offer)
+            fitting.append(offer)
+        return [*fitting, last]
+
     def render_line(self, y: int) -> Strip:
         """Paint one line (Textual asks for those that changed)."""
-        width = self.size.width
         text, key = self.get_component_rich_style("text-line--text"), self.get_component_rich_style("text-line--key")
-        *others, last = self.keys or (("?", "help"),)
-        room = width - _width(last)
-        fitting: list[tuple[str, str]] = []
-        for pair in others[: 5 if width < 100 else None]:
-            if _width(pair) > room:
-                break
-            room -= _width(pair)
-            fitting.append(pair)
         segments = []
-        for name, does in (*fitting, last):
-            segments += [Segment(f" {name}", key), Segment(f" {does} ", text)]
-        return Strip(segments).adjust_cell_length(width, text)
+        for offer in self._in_sight():
+            segments += [Segment(f" {offer.key}", key), Segment(f" {offer.text} ", text)]
+        return Strip(segments).adjust_cell_length(self.size.width, text)
+
+    def on_click(self, event: events.Click) -> None:
+        """Say which key was clicked."""
+        end = 0
+        for offer in self._in_sight():
+            start, end = end, end + _width(offer)
+            if start <= event.x < end and offer.action:
+                self.post_message(self.Clicked(offer.action))
 
 
-def _width(pair: tuple[str, str]) -> int:
-    return cell_len(pair[0]) + cell_len(pair[1]) + 3
+def _width(offer: Offer) -> int:
+    return cell_len(offer.key) + cell_len(offer.text) + 3

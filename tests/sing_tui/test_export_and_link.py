@@ -163,17 +163,22 @@ async def test_chosen_columns_are_painted_and_exported(store_path: Path) -> None
         assert header == "class,attribute_score_q50"
 
 
-async def test_a_row_and_a_path_are_copied_without_control_characters(awkward_path: Path, tmp_path: Path) -> None:
+async def test_a_cell_a_row_and_a_path_are_copied_without_control_characters(
+    awkward_path: Path, tmp_path: Path
+) -> None:
     app = Explorer(awkward_path, Start(wish(model="a")), images=Path("/photos"))
     kept = tmp_path / "state" / "sing-tui" / "clipboard.txt"
     async with app.run_test(size=(80, 24)) as pilot:
         await drawn(app)
-        await press(pilot, "down", "down", "down", "y")
-        await until(lambda: "clipboard.txt" in status(app), app)
+        await press(pilot, "down", "down", "down", "b", "b", "b", "y")
+        await until(lambda: kept.exists() and kept.read_text() == "bell[31m tabend", app)
+        await press(pilot, "Y")
+        await until(lambda: "\t" in kept.read_text(), app)
+        assert "clipboard.txt" in status(app)
         names = [column.name for column in app.screen.view.table.columns]
         row = dict(zip(names, kept.read_text().split("\t"), strict=True))
         assert (row["class"], row["index"], row["count"]) == ("bell[31m tabend", "3", "5")
-        await press(pilot, "i", "o", "Y")
+        await press(pilot, "i", "o", "ctrl+y")
         await until(lambda: kept.read_text().startswith("/photos/"), app)
         with Store(awkward_path) as store:
             first = store.offsets[3]

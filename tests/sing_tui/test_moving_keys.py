@@ -132,7 +132,7 @@ async def test_a_cursor_key_repaints_two_lines_of_the_table_and_no_more(store_pa
     [
         ("concepts", "v", "this table has no subsets"),
         ("classes", "P", "classes are no photographs: open images first"),
-        ("models", "Y", "models are no photographs: open images first"),
+        ("models", "ctrl+y", "models are no photographs: open images first"),
         ("models", "a", "the rows of this table belong to one place alone"),
         ("models", "right_square_bracket", "there is nothing to step through here"),
         ("images", "9", "this table has no chart 9"),
@@ -195,3 +195,26 @@ async def test_a_column_that_was_gone_to_stays_in_sight_and_others_come_back_whe
         await until(lambda: 1 in table.columns_in_sight() and last in table.columns_in_sight(), app)
         await pilot.resize_terminal(90, 24)
         await until(lambda: 1 not in table.columns_in_sight() and last in table.columns_in_sight(), app)
+
+
+async def test_a_click_on_a_step_of_the_top_line_goes_back_to_its_table(store_path: Path) -> None:
+    app = Explorer(store_path, AT["concepts"])
+    async with app.run_test(size=(80, 24)) as pilot:
+        await drawn(app)
+        assert lines(app)[0].rstrip().split(" › ")[1:] == ["alpha", "cat", "concepts"]
+        await pilot.click(app.screen.frame.place, offset=(lines(app)[0].index("alpha") + 2, 0))
+        await drawn(app)
+        assert app.screen.place == place("classes", model="alpha")
+        await pilot.click(app.screen.frame.place, offset=(2, 0))
+        await drawn(app)
+        assert app.screen.place == place("models")
+
+
+@pytest.mark.parametrize("width", [80, 200])
+async def test_a_click_on_a_key_of_the_lowest_line_does_what_the_key_does(store_path: Path, width: int) -> None:
+    app = Explorer(store_path, AT["classes"])
+    async with app.run_test(size=(width, 24)) as pilot:
+        await drawn(app)
+        for text, seen in (("filter", "esc cancel"), ("cancel", "s sort"), ("help", "type to narrow")):
+            await pilot.click(app.screen.frame.keys, offset=(lines(app)[-1].index(text) + 1, 0))
+            await until(lambda seen=seen: seen in on_screen(app), app)

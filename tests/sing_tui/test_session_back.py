@@ -19,7 +19,7 @@ from sing_tui.session.moves import (
     open_second,
     up,
 )
-from sing_tui.session.stack import same_rows
+from sing_tui.session.stack import leave_to, same_rows
 from sing_tui.session.state import arrangement_at
 
 # back
@@ -170,3 +170,15 @@ def test_the_list_of_tables_has_no_second_table_no_subset_and_no_axis() -> None:
     for act in (open_second, go_along, next_subset):
         with pytest.raises(Refused):
             act(session, both())
+
+
+@pytest.mark.parametrize(
+    ("depth", "tables"),
+    [(0, ["models"]), (1, ["models", "classes"]), (2, ["models", "classes", "concepts"])],
+)
+def test_a_step_of_the_top_line_closes_the_tables_about_more_items(depth: int, tables: list[str]) -> None:
+    catalog = sing()
+    session = show_chart(at(catalog, CONCEPTS, 3), "strings")
+    found = leave_to(session, catalog, depth)
+    assert [visit.place.table for visit in found.visits] == tables
+    assert found.here.body == "table"

@@ -138,3 +138,25 @@ def test_quitting_leaves_the_terminal_as_it_was(store_path: Path, tmp_path: Path
         assert switched[mode] == b"l"
     assert switched[b"25"] == b"h"  # the cursor is seen again
     assert b"Traceback" not in output[since:]
+
+
+def test_ctrl_z_gives_the_terminal_to_the_shell_and_fg_brings_the_screen_back(store_path: Path, tmp_path: Path) -> None:
+    own = {"PS1": "ready$ ", "XDG_CONFIG_HOME": str(tmp_path / "config"), "ENV": "", "SING_TUI_FILE": str(store_path)}
+    with Terminal(["/bin/sh", "-i"], size=(80, 24), environment=own) as shell:
+        shell.wait_for("ready$")
+        shell.send(f"{sys.executable} -m sing_tui --no-state $SING_TUI_FILE\n")
+        shell.wait_screen(lambda text: " 1 of " in text)
+        since = shell.here
+        shell.send(sent("ctrl+z"))
+        shell.wait_for("ready$", since=since)
+        shell.send("echo the shell $((6 * 7))\n")
+        shell.wait_for("the shell 42", since=since)
+        since = shell.here
+        shell.send("fg\n")
+        shell.wait_for(" 1 of ", since=since)
+        shell.send("j")
+        shell.wait_screen(lambda text: " 2 of " in text)
+        since = shell.here
+        shell.send("Q")
+        shell.wait_for("ready$", since=since)
+        assert b"Traceback" not in shell.output
