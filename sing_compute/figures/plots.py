@@ -49,9 +49,15 @@ def _ellipse(axes: Axes, one: Ellipse, number: int) -> None:
     points = one.points()
     axes.plot(*points.T, ls=dashes, color=colour, lw=1.0, zorder=3)
     axes.annotate(
-        UNICODE.text(one.letter), (float(one.mean[0]), float(one.mean[1])), ha="center", va="center", fontweight="bold", color=colour, zorder=5 + number,
+        UNICODE.text(one.letter),
+        (float(one.mean[0]), float(one.mean[1])),
+        ha="center",
+        va="center",
+        fontweight="bold",
+        color=colour,
+        zorder=5 + number,
         path_effects=[withStroke(linewidth=1.6, foreground="white")],
-    )  # fmt: skip
+    )
 
 
 def _ellipse_names(figure: Figure, ellipses: list[Ellipse]) -> None:

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
@@ -29,7 +30,7 @@ DASHES = ("-", "--", ":", "-.")
 GREY, LIGHT = "#555555", "#dddddd"
 _OTHER_SCRIPTS = ("Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans JP", "Droid Sans Fallback", "Unifont", "Noto Sans")
 """Fonts for letters that DejaVu Sans lacks, where they are installed."""
-_SETTINGS = {
+_SETTINGS: dict[Any, Any] = {
     "font.size": SIZE,
     "axes.titlesize": SIZE,
     "axes.labelsize": SIZE,
@@ -82,7 +83,7 @@ def settings() -> Iterator[None]:
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
         log.setLevel(logging.ERROR)  # it would say which fonts have no bold letters
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update({**_SETTINGS, "font.family": _families()})
+        matplotlib.rcParams.update(_SETTINGS | {"font.family": _families()})
         try:
             yield
         finally:
