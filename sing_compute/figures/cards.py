@@ -66,3 +66,5 @@ def draw_cards(shape: Cards, axes: Axes, width: float) -> None:
         for line, (sign, colour, words) in enumerate(zip("+−", COLOURS, shape.poles[k], strict=False)):
             axes.text(0.02, top + 1.5 + line, sign, va="center", color=colour, fontweight="bold")
             axes.text(0.14, top + 1.5 + line, cut(words or "–", width - 0.16), va="center", fontsize=SIZE)
+    for text in axes.texts:  # they are cut to the width, and the axes keep it
+        text.set_in_layout(False)

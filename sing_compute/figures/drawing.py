@@ -75,12 +75,13 @@ def _draw_into(shape: Drawable, figure: Figure, width: float) -> None:
         draw_scatter(shape, figure)
     elif isinstance(shape, Rows):
         panels = figure.subplots(1, panel_count(shape), squeeze=False)[0]
-        draw_rows(shape, panels, label_room([shape.labels[row] for row in rows_drawn(shape)], width))
+        share = 0.45 if len(panels) == 1 else 0.36
+        draw_rows(shape, panels, label_room([shape.labels[row] for row in rows_drawn(shape)], width, share))
     elif isinstance(shape, Cards):
         draw_cards(shape, figure.subplots(), width - 0.08)
     elif isinstance(shape, Violins):
         panels = figure.subplots(len(shape.labels), 1, squeeze=False)[:, 0]
-        draw_violins(shape, list(panels), label_room(list(shape.labels), width))
+        draw_violins(shape, list(panels), label_room(list(shape.labels), width, 0.36))
     elif isinstance(shape, Panels):
         for part, place in zip(shape.parts, figure.subfigures(len(shape.parts), 1, squeeze=False)[:, 0], strict=True):
             _draw_into(part, place, width)

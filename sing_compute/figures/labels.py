@@ -41,7 +41,7 @@ def cut(text: object, room: float, size: float = SIZE) -> str:
     return line[:low].rstrip() + "…"
 
 
-def label_room(labels: list[str], width: float, share: float = 0.36) -> float:
+def label_room(labels: list[str], width: float, share: float) -> float:
     """Return the room of row labels in inches: that of the widest, at most a share of the figure's width."""
     return min(share * width, max((text_width(UNICODE.text(label)[:_LONGEST]) for label in labels), default=0.0))
 

@@ -35,51 +35,56 @@ def draw_scatter(shape: Scatter, figure: Figure) -> None:
         own = next((number for number, one in enumerate(order) if one is shape.ellipse), 0)
         dots = known[::step]
         axes.plot(shape.x[dots], shape.y[dots], "o", ms=1.4, mew=0, color=look(own)[0], alpha=0.4, zorder=1)
+    for number, one in enumerate(order):
+        colour, dashes = look(number)
+        axes.plot(*one.points().T, ls=dashes, color=colour, lw=1.0, zorder=3)
+        axes.plot(*one.mean[:, None], marker="+", ls="", color=colour, ms=4, mew=0.9, zorder=4)
     if axes.get_xlim()[0] < 0 < axes.get_xlim()[1]:
         axes.axvline(0, color=GREY, lw=0.5, zorder=0)
-    for number, one in enumerate(order):
-        _ellipse(axes, one, number)
+    for place, number in zip(_letter_places(axes, order), range(len(order)), strict=True):
+        axes.annotate(
+            UNICODE.text(order[number].letter),
+            place,
+            ha="center",
+            va="center",
+            fontweight="bold",
+            color=look(number)[0],
+            zorder=5,
+            path_effects=[withStroke(linewidth=1.6, foreground="white")],
+        )
     axes.set_xlabel(UNICODE.text(shape.x_label))
     axes.set_ylabel(UNICODE.text(shape.y_label))
     _ellipse_names(figure, order)
 
 
-def _ellipse(axes: Axes, one: Ellipse, number: int) -> None:
-    colour, dashes = look(number)
-    points = one.points()
-    axes.plot(*points.T, ls=dashes, color=colour, lw=1.0, zorder=3)
-    axes.annotate(
-        UNICODE.text(one.letter),
-        (float(one.mean[0]), float(one.mean[1])),
-        ha="center",
-        va="center",
-        fontweight="bold",
-        color=colour,
-        zorder=5 + number,
-        path_effects=[withStroke(linewidth=1.6, foreground="white")],
-    )
+def _letter_places(axes: Axes, ellipses: list[Ellipse]) -> list[tuple[float, float]]:
+    """Return a point of each outline for its letter, each as far from the earlier ones as possible."""
+    (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
+    scale, wanted = np.array([right - left, high - low]), np.array([0.5, 2.0])
+    found: list[tuple[float, float]] = []
+    for one in ellipses:
+        points = one.points(72)
+        apart = np.full(len(points), np.inf)
+        for place in found or [tuple(np.array([left, low]) + wanted * scale)]:
+            apart = np.minimum(apart, np.linalg.norm((points - place) / scale, axis=1))
+        x, y = points[int(apart.argmax() if found else apart.argmin())]
+        found.append((float(x), float(y)))
+    return found
 
 
 def _ellipse_names(figure: Figure, ellipses: list[Ellipse]) -> None:
-    """Name the ellipses outside of the axes: at the right of a wide figure, below a narrow one."""
+    """Name the ellipses outside of the axes: at the right of a wide figure, below a narrow one in two columns."""
     wide = figure.get_figwidth() > 5
-    room = 0.3 * figure.get_figwidth() if wide else 0.36 * figure.get_figwidth()
+    room = 0.3 * figure.get_figwidth() if wide else 1.15
     handles = []
     for number, one in enumerate(ellipses[:_NAMES]):
         colour, dashes = look(number)
         handles.append(Line2D([], [], color=colour, ls=dashes, label=cut(f"{one.letter}  {one.label}", room)))
-    if not handles:
-        return
     if wide:
         figure.legend(handles=handles, loc="outside right upper", handlelength=1.8)
     else:
-        widest = max(text_width(str(handle.get_label())) for handle in handles)
         figure.legend(
-            handles=handles,
-            loc="outside lower left",
-            ncols=1 if widest > 1.15 else 2,
-            columnspacing=1.0,
-            handlelength=1.8,
+            handles=handles, loc="outside lower left", ncols=2, columnspacing=0.8, handlelength=1.8, labelspacing=0.3
         )
 
 
@@ -88,7 +93,7 @@ def scatter_height(shape: Scatter, width: float) -> float:
     names = min(_NAMES, len(shape.others) + 1)
     if width > 5:
         return max(3.4, 0.4 + 0.16 * names)
-    return 2.7 + 0.15 * (-(-names // 2) if names > 3 else names)
+    return 2.75 + 0.14 * -(-names // 2)
 
 
 def draw_histogram(shape: Histogram, axes: Axes) -> None:

@@ -20,7 +20,7 @@ from sing_compute.charts.shapes import (
     StackedBars,
     drawable,
 )
-from sing_compute.figures.labels import axis_label, cut, format_ticks, written
+from sing_compute.figures.labels import axis_label, cut, format_ticks, text_width, written
 from sing_compute.figures.style import COLOURS, GREY, LIGHT, PALE, ROW, SIZE
 
 Rows = Pairs | Bars | StackedBars | IntervalBars | Densities
@@ -29,6 +29,10 @@ MOST = {Densities: 20, Pairs: 24, StackedBars: 24, Bars: 24, IntervalBars: 40}
 _SQUARE = Path([(0.5, 1), (0, 1), (0, -1), (0.5, -1)], [Path.MOVETO, *[Path.LINETO] * 3])
 _ROUND = Path([(0.5, 1), (-0.2, 0.5), (-0.2, -0.5), (0.5, -1)], [Path.MOVETO, *[Path.CURVE4] * 3])
 """Left ends of intervals."""
+_NARROW = 1.4
+"""Axes up to this width, inches, get few numbers."""
+_HANDLE = 0.35
+"""Room of a sign and its gaps in a legend, inches."""
 _PLACES = 101
 """Places at which the height of a distribution is drawn."""
 
@@ -70,7 +74,7 @@ def draw_rows(shape: Rows, panels: Sequence[Axes], room: float, *, labelled: boo
         axes.set_yticks(range(len(rows)), labels if labelled and number == 0 else [""] * len(rows))
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
-        axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+        axes.xaxis.set_major_locator(MaxNLocator(5 if _panel_width(axes) > _NARROW else 3, steps=[1, 2, 2.5, 5, 10]))
         axes.grid(axis="x")
         format_ticks(axes, "x", getattr(shape, "format", "any size"))
     _DRAW[type(shape)](shape, rows, panels)
@@ -83,11 +87,20 @@ def _finite(values: Sequence[float], rows: list[int], format: str) -> Numbers:
 
 
 def _legend(axes: Axes, handles: list[Any]) -> None:
-    """Put a legend above the rows, where no data are."""
+    """Put a legend above the rows, where no data are: in one line, or in two where the axes are narrow."""
+    wanted = sum(_HANDLE + text_width(str(handle.get_label())) for handle in handles)
+    columns = len(handles) if wanted < _panel_width(axes) else 1
     axes.legend(
-        handles=handles, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2, borderaxespad=0.1, columnspacing=1.0,
-        handletextpad=0.4,
+        handles=handles, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=columns, borderaxespad=0.1, columnspacing=0.8,
+        handletextpad=0.4, labelspacing=0.2, handlelength=1.4,
     )  # fmt: skip
+
+
+def _panel_width(axes: Axes) -> float:
+    """Return about how wide axes are that share the figure with others and with labels, in inches."""
+    figure, place = axes.get_figure(root=True), axes.get_subplotspec()
+    columns = 1 if place is None else place.get_gridspec().ncols
+    return 0.0 if figure is None else 0.62 * figure.get_figwidth() / columns
 
 
 def _numbers(axes: Axes, values: Numbers, format: str) -> None:
@@ -105,8 +118,8 @@ def _pairs(shape: Pairs, rows: list[int], panels: Sequence[Axes]) -> None:
     first, second = (_finite(values, rows, shape.format) for values in (shape.first, shape.second))
     places = np.arange(len(rows))
     axes.hlines(places, first, second, color=GREY, lw=0.8, zorder=2)
-    axes.plot(first, places, "o", mfc="white", mec=other, mew=0.9, zorder=3)
-    axes.plot(second, places, "o", color=colour, zorder=4)
+    axes.plot(first, places, "o", mfc="white", mec=other, mew=0.9, zorder=3, clip_on=False)
+    axes.plot(second, places, "o", color=colour, zorder=4, clip_on=False)
     ends = [
         Line2D([], [], marker="o", ls="", mfc=fill, mec=edge, label=cut(end, 1.1))
         for end, fill, edge in zip(shape.ends, ("white", colour), (other, colour), strict=True)
@@ -174,7 +187,7 @@ def _intervals(axes: Axes, pairs: list[Interval], places: Numbers, sign: Path, c
     axes.hlines(at, lows, highs, color=colour, lw=0.8, zorder=3)
     mirrored = Path(np.asarray(sign.vertices) * [-1, 1], sign.codes)
     for ends, marker in ((lows, sign), (highs, mirrored)):
-        axes.plot(ends, at, marker=marker, ls="", mfc="none", mec=colour, mew=0.9, ms=5, zorder=4)
+        axes.plot(ends, at, marker=marker, ls="", mfc="none", mec=colour, mew=0.9, ms=4, zorder=4)
     return [float(high) for high in highs]
 
 
