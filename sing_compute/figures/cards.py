@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from sing_compute.charts.shapes import drawable
-from sing_compute.figures.labels import cut, text_width, written
-from sing_compute.figures.style import COLOURS, GREY, LIGHT, PALE, SIZE
+from sing_compute.figures.labels import cut, cut_list, text_width, written
+from sing_compute.figures.style import COLOURS, GREY, LIGHT, PALE
 
 MOST = 8
 """Directions drawn at most."""
@@ -65,6 +65,6 @@ def draw_cards(shape: Cards, axes: Axes, width: float) -> None:
             axes.add_patch(Rectangle((left, top + 0.2), size, 0.6, facecolor=PALE[0], edgecolor="none"))
         for line, (sign, colour, words) in enumerate(zip("+−", COLOURS, shape.poles[k], strict=False)):
             axes.text(0.02, top + 1.5 + line, sign, va="center", color=colour, fontweight="bold")
-            axes.text(0.14, top + 1.5 + line, cut(words or "–", width - 0.16), va="center", fontsize=SIZE)
+            axes.text(0.14, top + 1.5 + line, cut_list(words or "–", width - 0.16), va="center")
     for text in axes.texts:  # they are cut to the width, and the axes keep it
         text.set_in_layout(False)

@@ -9,13 +9,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sing_compute.charts.registry import chart
-from sing_compute.charts.shapes import Curves, Densities, Pairs, Panels
+from sing_compute.charts.shapes import Curves, Densities, Pairs, Panels, Scatter
 from sing_compute.errors import SingError
 from sing_compute.figures import table_figures
 from sing_compute.figures.choosing import STRINGS, VIOLINS, Choice, chosen_classes, chosen_heads, chosen_models
+from sing_compute.figures.drawing import left_out
 from sing_compute.figures.figure import PaperFigure
 from sing_compute.store import Place, Store
 from sing_compute.store.text import file_stem
+
+_ELLIPSES = 20
+"""Ellipses drawn at most: each needs a name in the legend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +69,20 @@ def figures(store: Store, choice: Choice, only: Sequence[str] = ()) -> Iterator[
         except SingError as error:
             yield Absent(kind.name, str(error))
             continue
+        reasons: set[str] = set()
         for subject in subjects:
             try:
                 made = kind.make(store, choice, subject)
             except SingError as error:
-                yield Absent(kind.name, str(error))
+                if str(error) not in reasons:
+                    yield Absent(kind.name, str(error))
+                reasons.add(str(error))
                 continue
             name, number = made.name, 2
-            while name in used:
+            while name.lower() in used:
                 name, number = f"{made.name}-{number}", number + 1
-            used.add(name)
-            yield replace(made, name=name)
+            used.add(name.lower())
+            yield replace(made, name=name, reading=made.reading + left_out(made.shape))
 
 
 def _models(store: Store, choice: Choice) -> Sequence[Any]:
@@ -116,6 +123,15 @@ def _of_file(name: str) -> Callable[[Store, Choice, Any], PaperFigure]:
         return PaperFigure(name, found.title, found.reading, found.shape, found.table)
 
     return make
+
+
+def _scatter(store: Store, choice: Choice, model: Any) -> PaperFigure:
+    found = _of_file("scatter")(store, choice, model)
+    if not isinstance(found.shape, Scatter) or len(found.shape.others) < _ELLIPSES:
+        return found
+    others, count = found.shape.others[: _ELLIPSES - 1], len(found.shape.others) + 1
+    reading = f"{found.reading} Drawn are the ellipses of {_ELLIPSES} of {count} models."
+    return replace(found, shape=replace(found.shape, others=others), reading=reading)
 
 
 def _of_model(name: str) -> Callable[[Store, Choice, Any], PaperFigure]:
@@ -168,7 +184,7 @@ def _strings(store: Store, choice: Choice, subject: Any) -> PaperFigure:
 
 KINDS: tuple[Kind, ...] = (
     Kind("models", "scores of every model, a table", _file, table_figures.models),
-    Kind("scatter", "AS and IS, an ellipse for each model", _file, _of_file("scatter")),
+    Kind("scatter", "AS and IS, an ellipse for each model", _file, _scatter),
     Kind("ratios", "IS/|AS| of every model with its intervals", _file, _of_file("ratios")),
     Kind("parts", "common and image-specific part of every model", _file, _of_file("parts")),
     Kind("translator", "how well the translator of every model fits", _file, table_figures.translator),

@@ -3,10 +3,12 @@
 from matplotlib.figure import Figure
 
 from sing_compute.charts.shapes import Curves, Histogram, Panels, Scatter, Shape, Violins
+from sing_compute.figures.cards import MOST as MOST_CARDS
 from sing_compute.figures.cards import Cards, cards_height, draw_cards
 from sing_compute.figures.labels import label_room
 from sing_compute.figures.plots import (
     curve_names,
+    dot_step,
     draw_curves,
     draw_histogram,
     draw_scatter,
@@ -46,6 +48,18 @@ def draw(shape: Drawable, width: float) -> Figure:
     for part, place in zip(parts, below[:, 0], strict=True):
         _draw_into(part, place, inches)
     return figure
+
+
+def left_out(shape: Drawable | None) -> str:
+    """Return a sentence about what of a shape is not drawn; empty if all of it is."""
+    first = shape.parts[0] if isinstance(shape, Panels) and shape.parts else shape
+    if isinstance(first, Scatter):
+        step = dot_step(first)
+        return f" Of the dots one in {step} is drawn." if step > 1 else ""
+    if not isinstance(first, Rows | Cards):
+        return ""
+    count = min(MOST_CARDS, len(first.labels)) if isinstance(first, Cards) else len(rows_drawn(first))
+    return f" Drawn are {count} of {len(first.labels):,} rows." if count < len(first.labels) else ""
 
 
 def _draw_one(shape: Drawable, width: float) -> Figure:

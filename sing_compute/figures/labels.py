@@ -41,6 +41,24 @@ def cut(text: object, room: float, size: float = SIZE) -> str:
     return line[:low].rstrip() + "…"
 
 
+def cut_list(text: object, room: float) -> str:
+    """Return a list of words with commas between them that is at most so wide: of one that is too long, whole words are left out.
+
+    Args:
+        text: The list.
+        room: Inches.
+
+    Returns:
+        The line.
+    """
+    line = UNICODE.text(text)
+    while ", " in line and text_width(line[:_LONGEST]) > room:
+        line = line.removesuffix(", …").rpartition(", ")[0] + ", …"
+        if line == ", …":
+            return cut(text, room)
+    return cut(line, room)
+
+
 def label_room(labels: list[str], width: float, share: float) -> float:
     """Return the room of row labels in inches: that of the widest, at most a share of the figure's width."""
     return min(share * width, max((text_width(UNICODE.text(label)[:_LONGEST]) for label in labels), default=0.0))

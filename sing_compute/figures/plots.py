@@ -15,8 +15,6 @@ from sing_compute.formats import UNICODE
 
 DOTS = 600
 """Dots drawn at most."""
-_NAMES = 20
-"""Ellipses that are named in a legend at most: the first."""
 _BINS = 40
 
 
@@ -25,11 +23,17 @@ def look(number: int) -> tuple[str, str]:
     return COLOURS[number % len(COLOURS)], DASHES[number // len(COLOURS) % len(DASHES)]
 
 
+def dot_step(shape: Scatter) -> int:
+    """Return k where one in k dots is drawn."""
+    known = drawable(shape.x, shape.format) & drawable(shape.y, shape.format)
+    return max(1, -(-int(np.count_nonzero(known)) // DOTS))
+
+
 def draw_scatter(shape: Scatter, figure: Figure) -> None:
     """Draw dots of one item's pairs, the ellipse of each item, and a legend beside or below them."""
     axes = figure.subplots()
     known = np.flatnonzero(drawable(shape.x, shape.format) & drawable(shape.y, shape.format))
-    step = max(1, -(-len(known) // DOTS))
+    step = dot_step(shape)
     order = sorted((one for one in (shape.ellipse, *shape.others) if one is not None), key=lambda one: one.letter)
     if len(known):
         own = next((number for number, one in enumerate(order) if one is shape.ellipse), 0)
@@ -77,7 +81,7 @@ def _ellipse_names(figure: Figure, ellipses: list[Ellipse]) -> None:
     wide = figure.get_figwidth() > 5
     room = 0.3 * figure.get_figwidth() if wide else 1.15
     handles = []
-    for number, one in enumerate(ellipses[:_NAMES]):
+    for number, one in enumerate(ellipses):
         colour, dashes = look(number)
         handles.append(Line2D([], [], color=colour, ls=dashes, label=cut(f"{one.letter}  {one.label}", room)))
     if wide:
@@ -90,7 +94,7 @@ def _ellipse_names(figure: Figure, ellipses: list[Ellipse]) -> None:
 
 def scatter_height(shape: Scatter, width: float) -> float:
     """Return the height of a scatter plot in inches; width in inches."""
-    names = min(_NAMES, len(shape.others) + 1)
+    names = len(shape.others) + 1
     if width > 5:
         return max(3.4, 0.4 + 0.16 * names)
     return 2.75 + 0.14 * -(-names // 2)

@@ -74,7 +74,7 @@ def draw_rows(shape: Rows, panels: Sequence[Axes], room: float, *, labelled: boo
         axes.set_yticks(range(len(rows)), labels if labelled and number == 0 else [""] * len(rows))
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
-        axes.xaxis.set_major_locator(MaxNLocator(5 if _panel_width(axes) > _NARROW else 3, steps=[1, 2, 2.5, 5, 10]))
+        axes.xaxis.set_major_locator(MaxNLocator(5 if _panel_width(axes) > _NARROW else 2, steps=[1, 2, 2.5, 5, 10]))
         axes.grid(axis="x")
         format_ticks(axes, "x", getattr(shape, "format", "any size"))
     _DRAW[type(shape)](shape, rows, panels)
