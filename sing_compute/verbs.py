@@ -7,6 +7,7 @@ import click
 
 from sing_compute.direction_verbs import directions
 from sing_compute.errors import SingError
+from sing_compute.figures_verb import figures
 from sing_compute.heads_verbs import heads
 from sing_compute.process.speaking import show, show_text
 
@@ -281,5 +282,5 @@ def _steer_matrix(store: "Store", model: str | None, path: Path, angle: float) -
     show(f"{rows:,} pairs of classes of {clean(stored.name)} in {path}; unreachable: {unreachable:,} steps")
 
 
-VERBS = (verify, concepts, image, steer, words, heads, directions, merge, compare)
+VERBS = (verify, concepts, image, steer, words, heads, directions, merge, compare, figures)
 """Commands that cli.py adds to `sing-compute`."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from sing_compute.atomic_write import text_file
 from sing_compute.errors import SingError
-from sing_compute.store.text import clean
+from sing_compute.store.text import file_stem
 from sing_compute.table_text import Cancelled, Form, Progress, write_tables
 from sing_tui.view import View, arrange
 
@@ -104,9 +104,8 @@ def form_of(path: Path) -> Form:
 
 
 def file_name(*parts: str) -> str:
-    """Make a file name from parts of a place: no separators, no leading dot, nothing that a shell takes for a sign."""
-    kept = ("".join(c if c.isalnum() or c in "._" else "_" for c in clean(part)).strip("._")[:60] for part in parts)
-    return "-".join(part for part in kept if part) + ".csv"
+    """Make the name of a CSV file from parts of a place."""
+    return file_stem(*parts) + ".csv"
 
 
 def problem_with(path: Path, name: str, replacing: Path | None) -> str:

@@ -133,6 +133,8 @@ class IntervalBars:
     name: str
     """Name of the numbers; it is written on the axis."""
     format: str = "any size"
+    interval_names: tuple[str, str] = ("interval", "other interval")
+    """Names of the two intervals, in legends."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

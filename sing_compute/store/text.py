@@ -27,6 +27,21 @@ def store_error(text: object) -> StoreError:
     return StoreError(one_line(text))
 
 
+def file_stem(*parts: object, plain: bool = False) -> str:
+    """Return a file name without ending, from texts: no separators, no leading dot, nothing that a shell takes for a sign.
+
+    Args:
+        parts: The texts; they are joined by -. One of which nothing is left is left out.
+        plain: True for ASCII letters, digits, _ and - alone, which LaTeX takes, too.
+    """
+
+    def keep(letter: str) -> bool:
+        return letter.isalnum() and letter.isascii() if plain else letter.isalnum() or letter == "."
+
+    kept = ("".join(c if keep(c) or c == "_" else "_" for c in clean(str(part))).strip("._")[:60] for part in parts)
+    return "-".join(part for part in kept if part)
+
+
 def csv_text(text: str) -> str:
     """Return the text as a CSV cell that no spreadsheet reads as a formula: without control characters, with a ' if needed."""
     cleaned = _INNER_CELL.sub(r"\1'", clean(text))

@@ -115,9 +115,9 @@ def ratios(about: ScoreSubject) -> Chart:
             for k, (end, side) in enumerate((("low", "lower"), ("high", "upper")))
         ),
     )
-    return Chart(
-        "IS over |AS|, sorted", reading, IntervalBars(models, values, images, classes, chosen, "IS/|AS|"), table
-    )
+    names = (about.noun.words("over images"), "over classes")
+    shape = IntervalBars(models, values, images, classes, chosen, "IS/|AS|", interval_names=names)
+    return Chart("IS over |AS|, sorted", reading, shape, table)
 
 
 def _interval(store: Store, model: str, over: str) -> tuple[float, float]:
