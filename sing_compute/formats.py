@@ -36,7 +36,7 @@ class Glyphs:
     bar: str
     mark: str
     density: str
-    """Signs of ascending height, for densities."""
+    """Signs of ascending height, for densities; the highest leaves a gap to the line above."""
     ascii_only: bool
 
     def text(self, value: object) -> str:
@@ -45,7 +45,7 @@ class Glyphs:
         return cleaned if not self.ascii_only or cleaned.isascii() else cleaned.encode("ascii", "replace").decode()
 
 
-UNICODE = Glyphs("▲", "▼", "‹", "›", "…", "∞", "°", "›", "·", "→", "─", "○", "●", "█", "•", " ▁▂▃▄▅▆▇█", False)
+UNICODE = Glyphs("▲", "▼", "‹", "›", "…", "∞", "°", "›", "·", "→", "─", "○", "●", "▆", "•", " ▁▂▃▄▅▆▇", False)
 ASCII = Glyphs("^", "v", "<", ">", "~", "inf", "deg", ">", "|", "->", "-", "o", "*", "#", "*", " .:-=+*#%@", True)
 
 

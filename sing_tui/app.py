@@ -16,6 +16,7 @@ from textual.filter import Monochrome, NoColor
 from textual.screen import Screen
 
 from sing_compute.errors import SingError
+from sing_tui.colors import READABLE_CSS, readable_theme
 from sing_tui.leaving import AbandonedThreads
 from sing_tui.screens.opening import OpeningScreen
 from sing_tui.start import Start, choose_theme
@@ -43,8 +44,7 @@ class Explorer(App[None]):
     ENABLE_COMMAND_PALETTE = False
     """Textual's own palette paints signs that plain terminals lack; ours is `screens.palette`."""
     TITLE = "sing-tui"
-    CSS = "Input:ansi > .input--cursor { text-style: reverse; }"
-    """Shows the cursor of a typing line where no colour does."""
+    CSS = READABLE_CSS
 
     def __init__(
         self,
@@ -107,6 +107,10 @@ class Explorer(App[None]):
     def get_default_screen(self) -> Screen[Any]:
         """Return what is shown until the file is open."""
         return OpeningScreen(self.path.name, ascii_only=self.ascii_only)
+
+    def get_css_variables(self) -> dict[str, str]:
+        """Return the colours of the theme, readable ones for text."""
+        return readable_theme(super().get_css_variables())
 
     def watch_theme(self) -> None:
         """Without colours, send none where the theme is the terminal's own; Textual chooses by the theme it starts with."""
@@ -204,7 +208,9 @@ class Explorer(App[None]):
             if self.path.exists() and self._opened is None:
                 self.open_file()
             elif isinstance(self.screen, OpeningScreen):
-                self.screen.say(self._waiting(now))
+                from sing_tui.run_progress import waiting_line
+
+                self.screen.say(waiting_line(self.path.name, now, self.glyphs))
             return
         stamp = _stamp(self.path)
         if changed and stamp not in (None, self._refused) and self.screen is page and page.session.typing is None:
@@ -212,11 +218,6 @@ class Explorer(App[None]):
             self.open_file(again=True)
         elif moved:
             page.draw_place()
-
-    def _waiting(self, now: "RunProgress | None") -> str:
-        if now is None or now.stale:
-            return f"{self.path.name} is not there yet and no run is at work on it; q leaves"
-        return f"sing-compute is at work on {self.path.name}: {now.line(self.glyphs)}"
 
     def news(self) -> str:
         """Say what happens to the file, or how far the run is that writes it; empty for nothing."""

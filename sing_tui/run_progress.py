@@ -64,6 +64,19 @@ def read_progress(file: Path) -> RunProgress | None:
         return None
 
 
+def waiting_line(name: str, now: RunProgress | None, glyphs: Glyphs) -> str:
+    """Say what a screen without a file waits for.
+
+    Args:
+        name: Name of the file.
+        now: The run that writes it; None where there is none.
+        glyphs: The signs of the screen.
+    """
+    if now is None or now.stale:
+        return f"{name} is not there yet and no run is at work on it; q leaves"
+    return f"sing-compute is at work on {name}: {now.line(glyphs)}"
+
+
 def _read(state: Any) -> RunProgress | None:
     if state["version"] != 1 or not isinstance(state["task"], str) or not isinstance(state["host"], str):
         return None

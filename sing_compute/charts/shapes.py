@@ -47,6 +47,8 @@ class Ellipse:
     """(2,): along x and y."""
     covariance: Numbers
     """(2, 2)."""
+    number: int = 0
+    """Position of the item in the file: an item has the same colour in all charts."""
 
     def points(self, count: int = 120) -> Numbers:
         """Return points on the ellipse, once round, in an array (count, 2)."""
@@ -95,6 +97,8 @@ class Pairs:
     """Name of both; it is written above the labels."""
     from_zero: bool = False
     format: str = "degrees"
+    numbers: tuple[int, ...] = ()
+    """Position of each item in the file, if its colour says which one it is; else the colours say which number is which."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,6 +137,8 @@ class IntervalBars:
     name: str
     """Name of the numbers; it is written on the axis."""
     format: str = "any size"
+    numbers: tuple[int, ...] = ()
+    """Position of each item in the file, which gives its colour."""
     interval_names: tuple[str, str] = ("interval", "other interval")
     """Names of the two intervals, in legends."""
 

@@ -1,5 +1,6 @@
 """Charts with two axes, drawn by plotext. It is imported with the first of them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,14 +9,16 @@ from rich.text import Text
 
 from sing_compute.charts.shapes import Curves, Ellipse, Histogram, Numbers, Plotted, Scatter, drawable, largest
 from sing_compute.formats import Glyphs, named_format
+from sing_tui.colors import ChartColors
 
 _TO_ASCII = str.maketrans("┌┐└┘├┤┬┴┼─│█▀▄▌▐·•", "+++++++++-|#########"[:18])
-_COLOURS = ("cyan+", "magenta+", "green+", "red+", "cyan", "magenta", "green", "red")
+_APART = 0.05
+"""Letters whose places differ by less than this share of the chart would hide each other."""
 _FEW_POINTS = 12
 """Curves of up to so many points have a letter at each point."""
 
 
-def plotted_lines(shape: Plotted, width: int, height: int, glyphs: Glyphs) -> list[Text]:
+def plotted_lines(shape: Plotted, width: int, height: int, glyphs: Glyphs, colors: ChartColors) -> list[Text]:
     """Draw a chart with two axes.
 
     Args:
@@ -23,6 +26,7 @@ def plotted_lines(shape: Plotted, width: int, height: int, glyphs: Glyphs) -> li
         width: Cells across that there are.
         height: Lines that there are.
         glyphs: The signs to draw with.
+        colors: The colours to draw with.
 
     Returns:
         Lines of at most that width; none where no number can be drawn.
@@ -36,11 +40,11 @@ def plotted_lines(shape: Plotted, width: int, height: int, glyphs: Glyphs) -> li
     plot.xaxes(True, False)
     plot.yaxes(True, False)
     if isinstance(shape, Scatter):
-        has_points = _add_scatter(plot, shape, glyphs)
+        has_points = _add_scatter(plot, shape, glyphs, colors)
     elif isinstance(shape, Curves):
-        has_points = _add_curves(plot, shape, glyphs)
+        has_points = _add_curves(plot, shape, glyphs, colors)
     else:
-        has_points = _add_histogram(plot, shape, glyphs)
+        has_points = _add_histogram(plot, shape, glyphs, colors)
     if not has_points:
         return []
     built = plot.build()
@@ -52,41 +56,51 @@ def plotted_lines(shape: Plotted, width: int, height: int, glyphs: Glyphs) -> li
     return list(lines)
 
 
-def _add_scatter(plot: Any, shape: Scatter, glyphs: Glyphs) -> bool:
+def _add_scatter(plot: Any, shape: Scatter, glyphs: Glyphs, colors: ChartColors) -> bool:
     """Add dots, outlines and letters to a plot; return True if there was a point to draw."""
     dots, outline = "." if glyphs.ascii_only else "braille", "o" if glyphs.ascii_only else "•"
     known = drawable(shape.x, shape.format) & drawable(shape.y, shape.format)
-    outlines = [one.points() for one in shape.others]
-    points = [np.stack([shape.x[known], shape.y[known]], axis=1)]
-    plot.scatter(*points[0].T.tolist(), marker=dots, color="blue+")
-    for k, points_of_one in enumerate(outlines):
-        plot.scatter(
-            *points_of_one.T.tolist(), marker="," if glyphs.ascii_only else "braille", color=_COLOURS[k % len(_COLOURS)]
-        )
-    if shape.ellipse is not None:
-        points.append(shape.ellipse.points())
-        plot.scatter(*points[-1].T.tolist(), marker=outline, color="orange+")
-    _add_letters(plot, shape.others, outlines)
-    if shape.ellipse is not None:
-        plot.scatter(*shape.ellipse.mean[:, None].tolist(), marker=shape.ellipse.letter, color="red+")
-    everything = np.concatenate([*points, *outlines])
+    ellipses = shape.others if shape.ellipse is None else (*shape.others, shape.ellipse)
+    outlines = [one.points() for one in ellipses]
+    points = np.stack([shape.x[known], shape.y[known]], axis=1)
+    own = 0 if shape.ellipse is None else shape.ellipse.number
+    plot.scatter(*points.T.tolist(), marker=dots, color=_plotext_color(colors.item(own)))
+    for one, line in zip(ellipses, outlines, strict=True):
+        thin = "," if glyphs.ascii_only else "braille"
+        marker = outline if one is shape.ellipse else thin
+        plot.scatter(*line.T.tolist(), marker=marker, color=_plotext_color(colors.item(one.number)))
+    _add_letters(plot, ellipses, outlines, colors)
+    everything = np.concatenate([points, *outlines])
     if not len(everything):
         return False
     _ticks(plot.xticks, everything[:, 0], 6)
     _ticks(plot.yticks, everything[:, 1], 5)
     plot.xlabel(glyphs.text(shape.x_label))
-    plot.ylabel(glyphs.text(shape.y_label))
     return True
 
 
-def _add_letters(plot: Any, ellipses: tuple[Ellipse, ...], outlines: list[Numbers]) -> None:
-    """Mark each ellipse by its letter at its mean and at one point of its outline."""
-    for k, (ellipse, outline) in enumerate(zip(ellipses, outlines, strict=True)):
-        at = np.stack([ellipse.mean, outline[k * len(outline) // len(outlines)]])
-        plot.scatter(*at.T.tolist(), marker=ellipse.letter, color=_COLOURS[k % len(_COLOURS)])
+def _add_letters(plot: Any, ellipses: Sequence[Ellipse], outlines: Sequence[Numbers], colors: ChartColors) -> None:
+    """Mark each ellipse by its letter: at its mean, or on its outline where an earlier letter is too near to the mean."""
+    if not ellipses:
+        return
+    size = np.ptp(np.concatenate(outlines), axis=0)
+    placed: list[Numbers] = []
+    for k, (ellipse, outline) in reversed(list(enumerate(zip(ellipses, outlines, strict=True)))):
+        at = ellipse.mean
+        if any((np.abs(at - other) < _APART * size).all() for other in placed):
+            at = outline[k * len(outline) // len(outlines)]
+        placed.append(at)
+        plot.scatter(*at[:, None].tolist(), marker=ellipse.letter, color=_plotext_color(colors.item(ellipse.number)))
 
 
-def _add_histogram(plot: Any, shape: Histogram, glyphs: Glyphs) -> bool:
+def _plotext_color(color: str) -> Any:
+    """Return a colour as plotext takes it: red, green and blue, or a name of its own."""
+    if color.startswith("#"):
+        return tuple(int(color[k : k + 2], 16) for k in (1, 3, 5))
+    return {"": "default", "yellow": "orange"}.get(color, color)
+
+
+def _add_histogram(plot: Any, shape: Histogram, glyphs: Glyphs, colors: ChartColors) -> bool:
     values = shape.values[drawable(shape.values, shape.format)].astype(np.float64)
     if not len(values):
         return False
@@ -95,15 +109,20 @@ def _add_histogram(plot: Any, shape: Histogram, glyphs: Glyphs) -> bool:
     ends = (middle - half, middle + half) if half > 1e-6 else (middle - 0.5, middle + 0.5)
     counts, edges = np.histogram(values, bins, ends)
     middles = (edges[1:] + edges[:-1]) / 2
-    plot.bar(middles.tolist(), counts.tolist(), width=1, color="blue+", marker="#" if glyphs.ascii_only else "sd")
+    plot.bar(
+        middles.tolist(),
+        counts.tolist(),
+        width=1,
+        color=_plotext_color(colors.item(0)),
+        marker="#" if glyphs.ascii_only else "sd",
+    )
     _ticks(plot.xticks, values, 6)
     _ticks(plot.yticks, np.array([0, counts.max()]), 4)
     plot.xlabel(glyphs.text(shape.label))
-    plot.ylabel(glyphs.text(shape.count_label))
     return True
 
 
-def _add_curves(plot: Any, shape: Curves, glyphs: Glyphs) -> bool:
+def _add_curves(plot: Any, shape: Curves, glyphs: Glyphs, colors: ChartColors) -> bool:
     """Add curves to a plot; return True if there was a point to draw."""
     height = np.log10 if shape.logarithmic else np.asarray
     most = largest("any size")
@@ -114,17 +133,18 @@ def _add_curves(plot: Any, shape: Curves, glyphs: Glyphs) -> bool:
             continue
         x, y = shape.x[known], height(values[known])
         heights.append(y)
+        color = _plotext_color(colors.item(k))
         if len(x) > 1:
             marker = "." if glyphs.ascii_only else "braille"
-            plot.plot(x.tolist(), y.tolist(), marker=marker, color=_COLOURS[k % len(_COLOURS)])
+            plot.plot(x.tolist(), y.tolist(), marker=marker, color=color)
         if len(x) <= _FEW_POINTS:
-            plot.scatter(x.tolist(), y.tolist(), marker=letter, color=_COLOURS[k % len(_COLOURS)])
+            plot.scatter(x.tolist(), y.tolist(), marker=letter, color=color)
     if not heights:
         return False
     across = shape.x[np.abs(shape.x) < most]
     if shape.level is not None and abs(shape.level) < most and (shape.level > 0 or not shape.logarithmic):
         heights.append(height(np.full(2, shape.level)))
-        plot.plot([float(across.min()), float(across.max())], heights[-1].tolist(), marker="-", color="red+")
+        plot.plot([float(across.min()), float(across.max())], heights[-1].tolist(), marker="-", color="default")
     everything = np.concatenate(heights)
     _ticks(plot.xticks, across, 5)
     if shape.logarithmic:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from rich.text import Text
 
 from sing_compute.charts.shapes import Bars, Densities, Interval, IntervalBars, Lettered, Pairs, StackedBars, Violins
 from sing_compute.formats import Glyphs, fit, named_format, widest
@@ -19,9 +20,10 @@ from sing_tui.charts.lettering import (
     rows_in_sight,
     split_at_zero,
 )
+from sing_tui.colors import ChartColors, painted
 
 
-def text_lines(shape: Lettered, width: int, height: int, glyphs: Glyphs) -> list[str]:
+def text_lines(shape: Lettered, width: int, height: int, glyphs: Glyphs, colors: ChartColors) -> list[Text]:
     """Draw a chart from letters.
 
     Args:
@@ -29,14 +31,15 @@ def text_lines(shape: Lettered, width: int, height: int, glyphs: Glyphs) -> list
         width: Cells across that there are.
         height: Lines that there are.
         glyphs: The signs to draw with.
+        colors: The colours to draw with.
 
     Returns:
         Lines of at most that width; none where there is too little room, or no number that can be drawn.
     """
-    return _DRAW[type(shape)](shape, width, height, glyphs)
+    return _DRAW[type(shape)](shape, width, height, glyphs, colors)
 
 
-def _pairs(shape: Pairs, width: int, height: int, glyphs: Glyphs) -> list[str]:
+def _pairs(shape: Pairs, width: int, height: int, glyphs: Glyphs, colors: ChartColors) -> list[Text]:
     rows = rows_in_sight(len(shape.labels), shape.chosen, height - 1)
     heads, used = row_labels(shape.labels, rows, shape.chosen, width, glyphs)
     room = width - used - 1
@@ -55,7 +58,9 @@ def _pairs(shape: Pairs, width: int, height: int, glyphs: Glyphs) -> list[str]:
     legend = f"{glyphs.before} {names[0]} {glyphs.after} {names[1]}"
     unit = named_format(shape.format, glyphs).unit
     ends = axis(axis_end(least, shape.format, glyphs), legend, f"{axis_end(most, shape.format, glyphs)}{unit}", room)
-    lines = [f"  {fit(glyphs.text(shape.name), used - 2, glyphs)} {ends}"]
+    signs = {glyphs.before: colors.item(0), glyphs.after: colors.item(1)}
+    first = f"  {fit(glyphs.text(shape.name), used - 2, glyphs)} {ends}"
+    lines = [painted(first, used, {} if shape.numbers else signs)]
     for row, head in zip(rows, heads, strict=True):
         cells = [" "] * room
         pair = shape.first[row], shape.second[row]
@@ -64,11 +69,12 @@ def _pairs(shape: Pairs, width: int, height: int, glyphs: Glyphs) -> list[str]:
             cells[low : high + 1] = glyphs.stroke * (high - low + 1)
             cells[at(pair[0])] = glyphs.before
             cells[at(pair[1])] = glyphs.after
-        lines.append(f"{head} {''.join(cells)}")
+        own = dict.fromkeys(signs, colors.item(shape.numbers[row])) if shape.numbers else signs
+        lines.append(painted(f"{head} {''.join(cells)}", len(head), own))
     return lines
 
 
-def _bars(shape: Bars, width: int, height: int, glyphs: Glyphs) -> list[str]:
+def _bars(shape: Bars, width: int, height: int, glyphs: Glyphs, colors: ChartColors) -> list[Text]:
     rows = rows_in_sight(len(shape.labels), -1, height)
     heads, used = row_labels(shape.labels, rows, -1, width, glyphs)
     half = (width - used - NUMBER - 3) // 2
@@ -80,11 +86,12 @@ def _bars(shape: Bars, width: int, height: int, glyphs: Glyphs) -> list[str]:
         value = shape.values[row]
         bar = glyphs.bar * (round(abs(value) / most * half) if can_draw(value, shape.format) else 0)
         left, right = (bar, "") if value < 0 else ("", bar)
-        lines.append(f"{head} {number(value, shape.format, glyphs)} {left.rjust(half)}|{right.ljust(half)}"[:width])
+        text = f"{head} {number(value, shape.format, glyphs)} {left.rjust(half)}|{right.ljust(half)}"
+        lines.append(painted(text[:width], len(head), {glyphs.bar: colors.item(int(value > 0))}))
     return lines
 
 
-def _stacked(shape: StackedBars, width: int, height: int, glyphs: Glyphs) -> list[str]:
+def _stacked(shape: StackedBars, width: int, height: int, glyphs: Glyphs, colors: ChartColors) -> list[Text]:
     rows = rows_in_sight(len(shape.labels), shape.chosen, height - 1)
     heads, used = row_labels(shape.labels, rows, shape.chosen, width, glyphs)
     half = (width - used - NUMBER - 3) // 2
@@ -96,18 +103,20 @@ def _stacked(shape: StackedBars, width: int, height: int, glyphs: Glyphs) -> lis
     signs = glyphs.bar, glyphs.density[4]
     names = [glyphs.text(name) for name in shape.ends]
     legend = fit(f"{signs[0]} {names[0]} {signs[1]} {names[1]}", 2 * half + 1, glyphs)
-    lines = [" " * (used + NUMBER + 2) + legend]
+    own = dict(zip(signs, map(colors.item, (0, 1)), strict=True))
+    lines = [painted(" " * (used + NUMBER + 2) + legend, 0, own)]
     for pair, head in zip(parts, heads, strict=True):
         bars = []
         for side in split_at_zero(pair if pair in good else (0.0, 0.0)):
             near = round(abs(side[0]) / most * half)
             bars.append(signs[0] * near + signs[1] * (round(abs(sum(side)) / most * half) - near))
         total = number(sum(pair), shape.format, glyphs)
-        lines.append(f"{head} {total} {bars[0][::-1].rjust(half)}|{bars[1].ljust(half)}"[:width])
+        text = f"{head} {total} {bars[0][::-1].rjust(half)}|{bars[1].ljust(half)}"
+        lines.append(painted(text[:width], len(head), own))
     return lines
 
 
-def _interval_bars(shape: IntervalBars, width: int, height: int, glyphs: Glyphs) -> list[str]:
+def _interval_bars(shape: IntervalBars, width: int, height: int, glyphs: Glyphs, colors: ChartColors) -> list[Text]:
     """Draw a line for each bar, and a second one for its other interval where all of them fit."""
     twice = 2 * len(shape.labels) + 1 <= height and any(map(is_interval, shape.others))
     rows = rows_in_sight(len(shape.labels), shape.chosen, height - 1)
@@ -131,7 +140,7 @@ def _interval_bars(shape: IntervalBars, width: int, height: int, glyphs: Glyphs)
             cells[low : high + 1] = glyphs.stroke * (high - low + 1)
             cells[low], cells[high] = signs[0], signs[1] if pair[1] <= most else glyphs.right
 
-    lines = [" " * (used + 11) + axis("0", glyphs.text(shape.name), write(most), room)]
+    lines = [Text(" " * (used + 11) + axis("0", glyphs.text(shape.name), write(most), room), no_wrap=True)]
     for row, head in zip(rows, heads, strict=True):
         cells, under, value = [" "] * room, [" "] * room, shape.values[row]
         if np.isfinite(value):
@@ -139,14 +148,16 @@ def _interval_bars(shape: IntervalBars, width: int, height: int, glyphs: Glyphs)
         draw_interval(cells, shape.intervals[row], "[]")
         if np.isfinite(value):
             cells[at(value)] = glyphs.after
-        lines.append(f"{head} {fit(write(value), 9, glyphs, right=True)} {''.join(cells)}")
+        own = colors.item(shape.numbers[row] if shape.numbers else 0)
+        text = f"{head} {fit(write(value), 9, glyphs, right=True)} {''.join(cells)}"
+        lines.append(painted(text, len(head), {glyphs.bar: own}))
         if twice:
             draw_interval(under, shape.others[row], "()")
-            lines.append(" " * (used + 11) + "".join(under))
+            lines.append(Text(" " * (used + 11) + "".join(under), no_wrap=True))
     return lines
 
 
-def _violins(shape: Violins, width: int, height: int, glyphs: Glyphs) -> list[str]:
+def _violins(shape: Violins, width: int, height: int, glyphs: Glyphs, colors: ChartColors) -> list[Text]:
     labels = [glyphs.text(label) for label in shape.labels]
     label_width = widest(labels, min(24, width * 2 // 5))
     room = width - label_width - 19
@@ -156,14 +167,16 @@ def _violins(shape: Violins, width: int, height: int, glyphs: Glyphs) -> list[st
     for label, curve in zip(labels, shape.curves, strict=True):
         low, high = float(curve[0]), float(curve[-1])
         ends = [f"{end:+8.2f}" if low < 0 else f"{end:8.2f}" for end in (low, high)]
-        lines.append(f"{fit(label, label_width, glyphs)} {ends[0]} {hill(curve, low, high, room, glyphs)} {ends[1]}")
+        text = f"{fit(label, label_width, glyphs)} {ends[0]} {hill(curve, low, high, room, glyphs)} {ends[1]}"
+        lines.append(painted(text, label_width + 10, dict.fromkeys(glyphs.density[1:], colors.item(0))))
     return lines
 
 
-def _densities(shape: Densities, width: int, height: int, glyphs: Glyphs) -> list[str]:
+def _densities(shape: Densities, width: int, height: int, glyphs: Glyphs, colors: ChartColors) -> list[Text]:
     """Draw an axis for each score, then a line for each item: label, median, density."""
     rows = rows_in_sight(len(shape.labels), shape.chosen, height - 1, spread=True)
-    lines, used = row_labels(shape.labels, rows, shape.chosen, width, glyphs)
+    heads, used = row_labels(shape.labels, rows, shape.chosen, width, glyphs)
+    lines = [Text(head, no_wrap=True) for head in heads]
     scores = shape.scores[: max(1, (width - used) // 36)]
     room = (width - used) // len(scores) - NUMBER - 2
     if room < 8 or not rows:
@@ -176,11 +189,12 @@ def _densities(shape: Densities, width: int, height: int, glyphs: Glyphs) -> lis
         top += " " * (NUMBER + 2) + axis(ends[0], glyphs.text(name), ends[1] + unit, room)
         for k, row in enumerate(rows):
             median = float(curves[row, curves.shape[1] // 2])
-            lines[k] += f" {number(median, shape.format, glyphs)} {hill(curves[row], low, high, room, glyphs)}"
-    return [top, *lines]
+            text = f" {number(median, shape.format, glyphs)} {hill(curves[row], low, high, room, glyphs)}"
+            lines[k].append_text(painted(text, NUMBER + 2, dict.fromkeys(glyphs.density[1:], colors.item(0))))
+    return [Text(top, no_wrap=True), *lines]
 
 
-_DRAW: dict[type, Callable[[Any, int, int, Glyphs], list[str]]] = {
+_DRAW: dict[type, Callable[[Any, int, int, Glyphs, ChartColors], list[Text]]] = {
     Pairs: _pairs,
     Bars: _bars,
     StackedBars: _stacked,

@@ -194,14 +194,16 @@ class DetailsPane(Widget):
     def paint(self, detail: "Detail", mode: Mode) -> Painted:
         """Paint details in the present size. A chart can take a tenth of a second: a thread may call this."""
         from sing_tui.charts.drawing import draw  # the first rows do not wait for it
+        from sing_tui.colors import chart_colors
 
         size, hidden = self.size, 0
         width, height = size
         glyphs, text, room = self.glyphs, self._style("text"), max(1, width - 2)
+        colors = chart_colors(text)
         strips = [Strip([Segment(fit(" " + glyphs.text(detail.title), width, glyphs), self._style("title"))])]
         wrapped = textwrap.wrap(glyphs.text(detail.reading), room)
         reading = [Strip([Segment(fit(" " + line, width, glyphs), text)]) for line in wrapped]
-        drawn = draw(detail.strip, room, height, glyphs) if detail.strip is not None else []
+        drawn = draw(detail.strip, room, height, glyphs, colors) if detail.strip is not None else []
         strip = [self._strip_of(line, width, text) for line in drawn]
         blank, chart = Strip.blank(width, text), detail.shape
         if mode != "chart":
@@ -221,7 +223,7 @@ class DetailsPane(Widget):
             strips += [*facts, blank]
         strips += reading + strip
         if chart is not None:
-            drawn = draw(chart, room, height - len(strips), glyphs)
+            drawn = draw(chart, room, height - len(strips), glyphs, colors)
             strips += [self._strip_of(line, width, text) for line in drawn]
         return Painted(size, strips[:height], hidden)
 
@@ -265,7 +267,7 @@ class DetailsPane(Widget):
         for segment in line.render(self.app.console):
             if segment.text != "\n":
                 segments.append(Segment(segment.text, base + (segment.style or Style.null())))
-        return Strip(segments).adjust_cell_length(width, base)
+        return Strip(Segment.simplify(segments)).adjust_cell_length(width, base)
 
     def _style(self, part: str) -> Style:
         return self.get_component_rich_style(f"details-pane--{part}")

@@ -35,7 +35,7 @@ def scatter(about: ScoreSubject) -> Chart:
             mean, covariance = store.array(base + "mean"), store.array(base + "covariance")
             sane = drawable(mean).all() and (np.abs(covariance) <= 360**2).all()
             if sane and np.allclose(covariance, covariance.T, atol=1e-6):
-                ellipses[model] = Ellipse(letter, model, mean, covariance)
+                ellipses[model] = Ellipse(letter, model, mean, covariance, store.models.index(model))
     if about.model not in ellipses:
         raise SingError(f"this file holds no ellipse of {about.model}: its mean or covariance is damaged")
     own = ellipses[about.model]
@@ -94,9 +94,10 @@ def ratios(about: ScoreSubject) -> Chart:
         for over, pair in (("images", images[chosen]), ("classes", classes[chosen])):
             if np.isfinite(pair).all():
                 reading += f", over {about.noun.words(over)} {write(pair[0])} to {write(pair[1])}"
-        below = [model for k, model in enumerate(models) if k > chosen and images[k][1] < images[chosen][0]]
-        rest = len(models) - chosen - 1
-        reading += f"; the intervals of {len(below)} of the {rest} below it end under its own. " if rest else ". "
+        lower = [pair[1] for pair in images[chosen + 1 :] if np.isfinite(pair).all()]
+        known = bool(lower) and bool(np.isfinite(images[chosen]).all())
+        clear = sum(end < images[chosen][0] for end in lower)
+        reading += f"; {_separated(clear, len(lower))}. " if known else ". "
     reading += about.noun.words(
         "[ ] 95% interval over images, ( ) over classes. High: images move far, but hardly toward or from their class."
     )
@@ -116,8 +117,22 @@ def ratios(about: ScoreSubject) -> Chart:
         ),
     )
     names = (about.noun.words("over images"), "over classes")
-    shape = IntervalBars(models, values, images, classes, chosen, "IS/|AS|", interval_names=names)
+    numbers = tuple(map(store.models.index, models))
+    shape = IntervalBars(models, values, images, classes, chosen, "IS/|AS|", interval_names=names, numbers=numbers)
     return Chart("IS over |AS|, sorted", reading, shape, table)
+
+
+def _separated(clear: int, rest: int) -> str:
+    """Say how many of the models with a lower value have an interval that ends below that of the model."""
+    if clear == rest:
+        return (
+            "all intervals of lower models end below its own" if rest > 1 else "the interval below ends below its own"
+        )
+    if not clear:
+        return (
+            "the intervals of all lower models overlap its own" if rest > 1 else "the interval below overlaps its own"
+        )
+    return f"the intervals of {rest - clear} of the {rest} lower models overlap its own"
 
 
 def _interval(store: Store, model: str, over: str) -> tuple[float, float]:
@@ -240,7 +255,16 @@ def model_parts(about: ScoreSubject) -> Chart:
         f"{noun.plural}: {signs[0]} whole null part, {signs[1]} {noun.singular}-specific part alone."
     )
     panels = [
-        Pairs(tuple(models), tuple(whole.tolist()), tuple(part.tolist()), chosen, ("whole", "specific"), name, True)
+        Pairs(
+            tuple(models),
+            tuple(whole.tolist()),
+            tuple(part.tolist()),
+            chosen,
+            ("whole", "specific"),
+            name,
+            True,
+            numbers=tuple(map(about.store.models.index, models)),
+        )
         for name, whole, part in (("|AS|", *cells[:2]), ("IS", *cells[2:]))
     ]
     table = chart_table(

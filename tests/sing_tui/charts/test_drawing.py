@@ -22,7 +22,6 @@ from sing_compute.charts.shapes import (
     Violins,
 )
 from sing_compute.formats import ASCII, UNICODE, Glyphs
-from sing_tui.charts.text_charts import text_lines
 
 PERCENT = np.linspace(0, 1, 21)
 
@@ -103,7 +102,7 @@ def test_parts_of_one_sign_add_up_and_others_stand_on_both_sides() -> None:
 @pytest.mark.parametrize("glyphs", [UNICODE, ASCII])
 def test_a_violin_is_flat_for_even_values_and_high_where_they_crowd(glyphs) -> None:
     even, crowded = np.linspace(-2, 2, 21), np.array([*np.linspace(0, 1, 11), *np.linspace(1.2, 11, 10)])
-    first, second = text_lines(Violins(("AS", "IS"), (even, crowded)), 60, 9, glyphs)
+    first, second = lines_of(Violins(("AS", "IS"), (even, crowded)), 60, 9, glyphs)
     assert len(first) == len(second) == 60
     assert first.startswith("AS    -2.00 ")
     assert first.endswith("    +2.00")
@@ -117,8 +116,8 @@ def test_a_violin_is_flat_for_even_values_and_high_where_they_crowd(glyphs) -> N
 
 def test_a_violin_of_one_value_or_no_room_is_no_error() -> None:
     same = Violins(("AS",), (np.zeros(21),))
-    assert text_lines(same, 60, 3, UNICODE)[0].split()[1] == "0.00"
-    assert text_lines(same, 20, 3, UNICODE) == text_lines(same, 60, 0, UNICODE) == []
+    assert lines_of(same, 60, 3, UNICODE)[0].split()[1] == "0.00"
+    assert lines_of(same, 20, 3, UNICODE) == lines_of(same, 60, 0, UNICODE) == []
 
 
 def test_bars_are_written_in_the_format_of_their_numbers() -> None:

@@ -59,7 +59,7 @@ def test_ratios_are_sorted_and_the_reading_places_the_model(plant: Plant) -> Non
     assert cells(found, "ratio_images_low") == [7.0, 3.5]
     assert cells(found, "ratio_images_high") == [9.0, 4.5]
     assert "beta is number 1 of 2 by IS/|AS|, 8.00, over images 7.00 to 9.00" in found.reading
-    assert "the intervals of 1 of the 1 below it end under its own" in found.reading
+    assert "the interval below ends below its own" in found.reading
 
 
 def test_perturbations_stand_at_their_numbers_on_a_true_axis(plant: Plant) -> None:
