@@ -117,13 +117,13 @@ def draw_curves(shape: Curves, axes: Axes) -> None:
     """Draw lines through points, each with a marker and dashes of its own."""
     few = len(shape.x) <= 40
     for number, (_, name, values) in enumerate(shape.series):
-        good = np.isfinite(shape.x) & np.isfinite(values) & (np.abs(values) < 1e300)
+        good = drawable(shape.x, "any size") & drawable(values, "any size")
         good &= (values > 0) if shape.logarithmic else True
         colour, dashes = look(number)
         marker = "osD^v<>p"[number % 8] if few else ""
         axes.plot(
             shape.x[good], values[good], ls=DASHES[number % len(DASHES)] if len(shape.series) > 1 else dashes, marker=marker,
-            color=colour, label=cut(name, 1.3), ms=3, mfc="white", clip_on=False, zorder=3 + number,
+            color=colour, label=cut(name, 1.3), ms=3, mfc="white", clip_on=not good.any(), zorder=3 + number,
         )  # fmt: skip
     if shape.level is not None and np.isfinite(shape.level):
         axes.axhline(shape.level, color=GREY, lw=0.8, ls="--", zorder=2)
