@@ -26,7 +26,7 @@ _WIDE = 5.0
 
 
 def draw(shape: Drawable, width: float) -> Figure:
-    """Draw a shape. It must be called, and its figure be written, within `style.settings()`.
+    """Draw a shape and give every part its room. It must be called, and its figure be written, within `style.settings()`.
 
     Args:
         shape: The numbers.
@@ -35,6 +35,15 @@ def draw(shape: Drawable, width: float) -> Figure:
     Returns:
         The figure.
     """
+    figure = _draw(shape, width)
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+    figure.set_layout_engine("none")  # each file that is written would find the same room again
+    return figure
+
+
+def _draw(shape: Drawable, width: float) -> Figure:
     parts = shape.parts if isinstance(shape, Panels) else (shape,)
     inches = width / INCH
     if len(parts) == 1:
