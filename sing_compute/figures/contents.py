@@ -15,6 +15,7 @@ from sing_compute.figures import table_figures
 from sing_compute.figures.choosing import STRINGS, VIOLINS, Choice, chosen_classes, chosen_heads, chosen_models
 from sing_compute.figures.drawing import left_out
 from sing_compute.figures.figure import PaperFigure
+from sing_compute.figures.steering import steering
 from sing_compute.store import Place, Store
 from sing_compute.store.text import file_stem
 
@@ -115,6 +116,14 @@ def _heads(store: Store, choice: Choice) -> Sequence[Any]:
     return chosen_heads(store)
 
 
+def _steering(store: Store, choice: Choice) -> Sequence[Any]:
+    if choice.steering is None:
+        raise SingError(
+            "a results file holds no steering; sing-compute steer FILE --matrix OUT.csv writes it, --steering OUT.csv draws it"
+        )
+    return (choice.steering,)
+
+
 def _of_file(name: str) -> Callable[[Store, Choice, Any], PaperFigure]:
     """Return the function that makes a figure of all models; its sentence is about the chosen one."""
 
@@ -191,6 +200,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("violins", "AS and IS of classes", _models, _violins),
     Kind("strings", "angles of a class to concepts, before and after", _classes, _strings),
     Kind("validation", "what perturbations of one length do to the logits", _models, _of_model("validation")),
+    Kind("steering", "how far each class can be steered toward each class", _steering, steering),
     Kind("spectrum", "singular values of the head and of the null space", _models, _spectrum),
     Kind("words", "null directions in words", _holding("null_words"), table_figures.null_words),
     Kind("directions", "null share of direction pairs over chance", _holding("directions"), table_figures.directions),
