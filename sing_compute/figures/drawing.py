@@ -1,6 +1,6 @@
 """Draw any shape of a chart as a figure of a given width."""
 
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 
 from sing_compute.charts.shapes import Curves, Histogram, Panels, Scatter, Shape, Violins
 from sing_compute.figures.cards import MOST as MOST_CARDS
@@ -95,7 +95,7 @@ def _height(shape: Drawable, width: float) -> float:
     return _PLOT
 
 
-def _draw_into(shape: Drawable, figure: Figure, width: float) -> None:
+def _draw_into(shape: Drawable, figure: Figure | SubFigure, width: float) -> None:
     """Draw one shape into an empty figure, or a part of one; width in inches."""
     if isinstance(shape, Scatter):
         draw_scatter(shape, figure)

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 
 from sing_compute.charts.shapes import Numbers, drawable
 from sing_compute.figures.labels import axis_label, cut, written
-from sing_compute.figures.style import LIGHT, ROW
+from sing_compute.figures.style import LIGHT, ROW, inches_wide
 
 MOST = 20
 """Rows and columns at most."""
@@ -38,7 +38,7 @@ def matrix_height(shape: Matrix) -> float:
     return 1.9 + 1.15 * ROW * max(4, len(shape.rows))
 
 
-def draw_matrix(shape: Matrix, figure: Figure) -> None:
+def draw_matrix(shape: Matrix, figure: Figure | SubFigure) -> None:
     """Draw a cell for each number, lighter for larger ones, with the number in it where there is room."""
     axes = figure.subplots()
     values = np.where(drawable(shape.values, shape.format), shape.values, np.nan)
@@ -53,11 +53,11 @@ def draw_matrix(shape: Matrix, figure: Figure) -> None:
     for spine in axes.spines.values():
         spine.set_visible(False)
     if np.isfinite(values).any():
-        where: dict[str, Any] = {"location": "right" if figure.get_figwidth() > 5 else "top", "aspect": 30}
+        where: dict[str, Any] = {"location": "right" if inches_wide(figure) > 5 else "top", "aspect": 30}
         bar = figure.colorbar(cells, ax=axes, fraction=0.04, pad=0.02, **where)
         bar.outline.set_visible(False)
         bar.set_label(axis_label(shape.name, shape.format))
-    if len(shape.columns) <= _NUMBERED * (2 if figure.get_figwidth() > 5 else 1):
+    if len(shape.columns) <= _NUMBERED * (2 if inches_wide(figure) > 5 else 1):
         _write_numbers(axes, values, shape.format)
 
 

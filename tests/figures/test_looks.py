@@ -18,6 +18,7 @@ from sing_compute.charts.shapes import (
     Bars,
     Curves,
     Densities,
+    Ellipse,
     Histogram,
     IntervalBars,
     Pairs,
@@ -106,8 +107,8 @@ def test_hostile_names_are_harmless_in_svg(hostile_path: Path) -> None:
 
 
 def test_latex_has_every_sign_escaped(hostile_path: Path) -> None:
-    assert latex_text("a_b^c%&#~{}\\$|<>") == (
-        r"a\_b\textasciicircum{}c\%\&\#\textasciitilde{}\{\}\textbackslash{}\$\textbar{}\textless{}\textgreater{}"
+    assert latex_text('a_b^c%&#~{}\\$|<>*"[') == (
+        r"a\_b\textasciicircum{}c\%\&\#\textasciitilde{}\{\}\textbackslash{}\$\textbar{}\textless{}\textgreater{}{*}{\char34}{[}"
     )
     with Store(hostile_path) as store:
         lines = latex_table(class_table(store, store.models[0]), ("class", "attribute_score_q50")).splitlines()
@@ -212,6 +213,7 @@ def test_shapes_of_other_charts_are_drawn_too() -> None:
         Violins(("a", "b"), (curve, -curve)),
         histogram,
         Panels((Bars(("x",), (1.0,)), histogram)),
+        Panels((Scatter(curve, curve, "x", "y", Ellipse("A", "one", np.ones(2), np.eye(2))), Bars(("x",), (1.0,)))),
         Panels((Curves(np.arange(3.0), (("a", "one", np.arange(3.0)), ("b", "two", np.ones(3))), "x", "y"), histogram)),
         Pairs(("nothing",), (np.nan,), (np.nan,), -1),
     )

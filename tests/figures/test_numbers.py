@@ -63,6 +63,11 @@ def test_every_kind_of_figure_is_compared_and_none_is_left_out(found: dict[str, 
     assert {name.partition("-")[0] for name in found} == {kind.name for kind in KINDS} - {"steering"}
 
 
+def test_the_page_of_figures_names_every_kind() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "figures.md").read_text(encoding="utf-8")
+    assert all(f"\n| `{kind.name}" in page for kind in KINDS)
+
+
 def test_violins_hold_the_stored_percentiles(found: dict[str, PaperFigure]) -> None:
     shape = found["violins-alpha"].shape
     assert isinstance(shape, Densities)
