@@ -1,6 +1,7 @@
 """Define the command figures: the figures of a paper from a results file."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -28,9 +29,12 @@ from sing_compute.process.speaking import show
     metavar="CLASS",
     help="Figures of this class: name, index or WordNet id. Repeatable.  [default: those of largest |AS| over its control]",
 )
+@click.option(
+    "--steering", type=click.Path(path_type=Path), metavar="CSV", help="Draw the matrix of `steer --matrix CSV`, too."
+)
 @click.option("--force", is_flag=True, help="Replace files of these names in DIR.")
 def figures(
-    file: Path, output: Path, only: tuple[str, ...], models: tuple[str, ...], classes: tuple[str, ...], force: bool
+    file: Path, output: Path, only: tuple[str, ...], models: tuple[str, ...], classes: tuple[str, ...], **options: Any
 ) -> None:  # fmt: skip
     """Draw the figures of a paper: PDF and PNG for a column and a page, their numbers as CSV, tables as LaTeX.
 
@@ -53,13 +57,15 @@ def figures(
             raise SingError(f"no figure {name!r}; there are: {', '.join(known)}")
     with Store(file) as store:
         found, absent = [], []
-        for each in figures_of(store, Choice(models, classes), only):
+        for each in figures_of(store, Choice(models, classes, options["steering"]), only):
             if isinstance(each, Absent):
                 absent.append(each)
             else:
                 found.append(each)
         if found:
-            names = save(found, output, replace=force, report=lambda figure: show(f"{figure.name}: {figure.title}"))
+            names = save(
+                found, output, replace=options["force"], report=lambda figure: show(f"{figure.name}: {figure.title}")
+            )
         for missing in absent:
             show(f"no figure {missing.name}: {missing.reason}")
         if not found:

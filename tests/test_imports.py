@@ -27,6 +27,7 @@ def loaded_after(code: str) -> set[str]:
     [
         ("import sing_compute", (*HEAVY, "numpy", "h5py")),
         ("import sing_compute.store", (*HEAVY, "textual", "matplotlib")),
+        ("import sing_compute.figures.contents, sing_compute.figures.saving", (*HEAVY, "textual", "plotext")),
         ("import sing_compute.charts.sing, sing_compute.table_text", (*HEAVY, "textual", "plotext", "matplotlib")),
         ("import sing_compute.cli", (*HEAVY, "textual", "numpy", "matplotlib")),
         ("import sing_compute.measuring.sing, sing_compute.measuring.network_outputs", ("h5py", "timm", "open_clip")),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,8 @@ class Choice:
 
     models: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
+    steering: Path | None = None
+    """The CSV file of `sing-compute steer --matrix`; the results file holds no steering."""
 
 
 def numbers(table: Table, name: str) -> NDArray[np.float64] | None:

@@ -15,6 +15,7 @@ from sing_compute.figures import table_figures
 from sing_compute.figures.choosing import STRINGS, VIOLINS, Choice, chosen_classes, chosen_heads, chosen_models
 from sing_compute.figures.drawing import left_out
 from sing_compute.figures.figure import PaperFigure
+from sing_compute.figures.steering import steering
 from sing_compute.store import Place, Store
 from sing_compute.store.text import file_stem
 
@@ -27,7 +28,6 @@ class Kind:
     """One kind of figure."""
 
     name: str
-    title: str
     subjects: Callable[[Store, Choice], Sequence[Any]]
     """What there is a figure of: models, pairs of model and class, or (None,) for the file."""
     make: Callable[[Store, Choice, Any], PaperFigure]
@@ -115,6 +115,14 @@ def _heads(store: Store, choice: Choice) -> Sequence[Any]:
     return chosen_heads(store)
 
 
+def _steering(store: Store, choice: Choice) -> Sequence[Any]:
+    if choice.steering is None:
+        raise SingError(
+            "a results file holds no steering; sing-compute steer FILE --matrix OUT.csv writes it, --steering OUT.csv draws it"
+        )
+    return (choice.steering,)
+
+
 def _of_file(name: str) -> Callable[[Store, Choice, Any], PaperFigure]:
     """Return the function that makes a figure of all models; its sentence is about the chosen one."""
 
@@ -183,17 +191,18 @@ def _strings(store: Store, choice: Choice, subject: Any) -> PaperFigure:
 
 
 KINDS: tuple[Kind, ...] = (
-    Kind("models", "scores of every model, a table", _file, table_figures.models),
-    Kind("scatter", "AS and IS, an ellipse for each model", _file, _scatter),
-    Kind("ratios", "IS/|AS| of every model with its intervals", _file, _of_file("ratios")),
-    Kind("parts", "common and image-specific part of every model", _file, _of_file("parts")),
-    Kind("translator", "how well the translator of every model fits", _file, table_figures.translator),
-    Kind("violins", "AS and IS of classes", _models, _violins),
-    Kind("strings", "angles of a class to concepts, before and after", _classes, _strings),
-    Kind("validation", "what perturbations of one length do to the logits", _models, _of_model("validation")),
-    Kind("spectrum", "singular values of the head and of the null space", _models, _spectrum),
-    Kind("words", "null directions in words", _holding("null_words"), table_figures.null_words),
-    Kind("directions", "null share of direction pairs over chance", _holding("directions"), table_figures.directions),
-    Kind("heads", "singular vectors of attention heads in words", _heads, table_figures.head),
+    Kind("models", _file, table_figures.models),
+    Kind("scatter", _file, _scatter),
+    Kind("ratios", _file, _of_file("ratios")),
+    Kind("parts", _file, _of_file("parts")),
+    Kind("translator", _file, table_figures.translator),
+    Kind("violins", _models, _violins),
+    Kind("strings", _classes, _strings),
+    Kind("validation", _models, _of_model("validation")),
+    Kind("steering", _steering, steering),
+    Kind("spectrum", _models, _spectrum),
+    Kind("words", _holding("null_words"), table_figures.null_words),
+    Kind("directions", _holding("directions"), table_figures.directions),
+    Kind("heads", _heads, table_figures.head),
 )
 """All kinds of figures, in the order in which they are made."""

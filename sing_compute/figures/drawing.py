@@ -1,11 +1,12 @@
 """Draw any shape of a chart as a figure of a given width."""
 
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 
 from sing_compute.charts.shapes import Curves, Histogram, Panels, Scatter, Shape, Violins
 from sing_compute.figures.cards import MOST as MOST_CARDS
 from sing_compute.figures.cards import Cards, cards_height, draw_cards
 from sing_compute.figures.labels import label_room
+from sing_compute.figures.matrix import Matrix, draw_matrix, matrix_height
 from sing_compute.figures.plots import (
     curve_names,
     dot_step,
@@ -18,7 +19,7 @@ from sing_compute.figures.plots import (
 from sing_compute.figures.rows import Rows, draw_rows, panel_count, rows_drawn, rows_height
 from sing_compute.figures.style import INCH, new_figure
 
-Drawable = Shape | Cards
+Drawable = Shape | Cards | Matrix
 _PLOT = 1.9
 """Height of a plot of curves or bars, inches."""
 _WIDE = 5.0
@@ -26,7 +27,7 @@ _WIDE = 5.0
 
 
 def draw(shape: Drawable, width: float) -> Figure:
-    """Draw a shape. It must be called, and its figure be written, within `style.settings()`.
+    """Draw a shape and give every part its room. It must be called, and its figure be written, within `style.settings()`.
 
     Args:
         shape: The numbers.
@@ -35,6 +36,15 @@ def draw(shape: Drawable, width: float) -> Figure:
     Returns:
         The figure.
     """
+    figure = _draw(shape, width)
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+    figure.set_layout_engine("none")  # each file that is written would find the same room again
+    return figure
+
+
+def _draw(shape: Drawable, width: float) -> Figure:
     parts = shape.parts if isinstance(shape, Panels) else (shape,)
     inches = width / INCH
     if len(parts) == 1:
@@ -76,6 +86,8 @@ def _height(shape: Drawable, width: float) -> float:
         return rows_height(shape)
     if isinstance(shape, Cards):
         return cards_height(shape)
+    if isinstance(shape, Matrix):
+        return matrix_height(shape)
     if isinstance(shape, Violins):
         return 0.5 * len(shape.labels) + 0.1
     if isinstance(shape, Panels):
@@ -83,7 +95,7 @@ def _height(shape: Drawable, width: float) -> float:
     return _PLOT
 
 
-def _draw_into(shape: Drawable, figure: Figure, width: float) -> None:
+def _draw_into(shape: Drawable, figure: Figure | SubFigure, width: float) -> None:
     """Draw one shape into an empty figure, or a part of one; width in inches."""
     if isinstance(shape, Scatter):
         draw_scatter(shape, figure)
@@ -93,6 +105,8 @@ def _draw_into(shape: Drawable, figure: Figure, width: float) -> None:
         draw_rows(shape, panels, label_room([shape.labels[row] for row in rows_drawn(shape)], width, share))
     elif isinstance(shape, Cards):
         draw_cards(shape, figure.subplots(), width - 0.08)
+    elif isinstance(shape, Matrix):
+        draw_matrix(shape, figure)
     elif isinstance(shape, Violins):
         panels = figure.subplots(len(shape.labels), 1, squeeze=False)[:, 0]
         draw_violins(shape, list(panels), label_room(list(shape.labels), width, 0.36))

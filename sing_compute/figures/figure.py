@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sing_compute.charts.shapes import Shape
-from sing_compute.figures.cards import Cards
+from sing_compute.figures.drawing import Drawable
 from sing_compute.store import Table
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ class PaperFigure:
     title: str
     reading: str
     """A few sentences with its most important numbers: a caption, or the text alternative of a page."""
-    shape: "Shape | Cards | None"
+    shape: "Drawable | None"
     """None for a figure that is a table alone."""
     table: Table
     """All of its numbers, for its CSV file."""

@@ -14,7 +14,7 @@ _ROWS = 60
 _SIGNS = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
     "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "|": r"\textbar{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    '"': r"\textquotedbl{}", "°": r"\textdegree{}", "∞": r"$\infty$", "…": r"\dots{}", "[": "{[}", "]": "{]}",
+    '"': r"{\char34}", "°": r"\textdegree{}", "∞": r"$\infty$", "…": r"\dots{}", "[": "{[}", "]": "{]}", "*": "{*}",
 }  # fmt: skip
 _POWER = re.compile(r"([-+]?[\d.]+)e([-+]\d+)")
 _SIGN = re.compile("[" + re.escape("".join(_SIGNS)) + "]")

@@ -37,6 +37,7 @@ def svg_text(
         draw(shape, width).savefig(stream, format="svg", metadata={"Date": None})
     text = _METADATA.sub("", _PROLOG.sub("", stream.getvalue()))
     text = _ID.sub(lambda found: f"{found[1]}{name}-", text)
+    text = text.replace("*{stroke", f"#{name}-figure_1 *{{stroke")  # a style of this figure alone
     said = f'<title id="{name}-title">{_said(title)}</title>\n <desc id="{name}-desc">{_said(description)}</desc>\n'
     opening, rest = text.split(">", 1)
     return f'{opening} role="img" aria-labelledby="{name}-title {name}-desc">\n {said}{rest.lstrip()}'

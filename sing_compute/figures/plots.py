@@ -2,7 +2,7 @@
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator, MaxNLocator
@@ -10,7 +10,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 from sing_compute.charts.shapes import Curves, Ellipse, Histogram, Scatter, Violins, drawable
 from sing_compute.figures.labels import axis_label, cut, format_ticks, text_width
 from sing_compute.figures.rows import density
-from sing_compute.figures.style import COLOURS, DASHES, GREY, PALE
+from sing_compute.figures.style import COLOURS, DASHES, GREY, PALE, inches_wide
 from sing_compute.formats import UNICODE
 
 DOTS = 600
@@ -19,8 +19,8 @@ _BINS = 40
 
 
 def look(number: int) -> tuple[str, str]:
-    """Return colour and dashes of a line by its number; 28 are different."""
-    return COLOURS[number % len(COLOURS)], DASHES[number // len(COLOURS) % len(DASHES)]
+    """Return colour and dashes of a line by its number; the first 28 differ, neighbours in both."""
+    return COLOURS[number % len(COLOURS)], DASHES[number % len(DASHES)]
 
 
 def dot_step(shape: Scatter) -> int:
@@ -29,7 +29,7 @@ def dot_step(shape: Scatter) -> int:
     return max(1, -(-int(np.count_nonzero(known)) // DOTS))
 
 
-def draw_scatter(shape: Scatter, figure: Figure) -> None:
+def draw_scatter(shape: Scatter, figure: Figure | SubFigure) -> None:
     """Draw dots of one item's pairs, the ellipse of each item, and a legend beside or below them."""
     axes = figure.subplots()
     known = np.flatnonzero(drawable(shape.x, shape.format) & drawable(shape.y, shape.format))
@@ -76,10 +76,10 @@ def _letter_places(axes: Axes, ellipses: list[Ellipse]) -> list[tuple[float, flo
     return found
 
 
-def _ellipse_names(figure: Figure, ellipses: list[Ellipse]) -> None:
+def _ellipse_names(figure: Figure | SubFigure, ellipses: list[Ellipse]) -> None:
     """Name the ellipses outside of the axes: at the right of a wide figure, below a narrow one in two columns."""
-    wide = figure.get_figwidth() > 5
-    room = 0.3 * figure.get_figwidth() if wide else 1.15
+    wide = inches_wide(figure) > 5
+    room = 0.3 * inches_wide(figure) if wide else 1.15
     handles = []
     for number, one in enumerate(ellipses):
         colour, dashes = look(number)
@@ -117,13 +117,13 @@ def draw_curves(shape: Curves, axes: Axes) -> None:
     """Draw lines through points, each with a marker and dashes of its own."""
     few = len(shape.x) <= 40
     for number, (_, name, values) in enumerate(shape.series):
-        good = np.isfinite(shape.x) & np.isfinite(values) & (np.abs(values) < 1e300)
+        good = drawable(shape.x, "any size") & drawable(values, "any size")
         good &= (values > 0) if shape.logarithmic else True
         colour, dashes = look(number)
         marker = "osD^v<>p"[number % 8] if few else ""
         axes.plot(
-            shape.x[good], values[good], ls=DASHES[number % len(DASHES)] if len(shape.series) > 1 else dashes, marker=marker,
-            color=colour, label=cut(name, 1.3), ms=3, mfc="white", clip_on=False, zorder=3 + number,
+            shape.x[good], values[good], ls=dashes, marker=marker,
+            color=colour, label=cut(name, 1.3), ms=3, mfc="white", clip_on=not good.any(), zorder=3 + number,
         )  # fmt: skip
     if shape.level is not None and np.isfinite(shape.level):
         axes.axhline(shape.level, color=GREY, lw=0.8, ls="--", zorder=2)
@@ -141,11 +141,11 @@ def draw_curves(shape: Curves, axes: Axes) -> None:
     axes.set_ylabel(cut(shape.y_label, 1.9))
 
 
-def curve_names(figure: Figure, panels: list[Axes]) -> None:
+def curve_names(figure: Figure | SubFigure, panels: list[Axes]) -> None:
     """Name the lines of all panels once, above them, where they have more than one."""
     handles, labels = panels[0].get_legend_handles_labels()
     if len(handles) > 1:
-        room = figure.get_figwidth() - 0.3
+        room = inches_wide(figure) - 0.3
         widest = 0.45 + max(map(text_width, labels))
         figure.legend(
             handles,

@@ -21,7 +21,7 @@ from sing_compute.charts.shapes import (
     drawable,
 )
 from sing_compute.figures.labels import axis_label, cut, format_ticks, text_width, written
-from sing_compute.figures.style import COLOURS, GREY, LIGHT, PALE, ROW, SIZE
+from sing_compute.figures.style import COLOURS, GREY, LIGHT, PALE, ROW, SIZE, inches_wide
 
 Rows = Pairs | Bars | StackedBars | IntervalBars | Densities
 MOST = {Densities: 20, Pairs: 24, StackedBars: 24, Bars: 24, IntervalBars: 40}
@@ -98,9 +98,9 @@ def _legend(axes: Axes, handles: list[Any]) -> None:
 
 def _panel_width(axes: Axes) -> float:
     """Return about how wide axes are that share the figure with others and with labels, in inches."""
-    figure, place = axes.get_figure(root=True), axes.get_subplotspec()
+    figure, place = axes.get_figure(), axes.get_subplotspec()
     columns = 1 if place is None else place.get_gridspec().ncols
-    return 0.0 if figure is None else 0.62 * figure.get_figwidth() / columns
+    return 0.0 if figure is None else 0.62 * inches_wide(figure) / columns
 
 
 def _numbers(axes: Axes, values: Numbers, format: str) -> None:

@@ -39,8 +39,8 @@ def save(
             raise SingError(f"cannot write into {folder}: it is no folder")
         there = [name for name in names if (folder / name).exists()]
         if there and not replace:
-            more = f" and {len(there) - 1} more files of these names" if len(there) > 1 else ""
-            raise SingError(f"{folder / there[0]}{more} exist{'' if more else 's'}; --force replaces them")
+            others = f" and {len(there) - 1} more of these names exist" if there[1:] else " exists"
+            raise SingError(f"{folder / there[0]}{others}; --force replaces what is there")
         folder.mkdir(exist_ok=True)
         for figure in found:
             report(figure)

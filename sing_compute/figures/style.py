@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 import matplotlib
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.font_manager import fontManager
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
@@ -88,6 +88,11 @@ def settings() -> Iterator[None]:
             yield
         finally:
             log.setLevel(level)
+
+
+def inches_wide(figure: Figure | SubFigure) -> float:
+    """Return the width of a figure, or of a part of one, in inches."""
+    return float(figure.bbox.width / figure.dpi)
 
 
 def new_figure(width: float, height: float) -> Figure:

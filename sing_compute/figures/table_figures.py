@@ -142,8 +142,8 @@ def directions(store: Store, choice: Choice, model: Any) -> PaperFigure:
     write = named_format("percent").write
     above = sum(share[row] > chance[row] for row in rows)
     reading = (
-        f"Share of each signal vector of {_brief(model)} in the null space, beside the mean of directions with the covariance of "
-        f"the features ({write(float(chance[rows[0]]))}): {above} of {len(rows)} are above it"
+        f"Share of each signal vector of {_brief(model)} in the null space, beside the median of directions with the covariance "
+        f"of the features ({write(float(chance[rows[0]]))}): {above} of {len(rows)} are above it"
         f"{f'; the {len(shown)} of largest share are drawn' if len(shown) < len(rows) else ''}."
     )
     shape = Pairs(

@@ -1,5 +1,6 @@
 """What can be seen of a drawn figure: its texts, where they are, and the numbers in its artists."""
 
+from functools import cache
 from itertools import combinations
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -10,7 +11,9 @@ from sing_compute.figures.drawing import Drawable, draw
 from sing_compute.figures.style import WIDTHS, settings
 
 
+@cache
 def drawn(shape: Drawable, width: str = "column") -> Figure:
+    """A shape as a figure; that of a shape that several tests look at is drawn once."""
     with settings():
         figure = draw(shape, WIDTHS[width])
         FigureCanvasAgg(figure).draw()
