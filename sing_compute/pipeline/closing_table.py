@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from sing_compute.errors import visible
 from sing_compute.store import Store
+from sing_compute.store.leaks import largest_leak
 from sing_compute.store.text import clean
 
 Summary = dict[str, float | int]
@@ -56,6 +57,10 @@ NOTES = (
     "gap: sigma_r / sigma_(r+1), inf where the head has no smaller singular value.",
     "cosine: T(f) with the image embedding, out of fold; the baseline is the mean embedding alone.",
 )
+LEAK_NOTE = (
+    "leak: the largest |centred AS| of a concept; centred: without what all images share. Order classes by it, not by |AS| or IS "
+    "(docs/method.md)."
+)
 
 
 def closing_table(store: Store, models: Sequence[str], *, width: int | None = None) -> str:
@@ -71,7 +76,10 @@ def closing_table(store: Store, models: Sequence[str], *, width: int | None = No
         summary = store.summary(model)
         rows.append([model, *(cell(summary) for _, cell in COLUMNS)])
     width = width or shutil.get_terminal_size((100, 24)).columns
-    notes = [textwrap.fill(note, width) for note in (*_warnings(store, models), *map(store.noun.words, NOTES))]
+    notes = [
+        textwrap.fill(note, width)
+        for note in (*_warnings(store, models), *_leaks(store, models), *map(store.noun.words, NOTES))
+    ]
     return "\n".join(["", *fit_width(rows, width), "", *notes])
 
 
@@ -95,6 +103,18 @@ def outputs_table(store: Store, models: Sequence[str]) -> str:
     sizes_note = store.noun.words("features: images x dimensions; maps: images x positions x channels.")
     notes = [*_warnings(store, models), sizes_note]
     return "\n".join(["", *align(rows), "", *notes])
+
+
+def _leaks(store: Store, models: Sequence[str]) -> list[str]:
+    """Say for each model which of its classes leaks most, and by which concept; with the meaning of that figure."""
+    found = [(model, largest_leak(store, model)) for model in models]
+    lines = [
+        f"{clean(model)}: {clean(leak.name)} leaks most, by {clean(leak.concept)}: {leak.size:.2f} degrees"
+        + (" (q < .05)" if leak.significant else "")
+        for model, leak in found
+        if leak is not None
+    ]
+    return [*lines, store.noun.words(LEAK_NOTE)] if lines else []
 
 
 def _warnings(store: Store, models: Sequence[str]) -> list[str]:

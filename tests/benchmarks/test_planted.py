@@ -18,7 +18,7 @@ from sklearn.metrics import roc_auc_score
 
 from sing_compute.linalg.null_space import split_head
 from sing_compute.scores.shifts import NullRemoval, attribute_score, image_score
-from sing_compute.store import Store
+from sing_compute.store import Store, class_table
 from sing_compute.store.constants import SIGNIFICANT
 from sing_compute.translator.ridge import AffineTranslator
 
@@ -98,6 +98,19 @@ def test_leaks_are_ordered_by_their_strength(store: Store, worlds: dict[str, Pla
     correlation = spearmanr(measured, true).statistic
     assert correlation >= 0.99
     assert recovery(store, "tilt90", world).spearman == pytest.approx(correlation, abs=1e-9)
+
+
+def test_the_leak_column_orders_classes_as_the_planted_leaks_do_and_names_the_concept(
+    store: Store, worlds: dict[str, PlantedWorld]
+) -> None:
+    for name, world in worlds.items():
+        truths = world.class_mean(world.true_scores[0])
+        special = truths - truths.mean(0)  # without what all classes share
+        columns = {column.name: column.values.all() for column in class_table(store, name).columns}
+        assert spearmanr(columns["leak"], np.abs(special).max(1)).statistic > 0.9
+        named = [list(store.concept_names).index(concept) for concept in columns["leak_concept"]]
+        sizes = np.abs(special)
+        assert (sizes[np.arange(len(sizes)), named] > 0.9 * sizes.max(1)).all()  # nearly equal leaks may change places
 
 
 def test_measured_scores_are_near_the_true_ones(store: Store, worlds: dict[str, PlantedWorld]) -> None:

@@ -1,9 +1,24 @@
 """The columns of the class table."""
 
+from sing_compute.store.constants import SIGNIFICANT
 from sing_compute.store.definition import Column, Explanation
-from sing_compute.store.definitions.sing_paths import CLASSES, over_images
+from sing_compute.store.definitions.sing_paths import CLASSES, CONCEPTS, over_images
 from sing_compute.store.derived.cells import quotient
+from sing_compute.store.derived.leaks import largest_shift, mark_of_largest, most_shifted
 
+_FEW_IMAGES = "With few images the largest of many shifts is partly chance."
+_LEAK = Explanation(
+    formula="max over concepts of |mean over images of centred AS|",
+    meaning=(
+        "Which class leaks most: how far the null part that is special to its images moves the concept that it moves most. "
+        "On planted leaks it orders classes as the truth does (rank correlation .99)."
+    ),
+    caution=(
+        f"Of all images of the class, whatever subset is shown. {_FEW_IMAGES} |AS| and IS may put another class first: |AS| "
+        "looks at the class's own prompt alone, IS also at what no concept names and at what all images share."
+    ),
+    source="docs/method.md, which class leaks most",
+)
 _ATTRIBUTE_SCORE_Q50 = Explanation(
     formula="median (or 5th, 25th, 75th, 95th percentile) over images of AS = angle(T(f), z) - angle(T(f~), z)",
     meaning="Above 0: these images come nearer to their class when the null part is removed.",
@@ -13,13 +28,13 @@ _ATTRIBUTE_SCORE_Q50 = Explanation(
 _ATTRIBUTE_SCORE_ABS_Q50 = Explanation(
     formula="median (or mean) over images of |AS|",
     meaning="How far the null part moves images of this class toward or away from its prompt.",
-    caution="Not a leak by itself: |AS| /control compares it with a random vector of the same length.",
+    caution="Not how much the class leaks: it looks at the class's own prompt alone (see leak).",
     source="SING, eq. 5-8",
 )
 _IMAGE_SCORE_Q50 = Explanation(
     formula="median (or 5th, 25th, 75th, 95th percentile) over images of IS = angle(T(f), T(f~))",
     meaning="How far removing the null part moves images of this class in CLIP space.",
-    caution="Not a direction: AS and the concepts say whereto.",
+    caution="Not a direction, and not how much the class leaks: what all images share counts, too (see leak).",
     source="SING, eq. 5-8",
 )
 _ATTRIBUTE_SCORE_ABS_OVER_CONTROL = Explanation(
@@ -62,6 +77,49 @@ COLUMNS = (
         "text",
         explanation=Explanation(meaning="The class, by the name that the run was given.", source="classes/name"),
         role="label",
+    ),
+    Column(
+        "leak",
+        "leak",
+        "degrees",
+        explanation=_LEAK,
+        derived=largest_shift,
+        needs=(CONCEPTS + "attribute_score_centred",),
+        unit="degree",
+        description="largest |centred AS| of a concept",
+    ),
+    Column(
+        "leak_concept",
+        "by",
+        "text",
+        explanation=Explanation(
+            meaning="The concept that the part of the null space special to this class moves most.",
+            caution=f"Its sign and its interval are in the row of that concept. {_FEW_IMAGES}",
+            source=_LEAK.source,
+        ),
+        role="text",
+        derived=most_shifted,
+        needs=(CONCEPTS + "attribute_score_centred", "concepts/name"),
+        description="concept with the largest |centred AS|",
+    ),
+    Column(
+        "leak_significant",
+        "*",
+        "text",
+        explanation=Explanation(
+            formula="* where q of that concept < .05",
+            meaning="Marks a shift that one random null direction of the same length would hardly give.",
+            caution=(
+                "No mark is no proof of no leak: random null directions hit a strong leak, too. A leak of one class alone is "
+                "seen by comparing it with another model."
+            ),
+            source="docs/method.md, significance",
+        ),
+        role="mark",
+        derived=mark_of_largest,
+        needs=(CONCEPTS + "attribute_score_centred", CONCEPTS + "q"),
+        unit="text",
+        description=f"* where q of that concept < {SIGNIFICANT}",
     ),
     Column(
         "attribute_score_q50",

@@ -5,6 +5,7 @@ import numpy as np
 from sing_compute.charts.shapes import Ellipse, Scatter, drawable
 from sing_compute.formats import named_format
 from sing_compute.store import Store, catalogue
+from sing_compute.store.leaks import largest_leak
 from sing_tui.analyses.sing.evidence import evidence
 from sing_tui.details import Detail, Fact, Row
 
@@ -30,7 +31,7 @@ class _Figures:
     """The figures of a model in words."""
 
     def __init__(self, row: Row, model: str) -> None:
-        self.row, self.noun = row, row.store.noun
+        self.row, self.model, self.noun = row, model, row.store.noun
         self.values = row.store.summary(model)
         self.declared = {column.name: column for column in catalogue.table("models").columns}
 
@@ -83,6 +84,7 @@ def _scores(figures: _Figures) -> list[Fact]:
     centred = f"|AS| {text('attribute_score_centred_abs')}, IS {text('image_score_centred')}"
     translated = f"T(f) {text('zero_shot_translated')}, T(f~) {text('zero_shot_equivalent')}"
     return [
+        *_leak(figures),
         ("median AS", bounded("attribute_score")),
         ("median |AS|", bounded("attribute_score_abs")),
         ("median IS", bounded("image_score")),
@@ -97,6 +99,15 @@ def _scores(figures: _Figures) -> list[Fact]:
         ("zero-shot", f"z {text('zero_shot_image')}, {translated}"),
         ("ridge lambda", f"{text('lambda')} (relative {text('lambda_relative')})"),
     ]
+
+
+def _leak(figures: _Figures) -> list[Fact]:
+    """Say which class leaks most, and by which concept."""
+    found = largest_leak(figures.row.store, figures.model)
+    if found is None:
+        return []
+    write = named_format("degrees", figures.row.glyphs).write
+    return [("largest leak", f"{found.name} by {found.concept}, {write(found.size)} degrees{' *' * found.significant}")]
 
 
 def _lambda_path(row: Row, model: str, figures: _Figures) -> list[Fact]:
@@ -143,7 +154,7 @@ def _with_dots(row: Row, model: str, facts: list[Fact]) -> Detail:
         spread = np.sqrt(np.diag(covariance))
         correlation = covariance[0, 1] / (spread[0] * spread[1]) if spread.all() else np.nan
     item = store.noun.singular
-    dots = f"every {item}" if step == 1 else f"every {step}th {item}"
+    dots = f"every {item}" if step == 1 else f"one {item} in {step:,}"
     reading = (
         f"AS {mean[0]:+.2f} (sd {spread[0]:.2f}) and IS {mean[1]:.2f} (sd {spread[1]:.2f}) degrees on average, "
         f"correlation {correlation:+.2f}; {dots} as a dot, + the mean, the ellipse holds 95% if normal."
