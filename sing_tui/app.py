@@ -229,8 +229,10 @@ class Explorer(App[None]):
 
     async def on_event(self, event: events.Event) -> None:
         """Keys that come before a new table is there wait for it: over a slow link Enter and `f cat` arrive as one piece."""
-        waits = isinstance(event, events.Key) and event.key not in _NEVER_LATE
         page = self.page
+        waits = isinstance(event, events.Key) and event.key not in _NEVER_LATE
+        if isinstance(event, events.Key) and event.key == "q" and page is not None and not self._held:
+            waits = not page.session.is_lowest  # there it quits, whatever is being read
         if (
             waits
             and page is not None

@@ -21,6 +21,7 @@ from sing_compute.pipeline.plan import Plan
 from sing_compute.store import Store
 from sing_compute.store.noun import Noun
 from sing_compute.store.stored import Stored
+from sing_compute.store.text import store_error
 
 SAME_VECTOR = 1e-4
 """Largest difference of two runs' embeddings of one text: far above rounding, far below another model or prompt."""
@@ -239,19 +240,25 @@ def refuse(old: Store, differing: list[str]) -> None:
 
 
 def stored_figures(store: Store, model: str) -> ModelFigures | None:
-    """Read the figures by which a model of an existing file is compared; return None if it has no scores."""
+    """Read the figures by which a model of an existing file is compared; return None if it has no scores.
+
+    Raises:
+        StoreError: The file lacks one of these figures.
+    """
     base = f"models/{model}/"
     if f"{base}bootstrap/figure" not in store:
         return None
     names = [str(name) for name in store.array(f"{base}bootstrap/figure")]
+    missing = [name for name in ORDERING_FIGURES if name not in names]
+    if missing:
+        raise store_error(f"{store.path.name}: {base}bootstrap/figure: lacks {', '.join(missing)}; compute it again")
     chosen = [names.index(name) for name in ORDERING_FIGURES]
-    summary = store.summary(model)
     return ModelFigures(
         store.dataset(f"{base}classes/attribute_score_abs_q50")[0].astype(np.float64),
         store.array(f"{base}bootstrap/value")[:, chosen],
         store.array(f"{base}bootstrap/images")[:, chosen],
-        float(summary["accuracy"]),
-        float(summary["zero_shot_equivalent"]),
+        float(store.array(f"{base}summary/accuracy")),
+        float(store.array(f"{base}summary/zero_shot_equivalent")),
     )
 
 

@@ -56,10 +56,10 @@ class StoredModel:
         weight, bias = (_tensor(store, f"{base}head/{part}") for part in ("weight", "bias"))
         invariance = str(store.attributes(f"models/{name}").get("invariance", "logits"))
         exact = split_head(weight, stored_dtype=torch.float32, invariance=invariance)
-        rank = int(summary["rank"])
+        rank = int(store.array(f"{base}summary/rank"))
         if not 0 < rank < weight.shape[1] or rank + summary["nullity"] != weight.shape[1]:
             raise store_error(f"{store.path.name}: {base}summary: rank and nullity do not make {weight.shape[1]}")
-        split = exact.at_rank(rank, cutoff=float(summary["cutoff"]))
+        split = exact.at_rank(rank, cutoff=float(store.array(f"{base}summary/cutoff")))
         mean = _tensor(store, f"{base}translator/mean_feature")
         parts = (_tensor(store, f"{base}translator/{part}") for part in ("weight", "bias", "fold_weight", "fold_bias"))
         whole, offset, fold_weight, fold_bias = parts

@@ -1,5 +1,6 @@
 """Open a results file for reading. Data are read when they are asked for; the file is never changed."""
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +14,7 @@ from sing_compute.errors import StoreError
 from sing_compute.store import catalogue, gate
 from sing_compute.store.constants import FORMAT, SCHEMA_VERSION
 from sing_compute.store.definition import Field
+from sing_compute.store.opening import descriptor_of, open_hdf5
 from sing_compute.store.place import Key
 from sing_compute.store.stored import Stored
 from sing_compute.store.text import one_line, store_error
@@ -21,23 +23,8 @@ LEAST_DECLARED = 2**28
 """Bytes of memory that the datasets of any file may declare together."""
 MOST_UNPACKED = 6
 """Bytes of memory that they may declare for each byte of a large file: packed files and text take more memory than disk."""
-_NO_LOCK = "unable to lock file"
-"""In HDF5's message about a file that it could open but not lock."""
-
-
-def _opened(path: Path) -> h5py.File:
-    """Open a file for reading: with a lock, or without where the file system has no locks (NFS, Lustre, some containers).
-
-    Raises:
-        BlockingIOError: Another program has opened it for writing.
-        Exception: It is not a readable HDF5 file; the types differ.
-    """
-    try:
-        return h5py.File(path, "r", locking="best-effort")
-    except OSError as error:
-        if isinstance(error, BlockingIOError) or _NO_LOCK not in str(error):
-            raise
-    return h5py.File(path, "r", locking=False)
+_OPEN_GROUPS, _OPEN_DATASETS, _LISTED_GROUPS = 4096, 2048, 16_384
+"""Groups and datasets that stay open for the next question, 3 and 20 kB of memory each, and groups whose names are kept."""
 
 
 class UnknownLengthError(StoreError):
@@ -60,7 +47,7 @@ class StoreFile:
             what = "is not a regular file" if self.path.exists() else "does not exist"
             raise store_error(f"{self.path} {what}; sing-compute writes such a file (-o {self.path.name})")
         try:
-            self.file = _opened(self.path)
+            self.file = open_hdf5(self.path)
         except BlockingIOError as error:
             raise store_error(
                 f"{self.path} is open for writing in another program; close it there, or set HDF5_USE_FILE_LOCKING=FALSE to "
@@ -69,13 +56,15 @@ class StoreFile:
         except Exception as error:  # for a damaged file the library raises nearly any type of error
             text = one_line(error) or type(error).__name__
             raise store_error(f"{self.path} is not a readable HDF5 file (is it complete?): {text}") from error
-        self._known: dict[str, Stored | None] = {}
-        self._present: dict[str, bool] = {}
+        self._known: OrderedDict[str, Stored | None] = OrderedDict()
+        self._links: OrderedDict[str, dict[str, bool]] = OrderedDict()
+        self._groups: OrderedDict[str, Any] = OrderedDict()
         self._places: dict[int, str] = {}
         self._declared = 0
         try:
             self._size = self.path.stat().st_size
             self._root = h5py.h5g.open(self.file.id, b"/")
+            self._descriptor = descriptor_of(self.file)
             self._check_version()
         except BaseException as error:
             self.file.close()
@@ -98,6 +87,7 @@ class StoreFile:
     def close(self) -> None:
         """Close the file."""
         self._known.clear()
+        self._groups.clear()
         self.file.close()
 
     def __enter__(self) -> Self:
@@ -109,15 +99,55 @@ class StoreFile:
         self.close()
 
     def __contains__(self, path: str) -> bool:
-        if path not in self._present:
-            self._present[path] = self._find(path) is not None
-        return self._present[path]
+        try:
+            return self._is_linked(path)
+        except StoreError as error:
+            raise store_error(f"{self.path.name}: {error}") from error
+
+    def _is_linked(self, path: str) -> bool:
+        """Return True if there is an object at a path; it is not opened.
+
+        Raises:
+            StoreError: A part of the path is a link to somewhere else.
+        """
+        group, _, name = path.rpartition("/")
+        hard = self._names_in(group).get(name)
+        if hard is False:
+            raise gate.elsewhere(path)
+        return hard is True
+
+    def _names_in(self, group: str) -> dict[str, bool]:
+        """Return the names in a group, each with True if it is a hard link; none if there is no such group."""
+        if group not in self._links:
+            _keep(self._links, group, gate.links(self._group(group), group or "/"), _LISTED_GROUPS)
+        return self._links[group]
 
     def _find(self, path: str) -> Any:
         try:
-            return gate.find(self._root, path)
+            return self._group(path)
         except StoreError as error:
             raise store_error(f"{self.path.name}: {error}") from error
+
+    def _group(self, path: str) -> Any:
+        """Open the object at a path, which should be a group; return None if there is none. Groups stay open."""
+        if not path:
+            return self._root
+        if path not in self._groups:
+            if not self._is_linked(path):
+                return None
+            above, _, name = path.rpartition("/")
+            found = gate.opened(self._group(above), name, path, is_group=True)
+            if not isinstance(found, h5py.h5g.GroupID):
+                return found
+            _keep(self._groups, path, found, _OPEN_GROUPS)
+        return self._groups[path]
+
+    def _child(self, path: str) -> Any:
+        """Open the object at a path, which should be a dataset; return None if there is none."""
+        if not self._is_linked(path):
+            return None
+        group, _, name = path.rpartition("/")
+        return gate.opened(self._group(group), name, path)
 
     def examine(self, path: str) -> Stored | None:
         """Open the dataset of the schema at a path and check it, without reading it; return None if it was not computed.
@@ -128,12 +158,11 @@ class StoreFile:
         if path in self._known:
             return self._known[path]
         field, items = catalogue.field_of(path)
-        item = gate.find(self._root, path)
+        item = self._child(path)
         found = None if item is None else self._checked(item, path, field, items)
-        if field.axes:  # an open dataset takes HDF5 some 20 kB, and there are many single numbers
-            if found is not None:
-                self._account(found)
-            self._known[path] = found
+        if field.axes and found is not None:  # not of the many single numbers
+            self._account(found)
+        _keep(self._known, path, found, _OPEN_DATASETS)
         return found
 
     def _account(self, stored: Stored) -> None:
@@ -153,8 +182,8 @@ class StoreFile:
         self._places[stored.address], self._declared = stored.path, declared
 
     def _checked(self, item: Any, path: str, field: Field, items: Mapping[str, Key]) -> Stored:
-        stored = Stored(item, path, field.dtype, field.axes, self._size)
-        own = catalogue.owned_axes(field.path)
+        stored = Stored(item, path, field.dtype, field.axes, self._size, self._descriptor)
+        own = catalogue.owned_axes(field.path) if field.axes else {}
         for position, (axis, length) in enumerate(zip(field.axes, stored.shape, strict=True)):
             if axis in own and own[axis] == position:
                 continue
@@ -212,23 +241,29 @@ class StoreFile:
 
     def names(self, group: str) -> list[str]:
         """Return the names in a group; none if there is no such group."""
-        found = self._find(group) if group else self._root
-        return [] if found is None else gate.names(found, f"{self.path.name}: {group}")
+        try:
+            return list(self._names_in(group))
+        except StoreError as error:
+            raise store_error(f"{self.path.name}: {error}") from error
 
     def unknown(self) -> list[str]:
         """Return paths of groups and datasets that no analysis declares; such a group is listed without its content."""
         found: list[str] = []
+        declared: dict[str, bool] = {}
 
-        def look(item: Any, path: str) -> None:
-            for name in gate.names(item, path):
-                here = f"{path}/{name}".lstrip("/")
-                if catalogue.is_declared(here):
-                    child = gate.find(item, name)
-                    look(child, here)
-                else:
+        def look(group: str) -> None:
+            above = catalogue.template_of(group)[0] if "/" in group else ""
+            for name in self._names_in(group):
+                here = f"{group}/{name}".lstrip("/")
+                template = f"{above}/{name}" if above else catalogue.template_of(here)[0]
+                if template not in declared:
+                    declared[template] = catalogue.is_declared(template)
+                if not declared[template]:
                     found.append(here)
+                elif self._is_linked(here) and template not in catalogue.FIELDS:
+                    look(here)
 
-        look(self._root, "")
+        look("")
         return found
 
     def check_tree(self, group: str) -> None:
@@ -238,3 +273,10 @@ class StoreFile:
             StoreError: The group holds links, circles, or data outside the file.
         """
         gate.check_tree(self._find(group) if group else self._root, f"{self.path.name}: {group}")
+
+
+def _keep(known: OrderedDict[str, Any], path: str, item: Any, most: int) -> None:
+    """Remember something by its path; of too many, the first is forgotten."""
+    known[path] = item
+    while len(known) > most:
+        known.popitem(last=False)

@@ -5,8 +5,7 @@ shape, layout and place in the file must be as the schema says and fit the file'
 Text of variable length is never read, not even as an attribute: HDF5 2.0 itself crashes on a damaged heap (make attack).
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ MAX_TEXT = 4096
 """Most bytes of one text."""
 MAX_NAMES = 10_000
 """Most names in one group."""
-MAX_ITEMS = 1_000
+MAX_ITEMS = 500
 """Most items of a group axis, such as models: each has some hundred datasets, and a list of items reads a figure of each."""
 MAX_DEPTH = 64
 """Most groups within each other."""
@@ -39,54 +38,67 @@ NUMBERS = {
 }
 
 
-@contextmanager
-def reading(path: str) -> Iterator[None]:
+class reading:  # noqa: N801  (a class because it is entered some ten times for each dataset)
     """Turn any error of the library about a damaged file into a one-line StoreError; it may raise nearly any type."""
-    try:
-        yield
-    except StoreError:
-        raise
-    except Exception as error:
-        raise store_error(
-            f"{path}: cannot be read, the file is damaged ({one_line(error) or type(error).__name__})"
-        ) from error
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, Exception) and not isinstance(error, StoreError):
+            why = one_line(error) or type(error).__name__
+            raise store_error(f"{self._path}: cannot be read, the file is damaged ({why})") from error
 
 
-def find(root: h5g.GroupID, path: str) -> Any:
-    """Open the object at a path, by hard links alone; return None if there is no such name.
+def links(group: Any, path: str) -> dict[str, bool]:
+    """Return the names in a group, each with True if it is a hard link: an object of the file itself.
 
-    Raises:
-        StoreError: A part of the path is a link to somewhere else.
-    """
-    here: Any = root
-    with reading(path):
-        for part in path.strip("/").encode().split(b"/"):
-            if not isinstance(here, h5g.GroupID) or not here.links.exists(part):
-                return None
-            if here.links.get_info(part).type != h5l.TYPE_HARD:
-                raise store_error(f"{path}: is a link to somewhere else, and such links are not followed")
-            here = h5o.open(here, part)
-    return here
-
-
-def names(group: Any, path: str) -> list[str]:
-    """Return the names in a group.
+    Args:
+        group: The open group; anything else holds no names.
+        path: Its path, for messages.
 
     Raises:
         StoreError: There are too many names, or one is not text.
     """
-    found: list[bytes] = []
+    found: list[tuple[bytes, bool]] = []
 
-    def keep(name: bytes) -> bool | None:
-        found.append(name)
+    def keep(name: bytes, link: Any) -> bool | None:
+        found.append((name, link.type == h5l.TYPE_HARD))
         return True if len(found) > MAX_NAMES else None
 
     with reading(path):
         if isinstance(group, h5g.GroupID):
-            group.links.iterate(keep)
+            group.links.iterate(keep, info=True)
         if len(found) > MAX_NAMES:
             raise store_error(f"{path}: holds more than {MAX_NAMES:,} names")
-        return [name.decode() for name in found]
+        return {name.decode(): hard for name, hard in found}
+
+
+def opened(group: Any, name: str, path: str, *, is_group: bool = False) -> Any:
+    """Open an object of an open group by a name that `links` gave as a hard link.
+
+    Args:
+        group: The group.
+        name: Name of the object in it.
+        path: Path of the object, for messages.
+        is_group: True if it should be a group. Any object is opened, but one that is as expected in half the time.
+    """
+    with reading(path):
+        try:
+            return (h5g if is_group else h5d).open(group, name.encode())
+        except Exception:
+            return h5o.open(group, name.encode())
+
+
+def elsewhere(path: str) -> StoreError:
+    """Return the error for a name that is no hard link."""
+    return store_error(f"{path}: is a link to somewhere else, and such links are not followed")
 
 
 def address(item: Any) -> int:
@@ -103,9 +115,10 @@ def attributes(item: Any, path: str) -> dict[str, Any]:
             kind = attribute.get_type()
             if attribute.get_space().get_simple_extent_type() != h5s.SCALAR:
                 continue
-            dtype = next((name for name, known in NUMBERS.items() if kind.equal(known)), None)
-            if dtype is None and is_text(kind) and kind.get_size() <= 2**16:
-                dtype = f"S{kind.get_size()}"
+            if isinstance(kind, h5t.TypeStringID):
+                dtype = f"S{kind.get_size()}" if is_text(kind) and kind.get_size() <= 2**16 else None
+            else:
+                dtype = next((name for name, known in NUMBERS.items() if kind.equal(known)), None)
             if dtype is not None:
                 cell = np.zeros((), dtype)
                 attribute.read(cell, mtype=kind)  # the file's own type: nothing is converted
@@ -131,18 +144,24 @@ def check_tree(item: Any, path: str, seen: set[Any] | None = None, depth: int = 
             raise store_error(f"{path}: is in the file twice")
         seen.add(key)
         if isinstance(item, h5d.DatasetID):
-            stored_inside(item, path)
-    for name in names(item, path):
-        check_tree(find(item, name), f"{path}/{name}", seen, depth + 1)
+            stored_inside(item.get_create_plist(), path)
+    for name, hard in links(item, path).items():
+        below = f"{path}/{name}"
+        if not hard:
+            raise elsewhere(below)
+        check_tree(opened(item, name, below), below, seen, depth + 1)
 
 
-def stored_inside(item: h5d.DatasetID, path: str) -> None:
+def stored_inside(plist: Any, path: str) -> None:
     """Refuse a dataset whose data are in other files.
+
+    Args:
+        plist: The list of properties that it was created with.
+        path: Its path.
 
     Raises:
         StoreError: They are.
     """
-    plist = item.get_create_plist()
     if plist.get_layout() == h5d.VIRTUAL or plist.get_external_count() > 0:
         raise store_error(f"{path}: keeps its data in other files, which are not opened")
 

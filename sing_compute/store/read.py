@@ -1,6 +1,6 @@
 """Read a results file by its declarations: items of axes, their names, figures of models."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sing_compute.errors import SingError, StoreError
 from sing_compute.store import catalogue, gate
 from sing_compute.store.catalogue import FIELDS
+from sing_compute.store.definition import Field
 from sing_compute.store.file import StoreFile
 from sing_compute.store.noun import IMAGE, Noun
 from sing_compute.store.place import Key, Place
@@ -58,7 +59,7 @@ class Store(StoreFile):
         """
         if axis not in self._members:
             group = catalogue.axis(axis).group
-            names = gate.names(self._find(group), f"{self.path.name}: {group}")
+            names = self.names(group)
             if len(names) > gate.MAX_ITEMS:
                 raise store_error(
                     f"{self.path.name}: {group}: holds {len(names):,} {catalogue.plural(axis)}; at most "
@@ -213,19 +214,18 @@ class Store(StoreFile):
             StoreError: A number is not as declared.
         """
         if path not in self._scalars:
-            group = self._find(path)
+            template, items = catalogue.template_of(path)
             try:
-                there = set(gate.names(group, path)) if group is not None else set()
-                wanted = [name for name in _scalar_names(catalogue.template_of(path)[0]) if name in there]
-                self._scalars[path] = {name: self._figure(group, path, name) for name in wanted}
+                found = {name: self._figure(f"{path}/{name}", field, items) for name, field in _scalars_of(template)}
+                self._scalars[path] = {name: figure for name, figure in found.items() if figure is not None}
             except StoreError as error:
                 raise store_error(f"{self.path.name}: {error}") from error
         return self._scalars[path]
 
-    def _figure(self, group: Any, base: str, name: str) -> float | int:
-        """Return one number of a group that is open already: to open the group is most of the work."""
-        field, items = catalogue.field_of(f"{base}/{name}")
-        value: float | int = self._checked(gate.find(group, name), f"{base}/{name}", field, items)[()].item()
+    def _figure(self, path: str, field: Field, items: Mapping[str, Key]) -> float | int | None:
+        """Return one number; None if it was not computed."""
+        item = self._child(path)
+        value: float | int | None = None if item is None else self._checked(item, path, field, items)[()].item()
         return value
 
     @property
@@ -277,11 +277,11 @@ def _items(place: Place | None) -> dict[str, Key]:
     return {} if place is None else dict(place.keys)
 
 
-def _scalar_names(template: str) -> list[str]:
-    """Return the names of the numbers without axes that are declared in a group."""
+def _scalars_of(template: str) -> list[tuple[str, Field]]:
+    """Return the numbers without axes that are declared in a group, by name."""
     group = f"{template}/"
-    found = [path.removeprefix(group) for path, field in FIELDS.items() if path.startswith(group) and not field.axes]
-    return [name for name in found if "/" not in name]
+    found = [(path.removeprefix(group), field) for path, field in FIELDS.items() if path.startswith(group)]
+    return [(name, field) for name, field in found if "/" not in name and not field.axes]
 
 
 def _position(order: Any) -> float:

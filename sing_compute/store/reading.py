@@ -112,10 +112,10 @@ class RowReader:
                 return None
         rows = []
         for member, concrete, value in zip(self.members, self._paths(path), self._paths(of), strict=True):
-            place, found = self.place.at(**{self.axis: member}), np.full(2, np.nan, field.dtype)
+            found = np.full(2, np.nan, field.dtype)
             if self._is_there(concrete, field) and self._is_there(value, catalogue.FIELDS[of]):
                 with suppress(_NoSuchItemError):
-                    found = self._pick(self._dataset(concrete), field, at, place)
+                    found = self._pick(self._dataset(concrete), field, at, self.place.at(**{self.axis: member}))
             rows.append(found)
         ends = np.array(rows).reshape(-1, 2).T
         return None if np.isnan(ends).all() else ends
@@ -140,7 +140,11 @@ class RowReader:
     def _paths(self, path: str) -> list[str]:
         if self.members is None:
             return [located(path, self.place)]
-        return [located(path, self.place.at(**{self.axis: member})) for member in self.members]
+        mark = f"{{{self.axis}}}"
+        rest = path.replace(mark, "\0")  # a name may hold braces
+        if "{" in rest:
+            return [located(path, self.place.at(**{self.axis: member})) for member in self.members]
+        return [rest.replace("\0", member) for member in self.members]
 
     def _of_members(self, field: Field, at: Fixed) -> Cells:
         """Return one value for each member; empty text or NaN for a member without one."""

@@ -6,13 +6,12 @@ import sys
 from itertools import pairwise
 from typing import Any
 
-import h5py
 import numpy as np
 from h5py import h5d, h5s, h5z
 from numpy.typing import NDArray
 
 from sing_compute.store.chunks import Chunks
-from sing_compute.store.gate import MAX_TEXT, NUMBERS, address, is_text, reading, stored_inside, type_name
+from sing_compute.store.gate import MAX_TEXT, NUMBERS, address, attributes, is_text, reading, stored_inside, type_name
 from sing_compute.store.text import store_error
 
 MAX_PIECE = 2**31
@@ -25,9 +24,23 @@ _DECODED = 2**22
 
 
 class Stored:
-    """One checked dataset, not yet read. It is indexed like an array: rows in any way, then as in numpy; text is str."""
+    """One checked dataset, not yet read. It is indexed like an array: rows in any way, then as in numpy; text is str.
 
-    def __init__(self, item: Any, path: str, dtype: str, axes: tuple[str, ...], file_size: int) -> None:
+    Args:
+        item: The open dataset.
+        path: Its path.
+        dtype: Its declared type, a key of `gate.NUMBERS` or `text`.
+        axes: Its declared axes.
+        file_size: Size of the file in bytes.
+        descriptor: The open file, for reading without the library; -1 if that cannot be done.
+
+    Raises:
+        StoreError: It is not as declared, or not in the file.
+    """
+
+    def __init__(
+        self, item: Any, path: str, dtype: str, axes: tuple[str, ...], file_size: int, descriptor: int = -1
+    ) -> None:
         self.path = path
         self._id = item
         with reading(path):
@@ -38,23 +51,34 @@ class Stored:
                 raise store_error(f"{path}: is {type_name(kind)}, wanted {dtype}")
             if dtype == "text" and kind.get_size() > MAX_TEXT:
                 raise store_error(f"{path}: texts of {kind.get_size():,} bytes; at most {MAX_TEXT:,} are read")
-            stored_inside(item, path)
-            space = item.get_space()
-            if space.get_simple_extent_type() == h5s.NULL or space.get_simple_extent_ndims() != len(axes):
-                ndim = space.get_simple_extent_ndims()
-                raise store_error(f"{path}: has {ndim} axes, wanted {', '.join(axes) or 'none'}")
+            self.shape: tuple[int, ...] = tuple(map(int, item.shape))
+            if len(self.shape) != len(axes):
+                raise store_error(f"{path}: has {len(self.shape)} axes, wanted {', '.join(axes) or 'none'}")
             self._kind = kind
-            self.shape: tuple[int, ...] = tuple(map(int, space.get_simple_extent_dims()))
             self.dtype = np.dtype(f"S{kind.get_size()}" if dtype == "text" else dtype)
             self._file, self._offset = -1, 0
-            self._chunks = self._check_size(file_size)
+            self._chunks = None if self._is_one_run(file_size, descriptor) else self._check_size(file_size)
+
+    def _is_one_run(self, file_size: int, descriptor: int) -> bool:
+        """Return True if all bytes of the dataset follow each other in the file: they are read without the library.
+
+        Only data in one run have a place in the file; those of chunks, of headers and of other files have none.
+        """
+        offset, wanted = self._id.get_offset(), self.size * self.dtype.itemsize
+        if offset is None or descriptor < 0 or sys.byteorder != "little" or not wanted:
+            return False
+        if wanted > self._id.get_storage_size() or offset + wanted > file_size:
+            return False
+        self._file, self._offset = descriptor, offset
+        return True
 
     def _check_size(self, file_size: int) -> Chunks | None:
         """Check that the file is large enough for the declared sizes; return the chunks of a chunked dataset."""
+        plist = self._id.get_create_plist()
+        stored_inside(plist, self.path)
         wanted = self.size * self.dtype.itemsize
         if not wanted:
             return None
-        plist = self._id.get_create_plist()
         if plist.get_layout() == h5d.CHUNKED:
             filters = [plist.get_filter(k)[0] for k in range(plist.get_nfilters())]
             if filters not in ([], [h5z.FILTER_DEFLATE]):
@@ -67,8 +91,6 @@ class Stored:
         end = wanted if plist.get_layout() == h5d.COMPACT else (file_size + 1 if offset is None else offset + wanted)
         if wanted > held or end > file_size:
             raise store_error(f"{self.path}: declares {wanted:,} bytes that are not in the file")
-        if self.shape and plist.get_layout() == h5d.CONTIGUOUS and sys.byteorder == "little":
-            self._file, self._offset = _descriptor(self._id), offset
         return None
 
     @property
@@ -85,6 +107,10 @@ class Stored:
     def address(self) -> int:
         """Place of the dataset in the file: two names of one dataset have the same."""
         return address(self._id)
+
+    def attributes(self) -> dict[str, Any]:
+        """Return its attributes as plain Python values."""
+        return attributes(self._id, self.path)
 
     @property
     def ndim(self) -> int:
@@ -141,8 +167,8 @@ class Stored:
     def _read_run(self, start: int, shape: tuple[int, ...]) -> NDArray[Any]:
         """Return neighbouring rows of a contiguous dataset: other threads go on meanwhile, which the library does not allow."""
         cells = np.empty(shape, self.dtype)
-        left = memoryview(cells.view(np.uint8).reshape(-1).data)
-        offset = self._offset + start * (cells.nbytes // len(cells))
+        left = memoryview(cells.reshape(-1).view(np.uint8).data)
+        offset = self._offset + (start * (cells.nbytes // len(cells)) if shape else 0)
         while left:
             found = os.preadv(self._file, [left], offset)
             if not found:
@@ -180,17 +206,6 @@ class Stored:
         if len(found) != per_row * len(rows):
             raise store_error(f"{self.path}: ends before its last row, the file is damaged")
         return np.frombuffer(found, self.dtype).reshape(len(rows), *self.shape[1:])
-
-
-def _descriptor(item: h5d.DatasetID) -> int:
-    """Return the file descriptor of the open file; -1 if the library reads it in another way."""
-    try:
-        plist = h5py.h5i.get_file_id(item).get_access_plist()
-        if plist.get_driver() != h5py.h5fd.SEC2:
-            return -1
-        return int(h5py.h5i.get_file_id(item).get_vfd_handle())
-    except (AttributeError, ValueError, RuntimeError):
-        return -1
 
 
 def _decode(values: Any) -> Any:

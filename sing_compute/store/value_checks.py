@@ -1,6 +1,6 @@
 """Check every value of a results file against the range that its declaration states, and every text, a piece at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,9 +25,16 @@ class Stored(NamedTuple):
     field: Field
 
 
-def stored_fields(store: Store, analysis: Analysis) -> Iterator[Stored]:
-    """Give the datasets of an analysis that a file holds."""
-    items = [] if analysis.subject == "file" else store.members(analysis.subject)
+def stored_fields(store: Store, analysis: Analysis, items: Sequence[str] | None = None) -> Iterator[Stored]:
+    """Give the datasets of an analysis that a file holds.
+
+    Args:
+        store: The file.
+        analysis: The analysis.
+        items: Subjects whose datasets are given; None for all.
+    """
+    if items is None:
+        items = [] if analysis.subject == "file" else store.members(analysis.subject)
     for field in analysis.fields:
         own = analysis.subject != "file" and f"{{{analysis.subject}}}" in field.path
         for path in [field.path.format(**{analysis.subject: item}) for item in items] if own else [field.path]:

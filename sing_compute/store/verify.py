@@ -22,8 +22,10 @@ from sing_compute.store.read import Store
 from sing_compute.store.text import one_line
 from sing_compute.store.value_checks import check_values, stored_fields
 
+MOST_ITEMS = 13
+"""Items of a group axis, such as models, that are checked in full; of more, some are drawn."""
 _NAMES = 6
-"""Datasets that a line names; of more it says the number."""
+"""Datasets or items that a line names; of more it says the number."""
 
 
 class Verification(NamedTuple):
@@ -44,7 +46,8 @@ def verify(store: Store, *, full: bool = False) -> Verification:
 
     Args:
         store: The file.
-        full: Compute everything again; else what takes long is computed for some rows, always the same ones.
+        full: Check everything; else of many models some are checked, and what takes long is computed again for some rows. These
+            are the same ones each time.
     """
     checker = _Checker(store, full=full)
     with np.errstate(all="ignore"):
@@ -69,8 +72,21 @@ class _Checker:
         self.present: list[Analysis] = []
         self._proven: set[str] = set()
         """Datasets, as paths of their declarations, that a check has computed again."""
+        self._items: dict[str, list[str]] = {}
+        """Items of each group axis that are checked in full."""
         self._without: dict[str, set[str]] = {}
         """Datasets that a check would have computed again, by the reason why it could not."""
+
+    def items(self, axis: str) -> list[str]:
+        """Return the items of a group axis that are checked in full: the first, the last, and some between them, if many."""
+        if axis not in self._items:
+            members = self.store.members(axis)
+            look = Look(self.store, "", "", Findings(), full=self.full)
+            self._items[axis] = [members[row] for row in look.sample(len(members), MOST_ITEMS, axis).tolist()]
+        return self._items[axis]
+
+    def _subjects(self, analysis: Analysis) -> list[str]:
+        return [] if analysis.subject == "file" else self.items(analysis.subject)
 
     def check(self, good: Any, problem: str) -> None:
         """Count one check, and record the problem if it failed."""
@@ -97,10 +113,16 @@ class _Checker:
                 self._dataset(field.path, field, wanted=present)
             if analysis.subject == "file":
                 continue
+            chosen, fields = set(self.items(analysis.subject)), fields_within(analysis, subject=True)
+            needed = [field for field in fields if field.level == MUST]
             for item in store.members(analysis.subject):
                 there = is_present(store, analysis, item)
-                for field in fields_within(analysis, subject=True):
-                    self._dataset(field.path.format(**{analysis.subject: item}), field, wanted=there)
+                for field in fields if item in chosen else needed if there else ():
+                    path = field.path.format(**{analysis.subject: item})
+                    if item in chosen:
+                        self._dataset(path, field, wanted=there)
+                    else:
+                        self.check(path in store, f"{path}: missing")
         self.unknown = store.unknown()
         self.present = known
 
@@ -116,7 +138,7 @@ class _Checker:
             self.check(not wanted or field.level != MUST, f"{path}: missing")
             return
         self.findings.made += 4  # the gate has looked at kind, dtype, axes and lengths
-        attributes = self.store.attributes(path)
+        attributes = stored.attributes()
         axes, unit = attributes.get("axes"), attributes.get("unit")
         self.check(axes == ",".join(field.axes), f"{path}: attribute axes is {axes!r}")
         self.check(unit == field.unit, f"{path}: attribute unit is {unit!r}")
@@ -127,7 +149,7 @@ class _Checker:
 
     def values(self, analysis: Analysis) -> None:
         """Check every value of an analysis against its range."""
-        for stored in stored_fields(self.store, analysis):
+        for stored in stored_fields(self.store, analysis, self._subjects(analysis)):
             self.attempt(stored.path, partial(check_values, self.store, stored, self.findings))
 
     def contents(self, analysis: Analysis) -> None:
@@ -139,7 +161,7 @@ class _Checker:
             if check not in own:
                 self._make(check, base, {})
         group = "" if analysis.subject == "file" else catalogue.axis(analysis.subject).group
-        for item in self.store.members(analysis.subject) if own else []:
+        for item in self.items(analysis.subject) if own else []:
             look = Look(self.store, f"{group}/{item}/", item, self.findings, full=self.full)
             for check in own:
                 self._make(check, look, {analysis.subject: item})
@@ -166,15 +188,27 @@ class _Checker:
             left = sorted(fields - self._proven)
             if left:
                 lines.append(f"taken as given, as {reason}: {_listed(left)}")
-        rest = {stored.field.path for analysis in self.present for stored in stored_fields(self.store, analysis)}
+        rest = {
+            stored.field.path
+            for analysis in self.present
+            for stored in stored_fields(self.store, analysis, self._subjects(analysis))
+        }
         rest -= self._proven.union(*self._without.values())
         if rest:
             lines.append(
                 f"taken as given within its range, as nothing in a file determines it: {_listed(sorted(rest))}"
             )
         for reason, items in findings.notes.items():
-            named = ", ".join(sorted(filter(None, items)))
+            named = _listed(sorted(filter(None, items)))
             lines.append(f"{named}: {reason}" if named else reason)
+        for axis, chosen in self._items.items():
+            count = len(self.store.members(axis))
+            if len(chosen) < count:
+                several = catalogue.plural(axis)
+                lines.append(
+                    f"{len(chosen)} of {count:,} {several} were checked, of the others only which datasets they have: "
+                    f"{_listed(chosen)}; --full checks all"
+                )
         if findings.sampled:
             parts = [f"{done:,} of {count:,} {what}" for what, (done, count) in findings.sampled.items()]
             lines.append(f"computed again for some rows only: {', '.join(parts)}; --full computes all")

@@ -55,15 +55,23 @@ class Background:
 
         self._screen.run_worker(job, thread=True, exclusive=exclusive, group=group, exit_on_error=False)
 
-    def warm_up(self, catalog: StoreCatalog, *, charts: bool) -> None:
+    def warm_up(self, catalog: StoreCatalog, ready: Callable[[], bool], *, charts: bool) -> None:
         """Do what would keep a later key waiting, once nothing else is likely to be done.
 
         Args:
             catalog: The open file.
+            ready: Returns True once nobody waits for a table: two threads that read would each take twice as long.
             charts: True where charts will be drawn.
         """
         work = partial(warm_up, catalog, charts=charts, collector=not self._screen.app.is_headless)
-        self._screen.set_timer(IDLE, partial(self.run, "warm up", work, lambda _: None))
+
+        def begin() -> None:
+            if ready():
+                self.run("warm up", work, lambda _: None)
+            else:
+                self._screen.set_timer(IDLE, begin)
+
+        self._screen.set_timer(IDLE, begin)
 
     def cancel(self, group: str) -> None:
         """Supersede the functions of a group."""

@@ -68,7 +68,7 @@ class TableScreen(Screen[None]):
         self.draw_place()
         self.show_keys()
         self.reading.read()
-        self.background.warm_up(self.catalog, charts=self.frame.wide)  # they are drawn next to the table
+        self.background.warm_up(self.catalog, lambda: not self.reading.under_way, charts=self.frame.wide)
 
     def on_resize(self) -> None:
         """Fit what is painted to the new size."""
@@ -272,7 +272,7 @@ class TableScreen(Screen[None]):
 
     async def action_leave(self) -> None:
         """Go back to the table below; at the first one, quit."""
-        if self.session.here.body == "table" and len(self.session.visits) == 1:
+        if self.session.is_lowest:
             await self.app.action_quit()
         else:
             self.action_step("up")

@@ -100,6 +100,11 @@ class Session:
         """The visit that the present one was opened from."""
         return self.visits[-2] if len(self.visits) > 1 else None
 
+    @property
+    def is_lowest(self) -> bool:
+        """True at the first table with nothing over it: there is nothing to go back to, so `q` quits."""
+        return self.here.body == "table" and self.below is None
+
     def now(self, visit: Visit) -> "Session":
         """The same session with another present visit."""
         return replace(self, visits=(*self.visits[:-1], visit))

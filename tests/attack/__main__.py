@@ -1,18 +1,16 @@
 """Attack the programs: `python tests/attack --minutes 10 --seed 0 [deaths errno stores inputs terminal]`.
 
 Runs are killed at each of their file operations, disks fail, results files and inputs are made by an adversary, and every text
-that reaches a terminal is hostile. Prints a table of what was tried and what failed; `--report NAME` writes it as
-benchmarks/results/NAME.md, too. Everything follows from the seed; `--only PART:NUMBER` repeats one attempt.
+that reaches a terminal is hostile. Prints a table of what was tried and what failed; `--report NAME` adds it to what other seeds
+have given (benchmarks/results/NAME.csv and .md). Everything follows from the seed; `--only PART:NUMBER` repeats one attempt.
 """
 
 import argparse
-import itertools
 import os
 import signal
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -27,6 +25,7 @@ import deaths  # noqa: E402
 import hostile_inputs  # noqa: E402
 import hostile_terminal  # noqa: E402
 import mutated_stores  # noqa: E402
+import report  # noqa: E402
 from attempts import Attempt  # noqa: E402
 from forked import Runs  # noqa: E402
 
@@ -73,24 +72,6 @@ def carried_out(part: str, seed: int, numbers: range, seconds: float) -> list[At
     return found
 
 
-def table(found: list[Attempt]) -> str:
-    """Return what was tried and what failed as a table in Markdown."""
-    lines = ["| part | what | tried | failed | ends |", "|---|---|---:|---:|---|"]
-    for part, group in itertools.groupby(
-        sorted(found, key=lambda each: list(PARTS).index(each.part)), lambda each: each.part
-    ):
-        tried = list(group)
-        failed = sum(bool(each.problem) for each in tried)
-        ends = ", ".join(f"{end} {count:,}" for end, count in Counter(each.end for each in tried).most_common())
-        lines.append(f"| {part} | {PARTS[part][1]} | {len(tried):,} | {failed} | {ends} |")
-    lines += ["", "| part | kind | tried | failed |", "|---|---|---:|---:|"]
-    kinds = Counter((list(PARTS).index(each.part), each.part, each.kind) for each in found)
-    for (_, part, kind), count in sorted(kinds.items()):
-        failed = sum(bool(each.problem) for each in found if (each.part, each.kind) == (part, kind))
-        lines.append(f"| {part} | {kind} | {count:,} | {failed} |")
-    return "\n".join(lines)
-
-
 def main() -> int:
     """Carry out the parts, two at a time; return 1 if anything failed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -98,13 +79,16 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", metavar="PART:NUMBER", help="repeat one attempt")
-    parser.add_argument("--report", metavar="NAME", help="write benchmarks/results/NAME.md")
+    parser.add_argument("--report", metavar="NAME", help="add to benchmarks/results/NAME.csv and .md")
     given = parser.parse_args()
+    commit = report.commit()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     numbers, parts = range(MANY), given.parts or list(PARTS)
     if given.only:
         part, _, number = given.only.partition(":")
         parts, numbers = [part], range(int(number), int(number) + 1)
+    if given.report and given.only:
+        parser.error("--report adds whole parts, not one attempt")
     if unknown := set(parts) - set(PARTS):
         parser.error(f"no part {unknown.pop()!r}; there are {', '.join(PARTS)}")
     whole = sum(PARTS[part][0] for part in parts)
@@ -113,11 +97,10 @@ def main() -> int:
         order = sorted(parts, key=lambda part: -PARTS[part][0])
         begun = [pool.submit(carried_out, part, given.seed, numbers, share * PARTS[part][0]) for part in order]
         found = [attempt for each in begun for attempt in each.result()]
-    text = table(found)
-    print(text)
+    rows = report.counted(found, given.seed, commit)
+    print(report.table(rows, PARTS))
     if given.report:
-        title = f"# Attack\n\n`python tests/attack --minutes {given.minutes:g} --seed {given.seed}`\n\n"
-        (RESULTS / f"{given.report}.md").write_text(f"{title}{text}\n")
+        report.add(RESULTS / f"{given.report}.csv", rows, PARTS)
     return any(attempt.problem for attempt in found)
 
 

@@ -1,19 +1,26 @@
 """Mutated results files through everything that reads one: the part `stores` of the attack.
 
-Every file must end well or with one line, within a bounded time and memory. The files are read in child processes, so that a
-crash of the HDF5 library or a hang (a watchdog ends the child) is seen as such and its number is named.
+Every file must end well or with one line, within a bounded time and memory. The files are read in forks of a process that has
+imported everything, so that a crash of the HDF5 library or a hang (a watchdog ends the fork) is seen as such, its number is
+named, and the next fork costs no imports.
 """
 
 import contextlib
 import faulthandler
+import json
+import mmap
 import os
 import resource
+import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+import traceback
 import warnings
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 HERE = Path(__file__).resolve()
@@ -32,6 +39,24 @@ MEMORY = 2**30
 ADDRESSES = 9 * 2**30
 SCREENS, THOROUGH = 20, 4
 """Every so many files are shown on a screen, too, and every so many go through every verb and every export."""
+EARLY = (
+    *(
+        "pandas",
+        "roads",
+        "scipy.sparse.csgraph",
+        "scipy.stats",
+        "textual_plotext",
+        "torch",
+        "sing_tui.app",
+        "sing_tui.cli",
+    ),
+    *("sing_compute.cli", "sing_compute.questions.heads.checking", "sing_compute.questions.heads.naming"),
+    *(f"sing_compute.questions.{name}" for name in ("adding", "agreement", "explaining", "merging", "steering")),
+    "sing_compute.questions.null_words.naming",
+)
+"""Modules that some reader needs."""
+TOGETHER = 40
+"""Files that one fork reads, if none ends it."""
 
 
 def sources(folder: Path) -> dict[str, bytes]:
@@ -126,27 +151,65 @@ def settle() -> None:
 
     for module in (loading, background, finder, photograph, search, table, table_reading):
         module.in_one_line = strict
-    import pandas  # noqa: F401  (its own warnings are not ours)
-    import textual_plotext  # noqa: F401
-
     warnings.simplefilter("error")
     warnings.filterwarnings("ignore", category=ResourceWarning)
 
 
-def work(seed: int, first: int, last: int, screens: int, thorough: int = THOROUGH) -> None:
-    """A child: read the files of some numbers; the first one that goes wrong ends it."""
+def preload() -> None:
+    """Import what the readers import when they first need it, so that the forks begin with it."""
+    for name in EARLY:
+        import_module(name)
+    import torch
+
+    from sing_compute.open_clip_import import import_open_clip
+
+    torch.set_num_threads(1)  # no thread before the forks
+    import_open_clip()
+
+
+def work(seed: int, first: int, last: int, screens: int, thorough: int) -> None:
+    """Read the files of some numbers in forks of this process; the first one that goes wrong ends a fork."""
+    preload()
     settle()
+    reached = mmap.mmap(-1, 8)
     with tempfile.TemporaryDirectory() as folder:
         os.environ["XDG_STATE_HOME"] = os.environ["XDG_CONFIG_HOME"] = folder
         os.chdir(folder)
         source = sources(Path(folder))
-        for number in range(first, last):
-            print(f"number {number}", flush=True)
-            path = Path(folder) / f"results{number}.h5"
-            kind, end = read_file(seed, number, path, source, screens, thorough)
-            print(f"done {kind} {end}", flush=True)
-            for each in Path(folder).glob(f"*{number}*"):
+        while first < last:
+            with tempfile.TemporaryFile("w+", errors="replace") as said:
+                until = min(last, first + TOGETHER)
+                child = os.fork()
+                if child == 0:
+                    os.dup2(said.fileno(), 2)
+                    read_files(seed, range(first, until), Path(folder), source, (screens, thorough), reached)
+                    os._exit(0)
+                code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+                if code:
+                    said.seek(0)
+                    first = int.from_bytes(reached[:], "little")
+                    print(f"failed {first} {json.dumps(f'exit code {code}: {said.read()[-3000:]}')}", flush=True)
+                first = first + 1 if code else until
+            for left in Path(folder).glob("*[0-9]*"):
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
+def read_files(
+    seed: int, numbers: range, folder: Path, source: dict[str, bytes], every: tuple[int, int], reached: mmap.mmap
+) -> None:
+    """Read the files of some numbers in this process, and end it at the first error."""
+    try:
+        for number in numbers:
+            reached[:] = number.to_bytes(8, "little")
+            path = folder / f"results{number}.h5"
+            kind, end = read_file(seed, number, path, source, *every)
+            print(f"done {number} {kind} {end}", flush=True)
+            for each in folder.glob(f"*{number}*"):
                 each.unlink()
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
 
 
 def attack(seed: int, numbers: range, *, screens: int = SCREENS, thorough: int = THOROUGH) -> Iterator[Attempt]:
@@ -158,32 +221,28 @@ def attack(seed: int, numbers: range, *, screens: int = SCREENS, thorough: int =
         screens: Every so many are shown on a screen, too.
         thorough: Every so many go through every verb and every export, too.
     """
-    first = numbers.start
-    while first < numbers.stop:
-        words = [str(word) for word in (seed, first, numbers.stop, screens, thorough)]
-        surroundings = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-        with tempfile.TemporaryFile("w+", errors="replace") as said:
-            child = subprocess.Popen(
-                [sys.executable, str(HERE), *words], stdout=subprocess.PIPE, stderr=said, text=True, env=surroundings
+    words = [str(word) for word in (seed, numbers.start, numbers.stop, screens, thorough)]
+    surroundings = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    server = subprocess.Popen(
+        [sys.executable, str(HERE), *words], stdout=subprocess.PIPE, text=True, env=surroundings, start_new_session=True
+    )
+    try:
+        for line in server.stdout:
+            what, number, rest = line.split(maxsplit=2)
+            if what == "failed":
+                yield Attempt("stores", int(number), "?", "failed", json.loads(rest))
+            else:
+                kind, end = rest.split()
+                yield Attempt("stores", int(number), kind, end)
+        if server.wait():
+            yield Attempt(
+                "stores", numbers.start, "?", "failed", f"the readers ended with exit code {server.returncode}"
             )
-            try:
-                for line in child.stdout:
-                    what, *rest = line.split()
-                    if what == "number":
-                        first = int(rest[0])
-                    elif what == "done":
-                        yield Attempt("stores", first, rest[0], rest[1])
-                        first += 1
-                code = child.wait()
-            finally:
-                child.kill()
-                child.wait()
-                child.stdout.close()
-            if code == 0:
-                return
-            said.seek(0)
-            yield Attempt("stores", first, "?", "failed", f"exit code {code}: {said.read()[-3000:]}")
-            first += 1
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)  # with its fork
+        server.wait()
+        server.stdout.close()
 
 
 if __name__ == "__main__":

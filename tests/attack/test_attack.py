@@ -8,6 +8,7 @@ import hostile_inputs
 import hostile_terminal
 import mutated_stores
 import pytest
+import report
 from attempts import Attempt, badly_ended
 from forked import Runs
 
@@ -86,3 +87,18 @@ def test_every_kind_of_operation_has_its_turn_before_one_comes_again() -> None:
     assert {kind for _, kind in order[:3]} == {"read image", "rename", "fsync"}
     assert sorted(at for at, kind in order if kind == "fsync") == [5, 6]
     assert len(order) == 103
+
+
+def test_seeds_add_up_and_a_seed_replaces_its_own_rows(tmp_path: Path) -> None:
+    path, parts = tmp_path / "x.csv", {"deaths": (1.0, "a"), "stores": (1.0, "b")}
+    first = [Attempt("stores", 0, "flip", "opened"), Attempt("stores", 1, "flip", "failed", "crash")]
+    report.add(path, report.counted(first, 0, "old"), parts)
+    report.add(path, report.counted([Attempt("stores", n, "flip", "opened") for n in range(3)], 1, "old"), parts)
+    report.add(path, report.counted([Attempt("deaths", 0, "merge", "killed")], 0, "old"), parts)
+    assert "| stores | b | 5 | 1 | opened 4, failed 1 |" in path.with_suffix(".md").read_text()
+    report.add(path, report.counted([Attempt("stores", n, "flip", "opened") for n in (0, 1)], 0, "new"), parts)
+    text = path.with_suffix(".md").read_text()
+    assert "| stores | b | 5 | 0 | opened 5 |" in text
+    assert "| deaths | a | 1 | 0 | killed 1 |" in text
+    assert "| stores | 0 | new | 2 | 0 |" in text
+    assert "| stores | 1 | old | 3 | 0 |" in text

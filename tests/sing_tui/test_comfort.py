@@ -1,12 +1,14 @@
 """Conveniences: the finder, the palette, the user's keys, photographs, names in two-cell characters, keys typed ahead."""
 
 import re
+import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from catalogs import place
-from driving import arrangement_of, burst, drawn, ended, lines, on_screen, place_line, press, widget_text, wish
+from driving import arrangement_of, burst, drawn, ended, lines, on_screen, place_line, press, until, widget_text, wish
 from PIL import Image
 from rich.cells import cell_len
 from stores import write_store
@@ -16,6 +18,7 @@ from textual.widgets import OptionList
 from sing_compute.store import Store
 from sing_tui.actions import NAMES
 from sing_tui.app import Explorer
+from sing_tui.screens import table_reading
 from sing_tui.screens.finder import FinderScreen
 from sing_tui.screens.palette import Palette
 from sing_tui.settings import read_config
@@ -234,3 +237,19 @@ async def test_keys_typed_ahead_of_a_table_wait_for_it(store_path: Path) -> None
         await drawn(app)
         assert app.screen is screen
         assert arrangement_of(app).filter == "cat"
+
+
+async def test_q_at_the_first_table_does_not_wait_for_it(store_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, go = table_reading.read_table, threading.Event()
+
+    def slow(*arguments: Any) -> Any:
+        go.wait(60)
+        return read(*arguments)
+
+    monkeypatch.setattr(table_reading, "read_table", slow)
+    app = Explorer(store_path)
+    async with app.run_test(size=(80, 24)):
+        await until(lambda: app.page is not None and app.page.reading.is_first, app)
+        burst("q", app=app)
+        await until(lambda: app._exit, app)
+        go.set()

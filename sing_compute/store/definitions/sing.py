@@ -4,6 +4,7 @@ from sing_compute.store.checks import (
     features,
     probes,
     resamples,
+    sing_comparison,
     sing_concepts,
     sing_features,
     sing_images,
@@ -134,8 +135,8 @@ _PROBES = """summary/probe_null summary/probe_principal summary/probe_null_group
 _KEPT = "features/value"
 SING_CHECKS = (
     check(sing_concepts.check_embeddings, "clip/class_embeddings clip/concept_embeddings"),
-    check(sing_intervals.check_comparison, "comparison/*", needs="comparison/model comparison/above comparison/value"),
-    check(sing_intervals.check_correlation, "comparison/accuracy_correlation"),
+    check(sing_comparison.check_comparison, "comparison/*", needs="comparison/model comparison/above comparison/value"),
+    check(sing_comparison.check_correlation, "comparison/accuracy_correlation"),
     check(sing_images.check_complete, "", group=MODEL, needs="images/attribute_score"),
     check(sing_images.check_limits, "", group=MODEL, needs="images/attribute_score"),
     check(sing_images.check_rankings, "rankings/*", group=MODEL),
