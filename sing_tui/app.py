@@ -123,9 +123,8 @@ class Explorer(App[None]):
         self.set_keymap(self.keys)
         self.call_after_refresh(self.open_file)
         self.set_interval(WATCH_SECONDS, self.look)
-        if not self.is_headless:
-            asyncio.get_running_loop().set_default_executor(AbandonedThreads())
         if not self.is_headless and sys.platform != "win32":
+            asyncio.get_running_loop().set_default_executor(AbandonedThreads())
             for number in (signal.SIGHUP, signal.SIGTERM):
                 asyncio.get_running_loop().add_signal_handler(number, self.hang_up)
 
@@ -246,9 +245,8 @@ class Explorer(App[None]):
 
     def release_keys(self) -> None:
         """Let the keys take effect that waited for a table."""
-        held, self._held = self._held, []
-        for event in held:
-            self.post_message(event)
+        while self._held:
+            self.post_message(self._held.pop(0))
 
     def on_key(self, event: events.Key) -> None:
         """Letters typed ahead of the typing line still belong into it: over a slow link `/zebra` arrives as one piece."""
