@@ -1,11 +1,11 @@
-"""Files of photographs: where the image of a row is on this machine, and its pixels.
+"""Files of photographs: their state and their pixels.
 
 A file that cannot be read as an image is a SingError with one line, whatever is wrong with it.
 """
 
 import stat
 import warnings
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sing_compute.errors import SingError
@@ -14,46 +14,11 @@ from sing_compute.store.text import one_line
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from sing_compute.store import Store
-
 Stamp = tuple[int, int]
 """Time of the last change of a file in nanoseconds, and its size in bytes: a drawing is kept while both stay."""
 
 _FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP", "GIF", "JPEG2000", "AVIF", "DIB", "QOI", "PCX", "SGI", "TGA")
 """The formats that sing-compute reads; a stranger's file must not start Ghostscript."""
-
-
-def locate(store: "Store", key: str, folder: Path | None) -> Path:
-    """Find the file of an image on this machine.
-
-    Args:
-        store: The results file; its attributes name the folder that it was computed from.
-        key: The image's key: its path below the folder of images.
-        folder: The folder of images that the user gave; None for the one that the results file names.
-
-    Returns:
-        The path of a regular file.
-
-    Raises:
-        SingError: No folder is known, the key leads out of the folder, or there is no regular file at that path.
-    """
-    stored = store.attributes("images").get("root")
-    if folder is None and not (isinstance(stored, str) and stored):
-        raise SingError(f"{store.path.name} does not say where its images are: --images DIR does")
-    root = Path(str(stored)) if folder is None else folder
-    parts = PurePosixPath(key)
-    if not parts.parts or parts.is_absolute() or ".." in parts.parts:
-        raise SingError(one_line(f"{key!r} is no path below a folder of images; it is not opened"))
-    path = root / key
-    try:
-        if folder is None and not path.resolve().is_relative_to(root.resolve()):
-            raise SingError(one_line(f"{path} is a link out of {root}: --images {root} says that you trust it"))
-        found = path.is_file()
-    except (OSError, RuntimeError, ValueError):  # a loop of links, a name that no file system takes
-        found = False
-    if not found:
-        raise SingError(one_line(f"{path} is not on this machine: --images DIR says where the images are"))
-    return path
 
 
 def stamp_of(path: Path) -> Stamp:
