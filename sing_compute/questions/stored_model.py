@@ -128,7 +128,7 @@ class StoredModel:
             rows: Rows of images whose features are stored, in any order.
         """
         value = self.store.dataset(f"models/{self.name}/features/value")
-        features = torch.from_numpy(value[np.searchsorted(self.rows, rows)]).double()
+        features = torch.from_numpy(value[np.searchsorted(self.rows, rows)].astype(np.float64))
         return features, self._folds(rows, self._original())
 
     def _folds(

@@ -162,7 +162,7 @@ def renders_text(store: Store, model: str) -> str:
         figures = [f"{float(there[name][row]):.1f}" for name in _MEDIANS]
         names = [clean(str(there[name][row])) for name in ("image", "kind")]
         rows.append(
-            [value.replace("nan", "-") for value in (*names, *figures)] + [clean(str(there["noise_state"][row]))]
+            [value.replace("nan", "-") for value in (*names, *figures)] + [clean(str(there["difference"][row]))]
         )
     group = GROUP.format(model=model)
     known, beyond = (int(store.dataset(f"{group}/kinds/{name}")[0]) for name in ("known", "beyond"))

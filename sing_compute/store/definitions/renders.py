@@ -79,9 +79,8 @@ _KINDS = (
 _PAIRS = (
     _text("image", "image", "The image whose feature was translated.", format="path"),
     _text("kind", "kind", "The embedding that is compared with T(f).", PAIRS + "kind", role="text"),
-    *columns(_MEDIANS.format("pairs/", "").split("\nback_before")[0], group=_G, source=SOURCE),
     Column(
-        "noise_state",
+        "difference",
         "difference",
         "text",
         PAIRS + "state",
@@ -92,6 +91,7 @@ _PAIRS = (
         ),
         role="text",
     ),
+    *columns(_MEDIANS.format("pairs/", "").split("\nback_before")[0], group=_G, source=SOURCE),
     *columns(
         "p | p | three digits | value | pairs/p | share of all ways to share out the pictures of both with a difference as large "
         "| At most .05: beyond noise. The smallest with four seeds is about .03. | Not a size. Not corrected for the number of "
