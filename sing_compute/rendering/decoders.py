@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, get_type_hints
+from typing import Any, Literal, Protocol, get_type_hints, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -30,6 +30,7 @@ _STEPS, _SUPER_RESOLUTION = {KARLO: 25, STABLE: 20}, 7
 """The pipelines' own numbers of steps; Karlo's super-resolution never takes more than its own."""
 
 
+@runtime_checkable
 class Decoder(Protocol):
     """A model that draws a picture of a CLIP image embedding."""
 

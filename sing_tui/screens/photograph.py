@@ -142,7 +142,7 @@ class PhotographScreen(ModalScreen[None]):
     def read(self) -> None:
         """Read the photograph of the present row for the present size."""
         pictures = (("r", "pictures"),) if self._pairs(self.row) else ()
-        self.query_one(KeyLine).keys = (("j", "next"), ("k", "previous"), *pictures, ("esc", "close"))
+        self.query_one(KeyLine).offer((("j", "next"), ("k", "previous"), *pictures, ("esc", "close")))
         self._show(Rendering(note="reading ..."), ())
         colors = "none" if "NO_COLOR" in os.environ else _COLORS.get(self.app.console.color_system, "none")
         self._read(self.row, self.room, colors, self.turn)

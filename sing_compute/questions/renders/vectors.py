@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float64, Int, Int64
+from jaxtyping import Float, Float64, Int, Int64
 from torch import Tensor
 
 from sing_compute.directions.alignment import LinearHead
@@ -82,7 +82,7 @@ def image_vectors(
     ]
 
 
-def with_vector(image: ImageVectors, kind: str, vector: Float64[Tensor, " clip"]) -> ImageVectors:
+def with_vector(image: ImageVectors, kind: str, vector: Float[Tensor, " clip"]) -> ImageVectors:
     """Return the embeddings of an image with one more behind them.
 
     Args:
@@ -139,8 +139,6 @@ def _counterfactual_steps(model: StoredModel, features: Tensor) -> Float64[Tenso
     parts = [
         torch.from_numpy(store.array(f"{group}/pairs/{name}")).double() for name in ("filter", "threshold", "signal")
     ]
-    if parts[0].shape[1] != model.weight.shape[1]:
-        raise SingError(f"{clean(model.name)}: its direction pairs are of maps, not of what its head reads")
     pairs = DirectionPairs(parts[0].T, parts[1], parts[2].T)
     sigmoid = bool(store.attributes(group).get("sigmoid"))
     head = LinearHead(model.weight.double(), model.bias.double(), sigmoid)
