@@ -59,11 +59,9 @@ def test_each_kind_is_what_its_name_says(model: StoredModel) -> None:
 
 
 def test_drawn_changes_have_the_length_of_the_null_part_and_do_not_depend_on_other_images(model: StoredModel) -> None:
-    alone, many = (
-        image_vectors(model, ROWS[1:2], KINDS, None, angle=1.0)[0],
-        image_vectors(model, ROWS, KINDS, None, angle=1.0)[1],
-    )
-    assert (alone.vectors == many.vectors).all()
+    alone = image_vectors(model, ROWS[1:2], KINDS, None, angle=1.0)[0]
+    many = image_vectors(model, ROWS, KINDS, None, angle=1.0)[1]
+    assert (alone.vectors - many.vectors).abs().max() < 1e-12
     feature, a, b, null = by_hand(model.store, alone.row)
     length = np.linalg.norm(null @ feature)
     principal = np.linalg.svd(model.store.array("models/first/head/weight"))[2][:4]
