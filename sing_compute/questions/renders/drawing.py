@@ -83,8 +83,8 @@ class Drawer:
                 if not is_out_of_memory(error):
                     raise
                 raise SingError(
-                    f"out of memory with --batch {self.batch}; finished images are kept: try a smaller one with --fresh, or "
-                    "--memory low"
+                    f"out of memory with --batch {self.batch}; finished images are kept: the same command with a smaller "
+                    "--batch, or with --memory low, goes on"
                 ) from error
             found |= {job: jpeg_of(picture) for job, picture in zip(part, pictures, strict=True)}
             advance(len(part))

@@ -110,7 +110,6 @@ def plan_of(
         "kinds": [list(each) for each in kinds],
         "steer": [question.steer, question.angle] if question.steer else None,
         "seeds": question.seeds,
-        "batch": question.batch,
         "norm": question.norm,
         "clip": str(store.attributes("clip").get("state_sha256", "")),
         "jpeg": QUALITY,
