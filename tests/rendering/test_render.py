@@ -393,6 +393,8 @@ EDITS: dict[str, tuple[Callable[[h5py.Group], object], str]] = {
     "kind": (lambda group: _put(group, "pairs/kind", 0, 1), "renders/pairs/after"),
     "jpeg": (lambda group: _put(group, "pictures/jpeg", 0, 7), "renders/pictures/jpeg"),
     "edge": (lambda group: _put(group, "pictures/edge", 1, 0), "renders/pictures/edge"),
+    "vector": (lambda group: _put(group, "embeddings/vector", 0, np.eye(64)[3]), "renders/embeddings/vector"),
+    "width": (lambda group: _put(group, "pictures/width", 2, 17), "renders/pictures/width"),
     "seed": (lambda group: _put(group, "pictures/seed", 1, 0), "renders/pictures/seed"),
 }
 

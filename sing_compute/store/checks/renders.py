@@ -5,7 +5,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from sing_compute.store.checks.features import features
 from sing_compute.store.checks.look import Look
+from sing_compute.store.checks.sing_features import views
 from sing_compute.store.derived.picture_noise import BEYOND, UNKNOWN, angles, picture_noise
 
 _ANGLES = 1e-3
@@ -15,6 +17,10 @@ _NORMAL = 1.959963984540054
 _MANY = 2_000
 _ANY_P = 0.02
 """Largest accepted difference of p: ways whose differences are nearly equal may change places by rounding."""
+_VECTORS, _UNIT = 0.02, 1e-5
+"""Degrees by which an embedding may be away from that of the stored features, and by which its length may differ from 1."""
+_HEADER = 2**12
+"""Bytes in which the header of a JPEG file ends."""
 _JPEG = b"\xff\xd8\xff"
 
 
@@ -51,6 +57,53 @@ def check_places(look: Look) -> None:
         starts = edges[:-1, None] + np.arange(len(_JPEG))
         data = look.rows("renders/pictures/jpeg", np.minimum(starts, size - 1).reshape(-1)).reshape(-1, len(_JPEG))
         look.check((data == np.frombuffer(_JPEG, np.uint8)).all(), "renders/pictures/jpeg: not JPEG files")
+
+
+def check_sizes(look: Look) -> None:
+    """Check the stated sizes of pictures against the headers of their files."""
+    edges, data = look.array("renders/pictures/edge"), look.store.dataset(look.path("renders/pictures/jpeg"))
+    if len(edges) < 2 or (np.diff(edges) <= 0).any() or edges[0] < 0 or edges[-1] > len(data):
+        return  # `check_places` says so
+    chosen = look.sample(len(edges) - 1, _MANY, "sizes of pictures")
+    found = [
+        jpeg_size(data[int(edges[at]) : min(int(edges[at]) + _HEADER, int(edges[at + 1]))].tobytes()) for at in chosen
+    ]
+    for name, part in (("width", 0), ("height", 1)):
+        wanted = np.array([size[part] for size in found])
+        look.equal(
+            f"renders/pictures/{name}", wanted, "pictures/jpeg", stored=look.array(f"renders/pictures/{name}")[chosen]
+        )
+
+
+def jpeg_size(data: bytes) -> tuple[int, int]:
+    """Return width and height by the header of a JPEG file; zeros if it has none.
+
+    Args:
+        data: The beginning of the file.
+    """
+    at = 2
+    while at + 9 <= len(data) and data[at] == 0xFF:
+        if 0xC0 <= data[at + 1] <= 0xCF and data[at + 1] not in (0xC4, 0xC8, 0xCC):
+            return int.from_bytes(data[at + 7 : at + 9]), int.from_bytes(data[at + 5 : at + 7])
+        at += 2 + int.from_bytes(data[at + 2 : at + 4])
+    return 0, 0
+
+
+def check_vectors(look: Look) -> None:
+    """Check T(f), T(f~) and the centred embedding of images whose features are stored."""
+    found, seen = features(look), views(look)
+    kinds, rows = look.array("renders/embeddings/kind"), look.array("renders/embeddings/row").astype(np.int64)
+    place = np.searchsorted(found.rows, rows).clip(0, max(len(found.rows) - 1, 0))
+    there = found.rows[place] == rows if len(found.rows) else np.zeros(len(rows), bool)
+    for kind, part in (("translated", seen.before), ("equivalent", seen.after), ("centred", seen.centred)):
+        chosen = np.flatnonzero(there & (kinds == kind))
+        if not len(chosen) or not seen.known:
+            continue
+        stored = look.wide("renders/embeddings/vector")[chosen]
+        away = angles(stored, part[place[chosen]])
+        look.check((away <= _VECTORS).all(), f"renders/embeddings/vector: not those of features/value for {kind}")
+        long = np.abs(np.linalg.norm(stored, axis=1) - 1)
+        look.check((long <= _UNIT).all(), "renders/embeddings/vector: not of length 1")
 
 
 def check_pairs(look: Look) -> None:

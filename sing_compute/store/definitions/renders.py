@@ -125,6 +125,8 @@ height | height | count | count | pictures/height | pixels | Pixels down. | As f
     ),
 )
 _ABSENT = "pictures; sing-compute render FILE adds them"
+_PLACES = """pairs/image pairs/row pairs/before pairs/after pairs/kind embeddings/image embeddings/row embeddings/kind
+pictures/image pictures/rendering pictures/seed pictures/edge"""
 _NUMBERS = "pairs/between pairs/noise pairs/p pairs/state pairs/back_before pairs/back_after pictures/back"
 RENDERS = Analysis(
     "renders",
@@ -182,10 +184,14 @@ RENDERS = Analysis(
     ),
     needs=("images", "classes", "clip"),
     checks=(
+        check(renders.check_places, _PLACES, group=_G),
+        check(renders.check_sizes, "pictures/width pictures/height", group=_G),
         check(
-            renders.check_places,
-            "pairs/image pairs/row pairs/before pairs/after pairs/kind embeddings/* pictures/*",
+            renders.check_vectors,
+            "embeddings/vector",
             group=_G,
+            needs="/models/{model}/features/value /models/{model}/images/image_score",
+            without=NO_FEATURES,
         ),
         check(renders.check_pairs, "pairs/vector_angle", group=_G),
         check(
