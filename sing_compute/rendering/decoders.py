@@ -36,7 +36,7 @@ class Decoder(Protocol):
 
     @property
     def facts(self) -> Mapping[str, str | int | float]:
-        """What its pictures depend on, beside embedding and seed."""
+        """Facts that its pictures depend on, beside embedding and seed."""
 
     @property
     def side(self) -> int:

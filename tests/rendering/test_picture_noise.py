@@ -1,4 +1,4 @@
-"""What is called beyond noise: exact where pictures differ by noise alone, strict where the noise is common."""
+"""The rule of `beyond noise`: exact where pictures differ by noise alone, strict where the noise is common."""
 
 import numpy as np
 import pytest

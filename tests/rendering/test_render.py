@@ -40,7 +40,7 @@ def jpegs(path: Path) -> list[bytes]:
 
 
 def problems(path: Path) -> list[str]:
-    """What the ranges and checks of the pictures find, which is the part of `verify` that is about them."""
+    """Return what the ranges and checks of the pictures find: the part of `verify` that is about them."""
     findings = Findings()
     with Store(path) as store:
         for stored in stored_fields(store, RENDERS):
@@ -175,6 +175,16 @@ def test_unfinished_work_of_another_question_is_refused(
     assert ended.code == 2
     assert "unfinished work of another command (differs: seeds)" in ended.err
     assert command(*line, "--seeds", "5", "--fresh").code == 0
+
+
+def test_unfinished_work_is_not_thrown_away_by_nearest_images(results: Path, command: Command) -> None:
+    work = results.with_name("results.h5.work")
+    work.mkdir()
+    (work / "000000.safetensors").write_bytes(b"of an unfinished run")
+    refused(command("render", results), "holds unfinished work", "--fresh")
+    assert (work / "000000.safetensors").exists()
+    assert command("render", results, "--top", "1", "--fresh").code == 0
+    assert not work.exists()
 
 
 def refused(ended: Ended, *words: str) -> None:

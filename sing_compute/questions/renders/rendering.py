@@ -66,8 +66,13 @@ def render_and_add(path: Path, question: RenderQuestion, progress: Progress) -> 
     with Interruption(progress.say, unit="image") as interruption:
         work, finished = WorkFolder(path, fresh=question.fresh, stop=interruption.check, warn=progress.warn), False
         try:
-            if any(work.folder.glob("*.probe")):
-                raise SingError(f"{work.folder} holds unfinished work for {path}: finish that run first")
+            others = (
+                ("*.probe",) if question.decoder is not None else ("*.probe", "*.safetensors")
+            )  # a plan finds the rest
+            if any(found for pattern in others for found in work.folder.glob(pattern)):
+                raise SingError(
+                    f"{work.folder} holds unfinished work for {path}: finish that run first, or add --fresh"
+                )
             with Store(path) as store, ExitStack() as stack:
                 stack.enter_context(progress.record(work.progress_file, "sing-compute render"))
                 model = _add(store, work, question, progress)
