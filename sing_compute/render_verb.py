@@ -59,7 +59,7 @@ _PATH = click.Path(path_type=Path)
     help="Where the images are.  [default: where the run had them]",
 )
 @click.option("--seeds", type=click.IntRange(1, 16), default=4, show_default=True, help="Pictures of each embedding.")
-@click.option("--steps", type=click.IntRange(1, 1000), help="Steps of the diffusion.  [default: the decoder's own]")
+@click.option("--steps", type=click.IntRange(2, 1000), help="Steps of the diffusion.  [default: the decoder's own]")
 @click.option("--batch", type=click.IntRange(1, 256), default=8, show_default=True, help="Pictures drawn at once.")
 @click.option(
     "--memory",

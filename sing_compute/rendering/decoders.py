@@ -20,6 +20,7 @@ from PIL import Image
 from torch import Tensor
 
 from sing_compute.errors import SingError
+from sing_compute.foreign_code import describe_error, is_out_of_memory
 from sing_compute.model_configs import without_foreign_code
 from sing_compute.rendering.decoder_files import KARLO, STABLE, DecoderFiles, explaining
 
@@ -92,7 +93,11 @@ class PipelineDecoder:
         return found.float().cpu()
 
     def decode(self, embeddings: Float[Tensor, "picture clip"], seeds: Sequence[int]) -> list[Image.Image]:
-        """Draw one picture of each embedding; the noise comes from the CPU, so it is the same on every device."""
+        """Draw one picture of each embedding; the noise comes from the CPU, so it is the same on every device.
+
+        Raises:
+            SingError: The pipeline cannot, such as with this number of steps.
+        """
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         dtype, device = self.pipeline.image_encoder.dtype, self.pipeline._execution_device
         given = embeddings.to(device=device, dtype=dtype)
@@ -100,7 +105,12 @@ class PipelineDecoder:
             inputs: dict[str, Any] = {"image_embeddings": given}
         else:
             inputs = {"image_embeds": given, "prompt": [""] * len(seeds)}
-        found: list[Image.Image] = self.pipeline(**inputs, **self.options, generator=generators).images
+        try:
+            found: list[Image.Image] = self.pipeline(**inputs, **self.options, generator=generators).images
+        except Exception as error:  # parts that do not fit each other lead to many types
+            if is_out_of_memory(error):
+                raise
+            raise SingError(f"--decoder {self.files.name} cannot draw: {describe_error(error)}") from error
         return found
 
 

@@ -255,6 +255,10 @@ MISFITS: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
         lambda folder: edited(folder, "text_encoder/config.json", trust_remote_code=True),
         ("trust_remote_code", "code of a repository is never run"),
     ),
+    "a width": (
+        lambda folder: edited(folder, "unet/config.json", sample_size=7),
+        ("decoder cannot draw",),
+    ),
     "a part": (lambda folder: shutil.rmtree(folder / "vae"), ("its vae is missing",)),
     "a tensor": (lost_tensor, ("its unet has no weights for 1 tensors, such as conv_in.bias",)),
     "no JSON": (lambda folder: (folder / "model_index.json").write_text("{"), ("no pipeline of diffusers",)),
@@ -300,7 +304,7 @@ def test_mistakes_end_in_one_line(results: Path, command: Command, options: tupl
 def test_without_photographs_the_length_is_that_of_the_decoders_statistics(
     rendered_folder: Path, results: Path, command: Command, tmp_path: Path
 ) -> None:
-    line = ("render", results, "--top", "1", "--steps", "1", "--device", "cpu", "--seeds", "1", "--photos", tmp_path)
+    line = ("render", results, "--top", "1", "--steps", "2", "--device", "cpu", "--seeds", "1", "--photos", tmp_path)
     assert command(*line, "--decoder", rendered_folder / "stable").code == 0
     with Store(results) as store:
         assert store.array(f"{G}embeddings/norm").tolist() == [8.0] * 2  # means 0 and deviations 1 of 64 numbers
