@@ -10,6 +10,7 @@ from sing_compute.errors import SingError
 from sing_compute.figures_verb import figures
 from sing_compute.heads_verbs import heads
 from sing_compute.process.speaking import show, show_text
+from sing_compute.render_verb import render
 
 if TYPE_CHECKING:
     from sing_compute.store import Store
@@ -49,7 +50,10 @@ def verify(file: Path, full: bool) -> None:
             show(line)
         if problems:
             raise SingError(f"{file}: {len(problems)} of {checks} checks failed")
-        held = [f"{store.count(spec.rows):,} {spec.name}" for spec in catalogue.tables(store) if not spec.within]
+        roots = {
+            spec.rows: spec.name for spec in reversed(catalogue.roots(store))
+        }  # of each kind of rows the first table
+        held = [f"{store.count(rows):,} {name}" for rows, name in reversed(roots.items())]
         images = [f"{store.count('image'):,} {store.noun.plural}"] if "images/key" in store else []
         show(f"{file}: {checks} checks passed, {', '.join([*held, *images])}")
 
@@ -282,5 +286,5 @@ def _steer_matrix(store: "Store", model: str | None, path: Path, angle: float) -
     show(f"{rows:,} pairs of classes of {clean(stored.name)} in {path}; unreachable: {unreachable:,} steps")
 
 
-VERBS = (verify, concepts, image, steer, words, heads, directions, merge, compare, figures)
+VERBS = (verify, concepts, image, steer, words, heads, directions, render, merge, compare, figures)
 """Commands that cli.py adds to `sing-compute`."""

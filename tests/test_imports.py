@@ -12,7 +12,7 @@ from stores import write_store
 from sing_compute import verbs
 from sing_compute.cli import cli
 
-HEAVY = ("torch", "timm", "open_clip", "pandas", "torchvision")
+HEAVY = ("torch", "timm", "open_clip", "pandas", "torchvision", "diffusers", "transformers")
 
 
 def loaded_after(code: str) -> set[str]:

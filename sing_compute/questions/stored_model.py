@@ -109,18 +109,35 @@ class StoredModel:
         if not len(self.rows):
             return
         value = self.store.dataset(f"models/{self.name}/features/value")
-        keys = self.store.dataset("images/key")
         first = self._original()
         for each in range(len(self.offsets) - 1) if label is None else (label,):
             end = int(self.offsets[each + 1])
             for start in range(int(self.offsets[each]), end, CHUNK):
                 rows = slice(start, min(start + CHUNK, end))
                 features = torch.from_numpy(value[rows]).double()
-                chosen = self.rows[rows] if first is None else first[self.rows[rows]]
-                originals, place = np.unique(chosen, return_inverse=True)
-                folds = torch.from_numpy(folds_of([str(key) for key in keys[originals]], len(self.folds))[place])
+                folds = self._folds(self.rows[rows], first)
                 labels = torch.full((len(features),), each)
                 yield FeatureBatch(rows, features, labels, folds)
+
+    def features_of(
+        self, rows: Int[np.ndarray, " chosen"]
+    ) -> tuple[Float[Tensor, "chosen dim"], Int[Tensor, " chosen"]]:
+        """Read the stored features of some images, and the fold of each.
+
+        Args:
+            rows: Rows of images whose features are stored, in any order.
+        """
+        value = self.store.dataset(f"models/{self.name}/features/value")
+        features = torch.from_numpy(value[np.searchsorted(self.rows, rows)].astype(np.float64))
+        return features, self._folds(rows, self._original())
+
+    def _folds(
+        self, rows: Int[np.ndarray, " chosen"], first: Int[np.ndarray, " image"] | None
+    ) -> Int[Tensor, " chosen"]:
+        """Return the fold of each image: that of its original."""
+        originals, place = np.unique(rows if first is None else first[rows], return_inverse=True)
+        keys = self.store.dataset("images/key")[originals]
+        return torch.from_numpy(folds_of([str(key) for key in keys], len(self.folds))[place])
 
     def _original(self) -> Int[np.ndarray, " image"] | None:
         """Return the row of each image's original, whose fold it has; None if no image is a copy.

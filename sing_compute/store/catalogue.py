@@ -13,6 +13,7 @@ from sing_compute.store.definition import MUST, NUMBER_FORMATS, Analysis, Axis, 
 from sing_compute.store.definitions.directions import DIRECTIONS
 from sing_compute.store.definitions.images_and_classifiers import CLASSIFIERS, IMAGES
 from sing_compute.store.definitions.null_words import NULL_WORDS
+from sing_compute.store.definitions.renders import RENDERS
 from sing_compute.store.definitions.sing import SING
 from sing_compute.store.definitions.sith import SITH
 from sing_compute.store.place import Key
@@ -277,5 +278,5 @@ def _check(
             raise ValueError(f"{analysis.name}: {where} refers to {name!r}, which no analysis declares")
 
 
-for _analysis in (IMAGES, CLASSIFIERS, SING, SITH, NULL_WORDS, DIRECTIONS):
+for _analysis in (IMAGES, CLASSIFIERS, SING, SITH, NULL_WORDS, DIRECTIONS, RENDERS):
     register(_analysis)

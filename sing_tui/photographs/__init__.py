@@ -1,7 +1,7 @@
 """Photographs: the image files of rows, found on this machine and drawn in a terminal. No Textual."""
 
+from sing_compute.store.photographs import locate
 from sing_tui.photographs.drawing import CELL, Colors, Line, half_cells, kitty, kitty_clear, sixel
-from sing_tui.photographs.files import locate
 from sing_tui.photographs.terminal import Graphics, ask_terminal, graphics
 
 __all__ = [

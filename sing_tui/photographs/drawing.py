@@ -14,7 +14,7 @@ from rich.style import Style
 
 from sing_compute.formats import ASCII
 from sing_tui.clipboard import through_tmux
-from sing_tui.photographs.files import Stamp, decoded, fitted, stamp_of
+from sing_tui.photographs.files import Source, Stamp, decoded, fitted, stamp_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -36,11 +36,11 @@ _CHUNK = 4096
 _CUBE = (0, 95, 135, 175, 215, 255)
 
 
-def half_cells(path: Path, width: int, height: int, *, colors: Colors, ascii_only: bool) -> list[Line]:
+def half_cells(path: Source, width: int, height: int, *, colors: Colors, ascii_only: bool) -> list[Line]:
     """Draw a photograph with two pixels in each cell, or with one letter in each cell where there are no colours.
 
     Args:
-        path: The image file.
+        path: The image file, or a JPEG file as bytes.
         width: Cells across that there are.
         height: Lines that there are.
         colors: The colours that the terminal has.
@@ -101,7 +101,7 @@ def sixel(path: Path, columns: int, rows: int, cell_pixels: tuple[int, int] = CE
 
 
 @lru_cache(maxsize=64)
-def _half_cells(path: Path, _: Stamp, width: int, height: int, colors: Colors) -> tuple[Line, ...]:
+def _half_cells(path: Source, _: Stamp, width: int, height: int, colors: Colors) -> tuple[Line, ...]:
     import numpy as np
 
     image = decoded(path, width, 2 * height, enlarge=True)

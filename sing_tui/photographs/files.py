@@ -1,11 +1,12 @@
-"""Files of photographs: where the image of a row is on this machine, and its pixels.
+"""Files of photographs: their state and their pixels.
 
 A file that cannot be read as an image is a SingError with one line, whatever is wrong with it.
 """
 
+import io
 import stat
 import warnings
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sing_compute.errors import SingError
@@ -14,54 +15,25 @@ from sing_compute.store.text import one_line
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from sing_compute.store import Store
-
 Stamp = tuple[int, int]
 """Time of the last change of a file in nanoseconds, and its size in bytes: a drawing is kept while both stay."""
 
+Source = Path | bytes
+"""An image file: its path, or the bytes of a JPEG file that a results file holds."""
+MOST_STORED_PIXELS = 2**22
+"""Most pixels of a picture from a results file; sing-compute stores at most 512 x 512."""
 _FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP", "GIF", "JPEG2000", "AVIF", "DIB", "QOI", "PCX", "SGI", "TGA")
 """The formats that sing-compute reads; a stranger's file must not start Ghostscript."""
 
 
-def locate(store: "Store", key: str, folder: Path | None) -> Path:
-    """Find the file of an image on this machine.
-
-    Args:
-        store: The results file; its attributes name the folder that it was computed from.
-        key: The image's key: its path below the folder of images.
-        folder: The folder of images that the user gave; None for the one that the results file names.
-
-    Returns:
-        The path of a regular file.
-
-    Raises:
-        SingError: No folder is known, the key leads out of the folder, or there is no regular file at that path.
-    """
-    stored = store.attributes("images").get("root")
-    if folder is None and not (isinstance(stored, str) and stored):
-        raise SingError(f"{store.path.name} does not say where its images are: --images DIR does")
-    root = Path(str(stored)) if folder is None else folder
-    parts = PurePosixPath(key)
-    if not parts.parts or parts.is_absolute() or ".." in parts.parts:
-        raise SingError(one_line(f"{key!r} is no path below a folder of images; it is not opened"))
-    path = root / key
-    try:
-        if folder is None and not path.resolve().is_relative_to(root.resolve()):
-            raise SingError(one_line(f"{path} is a link out of {root}: --images {root} says that you trust it"))
-        found = path.is_file()
-    except (OSError, RuntimeError, ValueError):  # a loop of links, a name that no file system takes
-        found = False
-    if not found:
-        raise SingError(one_line(f"{path} is not on this machine: --images DIR says where the images are"))
-    return path
-
-
-def stamp_of(path: Path) -> Stamp:
-    """Return the time of the last change of a file and its size.
+def stamp_of(path: Source) -> Stamp:
+    """Return the time of the last change of a file and its size; of a file in memory the size alone.
 
     Raises:
         SingError: The file cannot be looked at, or is no regular file.
     """
+    if isinstance(path, bytes):
+        return 0, len(path)
     try:
         status = path.stat()
     except (OSError, ValueError) as error:
@@ -77,11 +49,11 @@ def fitted(size: tuple[int, int], width: int, height: int) -> tuple[int, int]:
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def decoded(path: Path, width: int, height: int, *, enlarge: bool) -> "Image":
+def decoded(path: Source, width: int, height: int, *, enlarge: bool) -> "Image":
     """Read an image in RGB by the rule of the networks (`sing_compute.pixel_values`): not turned, transparency dropped.
 
     Args:
-        path: The image file.
+        path: The image file; one from a results file is a JPEG file of at most `MOST_STORED_PIXELS`.
         width: Pixels across that there are; pixels are square.
         height: Pixels down that there are.
         enlarge: Let an image grow that is smaller than that.
@@ -98,15 +70,21 @@ def decoded(path: Path, width: int, height: int, *, enlarge: bool) -> "Image":
 
     silence_pillow()
     warnings.simplefilter("error", Image.DecompressionBombWarning)
+    stored = isinstance(path, bytes)
+    name = "the stored picture" if stored else str(path)
     try:
-        with Image.open(path, formats=_FORMATS) as image:
+        with Image.open(
+            io.BytesIO(path) if isinstance(path, bytes) else path, formats=("JPEG",) if stored else _FORMATS
+        ) as image:
+            if stored and image.width * image.height > MOST_STORED_PIXELS:
+                raise ValueError(f"{image.width:,} x {image.height:,} pixels, more than {MOST_STORED_PIXELS:,}")
             image.draft(None, (2 * max(width, height),) * 2)
             plain = rgb(image)
             if enlarge or plain.width > width or plain.height > height:
                 size = fitted(plain.size, width, height)
                 plain = plain.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
     except UnidentifiedImageError as error:
-        raise SingError(one_line(f"{path} is not an image that can be drawn")) from error
+        raise SingError(one_line(f"{name} is not an image that can be drawn")) from error
     except Exception as error:  # too many pixels; a broken file leads to nearly every exception there is
-        raise SingError(one_line(f"{path} cannot be drawn: {error}")) from error
+        raise SingError(one_line(f"{name} cannot be drawn: {error}")) from error
     return plain

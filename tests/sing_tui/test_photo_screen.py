@@ -161,7 +161,7 @@ class TestScreen:
                 screen = photographed(store, "alpha", 0, glyphs=UNICODE)
                 app.push_screen(screen)
                 await complete(pilot)
-                for wanted in ((1, screen.room), (0, Shares(40, 10))):
+                for wanted in ((1, screen.room, 0), (0, Shares(40, 10), 0), (0, screen.room, 1)):
                     screen.post_message(PhotographScreen.Read(wanted, Rendering("late"), ()))
                 await pilot.pause()
                 assert "late" not in "\n".join(app.lines())

@@ -91,7 +91,7 @@ def _number_edits(path: str, template: str, field: Field, cells: np.ndarray[Any,
     if flat.dtype.kind == "f" and low < 0 < high and (flat[known] != 0).any():
         yield Edit(template, "other sign", put(path, -cells))
     beyond = next((value for value in (high + 1, low - 1) if np.isfinite(value)), np.inf)
-    if not (np.isinf(beyond) and field.range.infinite):
+    if not (np.isinf(beyond) and field.range.infinite) and flat.dtype != np.uint8:  # every byte is inside
         broken = flat.copy()
         broken[known[0]] = beyond
         yield Edit(template, "a value outside its range", put(path, broken.reshape(cells.shape)))
@@ -103,7 +103,7 @@ def _number_edits(path: str, template: str, field: Field, cells: np.ndarray[Any,
 def _other(value: Any, low: float, high: float, dtype: np.dtype[Any]) -> Any:
     """Return another value that the range allows, as plausible as the old one."""
     if dtype.kind in "iu":
-        return value + 1 if value + 1 <= high else max(value - 1, low)
+        return int(value) + 1 if int(value) + 1 <= high else max(int(value) - 1, low)
     step = 0.1 * abs(float(value)) if value else 0.05 * min(1.0, high if np.isfinite(high) and high > 0 else 1.0)
     moved = float(value) + step
     return moved if moved <= high else float(value) - step

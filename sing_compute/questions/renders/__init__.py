@@ -1,0 +1,1 @@
+"""Pictures of equivalent features: which embeddings of which images, their pictures, and how far these can be believed."""

@@ -1,0 +1,1 @@
+"""Decode CLIP embeddings to pictures by diffusion models of diffusers."""
