@@ -183,6 +183,12 @@ def test_the_area_under_the_curve_is_scikit_learns() -> None:
     assert np.isnan(roc_area(scores, np.zeros(30, dtype=bool)))
 
 
+def test_the_method_page_shows_the_committed_figures_of_leaks() -> None:
+    root = Path(planted.__file__).parent.parent
+    table = (root / "benchmarks" / "results" / "leak_figures.md").read_text().strip()
+    assert table in (root / "docs" / "method.md").read_text()
+
+
 def test_the_page_shows_the_committed_results() -> None:
     with planted.RESULTS.open() as stream:
         rows = list(csv.DictReader(stream))

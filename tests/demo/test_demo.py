@@ -26,6 +26,7 @@ from sing_compute.errors import SingError
 from sing_compute.frames import Results
 from sing_compute.process.progress import Progress
 from sing_compute.questions.null_words.naming import NullWordsQuestion, name_null_directions
+from sing_compute.store.leaks import largest_leak
 from sing_compute.store.verify import verify
 
 PLANTED = json.loads(data_path("demo/planted.json").read_text())
@@ -70,6 +71,15 @@ def test_the_planted_concept_comes_first_for_its_class_and_far_above_the_clean_m
     )
     assert leaky.idxmax() == PLANTED["value"]
     assert leaky[PLANTED["value"]] >= 3 * clean[PLANTED["value"]]
+
+
+def test_the_planted_class_leaks_most_by_the_planted_concept_and_the_run_says_so(
+    results: Results, run: tuple[Path, str]
+) -> None:
+    leak = largest_leak(results.store, PLANTED["model"])
+    assert leak is not None
+    assert (leak.name, leak.concept) == (PLANTED["class"], PLANTED["value"])
+    assert f"{PLANTED['model']}: {leak.name} leaks most, by {leak.concept}: {leak.size:.2f} degrees" in run[1]
 
 
 def test_the_median_shift_toward_the_planted_concept_is_three_times_that_of_the_clean_model(
