@@ -17,7 +17,9 @@ RULE = (
     "attribute_score_abs_q50",
     "attribute_score_abs_mean",
 )
-"""Columns of models and classes: the first that a file has orders them, the largest number first."""
+"""Columns of models: the first that a file has orders them, the largest number first."""
+CLASS_RULE = ("leak", *RULE)
+"""The same for classes (docs/method.md, which class leaks most)."""
 STRINGS, VIOLINS, HEADS = 3, 20, 3
 """Classes with a string plot, classes with a violin, and heads with a card, where the user names none."""
 
@@ -70,7 +72,7 @@ def chosen_models(store: Store, choice: Choice) -> list[str]:
 
 
 def chosen_classes(store: Store, model: str, choice: Choice, most: int) -> list[int]:
-    """Return the classes of the choice; without one, those of largest |AS| over its control.
+    """Return the classes of the choice; without one, those that leak most.
 
     Args:
         store: The results file.
@@ -88,7 +90,7 @@ def chosen_classes(store: Store, model: str, choice: Choice, most: int) -> list[
         return list(dict.fromkeys(store.find_class(name) for name in choice.classes))
     table = open_table(store, Place.of("classes", model=model))
     ids = np.arange(table.length) if table.ids is None else table.ids
-    return [int(ids[row]) for row in largest_first(table, RULE)[:most]]
+    return [int(ids[row]) for row in largest_first(table, CLASS_RULE)[:most]]
 
 
 def chosen_heads(store: Store) -> list[dict[str, Key]]:

@@ -15,6 +15,7 @@ from sing_compute.figures import table_figures
 from sing_compute.figures.choosing import STRINGS, VIOLINS, Choice, chosen_classes, chosen_heads, chosen_models
 from sing_compute.figures.drawing import left_out
 from sing_compute.figures.figure import PaperFigure
+from sing_compute.figures.picture_figure import pictures
 from sing_compute.figures.steering import steering
 from sing_compute.store import Place, Store
 from sing_compute.store.text import file_stem
@@ -160,7 +161,7 @@ def _violins(store: Store, choice: Choice, model: Any) -> PaperFigure:
             raise SingError(f"this file holds no percentiles of these classes of {model}")
         labels = tuple(shape.labels[row] for row in rows)
         shape = replace(shape, labels=labels, scores=tuple((title, curves[rows]) for title, curves in shape.scores))
-        which = "chosen classes" if choice.classes else "classes whose |AS| is largest over that of a random removal"
+        which = "chosen classes" if choice.classes else "classes that leak most"
         reading += f" Drawn are the {len(rows)} {which}."
     reading += " The thick line holds the middle half."
     return PaperFigure(file_stem("violins", model, plain=True), found.title, reading, shape, found.table)
@@ -204,5 +205,6 @@ KINDS: tuple[Kind, ...] = (
     Kind("words", _holding("null_words"), table_figures.null_words),
     Kind("directions", _holding("directions"), table_figures.directions),
     Kind("heads", _heads, table_figures.head),
+    Kind("pictures", _holding("renders"), pictures),
 )
 """All kinds of figures, in the order in which they are made."""

@@ -7,6 +7,7 @@ from sing_compute.figures.cards import MOST as MOST_CARDS
 from sing_compute.figures.cards import Cards, cards_height, draw_cards
 from sing_compute.figures.labels import label_room
 from sing_compute.figures.matrix import Matrix, draw_matrix, matrix_height
+from sing_compute.figures.picture_rows import PictureRows, draw_pictures, pictures_height, rows_that_fit
 from sing_compute.figures.plots import (
     curve_names,
     dot_step,
@@ -17,9 +18,9 @@ from sing_compute.figures.plots import (
     scatter_height,
 )
 from sing_compute.figures.rows import Rows, draw_rows, panel_count, rows_drawn, rows_height
-from sing_compute.figures.style import INCH, new_figure
+from sing_compute.figures.style import INCH, WIDTHS, new_figure
 
-Drawable = Shape | Cards | Matrix
+Drawable = Shape | Cards | Matrix | PictureRows
 _PLOT = 1.9
 """Height of a plot of curves or bars, inches."""
 _WIDE = 5.0
@@ -66,6 +67,9 @@ def left_out(shape: Drawable | None) -> str:
     if isinstance(first, Scatter):
         step = dot_step(first)
         return f" Of the dots one in {step} is drawn." if step > 1 else ""
+    if isinstance(first, PictureRows):
+        count, page = len(first.rows), rows_that_fit(first, WIDTHS["page"] / INCH)
+        return f" A page has room for {page} of {count} rows." if page < count else ""
     if not isinstance(first, Rows | Cards):
         return ""
     count = min(MOST_CARDS, len(first.labels)) if isinstance(first, Cards) else len(rows_drawn(first))
@@ -88,6 +92,8 @@ def _height(shape: Drawable, width: float) -> float:
         return cards_height(shape)
     if isinstance(shape, Matrix):
         return matrix_height(shape)
+    if isinstance(shape, PictureRows):
+        return pictures_height(shape, width)
     if isinstance(shape, Violins):
         return 0.5 * len(shape.labels) + 0.1
     if isinstance(shape, Panels):
@@ -107,6 +113,8 @@ def _draw_into(shape: Drawable, figure: Figure | SubFigure, width: float) -> Non
         draw_cards(shape, figure.subplots(), width - 0.08)
     elif isinstance(shape, Matrix):
         draw_matrix(shape, figure)
+    elif isinstance(shape, PictureRows):
+        draw_pictures(shape, figure)
     elif isinstance(shape, Violins):
         panels = figure.subplots(len(shape.labels), 1, squeeze=False)[:, 0]
         draw_violins(shape, list(panels), label_room(list(shape.labels), width, 0.36))

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from direction_figures import write_directions
 from null_word_figures import write_null_words
+from picture_figures import write_pictures
 from stores import write_store
 from tower_figures import write_tower
 
@@ -22,6 +23,7 @@ def whole_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_null_words(path)
     write_tower(path)
     write_directions(path)
+    write_pictures(path, "alpha")
     return path
 
 

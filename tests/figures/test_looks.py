@@ -200,7 +200,7 @@ def test_a_file_without_scores_says_why_it_has_no_figures(tmp_path: Path) -> Non
     assert (
         reasons["scatter"] == "this file holds no scores of vgg: the head has no null space, so nothing can be removed"
     )
-    assert len(reasons) == 11
+    assert len(reasons) == 12
     assert all("\n" not in reason for reason in reasons.values())
 
 
