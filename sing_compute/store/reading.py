@@ -20,7 +20,6 @@ from sing_compute.store.stored import Stored
 
 SMALL = 2**16
 """Most bytes of a dataset that is held in memory as a whole while a table is built."""
-NAN = np.array([np.nan], np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +146,7 @@ class RowReader:
         return [rest.replace("\0", member) for member in self.members]
 
     def _of_members(self, field: Field, at: Fixed) -> Cells:
-        """Return one value for each member; empty text or NaN for a member without one."""
+        """Return the value of each member, or its values along the other axes; empty text or NaN for a member without one."""
         text = field.dtype == "text"
         found: list[Any] = []
         for member, concrete in zip(self.members or (), self._paths(field.path), strict=True):
@@ -159,10 +158,12 @@ class RowReader:
                 found.append(np.array([self.store.scalars(group)[name]], field.dtype))
                 continue
             place = self.place.at(**{self.axis: member})
-            found.append(np.asarray(self._pick(self.store.dataset(concrete), field, at, place)).reshape(1))
+            found.append(np.asarray(self._pick(self.store.dataset(concrete), field, at, place))[None])
         if not found:
             return np.zeros(0, np.str_ if text else field.dtype)
-        cells: Cells = np.concatenate([(np.array([""]) if text else NAN) if cell is None else cell for cell in found])
+        shape = next((cell.shape for cell in found if cell is not None), (1,))
+        none = np.full(shape, "" if text else np.nan)
+        cells: Cells = np.concatenate([none if cell is None else cell for cell in found])
         return cells
 
     def _pick(self, stored: Stored | NDArray[Any], field: Field, at: Fixed, place: Place) -> Cells:

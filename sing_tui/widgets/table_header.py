@@ -110,5 +110,6 @@ def header_strip(
         segments.append(Segment(title, chosen if number == cursor.column and not y else plain))
     used = sum(segment.cell_length for segment in segments)
     more = bool(shown) and shown[-1] < len(layouts) - 1 and y == 0
-    rest = fit(glyphs.right if more else "", max(0, width - used), glyphs, right=True)
-    return Strip(Segment.simplify([*segments, Segment(rest, plain)])).crop(0, width)
+    room = max(1 if more else 0, width - used)  # the sign that there are more columns stays in sight
+    strip = Strip(Segment.simplify(segments)).crop(0, width - room)
+    return Strip([*strip, Segment(fit(glyphs.right if more else "", room, glyphs, right=True), plain)])

@@ -47,7 +47,7 @@ async def test_every_screen_is_readable(store_path: Path, theme: str) -> None:
             ("e", "CSV"),
             ("colon", "a command"),
             ("asterisk", "space"),
-            ("x", "median"),
+            ("x", "in words"),
             ("f", "esc cancel"),
         ):
             await press(pilot, key)

@@ -93,6 +93,7 @@ COLUMNS = (
         "by",
         "text",
         explanation=Explanation(
+            formula="the concept that reaches the leak",
             meaning="The concept that the part of the null space special to this class moves most.",
             caution=f"Its sign and its interval are in the row of that concept. {_FEW_IMAGES}",
             source=_LEAK.source,
