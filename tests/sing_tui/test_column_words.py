@@ -60,7 +60,9 @@ def test_every_number_has_formula_meaning_caution_and_source() -> None:
             words, where = column.explanation, (spec.name, column.name)
             assert words.meaning, where
             assert words.source, where
-            assert bool(words.formula) == (column.role not in NAMING or column.name == "top_concept"), where
+            assert bool(words.formula) == (
+                column.role not in NAMING or column.name in ("top_concept", "leak_concept")
+            ), where
             assert bool(words.caution) == bool(words.formula), where
             for part in (words.formula, words.meaning, words.caution, words.source):
                 assert part.isascii()
