@@ -161,6 +161,8 @@ class Densities:
     chosen: int
     """The item under the cursor; with -1 items are taken evenly from the first to the last."""
     format: str = "signed degrees"
+    formats: tuple[str, ...] = ()
+    """Format of the numbers of each score; empty if all have that of the axis."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -182,14 +182,15 @@ def _densities(shape: Densities, width: int, height: int, glyphs: Glyphs, colors
     if room < 8 or not rows:
         return []
     unit, top = named_format(shape.format, glyphs).unit, " " * used
-    for name, curves in scores:
+    formats = shape.formats or (shape.format,) * len(scores)
+    for (name, curves), format in zip(scores, formats, strict=False):
         low, high = float(curves[rows, 0].min()), float(curves[rows, -1].max())
         high = high if high > low else low + 1
         ends = [axis_end(end, shape.format, glyphs) for end in (low, high)]
         top += " " * (NUMBER + 2) + axis(ends[0], glyphs.text(name), ends[1] + unit, room)
         for k, row in enumerate(rows):
             median = float(curves[row, curves.shape[1] // 2])
-            text = f" {number(median, shape.format, glyphs)} {hill(curves[row], low, high, room, glyphs)}"
+            text = f" {number(median, format, glyphs)} {hill(curves[row], low, high, room, glyphs)}"
             lines[k].append_text(painted(text, NUMBER + 2, dict.fromkeys(glyphs.density[1:], colors.item(0))))
     return [Text(top, no_wrap=True), *lines]
 

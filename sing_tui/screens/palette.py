@@ -35,7 +35,7 @@ def commands(
         columns: Name and title of each column, to sort by.
     """
     found = [
-        (f"{key.keys:<13} {key.name}: {key.text}", key.action)
+        (f"{key.keys:<13} {key.text if key.name == key.text else f'{key.name}: {key.text}'}", key.action)
         for key in keys
         if key.name != "palette" and not key.action.startswith(("cursor('line'", "cursor('page'"))
     ]

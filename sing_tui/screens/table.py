@@ -171,7 +171,10 @@ class TableScreen(Screen[None]):
         """Draw the line at the bottom."""
         typing = self.session.typing
         counting = typing is not None and typing.purpose == "filter"
-        self.frame.status.show(self.view, self.table.cursor, len(self.session.here.marks), counting=counting)
+        here = self.session.here
+        self.frame.status.show(
+            self.view, self.table.cursor, len(here.marks), counting=counting, named=here.body != "table"
+        )
 
     def show_keys(self) -> None:
         """Offer the most useful keys in the lowest line."""

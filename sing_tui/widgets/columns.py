@@ -34,7 +34,7 @@ class Layout:
     number: NumberFormat | None
     """None for text."""
     title: tuple[str, str]
-    """The title on two lines; the unit takes the second one where the title leaves it free, else it ends the first."""
+    """The title on two lines; the unit is on the second one."""
     width: int
     ends: tuple[Column, Column] | None = None
     """The columns of the 95 % interval that is written behind the value."""
@@ -119,7 +119,7 @@ def _two_lines(title: str, unit: str) -> tuple[str, str]:
     if len(title) <= 9 or " " not in title:
         return (title, unit)
     first, _, rest = title.rpartition(" ")
-    return (f"{first} {unit}".rstrip(), rest)
+    return (first, f"{rest} {unit}".rstrip())
 
 
 def _number_width(column: Column, number: NumberFormat) -> int:

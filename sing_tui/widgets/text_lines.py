@@ -96,7 +96,7 @@ class StatusLine(TextLine):
         self.notes: tuple[str, ...] = ()
         """Lines that say how parts of the typed filter were understood."""
 
-    def show(self, view: View | None, line: int, marks: int, *, counting: bool) -> None:
+    def show(self, view: View | None, line: int, marks: int, *, counting: bool, named: bool = False) -> None:
         """Show the state of a table, unless there is a message or a problem.
 
         Args:
@@ -104,12 +104,17 @@ class StatusLine(TextLine):
             line: Line of the cursor, from 0.
             marks: Number of marked rows.
             counting: True while a filter is typed: the rows that pass it are counted.
+            named: True to say the name of the row, where its table is not on the screen.
         """
         self.set_class(bool(self.problem), "problem")
         if self.problem or self.message or view is None:
             self.write(self.glyphs.text(self.problem or self.message))
             return
-        self.write(f" {self.glyphs.dot} ".join(self._parts(view, line, marks, counting)))
+        parts = self._parts(view, line, marks, counting)
+        if named and len(view):
+            name = view.table.columns[0].values.take(view.order[line : line + 1])[0]
+            parts[0] = f"{self.glyphs.text(str(name))}, {parts[0]}"
+        self.write(f" {self.glyphs.dot} ".join(parts))
 
     def _parts(self, view: View, line: int, marks: int, counting: bool) -> list[str]:
         arrangement, glyphs = view.arrangement, self.glyphs

@@ -7,6 +7,7 @@ import pytest
 from driving import AT, drawn, lines, on_screen, press, wish
 
 from sing_compute.store import Store
+from sing_compute.store.leaks import largest_leak
 from sing_tui.actions import BINDINGS, key_name, text_of
 from sing_tui.app import Explorer
 from sing_tui.screens.table import TableScreen
@@ -57,7 +58,7 @@ async def test_details_and_plot_at_every_size(
 
 async def test_the_details_say_what_the_store_says(store_path: Path) -> None:
     app = Explorer(store_path)
-    async with app.run_test(size=(160, 50)) as pilot:
+    async with app.run_test(size=(160, 60)) as pilot:
         await drawn(app)
         with Store(store_path) as store:
             figures = store.summary("alpha")
@@ -65,6 +66,9 @@ async def test_the_details_say_what_the_store_says(store_path: Path) -> None:
             assert f"{figures['image_score']:.2f} degrees" in text
             assert f"{figures['correct'] / figures['images']:.1%} of 43 images" in text
             assert "alpha.v1" in text
+            leak = largest_leak(store, "alpha")
+            assert leak is not None
+            assert f"{leak.name} by {leak.concept}, {leak.size:.2f} degrees" in text
             assert "at 10.0, " in text
             assert f"{store.array('comparison/class_order')[0, 1]:+.2f} with beta" in text
             await press(pilot, "enter")

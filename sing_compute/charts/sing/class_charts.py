@@ -55,7 +55,8 @@ def distributions(about: ScoreSubject) -> Chart:
             columns.append(
                 (f"{name}_p{percent:03.0f}", "degree", f"{percent:g}th percentile of {title}", curves[title][ids, k])
             )
-    shape = Densities(tuple(names), tuple((title, values[ids]) for title, values in curves.items()), chosen)
+    scored = tuple((title, values[ids]) for title, values in curves.items())
+    shape = Densities(tuple(names), scored, chosen, formats=("signed degrees", "degrees"))
     return Chart(
         f"AS and IS by class: {about.model}, by median AS", reading, shape, chart_table("classes", *columns, ids=ids)
     )

@@ -119,7 +119,8 @@ attribute_score_half | float32 | class concept | degree in 0.. or nan | MUST | h
     (t)
 control | float32 | class concept | degree in 0..180 or nan | MUST | mean |AS| when a null vector of the same length along one
     random direction is removed
-z | float32 | class concept | 1 or nan | MUST | mean AS in standard deviations of that control, from its mean
+z | float32 | class concept | 1 or nan | MUST | mean AS minus the mean AS of the draws of `control`,
+    over the standard deviation of these draws
 p_empirical | float32 | class concept | 1 in >0..1 or nan | MUST | (1 + draws of the control at least as far from its mean) /
     (draws + 1)
 q | float32 | class concept | 1 in 0..1 or nan | MUST | Benjamini-Hochberg over concepts of the normal tail of z
