@@ -10,6 +10,7 @@ from sing_compute.store import Table
 from sing_compute.store.place import Key
 from sing_tui.session import Session
 from sing_tui.session.catalog import Catalog, free_options
+from sing_tui.session.counted import Counted, base_of
 from sing_tui.session.lookup import words_of
 from sing_tui.session.state import Arrangement, columns_at
 from sing_tui.start import ALIASES, WITH_ALIASES, Start, Wish, parted
@@ -34,14 +35,18 @@ def start_of(catalog: Catalog, session: Session, view: View, *, with_chart: bool
         sort = arrangement.sort
         reverse = arrangement.descending != first_direction(view.table.column(sort))
     chart = here.chart if with_chart and here.body == "chart" and here.chart else None
+    place = here.place
+    counts = place if isinstance(place, Counted) else None
     return Start(
-        words_of(catalog, here.place, _options_below(catalog, session)),
-        arrangement.filter,
+        words_of(catalog, base_of(place), _options_below(catalog, session)),
+        arrangement.filter if counts is None else counts.filter,
         sort,
         reverse,
         here.line + 1,
         columns_at(session),
         chart,
+        () if counts is None else counts.by,
+        "" if counts is None else arrangement.filter,
     )
 
 
@@ -72,6 +77,8 @@ def command(file: Path, start: Start) -> str:
         *((f"--with-{axis}", item) for axis, item in compared if axis in WITH_ALIASES),
         *(("--with", f"{axis}={item}") for axis, item in compared if axis not in WITH_ALIASES),
         ("--filter", start.filter or None),
+        ("--count-by", ",".join(start.count_by) or None),
+        ("--having", start.having or None),
         ("--sort", start.sort),
         ("--columns", ",".join(start.columns) or None),
         ("--row", str(start.row) if start.row > 1 else None),
@@ -102,7 +109,7 @@ def arrangement_of(table: Table, start: Start, default: Arrangement) -> Arrangem
         column = column_named(table, start.sort)
         wanted = Arrangement("", column.name, first_direction(column))
     descending = wanted.descending != start.reverse and bool(wanted.sort)
-    return Arrangement(start.filter, wanted.sort, descending)
+    return Arrangement(start.having if start.count_by else start.filter, wanted.sort, descending)
 
 
 def as_dict(start: Start) -> dict[str, Any]:
@@ -120,8 +127,9 @@ def from_dict(kept: Mapping[str, Any]) -> Start | None:
         wish = _wish(known) if "at" in known else _old_wish(known)
         chart = kept["chart"] if "chart" in kept else kept.get("picture")
         start = Start(
-            wish, kept["filter"], kept["sort"], bool(kept["reverse"]), int(kept["row"]), _texts(kept["columns"]), chart
-        )
+            wish, kept["filter"], kept["sort"], bool(kept["reverse"]), int(kept["row"]), _texts(kept["columns"]), chart,
+            _texts(kept.get("count_by", ())), str(kept.get("having", "")),
+        )  # fmt: skip
     except (KeyError, TypeError, ValueError):
         return None
     texts = (wish.table, wish.compare, start.sort, chart)

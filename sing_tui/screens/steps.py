@@ -18,6 +18,8 @@ from sing_tui.session.arranging import (
 )
 from sing_tui.session.catalog import Catalog
 from sing_tui.session.comparison import compare, next_measure
+from sing_tui.session.counted import Counted
+from sing_tui.session.counting import open_counted
 from sing_tui.session.moves import (
     Which,
     go_along,
@@ -53,6 +55,12 @@ def _sort(session: Session, around: Surroundings, to_top: int = 1) -> Session:
     return sort_by(session, around.catalog, column.name, is_text=column.is_text, to_top=bool(to_top))
 
 
+def _open(session: Session, around: Surroundings) -> Session:
+    if isinstance(session.place, Counted):
+        return open_counted(session, around.catalog)
+    return open_row(session, around.catalog, wide=around.wide)
+
+
 def _compare(session: Session, around: Surroundings) -> Session:
     column = around.column
     measure = "" if column is None or not is_measure(column) else column.name
@@ -73,7 +81,7 @@ def _chart(session: Session, around: Surroundings, chart: str | int) -> Session:
 
 
 STEPS: dict[str, Step] = {
-    "open": lambda session, around: open_row(session, around.catalog, wide=around.wide),
+    "open": _open,
     "second": lambda session, around: open_second(session, around.catalog),
     "first": lambda session, around: open_second(session, around.catalog),
     "further": lambda session, around, number: open_further(session, around.catalog, number),
