@@ -48,7 +48,9 @@ class _Command(click.Command):
 @click.option("--with-model", metavar="MODEL", multiple=True, help="Compare with this model; all if not given.")
 @click.option("--with-class", metavar="CLASS", multiple=True, help="Compare concepts of --class with this one.")
 @click.option(
-    "--sort", metavar="COLUMN", help="Sort by it: numbers from the largest, text from A; - for the file's order."
+    "--sort",
+    metavar="COLUMN",
+    help="Sort by it: numbers from the largest, text from A; A,B or A,-B: equal rows by B; -: as in the file.",
 )
 @click.option("--reverse", is_flag=True, help="Sort the other way round.")
 @click.option(

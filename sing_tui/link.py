@@ -2,12 +2,14 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from sing_compute.errors import SingError
 from sing_compute.store import Table
 from sing_compute.store.place import Key
+from sing_tui.search import aliases
 from sing_tui.session import Session
 from sing_tui.session.catalog import Catalog, free_options
 from sing_tui.session.counted import Counted, base_of
@@ -34,6 +36,9 @@ def start_of(catalog: Catalog, session: Session, view: View, *, with_chart: bool
     if arrangement.sort:
         sort = arrangement.sort
         reverse = arrangement.descending != first_direction(view.table.column(sort))
+    if arrangement.then:
+        natural = first_direction(view.table.column(arrangement.then))
+        sort += "," + ("-" if (arrangement.then_descending != natural) != reverse else "") + arrangement.then
     chart = here.chart if with_chart and here.body == "chart" and here.chart else None
     place = here.place
     counts = place if isinstance(place, Counted) else None
@@ -106,10 +111,28 @@ def arrangement_of(table: Table, start: Start, default: Arrangement) -> Arrangem
     if start.sort == UNSORTED:
         wanted = Arrangement()
     elif start.sort is not None:
-        column = column_named(table, start.sort)
-        wanted = Arrangement("", column.name, first_direction(column))
-    descending = wanted.descending != start.reverse and bool(wanted.sort)
-    return Arrangement(start.having if start.count_by else start.filter, wanted.sort, descending)
+        wanted = _sort_of(table, start.sort)
+    if start.reverse and wanted.sort:
+        wanted = replace(
+            wanted, descending=not wanted.descending, then_descending=not wanted.then_descending and bool(wanted.then)
+        )
+    return replace(wanted, filter=start.having if start.count_by else start.filter)
+
+
+def _sort_of(table: Table, text: str) -> Arrangement:
+    """Return the sort that `COLUMN` or `COLUMN,COLUMN` asks for; a minus before the second one turns its direction."""
+    names = [text] if text.lower() in aliases(table) else text.split(",")  # a name may hold a comma
+    if len(names) > 2:
+        raise SingError(f"--sort takes one or two columns, not {len(names)}")
+    first = column_named(table, names[0])
+    found = Arrangement("", first.name, first_direction(first))
+    if len(names) == 1:
+        return found
+    turned = names[1].strip().startswith("-")
+    second = column_named(table, names[1].strip().removeprefix("-"))
+    if second.name == first.name:
+        raise SingError(f"--sort names {first.name} twice")
+    return replace(found, then=second.name, then_descending=first_direction(second) != turned)
 
 
 def as_dict(start: Start) -> dict[str, Any]:

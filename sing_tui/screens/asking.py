@@ -3,12 +3,13 @@
 from collections.abc import Callable
 
 from sing_compute.errors import SingError
-from sing_tui.count_groups import columns_named
+from sing_tui.count_columns import columns_named
 from sing_tui.error_reporting import in_one_line
 from sing_tui.screens.surface import Surface
 from sing_tui.session import Session
 from sing_tui.session.arranging import arrangement
 from sing_tui.session.counting import count_by, may_count
+from sing_tui.session.marking import mark_top
 from sing_tui.session.state import Purpose
 
 SessionStep = Callable[[Session], Session]
@@ -36,7 +37,17 @@ class Asking:
         if purpose == "count":
             column = self._default()
             return "columns, as in class, prediction or is/5" + (f"; Enter alone: {column}" if column else "")
+        if purpose == "mark":
+            return "how many rows to mark, from the first line on"
         return ""
+
+    def _marked(self, text: str, *, over: bool) -> SessionStep | None:
+        typed = text.strip().replace(",", "")
+        if not typed and not over:
+            return None
+        if not typed.isdecimal() or not int(typed):
+            raise SingError("type how many rows to mark: a number above 0")
+        return lambda session: mark_top(session, int(typed))
 
     def _default(self) -> str:
         """Return the name of the column under the cursor; empty if it cannot be counted by."""
@@ -63,7 +74,7 @@ class Asking:
         """
         screen = self.screen
         try:
-            step = self._counted(text, over=over)
+            step = self._counted(text, over=over) if purpose == "count" else self._marked(text, over=over)
         except SingError as error:
             screen.frame.status.problem = screen.glyphs.text(in_one_line(error))
             step = None

@@ -36,6 +36,9 @@ class Arrangement:
     sort: str = ""
     """Name of the column sorted by; empty for the order of the file."""
     descending: bool = False
+    then: str = ""
+    """Name of a second column, by which rows are sorted that are equal in the first; empty for the order of the file."""
+    then_descending: bool = False
 
 
 class Refused(SingError):  # noqa: N818
