@@ -99,9 +99,9 @@ def arrange(table: Table, wanted: Arrangement, stop: Stop | None = None) -> View
     if second is not None:
         keys = _keys(second)
         order = sorting(keys if rows is None else keys[rows], descending=wanted.then_descending)
-        rows = order if rows is None else rows[order]
+        behind = order if rows is None else rows[order]
         keys = _keys(column)
-        return View(table, wanted, rows[sorting(keys[rows], descending=wanted.descending)])
+        return View(table, wanted, behind[sorting(keys[behind], descending=wanted.descending)])
     if column.name in table.rankings:
         order = _ranked(table.rankings[column.name][()], column, descending=wanted.descending)
         if order is not None:
@@ -165,7 +165,7 @@ def _keys(column: Column) -> NDArray[Any]:
     values = column.values
     if values.names is not None and len(values.names):
         codes = values.codes()
-        rank = np.unique(np.char.lower(values.names.astype(np.str_)), return_inverse=True)[1] + 1
+        rank = np.unique(np.char.lower(values.names.astype(np.str_)), return_inverse=True)[1].astype(np.int32) + 1
         return np.where(codes >= 0, rank[np.maximum(codes, 0)], 0)
     if not column.is_text:
         return values.all()
