@@ -18,6 +18,7 @@ from sing_tui.session.counted import COUNTS, COUNTS_AXIS, COUNTS_SPEC, Counted
 from sing_tui.session.state import CONTENTS
 from sing_tui.view import column_named
 
+_KEPT_COUNTS = 3
 _BUILT_IN = {CONTENTS: (CONTENTS_SPEC, CONTENTS_AXIS), COUNTS: (COUNTS_SPEC, COUNTS_AXIS)}
 _SAME_EVERYWHERE = ("label", "code", "text", "mark", "count", "index", "bound")
 """Roles of columns that say nothing when items are compared: names, and numbers that hardly differ."""
@@ -25,9 +26,6 @@ _SAME_EVERYWHERE = ("label", "code", "text", "mark", "count", "index", "bound")
 
 class StoreCatalog:
     """An open file as the session asks it (`session.catalog.Catalog`)."""
-
-    _counts: tuple[Counted, Counts] | None = None
-    """The counts of the last place of counts."""
 
     def __init__(self, store: Store, photographs: Path | None = None) -> None:
         """Ask an open file.
@@ -37,6 +35,8 @@ class StoreCatalog:
             photographs: The user's folder of photographs on this machine.
         """
         self.store, self._photographs = store, photographs
+        self._counts: dict[Counted, Counts] = {}
+        """The counts of the last places of counts: Enter and Esc ask for them between two keys."""
         self._of_groups: dict[str, Table] = {}
         """Tables with one row for each item of a group: few rows, read from many small datasets, so they are kept."""
 
@@ -96,9 +96,10 @@ class StoreCatalog:
         return self._counted(place).condition(row)
 
     def _counted(self, place: Counted) -> Counts:
-        if self._counts is None or self._counts[0] != place:
-            self._counts = place, count(self.open(place.base), place.filter, place.by)
-        return self._counts[1]
+        if place not in self._counts:
+            found = count(self.open(place.base), place.filter, place.by)
+            self._counts = {**dict(list(self._counts.items())[1 - _KEPT_COUNTS :]), place: found}
+        return self._counts[place]
 
     def measures(self, place: Place) -> Sequence[str]:
         """Names of the columns of a table that can be compared."""
