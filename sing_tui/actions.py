@@ -44,6 +44,7 @@ BINDINGS: list[Binding] = [
     _key("t", "show('finder')", "find anything", "find and filter", show=True),
     _key("f,ampersand", "type('filter')", "filter", "find and filter", show=True, display="f"),
     _key("s", "step('sort')", "sort", "sort", show=True),
+    _key("C", "type('count')", "count by columns", "look", name="count-by"),
     _key("equals_sign", "step('compare')", "side by side", "compare", show=True, display="="),
     _key("e", "show('export')", "export", "take away", show=True),
     _key("i", "step('second')", "the second table about the row", "go", show=True, name="second-table"),
@@ -82,8 +83,12 @@ BINDINGS: list[Binding] = [
     _key("full_stop", "step('measure', 1)", "compare in the next column", "compare", display=".", name="next-measure"),
     _key("comma", "step('measure', -1)", "compare in the previous column", "compare", display=",", name="previous-measure"),
     _key("space", "mark", "mark and step down", "mark", name="mark"),
+    _key("A", "step('mark_all')", "mark all rows that pass the filter", "mark", name="mark-all"),
+    _key("V", "step('mark_range')", "mark from the last mark to here", "mark", name="mark-range"),
+    _key("T", "type('mark')", "mark the first rows: their number", "mark", name="mark-top"),
     _key("u", "step('unmark')", "clear all marks", "mark", name="unmark"),
     _key("S", "step('sort', 0)", "sort, and stay on the row", "sort", name="sort-and-stay"),
+    _key("plus", "step('also')", "sort also by this column", "sort", display="+", name="sort-also"),
     _key("r", "step('reverse')", "reverse the sort", "sort", name="reverse"),
     _key("o", "step('unsort')", "order of the file", "sort", name="unsort"),
     _key("n", "again(1)", "next match", "find and filter"),
@@ -122,6 +127,7 @@ _SIGNS = {
     "slash": "/", "ampersand": "&", "question_mark": "?", "colon": ":", "escape": "esc", "pagedown": "pgdn", "pageup": "pgup",
     "left_square_bracket": "[", "right_square_bracket": "]", "left_curly_bracket": "{", "right_curly_bracket": "}",
     "left_parenthesis": "(", "right_parenthesis": ")", "full_stop": ".", "comma": ",", "asterisk": "*", "equals_sign": "=",
+    "plus": "+",
 }  # fmt: skip
 
 

@@ -48,12 +48,18 @@ class _Command(click.Command):
 @click.option("--with-model", metavar="MODEL", multiple=True, help="Compare with this model; all if not given.")
 @click.option("--with-class", metavar="CLASS", multiple=True, help="Compare concepts of --class with this one.")
 @click.option(
-    "--sort", metavar="COLUMN", help="Sort by it: numbers from the largest, text from A; - for the file's order."
+    "--sort",
+    metavar="COLUMN",
+    help="Sort by it: numbers from the largest, text from A; A,B or A,-B: equal rows by B; -: as in the file.",
 )
 @click.option("--reverse", is_flag=True, help="Sort the other way round.")
 @click.option(
     "--filter", "filter_text", metavar="EXPR", default="", help="Rows to keep: 'is > 20 and abs(as) < 3', or a word."
 )
+@click.option(
+    "--count-by", metavar="A,B,...", default="", help="Count the rows by these columns; is/5 counts in bins of 5."
+)
+@click.option("--having", metavar="EXPR", default="", help="With --count-by: counts to keep: 'count > 3'.")
 @click.option("--columns", metavar="A,B,...", default="", help="Columns to show or write; all if not given.")
 @click.option("--row", type=click.IntRange(1), default=1, help="Put the cursor on this line.")
 @click.option("--chart", "--picture", "chart", metavar="CHART", help="Start with this chart, or write its numbers.")
@@ -103,7 +109,11 @@ def _start(options: dict[str, Any]) -> Start:
     for text in (*options["at"], *options["with"]):
         if not all(text.partition("=")):
             raise SingError(f"--at and --with take AXIS=ITEM, not {text!r}")
-    columns = tuple(name.strip() for name in options["columns"].split(",") if name.strip())
+    columns, count_by = (
+        tuple(name.strip() for name in options[option].split(",") if name.strip()) for option in ("columns", "count_by")
+    )
+    if options["having"] and not count_by:
+        raise SingError("--having keeps counts: name columns with --count-by, or use --filter")
     return Start(
         Wish(options["table"], (*named, *options["at"]), options["compare"], (*others, *options["with"])),
         options["filter_text"],
@@ -112,6 +122,8 @@ def _start(options: dict[str, Any]) -> Start:
         options["row"],
         columns,
         options["chart"],
+        count_by,
+        options["having"],
     )
 
 

@@ -17,10 +17,12 @@ from sing_compute.formats import UNICODE, Glyphs, number_format, with_interval
 from sing_compute.store import Column, Store, catalogue
 from sing_compute.store.items import key_of, row_axis
 from sing_compute.store.place import Comparison, Key, Place
+from sing_tui.session.counted import Counted
 from sing_tui.view import View
 
 Fact = tuple[str, str]
 """Name and value of one property, both in words."""
+_MOST_BARS = 20
 _MADE = ("bound", "difference", "rank change")
 """Roles of columns that the program makes from others."""
 
@@ -146,10 +148,25 @@ def detail_of(store: Store, place: Place, view: View, line: int, glyphs: Glyphs 
     if place.comparison is not None:
         return _comparison(row, place.comparison)
     if not catalogue.is_table(place.table):  # the list of a file's first tables belongs to no analysis
-        return Detail(row.title, tuple(row.facts()))
+        return _counts(row) if isinstance(place, Counted) else Detail(row.title, tuple(row.facts()))
     listed = catalogue.table_of_rows(row_axis(place)) if place.along else catalogue.table(place.table)
     function = None if listed is None else _registered.get(listed.name)
     return _plain(row) if function is None else function(row)
+
+
+def _counts(row: Row) -> Detail:
+    """Show every column of a count, and as bars the counts of the first lines of the table."""
+    view, by = row.view, row.columns
+    lines = view.order[:_MOST_BARS]
+    parts = list(by.values())[: list(by).index("count")]
+    cells = [number_format(c, row.glyphs).write if not c.is_text else row.glyphs.text for c in parts]
+    names = zip(
+        *(map(write, c.values.take(lines).tolist()) for c, write in zip(parts, cells, strict=True)), strict=True
+    )
+    labels = tuple(", ".join(map(str, name)) for name in names)
+    counts = tuple(map(float, by["count"].values.take(lines)))
+    reading = f"The counts of the first {len(lines)} of {len(view):,} lines, in the order of the table."
+    return Detail(row.title, tuple(row.facts()), reading, Bars(labels, counts, "count"))
 
 
 def _plain(row: Row) -> Detail:

@@ -13,7 +13,7 @@ from sing_tui.filter_parser import evaluate
 from sing_tui.filter_reader import FilterError
 from sing_tui.search import Mask, Stop, aliases, contains
 
-__all__ = ["FilterError", "check", "matches"]
+__all__ = ["FilterError", "check", "matches", "narrowed"]
 
 _EXPRESSION = re.compile(r"[<>=~()\"]|(^|\s)(and|or|not)\s", re.IGNORECASE)
 """Signs of an expression: without them a filter is plain words."""
@@ -54,6 +54,19 @@ def _read(table: Table, text: str, stop: Stop | None) -> tuple[Mask, tuple[str, 
             return evaluate(table, text.rstrip(), stop)
     except RecursionError:
         raise FilterError("too many brackets", 0) from None
+
+
+def narrowed(text: str, condition: str) -> str:
+    """Return the filter that keeps the rows which pass a filter and a condition.
+
+    Args:
+        text: The filter; it may be empty.
+        condition: The condition, without `or` outside brackets.
+    """
+    text = text.strip()
+    if not text:
+        return condition
+    return f"({text}) and {condition}" if _EXPRESSION.search(text) else f'"{text}" and {condition}'
 
 
 def check(table: Table, text: str) -> tuple[str, ...]:

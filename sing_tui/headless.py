@@ -16,6 +16,7 @@ from sing_compute.store.place import Key, Place
 from sing_compute.store.text import clean
 from sing_tui.link import arrangement_of, command
 from sing_tui.session.catalog import is_group
+from sing_tui.session.counted import counted
 from sing_tui.session.lookup import find_place
 from sing_tui.session.state import Arrangement, is_figures
 from sing_tui.start import Start, option, parted
@@ -33,6 +34,10 @@ def headless_view(catalog: StoreCatalog, start: Start) -> tuple[View, tuple[str,
     """
     place, named = find_place(catalog, start.wish)
     _refuse_silent_choice(catalog, place, named)
+    if start.count_by:
+        if start.chart is not None:
+            raise SingError("--count-by and --chart do not go together")
+        place = counted(place, start.filter, start.count_by)
     table = catalog.open(place)
     view = arrange(table, arrangement_of(table, start, Arrangement()))
     columns = tuple(column_named(table, name).name for name in start.columns) or None
@@ -138,6 +143,8 @@ def write_provenance(path: Path, file: Path, start: Start, table: str, *, rows: 
         "of": list(start.wish.at),
         "every": every,
         "filter": start.filter,
+        "count_by": list(start.count_by),
+        "having": start.having,
         "sort": start.sort,
         "columns": list(start.columns),
         "rows": rows,

@@ -2,14 +2,17 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from sing_compute.errors import SingError
 from sing_compute.store import Table
 from sing_compute.store.place import Key
+from sing_tui.search import aliases
 from sing_tui.session import Session
 from sing_tui.session.catalog import Catalog, free_options
+from sing_tui.session.counted import Counted, base_of
 from sing_tui.session.lookup import words_of
 from sing_tui.session.state import Arrangement, columns_at
 from sing_tui.start import ALIASES, WITH_ALIASES, Start, Wish, parted
@@ -33,15 +36,22 @@ def start_of(catalog: Catalog, session: Session, view: View, *, with_chart: bool
     if arrangement.sort:
         sort = arrangement.sort
         reverse = arrangement.descending != first_direction(view.table.column(sort))
+    if arrangement.then:
+        natural = first_direction(view.table.column(arrangement.then))
+        sort += "," + ("-" if (arrangement.then_descending != natural) != reverse else "") + arrangement.then
     chart = here.chart if with_chart and here.body == "chart" and here.chart else None
+    place = here.place
+    counts = place if isinstance(place, Counted) else None
     return Start(
-        words_of(catalog, here.place, _options_below(catalog, session)),
-        arrangement.filter,
+        words_of(catalog, base_of(place), _options_below(catalog, session)),
+        arrangement.filter if counts is None else counts.filter,
         sort,
         reverse,
         here.line + 1,
         columns_at(session),
         chart,
+        () if counts is None else counts.by,
+        "" if counts is None else arrangement.filter,
     )
 
 
@@ -72,6 +82,8 @@ def command(file: Path, start: Start) -> str:
         *((f"--with-{axis}", item) for axis, item in compared if axis in WITH_ALIASES),
         *(("--with", f"{axis}={item}") for axis, item in compared if axis not in WITH_ALIASES),
         ("--filter", start.filter or None),
+        ("--count-by", ",".join(start.count_by) or None),
+        ("--having", start.having or None),
         ("--sort", start.sort),
         ("--columns", ",".join(start.columns) or None),
         ("--row", str(start.row) if start.row > 1 else None),
@@ -99,10 +111,28 @@ def arrangement_of(table: Table, start: Start, default: Arrangement) -> Arrangem
     if start.sort == UNSORTED:
         wanted = Arrangement()
     elif start.sort is not None:
-        column = column_named(table, start.sort)
-        wanted = Arrangement("", column.name, first_direction(column))
-    descending = wanted.descending != start.reverse and bool(wanted.sort)
-    return Arrangement(start.filter, wanted.sort, descending)
+        wanted = _sort_of(table, start.sort)
+    if start.reverse and wanted.sort:
+        wanted = replace(
+            wanted, descending=not wanted.descending, then_descending=not wanted.then_descending and bool(wanted.then)
+        )
+    return replace(wanted, filter=start.having if start.count_by else start.filter)
+
+
+def _sort_of(table: Table, text: str) -> Arrangement:
+    """Return the sort that `COLUMN` or `COLUMN,COLUMN` asks for; a minus before the second one turns its direction."""
+    names = [text] if text.lower() in aliases(table) else text.split(",")  # a name may hold a comma
+    if len(names) > 2:
+        raise SingError(f"--sort takes one or two columns, not {len(names)}")
+    first = column_named(table, names[0])
+    found = Arrangement("", first.name, first_direction(first))
+    if len(names) == 1:
+        return found
+    turned = names[1].strip().startswith("-")
+    second = column_named(table, names[1].strip().removeprefix("-"))
+    if second.name == first.name:
+        raise SingError(f"--sort names {first.name} twice")
+    return replace(found, then=second.name, then_descending=first_direction(second) != turned)
 
 
 def as_dict(start: Start) -> dict[str, Any]:
@@ -120,8 +150,9 @@ def from_dict(kept: Mapping[str, Any]) -> Start | None:
         wish = _wish(known) if "at" in known else _old_wish(known)
         chart = kept["chart"] if "chart" in kept else kept.get("picture")
         start = Start(
-            wish, kept["filter"], kept["sort"], bool(kept["reverse"]), int(kept["row"]), _texts(kept["columns"]), chart
-        )
+            wish, kept["filter"], kept["sort"], bool(kept["reverse"]), int(kept["row"]), _texts(kept["columns"]), chart,
+            _texts(kept.get("count_by", ())), str(kept.get("having", "")),
+        )  # fmt: skip
     except (KeyError, TypeError, ValueError):
         return None
     texts = (wish.table, wish.compare, start.sort, chart)

@@ -6,7 +6,7 @@ Every function may be called in a thread. `stop` returns True once a newer reque
 import gc
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sing_compute.errors import SingError
@@ -55,7 +55,7 @@ def read_table(catalog: StoreCatalog, place: Place, wanted: Arrangement, stop: S
         except Superseded:
             return None
         except FilterError as error:
-            found = arrange(table, Arrangement("", wanted.sort, wanted.descending), stop)
+            found = arrange(table, replace(wanted, filter=""), stop)
             return TableRead(found, f"filter dropped: {error}")
         except SingError as error:
             return TableRead(arrange(table, Arrangement(), stop), f"in the order of the file: {error}")

@@ -11,9 +11,11 @@ from sing_tui.link import arrangement_of, as_dict, from_dict, start_of
 from sing_tui.session import Session
 from sing_tui.session.arranging import show_chart
 from sing_tui.session.catalog import position_of
+from sing_tui.session.counted import counted
 from sing_tui.session.lookup import find_place
 from sing_tui.session.moves import first_place
 from sing_tui.session.route import route
+from sing_tui.session.stack import enter
 from sing_tui.session.state import arranged, first_arrangement, rows_kind
 from sing_tui.settings import State, file_key, read_state, write_state
 from sing_tui.start import Start
@@ -85,6 +87,8 @@ def session_of(catalog: StoreCatalog, start: Start) -> Session:
     Raises:
         SingError: The file does not hold what was asked for.
     """
+    if start.count_by:
+        return _counting(catalog, start)
     place, named = find_place(catalog, start.wish)
     wanted = first_arrangement(catalog.table(place.table), place)
     if start.sort is not None or start.filter or start.reverse or start.columns:
@@ -106,6 +110,22 @@ def session_of(catalog: StoreCatalog, start: Start) -> Session:
     if start.chart not in charts:
         raise SingError(f"no chart {start.chart!r}; there are: {', '.join(charts) or 'none'}")
     return show_chart(session, start.chart)
+
+
+def _counting(catalog: StoreCatalog, start: Start) -> Session:
+    """Return the session that counts rows, above the table of these rows."""
+    if start.chart is not None:
+        raise SingError("--count-by and --chart do not go together")
+    session = session_of(catalog, Start(start.wish, start.filter))
+    place = counted(session.place, start.filter, start.count_by)
+    table = catalog.open(place)
+    wanted = arrangement_of(table, start, first_arrangement(table.spec, place))
+    if start.having:
+        check(table, start.having)
+    columns = tuple(column_named(table, name).name for name in start.columns)
+    session = enter(session, place, arrangement=wanted)
+    session = session.now(replace(session.here, line=max(0, start.row - 1)))
+    return replace(session, columns={**session.columns, rows_kind(place): columns}) if columns else session
 
 
 def remember(memory: Path, path: Path, catalog: StoreCatalog, session: Session, view: View) -> None:

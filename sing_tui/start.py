@@ -42,6 +42,10 @@ class Start:
     columns: tuple[str, ...] = ()
     """Columns to show; empty for all."""
     chart: str | None = None
+    count_by: tuple[str, ...] = ()
+    """Columns to count the rows by that pass the filter; empty to show the rows themselves."""
+    having: str = ""
+    """Filter of the counts."""
 
     @property
     def anywhere(self) -> bool:

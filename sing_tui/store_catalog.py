@@ -12,10 +12,14 @@ from sing_compute.store.definition import Axis, TableSpec
 from sing_compute.store.place import Key, Place
 from sing_compute.store.read import located
 from sing_compute.store.table_building import row_positions
+from sing_tui.counting import Counts, count
 from sing_tui.session.catalog import CONTENTS_AXIS, CONTENTS_SPEC
+from sing_tui.session.counted import COUNTS, COUNTS_AXIS, COUNTS_SPEC, Counted
 from sing_tui.session.state import CONTENTS
 from sing_tui.view import column_named
 
+_KEPT_COUNTS = 3
+_BUILT_IN = {CONTENTS: (CONTENTS_SPEC, CONTENTS_AXIS), COUNTS: (COUNTS_SPEC, COUNTS_AXIS)}
 _SAME_EVERYWHERE = ("label", "code", "text", "mark", "count", "index", "bound")
 """Roles of columns that say nothing when items are compared: names, and numbers that hardly differ."""
 
@@ -31,6 +35,8 @@ class StoreCatalog:
             photographs: The user's folder of photographs on this machine.
         """
         self.store, self._photographs = store, photographs
+        self._counts: dict[Counted, Counts] = {}
+        """The counts of the last places of counts: Enter and Esc ask for them between two keys."""
         self._of_groups: dict[str, Table] = {}
         """Tables with one row for each item of a group: few rows, read from many small datasets, so they are kept."""
 
@@ -54,12 +60,12 @@ class StoreCatalog:
         return self._tables
 
     def table(self, name: str) -> TableSpec:
-        """A declared table, or the list of tables."""
-        return CONTENTS_SPEC if name == CONTENTS else catalogue.table(name)
+        """A declared table, the list of tables, or that of counts."""
+        return _BUILT_IN[name][0] if name in _BUILT_IN else catalogue.table(name)
 
     def axis(self, name: str) -> Axis:
         """A declared axis."""
-        return CONTENTS_AXIS if name == CONTENTS else catalogue.axis(name)
+        return _BUILT_IN[name][1] if name in _BUILT_IN else catalogue.axis(name)
 
     def items(self, axis: str, place: Place | None) -> Sequence[str]:
         """Names of all items of an axis."""
@@ -81,7 +87,19 @@ class StoreCatalog:
 
     def rows(self, place: Place) -> Sequence[int]:
         """Positions of the rows of a table on their axis."""
+        if isinstance(place, Counted):
+            return range(self._counted(place).table.length)
         return range(len(self._roots)) if place.table == CONTENTS else row_positions(self.store, place)
+
+    def condition(self, place: Counted, row: int) -> str:
+        """Filter that keeps exactly the rows behind one count."""
+        return self._counted(place).condition(row)
+
+    def _counted(self, place: Counted) -> Counts:
+        if place not in self._counts:
+            found = count(self.open(place.base), place.filter, place.by)
+            self._counts = {**dict(list(self._counts.items())[1 - _KEPT_COUNTS :]), place: found}
+        return self._counts[place]
 
     def measures(self, place: Place) -> Sequence[str]:
         """Names of the columns of a table that can be compared."""
@@ -99,6 +117,8 @@ class StoreCatalog:
         """
         if place.table == CONTENTS:
             return self._contents()
+        if isinstance(place, Counted):
+            return self._counted(place).table
         if place != Place(place.table) or not catalogue.axis(catalogue.table(place.table).rows).group:
             return open_table(self.store, place)
         if place.table not in self._of_groups:

@@ -74,7 +74,8 @@ def arrange(table: Table, wanted: Arrangement, stop: Stop | None = None) -> View
 
     A sort column that this table lacks means the first column that shows it in a comparison, and any column of another
     comparison for the first one that is compared here; else the rows keep the order of the file. Equal values keep that order
-    (descending through a stored ranking it is reversed), missing ones come last.
+    (descending through a stored ranking it is reversed), missing ones come last. With a second column, rows that are equal in
+    the first one are sorted by it; it is dropped where the table lacks it.
 
     Args:
         table: The table.
@@ -90,8 +91,17 @@ def arrange(table: Table, wanted: Arrangement, stop: Stop | None = None) -> View
     rows = None if mask is None else np.flatnonzero(mask).astype(np.int32)
     if column is None:
         rows = np.arange(table.length, dtype=np.int32) if rows is None else rows
-        return View(table, replace(wanted, sort="", descending=False), rows)
+        return View(table, Arrangement(wanted.filter), rows)
+    second = next((other for other in table.columns if other.name == wanted.then != column.name), None)
+    if second is None:
+        wanted = replace(wanted, then="", then_descending=False)
     wanted = replace(wanted, sort=column.name)
+    if second is not None:
+        keys = _keys(second)
+        order = sorting(keys if rows is None else keys[rows], descending=wanted.then_descending)
+        behind = order if rows is None else rows[order]
+        keys = _keys(column)
+        return View(table, wanted, behind[sorting(keys[behind], descending=wanted.descending)])
     if column.name in table.rankings:
         order = _ranked(table.rankings[column.name][()], column, descending=wanted.descending)
         if order is not None:
@@ -155,7 +165,7 @@ def _keys(column: Column) -> NDArray[Any]:
     values = column.values
     if values.names is not None and len(values.names):
         codes = values.codes()
-        rank = np.unique(np.char.lower(values.names.astype(np.str_)), return_inverse=True)[1] + 1
+        rank = np.unique(np.char.lower(values.names.astype(np.str_)), return_inverse=True)[1].astype(np.int32) + 1
         return np.where(codes >= 0, rank[np.maximum(codes, 0)], 0)
     if not column.is_text:
         return values.all()

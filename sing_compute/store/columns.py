@@ -34,6 +34,8 @@ class Loaded:
 
     length: int
     load: Callable[[], NDArray[Any]]
+    reads: int = 0
+    """Number of rows that are read for them, where it is another one than their own number."""
 
     @cached_property
     def cells(self) -> NDArray[Any]:

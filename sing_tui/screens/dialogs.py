@@ -17,6 +17,7 @@ from sing_tui.screens.export_runner import ExportRunner
 from sing_tui.screens.surface import Surface
 from sing_tui.session.arranging import choosable_columns, choose_columns
 from sing_tui.session.catalog import position_of, row_axis
+from sing_tui.session.counted import base_of
 from sing_tui.session.names import file_parts, rows_word
 from sing_tui.session.stack import enter
 from sing_tui.session.state import Arrangement, Refused, columns_at, is_figures
@@ -66,7 +67,7 @@ class Dialogs:
         from sing_tui.screens.finder import FinderScreen
 
         screen = self.screen
-        finder = FinderScreen(screen.host.finder, screen.session.place, glyphs=screen.glyphs)
+        finder = FinderScreen(screen.host.finder, base_of(screen.session.place), glyphs=screen.glyphs)
         screen.app.push_screen(finder, self._go_to)
 
     def _go_to(self, hit: "Hit | None") -> None:

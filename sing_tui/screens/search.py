@@ -6,6 +6,7 @@ from sing_compute.errors import SingError
 from sing_tui.error_reporting import in_one_line
 from sing_tui.filters import FilterError, check
 from sing_tui.loading import find_lines
+from sing_tui.screens.asking import Asking
 from sing_tui.screens.surface import Surface
 from sing_tui.session.arranging import (
     arrange_as,
@@ -28,6 +29,7 @@ class Search:
 
     def __init__(self, screen: Surface) -> None:
         self.screen = screen
+        self._asking = Asking(screen)
         self._found: tuple[View, str, Rows] | None = None
         """The lines that were found last, so that the next match is not looked for again."""
 
@@ -37,11 +39,15 @@ class Search:
         if screen.view is None:
             return
         screen.sync()
+        try:
+            value = self._asking.first_text(purpose)
+        except SingError as error:
+            screen.say(in_one_line(error))
+            return
         screen.session = start_typing(screen.session, screen.catalog, purpose)
-        value = arrangement(screen.session, screen.catalog).filter if purpose == "filter" else ""
         screen.frame.typing.ask(purpose, value)
         screen.show_keys()
-        screen.draw_status()
+        screen.say(self._asking.hint(purpose))
 
     def give_up(self) -> None:
         """Close the typing line, and go back to filter and cursor of before."""
@@ -75,6 +81,12 @@ class Search:
         if message.purpose == "filter":
             if self._filter_by(message.text) and message.over:
                 self._take()
+            return
+        if message.purpose != "find":
+            step = self._asking.read(message.purpose, message.text, over=message.over)
+            if step is not None:
+                self._take()
+                self.screen.act(step)
             return
         if message.over:
             self._take()

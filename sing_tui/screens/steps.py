@@ -12,12 +12,16 @@ from sing_tui.session.arranging import (
     reverse_sort,
     show_chart,
     show_details,
+    sort_also_by,
     sort_by,
     unmark,
     unsort,
 )
 from sing_tui.session.catalog import Catalog
 from sing_tui.session.comparison import compare, next_measure
+from sing_tui.session.counted import Counted
+from sing_tui.session.counting import open_counted
+from sing_tui.session.marking import mark_all, mark_range
 from sing_tui.session.moves import (
     Which,
     go_along,
@@ -53,6 +57,19 @@ def _sort(session: Session, around: Surroundings, to_top: int = 1) -> Session:
     return sort_by(session, around.catalog, column.name, is_text=column.is_text, to_top=bool(to_top))
 
 
+def _also(session: Session, around: Surroundings) -> Session:
+    column = around.column
+    if column is None:
+        return session
+    return sort_also_by(session, around.catalog, column.name, is_text=column.is_text)
+
+
+def _open(session: Session, around: Surroundings) -> Session:
+    if isinstance(session.place, Counted):
+        return open_counted(session, around.catalog)
+    return open_row(session, around.catalog, wide=around.wide)
+
+
 def _compare(session: Session, around: Surroundings) -> Session:
     column = around.column
     measure = "" if column is None or not is_measure(column) else column.name
@@ -73,7 +90,7 @@ def _chart(session: Session, around: Surroundings, chart: str | int) -> Session:
 
 
 STEPS: dict[str, Step] = {
-    "open": lambda session, around: open_row(session, around.catalog, wide=around.wide),
+    "open": _open,
     "second": lambda session, around: open_second(session, around.catalog),
     "first": lambda session, around: open_second(session, around.catalog),
     "further": lambda session, around, number: open_further(session, around.catalog, number),
@@ -84,12 +101,15 @@ STEPS: dict[str, Step] = {
     "compare": _compare,
     "measure": _measure,
     "sort": _sort,
+    "also": _also,
     "reverse": lambda session, around: reverse_sort(session, around.catalog),
     "unsort": lambda session, around: unsort(session, around.catalog),
     "clear": lambda session, around: clear_filter(session, around.catalog),
     "details": lambda session, around: show_details(session, wide=around.wide),
     "chart": _chart,
     "mark": lambda session, around: mark(session),
+    "mark_all": lambda session, around: mark_all(session),
+    "mark_range": lambda session, around: mark_range(session),
     "unmark": lambda session, around: unmark(session),
 }
 """By name: `step('open')` is the action of a key."""

@@ -1,5 +1,6 @@
 """The table screen, as its parts see it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -71,6 +72,9 @@ class Surface(Protocol):
 
     def sync(self) -> None:
         """Tell the session where the cursor is."""
+
+    def act(self, step: Callable[[Session], Session]) -> None:
+        """Take a step of the session, or say why it is refused."""
 
     def become(self, new: Session) -> None:
         """Draw another state."""

@@ -30,6 +30,8 @@ def arrange_as(session: Session, wanted: Arrangement) -> Session:
 def sort_by(session: Session, catalog: Catalog, column: str, *, is_text: bool, to_top: bool = True) -> Session:
     """Sort by a column: numbers first descending, text ascending; the column that is sorted by is reversed.
 
+    A second column stays only where the first one stays.
+
     Args:
         session: The present state.
         catalog: What the file holds.
@@ -39,8 +41,27 @@ def sort_by(session: Session, catalog: Catalog, column: str, *, is_text: bool, t
     """
     present = arrangement(session, catalog)
     descending = not present.descending if present.sort == column else not is_text
-    found = arrange_as(session, replace(present, sort=column, descending=descending))
+    wanted = replace(present, sort=column, descending=descending)
+    if present.sort != column:
+        wanted = replace(wanted, then="", then_descending=False)
+    found = arrange_as(session, wanted)
     return at_top(found) if to_top else found
+
+
+def sort_also_by(session: Session, catalog: Catalog, column: str, *, is_text: bool) -> Session:
+    """Sort rows that are equal in the column that is sorted by, by another one; once more reverses it.
+
+    Args:
+        session: The present state.
+        catalog: What the file holds.
+        column: The second column's name.
+        is_text: True if its cells are text.
+    """
+    present = arrangement(session, catalog)
+    if present.sort in ("", column):
+        return sort_by(session, catalog, column, is_text=is_text)
+    descending = not present.then_descending if present.then == column else not is_text
+    return at_top(arrange_as(session, replace(present, then=column, then_descending=descending)))
 
 
 def at_top(session: Session) -> Session:
@@ -57,7 +78,10 @@ def reverse_sort(session: Session, catalog: Catalog) -> Session:
     present = arrangement(session, catalog)
     if not present.sort:
         raise Refused("nothing is sorted: choose a column with the arrow keys, then s")
-    return at_top(arrange_as(session, replace(present, descending=not present.descending)))
+    turned = replace(present, descending=not present.descending)
+    if present.then:
+        turned = replace(turned, then_descending=not present.then_descending)
+    return at_top(arrange_as(session, turned))
 
 
 def unsort(session: Session, catalog: Catalog) -> Session:

@@ -6,6 +6,7 @@ from typing import Protocol
 from sing_compute.errors import SingError
 from sing_compute.store.definition import Axis, Column, TableSpec
 from sing_compute.store.place import Key, Place
+from sing_tui.session.counted import Counted
 from sing_tui.session.state import CONTENTS, Refused
 
 CONTENTS_AXIS = Axis(CONTENTS, "the first tables of this file")
@@ -78,6 +79,9 @@ class Catalog(Protocol):
         Raises:
             SingError: The table has no such column.
         """
+
+    def condition(self, place: Counted, row: int) -> str:
+        """Filter that keeps exactly the rows behind one count; `row` is its position among all counts of the place."""
 
 
 def row_axis(place: Place, catalog: Catalog) -> str:

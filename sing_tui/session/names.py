@@ -2,12 +2,15 @@
 
 from sing_compute.store.place import Place
 from sing_tui.session.catalog import Catalog, free_options, is_group, plural, row_axis, table_name
+from sing_tui.session.counted import Counted
 from sing_tui.session.state import Session, arrangement_at, is_figures
 from sing_tui.session.subsets import subset_of
 
 
 def key_labels(catalog: Catalog, place: Place) -> list[str]:
     """Names of the items that a place is about, the widest first."""
+    if isinstance(place, Counted):
+        return key_labels(catalog, place.base)
     spec = catalog.table(place.table)
     free = free_options(catalog, spec)
     axes = [axis for axis in (*spec.within, *spec.options, spec.rows) if axis != place.along and axis not in free]
@@ -47,6 +50,9 @@ def _in_words(catalog: Catalog, name: str) -> str:
 
 def title(catalog: Catalog, place: Place) -> str:
     """Title of the table at a place, in a few words."""
+    if isinstance(place, Counted):
+        kept = f" with {place.filter}," if place.filter else ""
+        return f"{title(catalog, place.base)}{kept} counted by {', '.join(place.by)}"
     spec, comparison = catalog.table(place.table), place.comparison
     if comparison is not None:
         of = f"of {len(comparison.items)} {plural(catalog, comparison.axis)}"
@@ -76,6 +82,8 @@ def breadcrumbs_of(session: Session, catalog: Catalog) -> list[str]:
 
 def file_parts(catalog: Catalog, place: Place) -> list[str]:
     """Parts of the name of a file with the rows of a place."""
+    if isinstance(place, Counted):
+        return [*file_parts(catalog, place.base), "by", *place.by]
     comparison, spec = place.comparison, catalog.table(place.table)
     parts = key_labels(catalog, place)
     if not place.along:

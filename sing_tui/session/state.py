@@ -8,10 +8,11 @@ from typing import Any, Literal, Protocol
 from sing_compute.errors import SingError
 from sing_compute.store.definition import TableSpec
 from sing_compute.store.place import Place
+from sing_tui.session.counted import Counted
 
 Body = Literal["table", "details", "chart"]
 """The part that fills the screen."""
-Purpose = Literal["filter", "find"]
+Purpose = Literal["filter", "find", "count", "mark"]
 CONTENTS = "contents"
 """The built-in table that lists the root tables of a file with several of them."""
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -35,6 +36,9 @@ class Arrangement:
     sort: str = ""
     """Name of the column sorted by; empty for the order of the file."""
     descending: bool = False
+    then: str = ""
+    """Name of a second column, by which rows are sorted that are equal in the first; empty for the order of the file."""
+    then_descending: bool = False
 
 
 class Refused(SingError):  # noqa: N818
@@ -112,6 +116,8 @@ class Session:
 
 def rows_kind(place: Place) -> str:
     """Name of the kind of rows at a place: rows of one kind share filter, sort and chosen columns."""
+    if isinstance(place, Counted):
+        return f"{rows_kind(place.base)} by {', '.join(place.by)}"
     return f"{place.table} along {place.along}" if place.along else place.table
 
 

@@ -6,6 +6,7 @@ from sing_compute.store.definition import Axis
 from sing_compute.store.place import Key, Place
 from sing_tui.session.arranging import filter_by
 from sing_tui.session.catalog import Catalog, free_options, row_axis
+from sing_tui.session.counted import Counted
 from sing_tui.session.state import Arrangement, Refused, Session, arrangement_at, first_arrangement, is_figures
 
 
@@ -53,6 +54,10 @@ def kept_arrangement(session: Session, catalog: Catalog, place: Place) -> Arrang
 
 def came_filtered(session: Session, catalog: Catalog) -> bool:
     """Return True if the present filter is the one that the table was opened with."""
+    below = session.below
+    if below is not None and isinstance(below.place, Counted) and below.place.base == session.place:
+        present = arrangement_at(session.here, catalog.table(session.place.table))
+        return below.identity is not None and present.filter == catalog.condition(below.place, below.identity)
     before = replace(session, visits=session.visits[:-1])
     kept = kept_arrangement(before, catalog, session.place) if before.visits else None
     present = arrangement_at(session.here, catalog.table(session.place.table))

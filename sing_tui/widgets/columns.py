@@ -151,6 +151,9 @@ class CellText:
     def __init__(self, view: View, layouts: list[Layout], glyphs: Glyphs) -> None:
         self._view, self._layouts, self._glyphs = view, layouts, glyphs
         self._blocks: OrderedDict[tuple[int, int], list[str]] = OrderedDict()
+        sources = [layout.column.values.source for layout in layouts]
+        reads = [source.reads for source in sources if isinstance(source, Loaded)]
+        self._is_slow = max([view.table.length, *reads]) > AT_ONCE
         self.problem = ""
         """Why cells could not be read, if some could not; they show a -."""
         self.waiting: list[Loaded] = []
@@ -159,7 +162,7 @@ class CellText:
     def cell(self, column: int, line: int) -> str:
         """Write one cell, as wide as its column."""
         number, offset = divmod(line, _BLOCK)
-        waits = self._layouts[column].column.values.waits_for if self._view.table.length > AT_ONCE else ()
+        waits = self._layouts[column].column.values.waits_for if self._is_slow else ()
         if waits:
             self.waiting += [part for part in waits if part not in self.waiting]
             return fit(self._glyphs.ellipsis, self._layouts[column].width, self._glyphs, right=True)

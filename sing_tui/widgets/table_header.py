@@ -99,10 +99,13 @@ def header_strip(
     plain, chosen = styles
     shown = columns_in_sight(layouts, cursor.left, width)
     arrow = glyphs.descending if sorted_by.descending else glyphs.ascending
+    second = glyphs.descending if sorted_by.then_descending else glyphs.ascending
     segments = [Segment(" ", plain)]
     for position, number in enumerate(shown):
         layout = layouts[number]
         marker = arrow if layout.holds(sorted_by.sort) else ""
+        if sorted_by.then and layout.holds(sorted_by.then):
+            marker = second
         if position:
             more = position == 1 and cursor.left > 1 and not y
             segments.append(Segment(glyphs.left.rjust(2) if more else GAP, plain))

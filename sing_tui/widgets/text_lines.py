@@ -127,7 +127,11 @@ class StatusLine(TextLine):
             parts.append(f"{marks:,} marked")
         if arrangement.sort:
             arrow = glyphs.descending if arrangement.descending else glyphs.ascending
-            parts.append(f"sort {view.table.column(arrangement.sort).title} {arrow}")
+            said = f"sort {view.table.column(arrangement.sort).title} {arrow}"
+            if arrangement.then:
+                arrow = glyphs.descending if arrangement.then_descending else glyphs.ascending
+                said += f", then {view.table.column(arrangement.then).title} {arrow}"
+            parts.append(said)
         if arrangement.filter:
             parts.append(f"filter {glyphs.text(arrangement.filter)}")
         return parts

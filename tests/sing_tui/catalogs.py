@@ -12,6 +12,7 @@ from sing_compute.store.definitions.sing import SING
 from sing_compute.store.definitions.sith import SITH
 from sing_compute.store.place import Key, Place
 from sing_tui.session.catalog import CONTENTS_AXIS, CONTENTS_SPEC
+from sing_tui.session.counted import COUNTS, COUNTS_AXIS, COUNTS_SPEC, Counted
 from sing_tui.session.route import route
 from sing_tui.session.state import CONTENTS, Session
 
@@ -45,12 +46,17 @@ class FakeCatalog:
     def table(self, name: str) -> TableSpec:
         if name == CONTENTS:
             return CONTENTS_SPEC
+        if name == COUNTS:
+            return COUNTS_SPEC
         if name not in self.declared:
             raise SingError(f"no table {name!r}; there are: {', '.join(self.declared)}")
         return self.declared[name]
 
     def axis(self, name: str) -> Axis:
-        known = {axis.name: axis for analysis in self.analyses for axis in analysis.axes} | {CONTENTS: CONTENTS_AXIS}
+        known = {axis.name: axis for analysis in self.analyses for axis in analysis.axes} | {
+            CONTENTS: CONTENTS_AXIS,
+            COUNTS: COUNTS_AXIS,
+        }
         if name not in known:
             raise SingError(f"no axis {name!r}")
         return known[name]
@@ -84,6 +90,10 @@ class FakeCatalog:
         axis = self.table(place.table).rows
         hidden = self.without_rows.get(axis, frozenset())
         return [position for position in range(self.count(axis, place)) if position not in hidden]
+
+    def condition(self, place: Counted, row: int) -> str:
+        known = [f"{name} = {row}" for name in place.by]
+        return " and ".join([*([f"({place.filter})"] if place.filter else []), *known])
 
     def measures(self, place: Place) -> Sequence[str]:
         return self.numbers[place.table]
