@@ -10,7 +10,7 @@ from sing_compute.figures.contents import KINDS, Absent, figures
 from sing_compute.figures.figure import PaperFigure
 from sing_compute.figures.style import WIDTHS
 from sing_compute.number_words import row_texts
-from sing_compute.report.findings import brief
+from sing_compute.report.findings import CLASS_COLUMNS, brief
 from sing_compute.report.inline_svg import Letters, inline_svg
 from sing_compute.report.tables import ROWS, PageTable, TableMaker, explorer_command
 from sing_compute.store import Place, Store, Table, catalogue, open_table
@@ -147,7 +147,7 @@ class Chapters:
 
     def _model(self, number: int, model: str) -> Chapter:
         chapter = Chapter(f"model-{number}", f"Model {brief(model)}")
-        self._add(chapter, "classes", f"Classes of {brief(model)}", RULE, model=model)
+        self._add(chapter, "classes", f"Classes of {brief(model)}", RULE, names=CLASS_COLUMNS, model=model)
         chapter.parts += self._figures("violins", "strings", of=model)
         for index in self._classes(model):
             name = brief(self.store.class_names[index])
@@ -167,7 +167,15 @@ class Chapters:
             return []
 
     def _add(
-        self, chapter: Chapter, name: str, caption: str, order: Sequence[str], *, rows: int = ROWS, **keys: Key
+        self,
+        chapter: Chapter,
+        name: str,
+        caption: str,
+        order: Sequence[str],
+        *,
+        rows: int = ROWS,
+        names: Sequence[str] = (),
+        **keys: Key,
     ) -> None:
         """Add a table to a chapter, if the file holds it."""
         if catalogue.table(name) not in catalogue.tables(self.store):
@@ -178,7 +186,9 @@ class Chapters:
             return
         sort = next((each for each in order if any(column.name == each for column in table.columns)), "")
         command = explorer_command(self.file, name, keys)
-        made = self.maker.make(table, caption, command, order=largest_first(table, order), sort=sort, rows=rows)
+        made = self.maker.make(
+            table, caption, command, order=largest_first(table, order), sort=sort, rows=rows, names=names
+        )
         if made.rows:
             chapter.parts.append(made)
 
@@ -198,8 +208,7 @@ _OF_FILE = ("scatter", "ratios", "parts", "translator")
 _OF_MODEL = ("violins", "strings", "words", "directions", "validation", "spectrum")
 _MODEL_COLUMNS = (
     *("model", "attribute_score_abs_over_control", "attribute_score_abs", "attribute_score_centred_abs", "image_score"),
-    *("image_score_over_control", "image_score_centred", "ratio_images", "accuracy", "nullity", "null_energy"),
-    *("significant", "flips"),
+    *("image_score_over_control", "ratio_images", "accuracy", "nullity", "null_energy", "significant"),
 )
 
 

@@ -1,7 +1,7 @@
 """The first page of a report: what was measured, which model and classes leak most, and how far that can be relied on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,28 +9,27 @@ from numpy.typing import NDArray
 from sing_compute.errors import SingError
 from sing_compute.figures.choosing import RULE, largest_first, numbers
 from sing_compute.formats import UNICODE, fit, in_words, number_format, with_interval
+from sing_compute.report.tables import PageTable, TableMaker, explorer_command
 from sing_compute.store import Place, Store, Table, open_table
 
 _NAME = 48
 """Letters of a name in a sentence at most."""
-_LEVEL = 0.05
+_RATIO = RULE[0]
+CLASS_COLUMNS = (
+    *("class", "attribute_score_abs_over_control", "attribute_score_abs_q50", "attribute_score_centred_abs_q50"),
+    *("image_score_q50", "image_score_over_control", "ratio", "accuracy", "count", "null_energy_mean"),
+)
+"""Columns of classes that a report shows, the most important first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One answer: the question in a few words, and sentences with its numbers."""
+    """One answer: the question, a few words that answer it, sentences with the numbers, and perhaps a small table."""
 
     title: str
+    answer: str
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Warning:  # noqa: A001
-    """One warning of the run, and what it means for a reader."""
-
-    about: str
-    text: str
-    meaning: str
+    table: PageTable | None = None
 
 
 def brief(name: object) -> str:
@@ -58,24 +57,25 @@ def say(table: Table, row: int, name: str) -> str:
     return with_interval(column, float(values_of(table, name)[row]), (low, high))
 
 
-def findings(store: Store, models: Sequence[str]) -> list[Finding]:
+def findings(store: Store, models: Sequence[str], maker: TableMaker) -> list[Finding]:
     """Answer the questions that a reader has first.
 
     Args:
         store: The results file.
         models: The models that the report describes in full, the one that leaks most first.
+        maker: Makes the tables of the page.
 
     Returns:
         The answers for which the file holds the numbers.
     """
-    found = [Finding("What was measured", measured(store))]
+    found = [Finding("What was measured", "", measured(store))]
     if not store.models:
         return found
     table = open_table(store, Place("models"))
-    found += _output(store, table)
+    found += _output(table)
     found += _models(store, table)
     for model in models:
-        found += _classes(store, model)
+        found += _classes(store, model, maker)
     found += _translator(table)
     return found
 
@@ -87,22 +87,23 @@ def measured(store: Store) -> str:
     if store.models:
         names = [brief(name) for name in store.models]
         listed = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
-        parts.append(f"{_count(len(names), 'classifier')} ({listed})")
+        parts.append(f"{count_of(len(names), 'classifier')} ({listed})")
     if "images/key" in store:
-        parts.append(_count(store.count("image"), noun.singular, noun.plural))
+        parts.append(count_of(store.count("image"), noun.singular, noun.plural))
     if "classes/name" in store:
-        parts.append(_count(store.count("class"), "class", "classes"))
+        parts.append(count_of(store.count("class"), "class", "classes"))
     if "concepts/name" in store:
-        parts.append(_count(store.count("concept"), "concept"))
+        parts.append(count_of(store.count("concept"), "concept"))
     towers = store.members("tower")
     if towers:
-        parts.append(f"{_count(len(towers), 'image tower')} of CLIP ({', '.join(map(brief, towers[:6]))})")
+        parts.append(f"{count_of(len(towers), 'image tower')} of CLIP ({', '.join(map(brief, towers[:6]))})")
     clip = store.attributes("clip").get("tag")
     space = f" The CLIP is {brief(clip)}." if clip else ""
     return f"The file holds {_listed(parts)}.{space}" if parts else "The file holds no results."
 
 
-def _count(number: int, singular: str, plural: str = "") -> str:
+def count_of(number: int, singular: str, plural: str = "") -> str:
+    """Return a number of things in words: `1 image`, `1,200 images`."""
     return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
 
 
@@ -110,33 +111,28 @@ def _listed(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
 
 
-def _output(store: Store, table: Table) -> list[Finding]:
+def _output(table: Table) -> list[Finding]:
     """Say if the removal left the output alone: without that, no score can be read as what the head ignores."""
     if not has(table, "flips", "logit_change_max"):
         return []
     flips, change = values_of(table, "flips"), values_of(table, "logit_change_max")
-    known = np.isfinite(flips)
-    changed = [row for row in np.flatnonzero(known).tolist() if flips[row] > 0]
-    write = number_format(table.column("logit_change_max")).write
-    most = write(float(np.nanmax(change)))
+    most = number_format(table.column("logit_change_max")).write(float(np.nanmax(change)))
+    title = "Did the removal change the output?"
+    changed = [row for row in range(table.length) if flips[row] > 0]
     if not changed:
+        whose = "of any model " if table.length > 1 else ""
         text = (
-            f"No. For all {int(known.sum())} models no prediction changed, and the logits changed by at most {most} of their "
-            "spread. So the scores below show something that the head does not use."
-            if known.sum() > 1
-            else f"No. No prediction changed, and the logits changed by at most {most} of their spread. So the scores below show "
+            f"No prediction {whose}changed, and the logits changed by at most {most} of their spread. So the scores show "
             "something that the head does not use."
         )
-    else:
-        names = _texts(table, "model")
-        listed = _listed(
-            [f"{brief(names[row])} ({in_words(table.column('flips'), float(flips[row]))})" for row in changed[:6]]
-        )
-        text = (
-            f"Yes: predictions changed in {listed}. Quote this with every score of these models, because part of what was removed "
-            "is used by the head."
-        )
-    return [Finding("Did the removal change the output?", text)]
+        return [Finding(title, "No.", text)]
+    names, flipped = _texts(table, "model"), table.column("flips")
+    listed = _listed([f"{brief(names[row])} ({in_words(flipped, float(flips[row]))})" for row in changed[:6]])
+    text = (
+        f"Predictions changed in {listed}. Quote this with every score of these models, because the head uses a part of what was "
+        "removed."
+    )
+    return [Finding(title, "Yes.", text)]
 
 
 def _texts(table: Table, name: str) -> list[str]:
@@ -145,103 +141,117 @@ def _texts(table: Table, name: str) -> list[str]:
 
 def _models(store: Store, table: Table) -> list[Finding]:
     """Say which model leaks most, by which number, and if the other numbers agree."""
-    names = _texts(table, "model")
-    ratio = "attribute_score_abs_over_control"
-    if not has(table, ratio, "attribute_score_abs"):
+    if not has(table, _RATIO, "attribute_score_abs"):
         return []
-    values = values_of(table, ratio)
-    order = [row for row in largest_first(table, RULE) if np.isfinite(values[row])]
-    first = order[0]
-    write = number_format(table.column(ratio)).write
+    names, ratios = _texts(table, "model"), values_of(table, _RATIO)
+    order = [row for row in largest_first(table, (_RATIO,)) if not np.isnan(ratios[row])]
+    first, write, noun = order[0], number_format(table.column(_RATIO)).write, store.noun
     sentences = [
-        f"{brief(names[first])}, by |AS| over its control: {write(float(values[first]))}. Its median |AS| is "
-        f"{say(table, first, 'attribute_score_abs')}; a random vector of the same length gives a ratio of 1."
+        f"Removing the null part turns {noun.with_article} toward or away from its class {write(float(ratios[first]))} times as "
+        f"far as removing a random vector of the same length (|AS| over its control). This number comes first because null parts "
+        f"of different models have different lengths. Median |AS| is {say(table, first, 'attribute_score_abs')}."
     ]
-    if len(order) > 1:
-        others = [f"{brief(names[row])} {write(float(values[row]))}" for row in order[1:6]]
-        sentences.append(f"The others: {', '.join(others)}{', ...' if len(order) > 6 else ''}.")
-    if values[first] <= 1:
-        sentences.append(
-            "No model moves further than a random vector of the same length would. This is no proof that nothing leaks: "
-            "one class or one concept can still stand out."
-        )
     if has(table, "attribute_score_centred_abs"):
+        whole, own = (
+            float(values_of(table, name)[first]) for name in ("attribute_score_abs", "attribute_score_centred_abs")
+        )
+        share = (
+            f" So most of it is an offset that says nothing about any single {noun.singular}."
+            if own < whole / 2
+            else ""
+        )
         sentences.append(
-            f"Without the offset that all {store.noun.plural} share, |AS| of {brief(names[first])} is "
-            f"{say(table, first, 'attribute_score_centred_abs')} (centred)."
+            f"Without the offset that all {noun.plural} share it is {say(table, first, 'attribute_score_centred_abs')} "
+            f"(centred).{share}"
+        )
+    if len(order) > 1:
+        others = ", ".join(f"{brief(names[row])} {write(float(ratios[row]))}" for row in order[1:6])
+        sentences.append(f"The others: {others}{' and less' if len(order) > 6 else ''}.")
+    if ratios[first] <= 1:
+        sentences.append(
+            "That is no further than chance. It is no proof that nothing leaks: one class can still stand out."
         )
     sentences += _agreement(table, names, first)
     sentences.append("The ratio has no interval, and it depends on lambda.")
-    title = "Which model leaks most?" if len(order) > 1 else "How much does the model leak?"
-    return [Finding(title, " ".join(sentences))]
+    title = "Which model leaks most?" if table.length > 1 else "How much does the model leak?"
+    return [
+        Finding(title, f"{brief(names[first])}, {write(float(ratios[first]))} times its control.", " ".join(sentences))
+    ]
 
 
 def _agreement(table: Table, names: Sequence[str], first: int) -> list[str]:
-    """Say if IS and plain |AS| name the same model, and how sure the order of IS/|AS| is."""
+    """Say if IS and plain |AS| name the same model."""
     if table.length < 2:
         return []
-    leaders = {}
+    rows = {}
     for name, title in (("attribute_score_abs", "|AS|"), ("image_score", "IS")):
-        values = values_of(table, name)
-        if np.isfinite(values).any():
-            row = int(np.nanargmax(values))
-            leaders[title] = (row, f"{brief(names[row])} ({say(table, row, name)})")
-    if not leaders:
-        return []
-    if all(row == first for row, _ in leaders.values()):
+        if has(table, name):
+            rows[title] = (int(np.nanargmax(values_of(table, name))), name)
+    if all(row == first for row, _ in rows.values()):
         return ["It is first by |AS| and by IS, too."]
-    listed = " and ".join(f"by {title} {text}" for title, (_, text) in leaders.items())
-    return [f"Other numbers can give another order: largest is {listed}."]
+    listed = " and ".join(
+        f"by {title} {brief(names[row])} ({say(table, row, name)})" for title, (row, name) in rows.items()
+    )
+    return [f"Other numbers put the models in another order: first {listed}."]
 
 
-def _classes(store: Store, model: str) -> list[Finding]:
-    """Say in which classes a model leaks most, and toward which concepts."""
+def _classes(store: Store, model: str, maker: TableMaker) -> list[Finding]:
+    """Say in which classes a model leaks most, and along which concepts."""
     try:
         table = open_table(store, Place.of("classes", model=model))
     except SingError:
         return []
-    ratio, score, image = RULE[0], "attribute_score_abs_q50", "image_score_q50"
-    if not has(table, ratio, score):
+    if not has(table, _RATIO, "attribute_score_abs_q50"):
         return []
-    names, values = _texts(table, "class"), values_of(table, ratio)
-    order = [row for row in largest_first(table, RULE) if np.isfinite(values[row])][:3]
-    write = number_format(table.column(ratio)).write
-    parts = []
-    for row in order:
-        index = row if table.ids is None else int(table.ids[row])
-        concept = _first_concept(store, model, index)
-        parts.append(
-            f"{brief(names[row])} ({write(float(values[row]))} times the control; median |AS| {say(table, row, score)}{concept})"
-        )
-    sentences = [f"{_listed(parts)}."]
-    if has(table, image):
-        images, scores = values_of(table, image), values_of(table, score)
-        by_image, by_score = int(np.nanargmax(images)), int(np.nanargmax(scores))
-        if table.length > 1 and by_image != by_score:
-            sentences.append(
-                f"IS and |AS| do not put the same class first: IS is largest for {brief(names[by_image])} "
-                f"({say(table, by_image, image)}), |AS| for {brief(names[by_score])} ({say(table, by_score, score)}). IS counts "
-                "every movement in CLIP space, |AS| only the movement toward or away from the text of the class."
-            )
-        elif table.length > 1:
-            sentences.append(f"IS and |AS| put the same class first, {brief(names[by_image])}.")
-    return [Finding(f"In which classes does {brief(model)} leak most?", " ".join(sentences))]
+    names, ratios = _texts(table, "class"), values_of(table, _RATIO)
+    order = [row for row in largest_first(table, (_RATIO,)) if not np.isnan(ratios[row])][:3]
+    write = number_format(table.column(_RATIO)).write
+    sentences = _class_orders(table, names)
+    if store.attributes(f"models/{model}").get("significance_note"):
+        sentences.append("q is left out, because it can raise false alarms here: see the warnings.")
+    made = maker.make(
+        table, f"Classes of {brief(model)} that leak most, and the concept along which each moves most",
+        explorer_command(maker.file, "classes", {"model": model}), order=order, names=CLASS_COLUMNS[:5], sort=_RATIO,
+    )  # fmt: skip
+    positions = [row if table.ids is None else int(table.ids[row]) for row in order]
+    concepts = [_first_concept(store, model, position, maker) for position in positions]
+    if all(concepts):
+        rows = [(*cells, *more.rows[0]) for cells, more in zip(made.rows, filter(None, concepts), strict=True)]
+        extra = next(filter(None, concepts)).headings
+        made = replace(made, headings=[*made.headings, *(replace(head, sort="") for head in extra)], rows=rows)
+    answer = f"{brief(names[order[0]])}, {write(float(ratios[order[0]]))} times its control."
+    return [
+        Finding(f"In which classes does {brief(model)} leak most?", answer, " ".join(sentences), replace(made, note=""))
+    ]
 
 
-def _first_concept(store: Store, model: str, index: int) -> str:
-    """Say the concept that moves most in a class, with its q where q can be relied on."""
+def _class_orders(table: Table, names: Sequence[str]) -> list[str]:
+    """Say if IS and |AS| put the same class first."""
+    image, score = "image_score_q50", "attribute_score_abs_q50"
+    if table.length < 2 or not has(table, image):
+        return []
+    by_image, by_score = (int(np.nanargmax(values_of(table, name))) for name in (image, score))
+    if by_image == by_score:
+        return [f"By median |AS| and by median IS, {brief(names[by_score])} is first."]
+    return [
+        f"By median IS {brief(names[by_image])} is first ({say(table, by_image, image)}), by median |AS| "
+        f"{brief(names[by_score])} ({say(table, by_score, score)}): IS counts "
+        "every movement in CLIP space, |AS| only that toward or away from the class."
+    ]
+
+
+def _first_concept(store: Store, model: str, index: int, maker: TableMaker) -> PageTable | None:
+    """Return the row of the concept that moves most in a class, with its q where q can be relied on."""
     try:
         table = open_table(store, Place.of("concepts", model=model, **{"class": index}))
     except SingError:
-        return ""
+        return None
     if not has(table, "attribute_score_abs", "attribute_score"):
-        return ""
+        return None
     row = largest_first(table, ("attribute_score_abs",))[0]
-    text = f"; moves most along {brief(_texts(table, 'concept')[row])}, AS {say(table, row, 'attribute_score')}"
-    if has(table, "q") and not store.attributes(f"models/{model}").get("significance_note"):
-        q = values_of(table, "q")
-        text += f", q {number_format(table.column('q')).write(float(q[row]))}"
-    return text
+    relied = not store.attributes(f"models/{model}").get("significance_note")
+    names = ("concept", "attribute_score_abs", "attribute_score", *(["q"] if relied and has(table, "q") else []))
+    return maker.make(table, "", "", order=[row], names=names)
 
 
 def _translator(table: Table) -> list[Finding]:
@@ -261,41 +271,4 @@ def _translator(table: Table) -> list[Finding]:
         f"Cosine of the translated feature with CLIP's embedding, out of fold: {'; '.join(parts)}{more}. If the first number is "
         "hardly above the second, AS and IS mean little."
     )
-    return [Finding("Is the translator good enough?", text)]
-
-
-def warnings_of(store: Store) -> list[Warning]:
-    """List the warnings of the run in plain words.
-
-    Args:
-        store: The results file.
-
-    Returns:
-        Those of the stored embeddings, then those of each model.
-    """
-    found = []
-    text = store.attributes("clip").get("warnings")
-    if text:
-        found.append(Warning("stored embeddings", UNICODE.text(text), "All scores depend on these embeddings."))
-    for model in store.models:
-        facts = store.attributes(f"models/{model}")
-        for kind, meaning in _MEANINGS.items():
-            if facts.get(kind):
-                found.append(Warning(brief(model), UNICODE.text(facts[kind]), store.noun.words(meaning)))
-    if "images/skipped_key" in store:
-        count = len(store.dataset("images/skipped_key"))
-        if count:
-            several = _count(count, store.noun.singular, store.noun.plural)
-            found.append(Warning("input", f"{several} could not be read", "They are in no number of this report."))
-    return found
-
-
-_MEANINGS = {
-    "warnings": "The run gave this warning. Think of it when you read the numbers of this model.",
-    "significance_note": (
-        "Do not rely on z, q and the mark * of this model: the noise of the translator can look like a shift. AS, |AS|, IS and "
-        "their controls can still be read, as estimates."
-    ),
-    "note": "A note of the person who ran it.",
-}
-"""Attributes of a model that a reader must see, and what they mean."""
+    return [Finding("Is the translator good enough?", "", text)]

@@ -11,8 +11,9 @@ from markupsafe import Markup
 from sing_compute.atomic_write import write_text
 from sing_compute.errors import SingError
 from sing_compute.report.chapters import Chapters, PageFigure, described
-from sing_compute.report.findings import brief, findings, warnings_of
+from sing_compute.report.findings import brief, findings
 from sing_compute.report.provenance import dates, provenance
+from sing_compute.report.run_warnings import warnings_of
 from sing_compute.store import Store
 from sing_compute.store.text import clean
 
@@ -36,6 +37,7 @@ def report_page(store: Store, named: Sequence[str] = ()) -> str:
     """
     models = described(store, named)
     chapters = Chapters(store, models)
+    answers = findings(store, models, chapters.maker)
     made = chapters.make()
     style, script = ((_FOLDER / name).read_text("utf-8") for name in ("page.css", "page.js"))
     page = _environment(store).get_template("page.html.j2")
@@ -49,7 +51,7 @@ def report_page(store: Store, named: Sequence[str] = ()) -> str:
         style=Markup(style),
         script=Markup(script),
         letters=Markup(chapters.letters.definitions()),
-        findings=findings(store, models),
+        findings=answers,
         warnings=warnings_of(store),
         chapters=made,
         others=[brief(name) for name in store.models if name not in models],

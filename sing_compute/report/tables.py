@@ -1,4 +1,4 @@
-"""A table of the file as a table of the page: its first columns and rows as the explorer writes them, each number in full, too."""
+"""A table of the file as a table of the page: its first columns and rows as the explorer writes them, numbers in full, too."""
 
 import io
 import shlex
@@ -103,7 +103,8 @@ class TableMaker:
         order = range(table.length) if order is None else order
         shown = np.asarray(list(order[:rows]), dtype=np.int64)
         plain = [column for column in table.columns if column.role != "bound"]
-        columns = [column for column in plain if column.name in names] or plain[:COLUMNS]
+        known = {column.name: column for column in plain}
+        columns = [known[name] for name in names if name in known] or plain[:COLUMNS]
         cells = [column_cells(table, column, shown) for column in columns]
         found = PageTable(
             f"table-{self._made}",
