@@ -1,12 +1,13 @@
 """The chapters of a report: the tables and figures that a file can give, in the order of the page."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sing_compute.errors import SingError
 from sing_compute.figures.choosing import RULE, STRINGS, Choice, chosen_classes, chosen_models, largest_first
 from sing_compute.figures.contents import KINDS, Absent, figures
+from sing_compute.figures.drawing import Drawable
 from sing_compute.figures.figure import PaperFigure
 from sing_compute.figures.style import WIDTHS
 from sing_compute.number_words import row_texts
@@ -100,12 +101,12 @@ class Chapters:
         found += [self._towers(), self._others()]
         return [chapter for chapter in found if chapter.parts]
 
-    def _figure(self, figure: PaperFigure, kind: str) -> PageFigure:
+    def _figure(self, figure: PaperFigure, shape: Drawable, kind: str) -> PageFigure:
         self._count += 1
         name = f"figure-{self._count}"
         wide, narrow = (
             inline_svg(
-                figure.shape, self.letters, name=f"{name}-{size}", title=figure.title, description=figure.reading,
+                shape, self.letters, name=f"{name}-{size}", title=figure.title, description=figure.reading,
                 width=WIDTHS[width],
             )
             for size, width in (("wide", "page"), ("narrow", "column"))
@@ -122,7 +123,8 @@ class Chapters:
                 if (each.name, each.reason) not in self.absent:
                     self.absent.append((each.name, each.reason))
             elif each.shape is not None:
-                found.append(self._figure(each, next(kind for kind in kinds if each.name.startswith(kind))))
+                kind = next(kind for kind in kinds if each.name.startswith(kind))
+                found.append(self._figure(each, each.shape, kind))
         return found
 
     def _models(self) -> Chapter:
@@ -147,16 +149,16 @@ class Chapters:
 
     def _model(self, number: int, model: str) -> Chapter:
         chapter = Chapter(f"model-{number}", f"Model {brief(model)}")
-        self._add(chapter, "classes", f"Classes of {brief(model)}", RULE, names=CLASS_COLUMNS, model=model)
+        whole: dict[str, Key] = {"model": model}
+        self._add(chapter, "classes", whole, f"Classes of {brief(model)}", RULE, names=CLASS_COLUMNS)
         chapter.parts += self._figures("violins", "strings", of=model)
         for index in self._classes(model):
-            name = brief(self.store.class_names[index])
-            caption = f"Concepts along which {name} moves most in {brief(model)}"
-            keys: dict[str, Key] = {"model": model, "class": index}
-            self._add(chapter, "concepts", caption, ("attribute_score_abs",), rows=CONCEPTS, **keys)
-        self._add(chapter, "null_modes", f"Null directions of {brief(model)} in words", (), model=model)
+            caption = f"Concepts along which {brief(self.store.class_names[index])} moves most in {brief(model)}"
+            keys = whole | {"class": index}
+            self._add(chapter, "concepts", keys, caption, ("attribute_score_abs",), rows=CONCEPTS)
+        self._add(chapter, "null_modes", whole, f"Null directions of {brief(model)} in words")
         chapter.parts += self._figures("words", of=model)
-        self._add(chapter, "directions", f"Direction pairs of {brief(model)}", ("null_share",), model=model)
+        self._add(chapter, "directions", whole, f"Direction pairs of {brief(model)}", ("null_share",))
         chapter.parts += self._figures("directions", "validation", "spectrum", of=model)
         return chapter
 
@@ -170,31 +172,29 @@ class Chapters:
         self,
         chapter: Chapter,
         name: str,
+        keys: Mapping[str, Key],
         caption: str,
-        order: Sequence[str],
+        order: Sequence[str] = (),
         *,
         rows: int = ROWS,
         names: Sequence[str] = (),
-        **keys: Key,
     ) -> None:
-        """Add a table to a chapter, if the file holds it."""
+        """Add a table to a chapter, if the file holds it: its rows by the first column of `order`, the largest number first."""
         if catalogue.table(name) not in catalogue.tables(self.store):
             return
         try:
-            table = open_table(self.store, Place.of(name, **keys))
+            table = open_table(self.store, Place(name).at(**keys))
         except SingError:
             return
         sort = next((each for each in order if any(column.name == each for column in table.columns)), "")
-        command = explorer_command(self.file, name, keys)
-        made = self.maker.make(
-            table, caption, command, order=largest_first(table, order), sort=sort, rows=rows, names=names
-        )
+        command, sorted_rows = explorer_command(self.file, name, keys), largest_first(table, order)
+        made = self.maker.make(table, caption, command, order=sorted_rows, sort=sort, rows=rows, names=names)
         if made.rows:
             chapter.parts.append(made)
 
     def _towers(self) -> Chapter:
         chapter = Chapter("heads", "Attention heads of CLIP in words")
-        self._add(chapter, "towers", "Image towers", ())
+        self._add(chapter, "towers", {}, "Image towers")
         chapter.parts += self._figures("heads")
         return chapter
 

@@ -243,7 +243,7 @@ def _class_orders(table: Table, names: Sequence[str]) -> list[str]:
 def _first_concept(store: Store, model: str, index: int, maker: TableMaker) -> PageTable | None:
     """Return the row of the concept that moves most in a class, with its q where q can be relied on."""
     try:
-        table = open_table(store, Place.of("concepts", model=model, **{"class": index}))
+        table = open_table(store, Place("concepts").at(model=model, **{"class": index}))
     except SingError:
         return None
     if not has(table, "attribute_score_abs", "attribute_score"):
