@@ -10,6 +10,7 @@ from sing_compute.figures.contents import KINDS, Absent, figures
 from sing_compute.figures.drawing import Drawable
 from sing_compute.figures.figure import PaperFigure
 from sing_compute.figures.style import WIDTHS
+from sing_compute.formats import UNICODE, fit
 from sing_compute.number_words import row_texts
 from sing_compute.report.findings import CLASS_COLUMNS, brief
 from sing_compute.report.inline_svg import Letters, inline_svg
@@ -19,6 +20,8 @@ from sing_compute.store.place import Key
 
 MODELS = 3
 """Models of a file up to which all are described in full; of more, the one that leaks most, and those that the user names."""
+_TITLE = 120
+"""Letters of a title at most."""
 CONCEPTS = 10
 """Concepts of a class at most."""
 
@@ -101,7 +104,7 @@ class Chapters:
         found += [self._towers(), self._others()]
         return [chapter for chapter in found if chapter.parts]
 
-    def _figure(self, figure: PaperFigure, shape: Drawable, kind: str) -> PageFigure:
+    def _figure(self, figure: PaperFigure, shape: Drawable, kind: str, of: str) -> PageFigure:
         self._count += 1
         name = f"figure-{self._count}"
         wide, narrow = (
@@ -111,9 +114,12 @@ class Chapters:
             )
             for size, width in (("wide", "page"), ("narrow", "column"))
         )  # fmt: skip
-        command = shlex.join(["sing-compute", "figures", self.file, "-o", "figures", "--only", kind])
-        numbers = self.maker.make(figure.table, f"Numbers of: {figure.title}", command, names=figure.columns)
-        return PageFigure(name, figure.title, figure.reading, wide, narrow, numbers)
+        command = ["sing-compute", "figures", self.file, "-o", "figures", "--only", kind]
+        command += [f"--model={UNICODE.text(of)}"] if of else []
+        title = fit(UNICODE.text(figure.title), _TITLE).rstrip()
+        caption = f"Numbers of: {title}"
+        numbers = self.maker.make(figure.table, caption, shlex.join(command), names=figure.columns, most=8)
+        return PageFigure(name, title, figure.reading, wide, narrow, numbers)
 
     def _figures(self, *kinds: str, of: str = "") -> list[PageFigure]:
         """Draw the figures of these kinds; `of` is a model, for kinds that have a figure for each."""
@@ -124,7 +130,7 @@ class Chapters:
                     self.absent.append((each.name, each.reason))
             elif each.shape is not None:
                 kind = next(kind for kind in kinds if each.name.startswith(kind))
-                found.append(self._figure(each, each.shape, kind))
+                found.append(self._figure(each, each.shape, kind, of))
         return found
 
     def _models(self) -> Chapter:

@@ -23,8 +23,9 @@
   for (const head of document.querySelectorAll("thead th")) {
     const text = head.querySelector(".head"), button = document.createElement("button");
     button.type = "button";
-    text.replaceWith(button);
-    button.append(...text.childNodes);
+    button.append(...text.cloneNode(true).childNodes);
+    text.classList.add("paper");
+    text.before(button);
     button.addEventListener("click", () => sort(head));
   }
   for (const data of document.querySelectorAll("td data")) if (data.value !== "") data.title = data.value;

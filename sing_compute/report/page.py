@@ -14,7 +14,8 @@ from sing_compute.report.chapters import Chapters, PageFigure, described
 from sing_compute.report.findings import brief, findings
 from sing_compute.report.provenance import dates, provenance
 from sing_compute.report.run_warnings import warnings_of
-from sing_compute.store import Store
+from sing_compute.report.word_findings import word_findings
+from sing_compute.store import Store, catalogue
 from sing_compute.store.text import clean
 
 _FOLDER = Path(__file__).parent
@@ -37,7 +38,7 @@ def report_page(store: Store, named: Sequence[str] = ()) -> str:
     """
     models = described(store, named)
     chapters = Chapters(store, models)
-    answers = findings(store, models, chapters.maker)
+    answers = [*findings(store, models, chapters.maker), *word_findings(store, models)]
     made = chapters.make()
     style, script = ((_FOLDER / name).read_text("utf-8") for name in ("page.css", "page.js"))
     page = _environment(store).get_template("page.html.j2")
@@ -58,6 +59,7 @@ def report_page(store: Store, named: Sequence[str] = ()) -> str:
         absent=chapters.absent,
         glossary=chapters.maker.glossary.entries,
         provenance=provenance(store),
+        held={spec.name for spec in catalogue.tables(store)},
         is_figure=lambda part: isinstance(part, PageFigure),
     )
 

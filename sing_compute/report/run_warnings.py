@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 
+from sing_compute.errors import visible
 from sing_compute.formats import UNICODE
 from sing_compute.report.findings import brief, count_of
 from sing_compute.store import Store
 
+_LONGEST = 800
+"""Letters of a warning at most."""
 _MEANINGS = {
     "warnings": "The run gave this warning: think of it when you read the numbers of this model.",
     "significance_note": (
@@ -38,15 +41,19 @@ def warnings_of(store: Store) -> list[RunWarning]:
     found: dict[tuple[str, str], list[str]] = {}
     text = store.attributes("clip").get("warnings")
     if text:
-        found[UNICODE.text(text), "All scores depend on these embeddings."] = ["stored embeddings"]
+        found[_short(text), "All scores depend on these embeddings."] = ["stored embeddings"]
     for model in store.models:
         facts = store.attributes(f"models/{model}")
         for kind, meaning in _MEANINGS.items():
             if facts.get(kind):
-                text = UNICODE.text(facts[kind]).removesuffix(".")
+                text = _short(facts[kind]).removesuffix(".")
                 found.setdefault((text, store.noun.words(meaning)), []).append(brief(model))
     count = len(store.dataset("images/skipped_key")) if "images/skipped_key" in store else 0
     if count:
         text = f"{count_of(count, store.noun.singular, store.noun.plural)} could not be read"
         found[text, "No number of this report is about them."] = ["input"]
     return [RunWarning(tuple(about), text, meaning) for (text, meaning), about in found.items()]
+
+
+def _short(text: object) -> str:
+    return visible(UNICODE.text(text), longest=_LONGEST)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sing_compute.csv_cells import csv_cells
 from sing_compute.errors import SingError
-from sing_compute.formats import UNICODE, number_format
+from sing_compute.formats import UNICODE, fit, number_format
 from sing_compute.report.glossary import Entry, Glossary
 from sing_compute.store import Column, Table
 from sing_compute.store.place import Key
@@ -20,6 +20,8 @@ from sing_compute.table_text import WholeTable, write_rows
 
 COLUMNS = 12
 """Columns of a table at most; its CSV file has all of them."""
+_LETTERS = 160
+"""Letters of a text in a cell at most; the CSV file has all of it."""
 ROWS = 25
 """Rows of a table at most."""
 _CSV = 60_000
@@ -84,6 +86,7 @@ class TableMaker:
         order: Sequence[int] | None = None,
         names: Sequence[str] = (),
         rows: int = ROWS,
+        most: int = COLUMNS,
         sort: str = "",
         ascending: bool = False,
     ) -> PageTable:
@@ -96,6 +99,7 @@ class TableMaker:
             order: Its rows in the order in which they are shown; None for all, in their own order.
             names: Columns to show; without, the first ones. Those that the table lacks are left out.
             rows: Rows to show at most.
+            most: Columns to show at most where `names` has none.
             sort: The column that gave the order, the largest number first.
             ascending: True if its smallest number is first.
         """
@@ -104,7 +108,7 @@ class TableMaker:
         shown = np.asarray(list(order[:rows]), dtype=np.int64)
         plain = [column for column in table.columns if column.role != "bound"]
         known = {column.name: column for column in plain}
-        columns = [known[name] for name in names if name in known] or plain[:COLUMNS]
+        columns = [known[name] for name in names if name in known] or plain[:most]
         cells = [column_cells(table, column, shown) for column in columns]
         found = PageTable(
             f"table-{self._made}",
@@ -128,7 +132,7 @@ def column_cells(table: Table, column: Column, rows: NDArray[np.int64]) -> list[
     """Return cells of a column, numbers as the explorer writes them, with their first 95 % interval."""
     values = column.values.take(rows)
     if column.is_text:
-        return [Cell(UNICODE.text(value)) for value in values]
+        return [Cell(fit(UNICODE.text(value), _LETTERS).rstrip()) for value in values]
     write = number_format(column).write
     full = csv_cells(np.asarray(values))
     ends = [""] * len(rows)
