@@ -222,6 +222,17 @@ def test_texts_of_a_stranger_are_harmless(undrawn: None, tmp_path: Path) -> None
             assert not [cell for cell in cells if cell.startswith(("=", "@", "\t"))]
 
 
+def test_a_file_of_sounds_speaks_of_sounds(undrawn: None, tmp_path: Path) -> None:
+    path = write_store(tmp_path / "sounds.h5", models=("m",), concepts=6)
+    with h5py.File(path, "r+") as file:
+        for name, noun in (("item", b"sound"), ("items", b"sounds")):
+            file["images"].attrs[name] = np.bytes_(noun)
+    with Store(path) as store:
+        text = sound(report_page(store)).text
+    assert "43 sounds" in text
+    assert not re.search(r"(?i)(?<![\w/])images?(?![\w/])", text)
+
+
 def test_many_classes_are_bounded_and_say_so(undrawn: None, tmp_path: Path) -> None:
     names = [f"class {number}" for number in range(60)]
     path = write_store(tmp_path / "many.h5", models=("m",), class_names=names, images_per_class=[2] * 60, concepts=30)
