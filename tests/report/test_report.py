@@ -50,6 +50,8 @@ class Page(HTMLParser):
         self.content: dict[str, str] = {}
         self.policy = ""
         self.text = ""
+        self.names = ""
+        """Names that programs read, and commands."""
         self.cells: dict[str, list[list[str]]] = {}
         self._open: list[str] = []
         self._table = ""
@@ -98,6 +100,8 @@ class Page(HTMLParser):
         inside = self._open[-1] if self._open else ""
         if inside in ("script", "style"):
             self.content[inside] = self.content.get(inside, "") + data
+        elif inside == "code":
+            self.names += f"{data}\n"
         else:
             self.text += data
             if self._table and self.cells[self._table] and self.cells[self._table][-1]:
