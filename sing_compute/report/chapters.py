@@ -12,7 +12,8 @@ from sing_compute.figures.figure import PaperFigure
 from sing_compute.figures.style import WIDTHS
 from sing_compute.formats import UNICODE, fit
 from sing_compute.number_words import row_texts
-from sing_compute.report.findings import CLASS_COLUMNS, brief
+from sing_compute.report.class_findings import CLASS_COLUMNS, CLASS_RULE
+from sing_compute.report.facts import brief
 from sing_compute.report.inline_svg import Letters, inline_svg
 from sing_compute.report.tables import ROWS, PageTable, TableMaker, explorer_command
 from sing_compute.store import Place, Store, Table, catalogue, open_table
@@ -156,7 +157,7 @@ class Chapters:
     def _model(self, number: int, model: str) -> Chapter:
         chapter = Chapter(f"model-{number}", f"Model {brief(model)}")
         whole: dict[str, Key] = {"model": model}
-        self._add(chapter, "classes", whole, f"Classes of {brief(model)}", RULE, names=CLASS_COLUMNS)
+        self._add(chapter, "classes", whole, f"Classes of {brief(model)}", CLASS_RULE, names=CLASS_COLUMNS)
         chapter.parts += self._figures("violins", "strings", of=model)
         for index in self._classes(model):
             caption = f"Concepts along which {brief(self.store.class_names[index])} moves most in {brief(model)}"

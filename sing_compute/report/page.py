@@ -11,7 +11,8 @@ from markupsafe import Markup
 from sing_compute.atomic_write import write_text
 from sing_compute.errors import SingError
 from sing_compute.report.chapters import Chapters, PageFigure, described
-from sing_compute.report.findings import brief, findings
+from sing_compute.report.facts import brief
+from sing_compute.report.findings import findings
 from sing_compute.report.provenance import dates, provenance
 from sing_compute.report.run_warnings import warnings_of
 from sing_compute.report.word_findings import word_findings

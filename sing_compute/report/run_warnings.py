@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sing_compute.errors import visible
 from sing_compute.formats import UNICODE
-from sing_compute.report.findings import brief, count_of
+from sing_compute.report.facts import brief, count_of
 from sing_compute.store import Store
 
 _LONGEST = 800

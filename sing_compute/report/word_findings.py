@@ -7,7 +7,7 @@ import numpy as np
 
 from sing_compute.errors import SingError
 from sing_compute.formats import UNICODE, number_format
-from sing_compute.report.findings import Finding, brief, count_of, has, say, values_of
+from sing_compute.report.facts import Finding, brief, count_of, has, say, values_of
 from sing_compute.store import Place, Store, Table, catalogue, open_table
 from sing_compute.store.place import Key
 
