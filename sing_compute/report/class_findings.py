@@ -23,13 +23,14 @@ CLASS_COLUMNS = (
 _SHOWN = 3
 
 
-def class_findings(store: Store, model: str, maker: TableMaker) -> list[Finding]:
+def class_findings(store: Store, model: str, maker: TableMaker, *, explained: bool) -> list[Finding]:
     """Say in which classes a model leaks most, and by which concepts.
 
     Args:
         store: The results file.
         model: Name of the model.
         maker: Makes the tables of the page.
+        explained: True if the page has said already what the order of classes means.
 
     Returns:
         One answer, or none where the file does not hold the numbers.
@@ -44,7 +45,7 @@ def class_findings(store: Store, model: str, maker: TableMaker) -> list[Finding]
     values, names = values_of(table, name), texts_of(table, "class")
     order = [row for row in largest_first(table, (name,)) if not np.isnan(values[row])][:_SHOWN]
     doubtful = bool(store.attributes(f"models/{model}").get("significance_note"))
-    sentences = [_meaning(name), *_class_orders(table, names)]
+    sentences = [*([] if explained else [_meaning(name)]), *_class_orders(table, names)]
     if doubtful:
         sentences.append("q and its mark * are left out, because they can raise false alarms here: see the warnings.")
     wanted = [column for column in CLASS_COLUMNS[:8] if not (doubtful and column == "leak_significant")]

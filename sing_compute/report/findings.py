@@ -31,8 +31,10 @@ def findings(store: Store, models: Sequence[str], maker: TableMaker) -> list[Fin
     table = open_table(store, Place("models"))
     found += _output(table)
     found += _models(store, table)
+    answers: list[Finding] = []
     for model in models:
-        found += class_findings(store, model, maker)
+        answers += class_findings(store, model, maker, explained=bool(answers))
+    found += answers
     found += _translator(table)
     return found
 
