@@ -21,6 +21,10 @@ from sing_compute.store.place import Key
 
 MODELS = 3
 """Models of a file up to which all are described in full; of more, the one that leaks most, and those that the user names."""
+LARGEST = 12_000_000
+"""Bytes of figures from which on no more are drawn: a page has at most 25 MB."""
+_HEAVY = 600_000
+"""Bytes of a figure (one with pictures) from which on phones get the one of computers."""
 _TITLE = 120
 """Letters of a title at most."""
 CONCEPTS = 10
@@ -37,7 +41,7 @@ class PageFigure:
     wide: str
     """For screens of a computer and for paper, SVG."""
     narrow: str
-    """For phones."""
+    """For phones; empty where they get the same."""
     numbers: PageTable
 
 
@@ -97,6 +101,7 @@ class Chapters:
         self.absent: list[tuple[str, str]] = []
         """Names of figures that the file cannot give, and the reasons."""
         self._count = 0
+        self._size = 0
 
     def make(self) -> list[Chapter]:
         """Return the chapters for which the file holds numbers."""
@@ -108,13 +113,16 @@ class Chapters:
     def _figure(self, figure: PaperFigure, shape: Drawable, kind: str, of: str) -> PageFigure:
         self._count += 1
         name = f"figure-{self._count}"
-        wide, narrow = (
-            inline_svg(
+
+        def drawn(size: str, width: str) -> str:
+            return inline_svg(
                 shape, self.letters, name=f"{name}-{size}", title=figure.title, description=figure.reading,
                 width=WIDTHS[width],
-            )
-            for size, width in (("wide", "page"), ("narrow", "column"))
-        )  # fmt: skip
+            )  # fmt: skip
+
+        wide = drawn("wide", "page")
+        narrow = drawn("narrow", "column") if len(wide) < _HEAVY else ""
+        self._size += len(wide) + len(narrow)
         command = ["sing-compute", "figures", self.file, "-o", "figures", "--only", kind]
         command += [f"--model={UNICODE.text(of)}"] if of else []
         title = fit(UNICODE.text(figure.title), _TITLE).rstrip()
@@ -129,6 +137,8 @@ class Chapters:
             if isinstance(each, Absent):
                 if (each.name, each.reason) not in self.absent:
                     self.absent.append((each.name, each.reason))
+            elif each.shape is not None and self._size > LARGEST:
+                self.absent.append((each.name, "the page is large already; sing-compute figures draws it"))
             elif each.shape is not None:
                 kind = next(kind for kind in kinds if each.name.startswith(kind))
                 found.append(self._figure(each, each.shape, kind, of))

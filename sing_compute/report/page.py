@@ -20,8 +20,6 @@ from sing_compute.store import Store, catalogue
 from sing_compute.store.text import clean
 
 _FOLDER = Path(__file__).parent
-LARGEST = 25_000_000
-"""Bytes of a page at most."""
 
 
 def report_page(store: Store, named: Sequence[str] = ()) -> str:

@@ -234,6 +234,16 @@ def test_a_file_of_sounds_speaks_of_sounds(undrawn: None, tmp_path: Path) -> Non
     assert not re.search(r"(?i)(?<![\w/])images?(?![\w/])", text)
 
 
+def test_a_page_has_a_largest_size(undrawn: None, whole_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chapters, "LARGEST", 500)
+    monkeypatch.setattr(chapters, "_HEAVY", 10)
+    with Store(whole_path) as store:
+        found = sound(report_page(store))
+    assert 0 < found.tags["figure"] < 5
+    assert found.tags["svg"] == 1 + found.tags["figure"]
+    assert "the page is large already" in found.text
+
+
 def test_many_classes_are_bounded_and_say_so(undrawn: None, tmp_path: Path) -> None:
     names = [f"class {number}" for number in range(60)]
     path = write_store(tmp_path / "many.h5", models=("m",), class_names=names, images_per_class=[2] * 60, concepts=30)
