@@ -1,6 +1,7 @@
 """The report of a results file: one page of HTML that needs nothing else, from its tables, charts and figures alone.
 
-tables, glossary, inline_svg → findings, chapters → page, which renders the template and writes the file.
+glossary → tables → facts → inline_svg, provenance, class_findings → findings →
+chapters, word_findings, run_warnings → page, which renders the template and writes the file.
 """
 
 from sing_compute.errors import SingError
