@@ -11,6 +11,7 @@ from sing_compute.figures_verb import figures
 from sing_compute.heads_verbs import heads
 from sing_compute.process.speaking import show, show_text
 from sing_compute.render_verb import render
+from sing_compute.report_verb import report
 
 if TYPE_CHECKING:
     from sing_compute.store import Store
@@ -286,5 +287,5 @@ def _steer_matrix(store: "Store", model: str | None, path: Path, angle: float) -
     show(f"{rows:,} pairs of classes of {clean(stored.name)} in {path}; unreachable: {unreachable:,} steps")
 
 
-VERBS = (verify, concepts, image, steer, words, heads, directions, render, merge, compare, figures)
+VERBS = (verify, concepts, image, steer, words, heads, directions, render, merge, compare, figures, report)
 """Commands that cli.py adds to `sing-compute`."""

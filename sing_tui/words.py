@@ -3,81 +3,27 @@
 The texts are in the declarations of the columns (sing_compute/store/definitions/).
 """
 
-import math
 import textwrap
-from dataclasses import dataclass
 
 from rich.text import Text
 
 from sing_compute.formats import Glyphs
-from sing_compute.store import Column
-from sing_compute.store.definition import Explanation
+from sing_compute.number_words import ColumnText, row_texts
 from sing_tui.view import View
 
 _WIDTH = 64
 """Cells of a line: a sheet on 80 columns has room for it."""
-_UNITS = {
-    "1": "",
-    "text": "",
-    "degree": " degrees",
-    "degree^2": " degrees squared",
-    "count": " (a count)",
-    "index": " (an index, from 0)",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class ColumnText:
-    """One column of one row in words; parts that the column's declaration leaves out are empty."""
-
-    column: Column
-    value: str
-    explanation: Explanation
 
 
 def column_texts(view: View, line: int, items: str = "images") -> list[ColumnText]:
-    """Say every column of a row in words; the ends of intervals are with their values.
+    """Say every column of a row in words, as `row_texts` does.
 
     Args:
         view: The table as it is on the screen.
         line: Line of the view, from 0.
         items: What the file calls its images (`Noun.plural`).
-
-    Returns:
-        The columns in the order of the table.
-
-    Raises:
-        StoreError: The row cannot be read.
     """
-    columns = {column.name: column for column in view.table.columns}
-    row = view.order[line : line + 1]
-
-    def number(name: str) -> float:
-        return float(columns[name].values.take(row)[0])
-
-    found = []
-    for name, column in columns.items():
-        if column.role == "bound":
-            continue
-        if column.is_text:
-            text = str(column.values.take(row)[0]) or "-"
-        else:
-            text = _number(number(name)) + _UNITS.get(column.unit, f" {column.unit}")
-            for bounds in column.intervals:
-                if {bounds.low, bounds.high} <= columns.keys():
-                    ends = [number(end) for end in (bounds.low, bounds.high)]
-                    if not any(map(math.isnan, ends)):
-                        over = bounds.over or items
-                        text += f", 95% interval over {over} {_number(ends[0])} to {_number(ends[1])}"
-        found.append(ColumnText(column, text, _explanation(column)))
-    return found
-
-
-def _explanation(column: Column) -> Explanation:
-    """Return the words of a column's declaration; its description where it has none, or where it is part of a comparison."""
-    if column.spec is not None and column.side is None and column.spec.explanation != Explanation():
-        return column.spec.explanation
-    return Explanation(meaning=column.description)
+    return row_texts(view.table, int(view.order[line]), items)
 
 
 def words_text(title: str, rows: list[ColumnText], glyphs: Glyphs) -> Text:
@@ -105,7 +51,3 @@ def words_text(title: str, rows: list[ColumnText], glyphs: Glyphs) -> Text:
             for line in textwrap.wrap(part, _WIDTH):
                 text.append(f"  {glyphs.text(line)}\n")
     return text
-
-
-def _number(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.6g}"

@@ -99,7 +99,7 @@ def test_nothing_at_a_place_speaks_of_images(name: str, catalog: StoreCatalog) -
     )
     assert not says(*breadcrumbs(catalog, place), *file_parts(catalog, place))
     session = Session((*route(catalog, place),))
-    assert not says(*(text for _, text in footer(session, catalog, {})))
+    assert not says(*(offer.text for offer in footer(session, catalog, {})))
     if place.comparison is None or spec.rows != "model":
         detail = detail_of(store, place, view, 0)
         assert not says(*(title for title, _ in detail.facts), detail.reading)
