@@ -261,7 +261,7 @@ MISFITS: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
     ),
     "memory": (
         lambda folder: edited(folder, "unet/config.json", cross_attention_dim=2**23),
-        ("stable, unet: its configuration describes more weights than its files",),
+        (", unet: its configuration describes more weights than its files",),
     ),
     "steps": (
         lambda folder: edited(folder, "scheduler/scheduler_config.json", num_train_timesteps=2**31),
