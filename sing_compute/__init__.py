@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sing_compute.errors import SingError
     from sing_compute.frames import Results, load
-    from sing_compute.python_api import measure, run
+    from sing_compute.python_api import run
+    from sing_compute.python_measure import measure
 
 __version__ = "0.1.0"
 __all__ = ["Results", "SingError", "__version__", "load", "measure", "run"]
@@ -17,7 +18,7 @@ _HOMES = {
     "load": "frames",
     "Results": "frames",
     "SingError": "errors",
-    "measure": "python_api",
+    "measure": "python_measure",
     "run": "python_api",
 }
 

@@ -1,14 +1,17 @@
-"""Check the configuration of a model that somebody else wrote: its size, depth and numbers, and that it names no code to run."""
+"""Check the configuration of a model that somebody else wrote: its numbers, the network it describes, and that it has no code."""
 
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sing_compute.array_files import check_weights_file
 from sing_compute.errors import SingError
 from sing_compute.outside_files import UnfitFileError, read_json, size_text
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 LARGEST_SIDE = 4096
 """Most pixels of a side of the images that a network reads."""
@@ -23,29 +26,36 @@ _SIDES = (
     "size",
     "shortest_edge",
     "longest_edge",
+    "sample_size",
 )
+_STEPS, _MOST_STEPS = ("num_train_timesteps",), 100_000
 _WIDTHS = ("width", "hidden_size", "embed_dim", "d_model")
 _HARMLESS = 2**26
 """Numbers that a network may always have."""
+_MOST_UNKNOWN = 2**33
+"""Most numbers of a network whose weights are not here yet."""
 _CODE = ("trust_remote_code", "custom_pipelines", "use_kernels")
 """Settings with which a library runs Python code that a repository brings."""
 _TOKENIZER = ("clean", "strip_sep_token", "language")
 """Settings of a tokenizer that open_clip's own configurations have."""
 
 
-def check_folder(folder: Path, where: str) -> None:
+def check_folder(folder: Path, where: str) -> int | None:
     """Check the files of a folder that a library will read by itself: regular ones, and JSON of bounded depth without code.
 
     Args:
         folder: The folder.
         where: Names it in messages, with its option.
 
+    Returns:
+        Bytes of its files of weights; None if it has none.
+
     Raises:
         SingError: A file is none, or a configuration cannot be used.
     """
     weights, configs = 0, list[dict[str, Any]]()
     if not folder.is_dir():
-        return  # the library that reads it says so
+        return None  # the library that reads it says so
     try:
         for path in sorted(folder.iterdir()):
             state = path.stat() if path.exists() else None
@@ -62,6 +72,7 @@ def check_folder(folder: Path, where: str) -> None:
         raise SingError(f"{where}: {error.strerror}") from error
     for config in configs:
         check_config(config, where, weights=weights or None)
+    return weights or None
 
 
 def check_config_file(path: Path, where: str, *, weights: int | None = None) -> None:
@@ -127,6 +138,7 @@ def _check_numbers(part: Mapping[str, Any], where: str, weights: int | None) -> 
     sides = (*_SIDES, "height", "width") if "height" in part else _SIDES
     for name, value in part.items():
         most = _MOST_LAYERS if name in _LAYERS else LARGEST_SIDE if name in sides else _MOST
+        most = _MOST_STEPS if name in _STEPS else most
         for number in _integers(value):
             if abs(number) > most:
                 raise SingError(f"{where}: its configuration says {str(name)[:50]} {number:.3g}, more than {most:,}")
@@ -138,9 +150,56 @@ def _check_numbers(part: Mapping[str, Any], where: str, weights: int | None) -> 
     if "context_length" in part:  # of open_clip: elsewhere a vocabulary need not be that of a text tower
         rows = max(rows, sum(_integers(part.get("vocab_size"))))
     if max(2 * layers * width * width, rows * max(width, 1)) > max(weights, _HARMLESS):
-        raise SingError(
-            f"{where}: its configuration describes more weights than its files of {size_text(weights)} can hold"
-        )
+        raise SingError(_too_large(where, weights))
+
+
+def _too_large(where: str, weights: int | None) -> str:
+    known = f"its files of {size_text(weights)} can hold" if weights is not None else f"{_MOST_UNKNOWN:,} numbers"
+    return f"{where}: its configuration describes more weights than {known}"
+
+
+def check_described(build: Callable[[], "nn.Module"], where: str, *, weights: int | None) -> None:
+    """Refuse a network that no file of its weights could fill, before memory is taken for it.
+
+    The network is built on torch's device `meta`, whose tensors have a shape and no values. A weight takes a byte or more in a
+    file. A network that cannot be built in this way is not refused here.
+
+    Args:
+        build: Builds the network, without weights, from the configuration of somebody else.
+        where: Names it in messages, with its option.
+        weights: Bytes of its weights; None if they are not known.
+
+    Raises:
+        SingError: It has more parameters and buffers.
+    """
+    import torch
+    from torch.nn.modules import module as registration
+
+    most = _MOST_UNKNOWN if weights is None else max(weights, _HARMLESS)
+    count = 0
+
+    def add(_module: "nn.Module", _name: str, tensor: "Tensor | None") -> None:
+        nonlocal count
+        count += tensor.numel() if tensor is not None and tensor.is_meta else 0
+        if count > 4 * most:  # a network may replace some of its parts while it is built
+            raise SingError(_too_large(where, weights))
+
+    hooks = (
+        registration.register_module_parameter_registration_hook(add),
+        registration.register_module_buffer_registration_hook(add),
+    )
+    try:
+        with torch.device("meta"):
+            network = build()
+    except SingError:
+        raise
+    except Exception:  # perhaps it computes with values of its tensors; the library that builds it says what is wrong
+        return
+    finally:
+        for hook in hooks:
+            hook.remove()
+    if sum(tensor.numel() for tensor in (*network.parameters(), *network.buffers())) > most:
+        raise SingError(_too_large(where, weights))
 
 
 def _integers(value: object) -> list[int]:

@@ -36,44 +36,55 @@ def add_transformers() -> None:
         importlib.reload(towers)  # classes that open_clip holds already look names up in this module, and find them now
 
 
-def check_local_clip(name: str, pretrained: str | None) -> None:
+def check_local_clip(name: str, pretrained: str | None) -> int | None:
     """Check the files of a CLIP on this machine, before open_clip reads them.
 
     Args:
         name: The CLIP, as the user names it.
         pretrained: Its tag or its file of weights; None for a folder or repository.
 
+    Returns:
+        Bytes of the weights of a folder; None for any other CLIP, or if it has none.
+
     Raises:
-        SingError: A file is no regular one, or a configuration asks for code or for a network of impossible size.
+        SingError: A file is no regular one, or the folder's configuration asks for code or for impossible numbers.
     """
     from sing_compute.array_files import check_weights_file
     from sing_compute.model_configs import check_folder
 
     if name.startswith("local-dir:"):
-        check_folder(Path(name.partition(":")[2]), f"--clip {name}")
+        return check_folder(Path(name.partition(":")[2]), f"--clip {name}")
     if pretrained and Path(pretrained).is_file():
         try:
             check_weights_file(Path(pretrained))
         except OSError as error:
             raise ConceptsError(f"--clip {name}: {error.strerror}") from error
+    return None
 
 
-def check_repository(name: str) -> None:
-    """Check the configuration of a repository of the hub, before open_clip reads it; any other CLIP has none.
+def check_described_clip(name: str, weights: int | None) -> None:
+    """Check the network of a folder or of a repository of the hub before open_clip builds it; any other CLIP is known.
 
     Args:
         name: The CLIP, as the user names it.
+        weights: Bytes of the weights of a folder, as `check_local_clip` returns them.
 
     Raises:
         SingError: It asks for code, or for a network of impossible size.
         Exception: As the hub raises.
     """
-    if name.startswith("hf-hub:"):
+    from sing_compute.model_configs import check_config_file, check_described
+
+    kind, _, place = name.partition(":")
+    if kind == "hf-hub":
         from open_clip.pretrained import download_pretrained_from_hf
 
-        from sing_compute.model_configs import check_config_file
-
-        repository = name.partition(":")[2]
-        config = download_pretrained_from_hf(repository, filename="open_clip_config.json")
-        weights = Path(download_pretrained_from_hf(repository)).stat().st_size
+        config = download_pretrained_from_hf(place, filename="open_clip_config.json")
+        weights = Path(download_pretrained_from_hf(place)).stat().st_size
         check_config_file(Path(config), f"--clip {name}", weights=weights)
+    elif kind != "local-dir":
+        return
+    build = import_open_clip().create_model
+    check_described(
+        lambda: build(name, load_weights=False, device="meta", pretrained_text=False), f"--clip {name}", weights=weights
+    )

@@ -119,6 +119,20 @@ def test_other_kinds_of_items_and_parts_of_data_sets_give_the_same_features(pict
         assert np.bincount(results.store.array("images/class")).tolist() == list(asking.PER_CLASS[:2])
 
 
+def test_images_over_a_bound_are_skipped_with_the_reason(pictures: Path) -> None:
+    whole = Pictures(pictures / "images")
+    items = [(np.array(image), whole.classes[label]) for image, label in whole]
+    height, width = items[0][0].shape[:2]
+    items[3] = (np.zeros((height, width + 1, 3), dtype=np.uint8), items[3][1])
+    with run(pictures, items, max_pixels=height * width, **FEATURES) as results:
+        assert len(results.store.array("images/class")) == len(items) - 1
+        (reason,) = results.store.array("images/skipped_reason").tolist()
+        assert reason == f"{width + 1} x {height} pixels, more than {height * width} (--max-pixels)"
+    for option, value in (("max_pixels", 0), ("max_resized_pixels", -3), ("max_file_size", "big")):
+        with pytest.raises(SingError, match=f"^--{option.replace('_', '-')} {value}: give a "):
+            run(pictures, whole, **{option: value})
+
+
 def test_one_head_of_two_is_chosen_by_its_name(pictures: Path) -> None:
     own = two_headed.pair()
     own.left, own.right = nn.Linear(16, 4), nn.Linear(16, 4)

@@ -16,7 +16,7 @@ from sing_compute.fingerprints import state_sha256
 from sing_compute.hubs import cache_alone, connection_problem, first_line, hub_access
 from sing_compute.linalg.angles import unit
 from sing_compute.model_configs import without_foreign_code
-from sing_compute.open_clip_import import add_transformers, check_local_clip, check_repository, import_open_clip
+from sing_compute.open_clip_import import add_transformers, check_described_clip, check_local_clip, import_open_clip
 from sing_compute.outside_files import JSON, read_text
 from sing_compute.precision import FLOAT32, computing_in
 from sing_compute.transform_results import preprocessing_text
@@ -66,7 +66,7 @@ class OpenClipSpace:
         with_transformers = _may_need_transformers(name, architecture)
         if with_transformers:
             add_transformers()
-        check_local_clip(name, pretrained)
+        weights = check_local_clip(name, pretrained)
         settings, reason_for_settings = _settings(name, architecture, pretrained, known_as)
         try:
             # The activation must be the one that the weights were trained with; open_clip only warns where they differ.
@@ -75,7 +75,7 @@ class OpenClipSpace:
                 hub_access(wanted=_may_need_hub(name, pretrained)),
                 without_foreign_code() if with_transformers else nullcontext(),
             ):
-                check_repository(name)
+                check_described_clip(name, weights)
                 model = open_clip.create_model(
                     architecture,
                     pretrained,

@@ -89,9 +89,9 @@ class DecodedImages(Dataset[Item]):
                 raise content
             if self._images.stored:
                 return row, self._steps(self._images.keys[row]), False, 0, stamp
-            items = self._images.items
+            items, bounds = self._images.items, self._images.bounds
             content = self._images.read(row) if content is None else content
-            image, turned = read_rgb(content, most=self._images.bounds.pixels) if items is None else items.image(row)
+            image, turned = read_rgb(content, most=bounds.pixels) if items is None else items.image(row, bounds)
             same = content if items is None else image.tobytes()
             return row, self._transformed(image), turned, content_hash(same), stamp
         except ImagesError as error:

@@ -13,7 +13,7 @@ from sing_compute.errors import ImagesError
 from sing_compute.foreign_code import describe_error
 from sing_compute.images.image_bounds import ImageBounds
 from sing_compute.outside_files import read_bytes
-from sing_compute.pixel_values import is_turned, read_rgb, rgb
+from sing_compute.pixel_values import check_pixels, is_turned, read_rgb, rgb
 
 IMAGE_NAMES, LABEL_NAMES = ("image", "img"), ("label", "labels", "target")
 """Names of the two parts of an item that is a mapping, as Hugging Face's data sets give them."""
@@ -36,15 +36,16 @@ class GivenImages:
         """Return the images of these rows, in the order of `rows`."""
         return replace(self, positions=self.positions[rows])
 
-    def image(self, row: int) -> tuple[Image.Image, bool]:
+    def image(self, row: int, bounds: ImageBounds) -> tuple[Image.Image, bool]:
         """Return an image in 8-bit RGB, and True if its EXIF orientation says that it is not stored upright.
 
         Args:
             row: Row of the list.
+            bounds: Bounds on the image.
 
         Raises:
             ImagesError: The item is no image with a label, or has another label than the data set's own list says.
-            Exception: Whatever the data set raises for this item.
+            Exception: The image is over a bound, or whatever the data set raises for this item.
         """
         position = int(self.positions[row])
         found, label = parts_of(self.dataset[position], position)
@@ -54,13 +55,18 @@ class GivenImages:
                 f"{self.expected[position]}: give labels= with one label for each item"
             )
         if isinstance(found, Image.Image):
+            check_pixels(found, bounds.pixels)
             return rgb(found), is_turned(found)
         if isinstance(found, bytes | bytearray):
-            return read_rgb(bytes(found))
+            bounds.check_file_size(len(found))
+            return read_rgb(bytes(found), most=bounds.pixels)
         if isinstance(found, str | Path):
-            return read_rgb(read_bytes(Path(found), most=ImageBounds().file))
+            bounds.check_file_size(Path(found).stat().st_size)
+            return read_rgb(read_bytes(Path(found), most=bounds.file), most=bounds.pixels)
         if isinstance(found, np.ndarray) and found.dtype == np.uint8 and found.shape[2:] in ((), (3,)):
-            return Image.fromarray(found).convert("RGB"), False
+            image = Image.fromarray(found)
+            check_pixels(image, bounds.pixels)
+            return image.convert("RGB"), False
         shape = f" {tuple(found.shape)}" if hasattr(found, "shape") else ""
         raise ImagesError(
             f"item {position} of the data set is a {type(found).__name__}{shape}, not an image: give PIL images, encoded bytes, "

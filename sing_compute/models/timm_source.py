@@ -11,7 +11,7 @@ from sing_compute.errors import HeadError, SingError, WeightsError
 from sing_compute.foreign_code import error_text
 from sing_compute.hubs import connection_problem, first_line, hub_access
 from sing_compute.imagenet import imagenet_names, is_wnid, wnid_wordings
-from sing_compute.model_configs import check_folder
+from sing_compute.model_configs import check_config_file, check_described, check_folder
 from sing_compute.models.backbone import HeadedBackbone
 from sing_compute.models.checkpoint_files import checkpoint_files, shards_of_folder
 from sing_compute.models.checkpoint_loading import load_weights, provenance, put_head
@@ -85,6 +85,55 @@ def create_timm(spec: ModelSpec, *, with_weights: bool = True, classes: int | No
     except Exception as error:  # hub, network and format errors come as many types
         raise _explain(spec, error) from error
     return network
+
+
+def _check_configuration(spec: ModelSpec, source: Path | None) -> None:
+    """Check the configuration of a folder or repository before timm builds its network.
+
+    Args:
+        spec: The classifier that the user asked for.
+        source: The user's file of weights; None for those of the folder or repository.
+
+    Raises:
+        SingError: It asks for code, or for a network that its weights could not fill.
+    """
+    import timm
+
+    kind, _, place = spec.spec.partition(":")
+    where = f"--model {spec.spec}"
+    given = None if source is None else sum(path.stat().st_size for path in checkpoint_files(source))
+    if kind == "local-dir":
+        weights = check_folder(Path(place), where)
+    elif kind == "hf-hub":
+        try:
+            with hub_access():
+                weights = _check_repository(place, where, given)
+        except SingError:
+            raise
+        except Exception as error:  # hub and network errors come as many types
+            raise _explain(spec, error) from error
+    else:
+        return
+    with hub_access(wanted=kind == "hf-hub"):
+        check_described(lambda: timm.create_model(spec.spec, pretrained=False), where, weights=given or weights)
+
+
+def _check_repository(place: str, where: str, given: int | None) -> int | None:
+    """Check the configuration of a repository of the hub, and return the bytes of its weights, which are downloaded."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError
+
+    name, _, revision = place.partition("@")
+    config = hf_hub_download(name, "config.json", revision=revision or None)
+    weights = given
+    for file in () if given is not None else ("model.safetensors", "pytorch_model.bin"):  # in timm's order
+        try:
+            weights = Path(hf_hub_download(name, file, revision=revision or None)).stat().st_size
+            break
+        except EntryNotFoundError:  # perhaps there is none, or the cache alone is asked and does not hold it
+            continue
+    check_config_file(Path(config), where, weights=weights)
+    return weights
 
 
 def _explain(spec: ModelSpec, error: Exception) -> SingError:
@@ -167,8 +216,7 @@ def load_timm(spec: ModelSpec, *, probe: bool) -> Classifier:
         SingError: As `create_timm`; a checkpoint that does not fit; a backbone without a head, or a head too many.
     """
     source = weights_source(spec)
-    if spec.spec.startswith("local-dir:"):
-        check_folder(Path(spec.spec.partition(":")[2]), f"--model {spec.spec}")
+    _check_configuration(spec, source)
     checkpoint = None if source is None else read_checkpoint(source, ema=spec.ema)
     network = create_timm(spec, with_weights=source is None)
     usual = getattr(network, "num_classes", 0)

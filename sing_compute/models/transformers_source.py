@@ -16,7 +16,7 @@ from sing_compute.errors import HeadError, SingError, WeightsError
 from sing_compute.foreign_code import error_text
 from sing_compute.hubs import connection_problem, first_line, hub_access
 from sing_compute.imagenet import ids_of_names, imagenet_names
-from sing_compute.model_configs import check_folder, without_foreign_code
+from sing_compute.model_configs import check_described, check_folder, without_foreign_code
 from sing_compute.models.checkpoint_files import checkpoint_files
 from sing_compute.models.checkpoint_loading import Facts, LoadedWeights, describe_weights, provenance
 from sing_compute.models.chosen_head import choose_head
@@ -106,8 +106,8 @@ def load_transformers(spec: ModelSpec, repository: Repository) -> Classifier:
     with _explaining(spec), hub_access(wanted=bool(repository.origin)), _quiet(), without_foreign_code():
         if repository.origin:
             _download_all(repository, with_weights=spec.weights is None)
-        check_folder(repository.folder, f"--model {spec.spec}")
-        network, loaded = _network(spec, repository)
+        weights = check_folder(repository.folder, f"--model {spec.spec}")
+        network, loaded = _network(spec, repository, weights)
         transform, preprocessing = _preprocessing(spec, repository)
     network = network.float().eval()
     config: Any = network.config
@@ -126,12 +126,19 @@ def load_transformers(spec: ModelSpec, repository: Repository) -> Classifier:
     )
 
 
-def _network(spec: ModelSpec, repository: Repository) -> tuple[nn.Module, LoadedWeights]:
+def _network(spec: ModelSpec, repository: Repository, weights: int | None) -> tuple[nn.Module, LoadedWeights]:
     """Build the network, with its own weights or those of the user's file; every tensor must have been there."""
     from transformers import AutoConfig, AutoModelForImageClassification
 
     options: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
     config = AutoConfig.from_pretrained(repository.folder, **options)
+    if spec.weights is not None:
+        weights = sum(path.stat().st_size for path in checkpoint_files(spec.weights))
+    check_described(
+        lambda: AutoModelForImageClassification.from_config(config, trust_remote_code=False),
+        f"--model {spec.spec}",
+        weights=weights,
+    )
     kind, loaded = AutoModelForImageClassification, LoadedWeights()
     place: Path | None = repository.folder
     if spec.weights is not None:

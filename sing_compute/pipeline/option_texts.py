@@ -1,6 +1,7 @@
 """Read options whose text stands for a value: sizes, rules, nouns."""
 
 import re
+from numbers import Integral
 
 from sing_compute.errors import SingError
 from sing_compute.extraction.map_sampling import MapSampling
@@ -32,22 +33,25 @@ def map_limits(wanted: bool, grid: int | None, limit: str | None) -> MapSampling
 
 
 def image_bounds(
-    *, max_pixels: int | None = None, max_resized_pixels: int | None = None, max_file_size: str | None = None
+    *, max_pixels: int | None = None, max_resized_pixels: int | None = None, max_file_size: str | int | None = None
 ) -> ImageBounds:
     """Return the bounds above which an image is skipped.
 
     Args:
         max_pixels: Most pixels as it is stored; None for the default, as for the others.
         max_resized_pixels: Most pixels after it was resized.
-        max_file_size: Most bytes of its file, such as `500MB`.
+        max_file_size: Most bytes of its file: a number, or a text such as `500MB`.
 
     Raises:
-        SingError: The last one is no size.
+        SingError: One of the first two is no whole number of at least 1, or the last one is no size.
     """
     default = ImageBounds()
+    for name, value in (("--max-pixels", max_pixels), ("--max-resized-pixels", max_resized_pixels)):
+        if value is not None and (not isinstance(value, Integral) or isinstance(value, bool) or value < 1):
+            raise SingError(f"{name} {value}: give a whole number of at least 1")
     return ImageBounds(
-        max_pixels or default.pixels,
-        max_resized_pixels or default.resized,
+        default.pixels if max_pixels is None else int(max_pixels),
+        default.resized if max_resized_pixels is None else int(max_resized_pixels),
         default.file if max_file_size is None else _bytes(max_file_size, "--max-file-size"),
     )
 
@@ -84,9 +88,9 @@ def item_noun(item: str | None, *, of_features: bool) -> Noun | None:
         raise SingError(f"--item {error}") from error
 
 
-def _bytes(text: str, option: str) -> int:
-    """Return the number of bytes of a size such as `500MB`."""
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*((?:[KMGT]?B)?)\s*", text.upper())
+def _bytes(text: str | int, option: str) -> int:
+    """Return the number of bytes of a size such as `500MB`, or of a plain number of bytes."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*((?:[KMGT]?B)?)\s*", str(text).upper())
     size = int(float(found[1]) * _UNITS[found[2]]) if found else 0
     if size < 1:
         raise SingError(f"{option} {text}: give a size such as 500MB or 2GB")

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from sing_compute.errors import SingError
 from sing_compute.foreign_code import describe_error, is_out_of_memory
-from sing_compute.model_configs import without_foreign_code
+from sing_compute.model_configs import check_described, without_foreign_code
 from sing_compute.rendering.decoder_files import KARLO, STABLE, DecoderFiles, explaining
 
 Memory = Literal["normal", "low"]
@@ -171,6 +171,13 @@ def _loaded(files: DecoderFiles, part: str, wanted: Any, dtype: torch.dtype, whe
         return wanted.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     if name != wanted.__name__:
         raise SingError(f"{where}: its {part} is a {name[:60]}, not a {wanted.__name__}")
+    described = files.config(part)
+    is_diffusers = issubclass(wanted, diffusers.ModelMixin)
+    check_described(
+        lambda: wanted.from_config(described) if is_diffusers else wanted(wanted.config_class.from_dict(described)),
+        f"{where}, {part}",
+        weights=sum(path.stat().st_size for path in files.weights(part)),
+    )
     options = {"local_files_only": True, "use_safetensors": True, "output_loading_info": True}
     built, info = wanted.from_pretrained(folder, **options, **{_dtype_option(wanted): dtype})
     lost = [*info["missing_keys"], *(str(each[0]) for each in info["mismatched_keys"])]

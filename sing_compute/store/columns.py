@@ -124,7 +124,10 @@ class Values:
         return np.asarray(self.source[rows] if self.part is None else self.source[rows, self.part])
 
     def _known(self, raw: NDArray[Any]) -> NDArray[Any]:
-        return raw if self.names is None else np.where((raw >= 0) & (raw < len(self.names)), raw, -1)
+        if self.names is None:
+            return raw
+        known = np.where((raw >= 0) & (raw < len(self.names)), raw, -1)
+        return known.astype(np.int64) if known.dtype.kind == "f" else known  # a missing cell makes indices float
 
     def _finish(self, raw: NDArray[Any]) -> NDArray[Any]:
         if self.names is None:

@@ -70,12 +70,12 @@ class _Checker:
         self.findings = Findings()
         self.unknown: list[str] = []
         self.present: list[Analysis] = []
-        self._proven: set[str] = set()
-        """Datasets, as paths of their declarations, that a check has computed again."""
+        self._proven: set[tuple[str, str]] = set()
+        """Datasets, as paths of their declarations, that a check has computed again, each with its item; "" for the file."""
         self._items: dict[str, list[str]] = {}
         """Items of each group axis that are checked in full."""
-        self._without: dict[str, set[str]] = {}
-        """Datasets that a check would have computed again, by the reason why it could not."""
+        self._without: dict[str, dict[tuple[str, str], set[str]]] = {}
+        """Datasets that a check would have computed again, by the reason why it could not, and by axis and item."""
 
     def items(self, axis: str) -> list[str]:
         """Return the items of a group axis that are checked in full: the first, the last, and some between them, if many."""
@@ -174,26 +174,26 @@ class _Checker:
         if proves and not own:
             return
         missing = [path for path in check.needs if _located(path, items) not in self.store]
+        axis, item = next(iter(items.items()), ("", ""))
         if missing:
             reason = check.without or f"{_short(missing[0])} is not in the file"
-            self._without.setdefault(reason, set()).update(there)
+            self._without.setdefault(reason, {}).setdefault((axis, item), set()).update(there)
             return
-        self._proven.update(there)
+        self._proven.update((path, item) for path in there)
         self.attempt(look.base or "the file", partial(check.run, look))
 
     def notes(self) -> list[str]:
         """Return a line for each reason why something is taken as given, and one for what was sampled."""
         findings, lines = self.findings, []
-        for reason, fields in self._without.items():
-            left = sorted(fields - self._proven)
-            if left:
-                lines.append(f"taken as given, as {reason}: {_listed(left)}")
+        for reason in self._without:
+            lines += self._given(reason)
         rest = {
             stored.field.path
             for analysis in self.present
             for stored in stored_fields(self.store, analysis, self._subjects(analysis))
         }
-        rest -= self._proven.union(*self._without.values())
+        rest -= {path for path, _ in self._proven}
+        rest = rest.difference(*(fields for by_item in self._without.values() for fields in by_item.values()))
         if rest:
             lines.append(
                 f"taken as given within its range, as nothing in a file determines it: {_listed(sorted(rest))}"
@@ -213,6 +213,19 @@ class _Checker:
             parts = [f"{done:,} of {count:,} {what}" for what, (done, count) in findings.sampled.items()]
             lines.append(f"computed again for some rows only: {', '.join(parts)}; --full computes all")
         return lines
+
+    def _given(self, reason: str) -> list[str]:
+        """Return a line for each set of datasets that are taken as given for a reason, with the items if others have more."""
+        alike: dict[tuple[str, frozenset[str]], list[str]] = {}
+        for (axis, item), fields in self._without[reason].items():
+            left = frozenset(path for path in fields if not {(path, item), (path, "")} & self._proven)
+            if left:
+                alike.setdefault((axis, left), []).append(item)
+        return [
+            f"{'' if not axis or len(items) == len(self.items(axis)) else f'{_listed(items)}: '}"
+            f"taken as given, as {reason}: {_listed(sorted(left))}"
+            for (axis, left), items in alike.items()
+        ]
 
 
 def declared(name: str) -> list[str]:

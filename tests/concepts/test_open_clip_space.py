@@ -180,7 +180,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
         raise Asked("no download in tests")
 
     monkeypatch.setattr(open_clip, "create_model", create_model)
-    monkeypatch.setattr("sing_compute.concepts.open_clip_space.check_repository", lambda name: None)
+    monkeypatch.setattr("sing_compute.concepts.open_clip_space.check_described_clip", lambda name, weights: None)
     monkeypatch.setattr("sing_compute.hubs.why_unreachable", lambda: "")
     return seen
 

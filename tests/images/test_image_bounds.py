@@ -4,7 +4,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 from ended_commands import Ended
 from PIL import Image
@@ -15,6 +17,7 @@ from torchvision.transforms import v2
 
 from sing_compute.errors import SingError
 from sing_compute.images.decoding import decode_batches
+from sing_compute.images.given_images import GivenImages
 from sing_compute.images.image_bounds import ImageBounds, resized_size
 from sing_compute.images.listing import ImageList
 from sing_compute.models.image_processor import ProcessorTransform
@@ -74,6 +77,28 @@ def test_the_options_say_the_bounds() -> None:
     assert image_bounds(max_pixels=5, max_resized_pixels=6, max_file_size="2MB") == ImageBounds(5, 6, 2_000_000)
     with pytest.raises(SingError, match="--max-file-size big: give a size such as 500MB"):
         image_bounds(max_file_size="big")
+    assert image_bounds(max_file_size=5).file == 5
+
+
+@pytest.mark.parametrize("value", [0, -1, True])
+def test_bounds_from_python_that_are_no_numbers_of_pixels_are_refused(value: Any) -> None:
+    for name in ("max_pixels", "max_resized_pixels"):
+        with pytest.raises(SingError, match=f"--{name.replace('_', '-')} {value}: give a whole number of at least 1"):
+            image_bounds(**{name: value})
+
+
+def test_items_of_a_data_set_in_memory_have_the_same_bounds(tmp_path: Path) -> None:
+    path = picture(tmp_path / "a.png", 9, (20, 10))
+    content = path.read_bytes()
+    image = Image.open(path)
+    items = GivenImages([(each, 0) for each in (image, content, path, np.asarray(image))], np.arange(4))
+    for row in range(4):
+        assert items.image(row, ImageBounds(pixels=200, file=len(content)))[0].size == (20, 10)
+        with pytest.raises(ValueError, match=r"20 x 10 pixels, more than 199 \(--max-pixels\)"):
+            items.image(row, ImageBounds(pixels=199))
+    for row in (1, 2):
+        with pytest.raises(OSError, match=r"\(--max-file-size\)"):
+            items.image(row, ImageBounds(file=len(content) - 1))
 
 
 def test_the_command_takes_the_options(tmp_path: Path, command: Callable[..., Ended]) -> None:

@@ -82,6 +82,14 @@ MISFITS: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
         lambda folder: edited(folder, "unet/config.json", sample_size=7),
         ("decoder cannot draw",),
     ),
+    "memory": (
+        lambda folder: edited(folder, "unet/config.json", cross_attention_dim=2**23),
+        (", unet: its configuration describes more weights than its files",),
+    ),
+    "steps": (
+        lambda folder: edited(folder, "scheduler/scheduler_config.json", num_train_timesteps=2**31),
+        ("its configuration says num_train_timesteps 2.15e+09, more than 100,000",),
+    ),
     "a part": (lambda folder: shutil.rmtree(folder / "vae"), ("its vae is missing",)),
     "a tensor": (lost_tensor, ("its unet has no weights for 1 tensors, such as conv_in.bias",)),
     "no JSON": (lambda folder: (folder / "model_index.json").write_text("{"), ("no pipeline of diffusers",)),

@@ -163,6 +163,25 @@ def test_kept_features_give_the_stored_figures_again(
     assert any(message in problem for problem in found), found
 
 
+def test_a_model_without_features_is_named_if_others_have_them(schema_1: Path) -> None:
+    with h5py.File(schema_1, "r+") as file:
+        first, *others = sorted(file["models"])
+        assert others
+        del file[f"models/{first}/features"]
+    reason = "taken as given, as features are not kept: "
+    with Store(schema_1) as store:
+        lines = [line for line in verify(store).notes if reason in line]
+    assert len(lines) == 1
+    assert lines[0].startswith(f"{first}: {reason}concepts/angle_after, ")
+    with h5py.File(schema_1, "r+") as file:
+        for name in others:
+            del file[f"models/{name}/features"]
+    with Store(schema_1) as store:
+        lines = [line for line in verify(store).notes if reason in line]
+    assert len(lines) == 1
+    assert lines[0].startswith(reason)
+
+
 def test_the_reference_control_is_the_one_that_scores_are_divided_by() -> None:
     from sing_compute.scores import controls
 

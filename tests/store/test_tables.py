@@ -10,6 +10,7 @@ from stores import write_store
 
 import sing_compute
 from sing_compute.store import Place, Store, Table, class_table, concept_table, model_table, open_table, table_building
+from sing_compute.store.columns import Values
 from sing_compute.store.table_building import row_positions
 
 FIGURES = ["attribute_score_abs", "image_score", "ratio_images"]
@@ -55,6 +56,14 @@ def test_a_model_without_ratio_has_no_place_and_is_nobodys_neighbour(path: Path)
         table = model_table(store)
     assert np.array_equal(cells(table, "place"), [1, np.nan, 2], equal_nan=True)
     assert np.array_equal(cells(table, "above_next"), [0.75, np.nan, np.nan], equal_nan=True)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_name_whose_index_is_missing_is_empty(count: int) -> None:
+    values = Values(np.array([math.nan, 2.0, 9.0])[:count], names=np.array(["a", "b", "c"]))
+    assert values.all().tolist() == ["", "c", ""][:count]
+    assert values.codes().tolist() == [-1, 2, -1][:count]
+    assert values.take(np.array([0])).tolist() == [""]
 
 
 def test_one_model_has_no_place(tmp_path: Path) -> None:
