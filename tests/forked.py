@@ -18,9 +18,10 @@ import fcntl, json, os, signal, sys, termios, traceback
 import torch
 torch.set_num_threads(1)  # no thread pool before the forks
 import sing_compute.cli, sing_compute.pipeline.plan, sing_compute.pipeline.closing_table, sing_compute.pipeline.run
-import timm.data, safetensors.torch
+import timm.data, safetensors.torch, PIL.Image
 from sing_compute.open_clip_import import import_open_clip
 import_open_clip()
+PIL.Image.init()  # its formats are modules, too
 
 def compute(order):
     os.setsid()
