@@ -264,7 +264,7 @@ def rank_correlation(left: NDArray[np.float64], right: NDArray[np.float64]) -> f
         return float("nan")
     with np.errstate(invalid="ignore"):  # equal values have no correlation: NaN says so
         ranks = np.column_stack([_mean_ranks(left[both]), _mean_ranks(right[both])])
-        return float(np.corrcoef(ranks, rowvar=False)[1, 0])
+        return float(np.asarray(np.corrcoef(ranks, rowvar=False))[1, 0])
 
 
 def _mean_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
