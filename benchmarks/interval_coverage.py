@@ -21,6 +21,7 @@ import scipy.stats
 from numpy.typing import NDArray
 
 from sing_compute.scores import intervals, resampling, weighted_median
+from sing_compute.store.derived.resamples import resample_weights
 
 RESULTS = Path(__file__).parent / "results" / "interval_coverage.csv"
 HEADER = ("part", "world", "figure", "method", "n", "data_sets", "stated", "found", "mean_width", "undefined")
@@ -136,7 +137,7 @@ def over_images(
     for world in worlds:
         for count in counts:
             rng = np.random.default_rng([1, WORLDS.index(world), count])
-            weights = resampling.resample_weights(count, range(resampling.REPLICATES))
+            weights = resample_weights(count, range(resampling.REPLICATES))
             found = [image_ends(*world.draw(rng, count), weights) for _ in range(sets)]
             yield from rows_of("images", world.name, count, found, world.truth())
 
@@ -184,7 +185,7 @@ def over_classes(sets: int, counts: Sequence[int] = (5, 6, 8, 10, 20, 50, 100, 2
     truth = class_truth(size)
     for classes in counts:
         rng = np.random.default_rng([4, classes])
-        weights = resampling.resample_weights(classes, range(resampling.REPLICATES))
+        weights = resample_weights(classes, range(resampling.REPLICATES))
         found = []
         for _ in range(sets):
             scores, shifts = draw_classes(rng, classes, size)
@@ -208,7 +209,7 @@ def over_pairs(pairs: int, images: int = 100, priors: Sequence[float] = (1, 2, 4
     normal around 0; their standard deviation is a multiple of the standard error of the difference.
     """
     error = math.sqrt(math.pi * 0.41 * (1 - 2 / math.pi * math.asin(0.25 / 0.41)) / images)
-    weights = resampling.resample_weights(images, range(resampling.REPLICATES))
+    weights = resample_weights(images, range(resampling.REPLICATES))
     rows = np.arange(images)
     for prior in priors:
         rng = np.random.default_rng([5, int(prior)])

@@ -28,9 +28,11 @@ FIXED = {"LANG": "C.UTF-8", "TZ": "UTC", "TERM": "xterm-256color", "COLORTERM": 
 SET_BY_OTHERS = ("PYTEST_", "KMP_", "GOMP_", "TORCH", "TOKENIZERS_")
 """Variables that pytest, torch, open_clip and the beginning of `sing-compute` set on their own."""
 LONG = (
-    "test_ranks", "test_faults", "test_attack", "test_photo_road", "test_demo", "test_wheel", "test_cifar_road",
-    "test_planted", "test_kept_outputs", "test_resume", "test_heads_edit", "test_gpu", "test_demo_heads",
-    "test_agreement", "test_notebook", "test_probing", "test_dry_run",
+    "test_attack", "test_ranks", "test_heads_edit", "test_photo_road", "test_cifar_road", "test_directions", "test_wheel",
+    "test_invariants", "test_demo", "test_demo_heads", "test_heads_verb", "test_resume", "test_agreement", "test_gpu",
+    "test_kept_outputs", "test_faults", "test_datasets", "test_store", "test_sounds", "test_notebook", "test_archives",
+    "test_comparison", "test_container", "test_probing", "test_null_words", "test_nothing_is_lost", "test_words",
+    "test_screens", "test_features", "test_planted", "test_imports", "test_heads_check", "test_dry_run",
 )  # fmt: skip
 """Test files that take longest, on the whole. They begin first: a long file that begins last keeps one process busy alone."""
 HOMES = pytest.StashKey[Iterator[Path]]()

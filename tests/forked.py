@@ -21,9 +21,9 @@ import sing_compute.cli, sing_compute.pipeline.plan, sing_compute.pipeline.closi
 import timm.data, safetensors.torch, scipy.stats, scipy.sparse.csgraph, PIL.Image
 import sing_compute.questions.adding, sing_compute.questions.merging, sing_compute.questions.null_words.naming
 import sing_compute.questions.explaining, sing_compute.questions.steering, sing_compute.questions.agreement
-PIL.Image.init()  # as after the first broken image
 from sing_compute.open_clip_import import import_open_clip
 import_open_clip()
+PIL.Image.init()  # its formats are modules, too
 
 def compute(order):
     os.setsid()

@@ -31,7 +31,11 @@ WEIGHTS: dict[str, tuple[Callable[[], torch.Tensor], str]] = {
 }
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
+# torch.save looks for the scheme of quantised weights in every loaded module; torch.utils.mkldnn, where a test before has loaded
+# it, then builds its TorchScript classes and warns of them.
+@pytest.mark.filterwarnings(
+    "ignore::UserWarning", "ignore::DeprecationWarning", "ignore:.*torch.jit.script_method:FutureWarning"
+)
 @pytest.mark.parametrize("kind", WEIGHTS)
 def test_weights_that_are_not_plain_numbers_are_refused(kind: str, tmp_path: Path) -> None:
     make, said = WEIGHTS[kind]

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float
@@ -22,7 +21,7 @@ from sing_compute.scores.statistics import (
     sorted_finite,
 )
 from sing_compute.scores.weighted_median import ClassOwners, MedianShares, MedianTable
-from sing_compute.store.derived.resamples import SEED, resample_weights
+from sing_compute.store.derived.resamples import SEED, weight_chunks
 
 REPLICATES = 2_000
 """Resamples behind every interval."""
@@ -31,10 +30,6 @@ SAMPLE = 20_000
 FEWEST = 5
 """Fewest images or classes for an interval."""
 METHOD = "expanded percentile bootstrap"
-CHUNK = 2**18
-"""Weights that are drawn at once: resamples times units."""
-KEPT = 2**21
-"""Most weights (16 MiB) that are kept for the next figure: all of 2,000 resamples of ImageNet's classes, or of a small set."""
 
 Figure = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 """Computes a figure of each resample from the weights (resample, unit)."""
@@ -197,21 +192,10 @@ def certainty(replicates: Float[np.ndarray, "model replicate"]) -> Float[np.ndar
     return found
 
 
-@lru_cache(maxsize=2 * KEPT // CHUNK)
-def _kept_weights(units: int, replicates: range, seed: int) -> NDArray[np.float64]:
-    """Return the weights (replicate, unit), from memory where they were drawn before: every figure and model needs them again."""
-    weights = resample_weights(units, replicates, seed)
-    weights.setflags(write=False)
-    return weights
-
-
 def _resample(tables: Mapping[str, Figure], replicates: range, seed: int, units: int) -> dict[str, NDArray[np.float64]]:
     """Compute each figure in every replicate; the weights of a chunk of replicates are drawn once for all figures."""
-    step = max(1, CHUNK // units)
     parts: dict[str, list[NDArray[np.float64]]] = {name: [] for name in tables}
-    draw = _kept_weights if units * len(replicates) <= KEPT else resample_weights
-    for start in range(0, len(replicates), step):
-        weights = draw(units, replicates[start : start + step], seed)
+    for weights in weight_chunks(units, replicates, seed):
         for name, figure in tables.items():
             parts[name].append(figure(weights))
     return {name: np.concatenate(chunks) for name, chunks in parts.items()}

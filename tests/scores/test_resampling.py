@@ -3,7 +3,7 @@ import pytest
 import scipy.stats
 
 from sing_compute.errors import SingError
-from sing_compute.scores import resampling, weighted_median
+from sing_compute.scores import weighted_median
 from sing_compute.scores.resampling import (
     REPLICATES,
     Replicates,
@@ -11,9 +11,10 @@ from sing_compute.scores.resampling import (
     class_replicates,
     image_replicates,
     replicate_intervals,
-    resample_weights,
     share_above,
 )
+from sing_compute.store.derived import resamples
+from sing_compute.store.derived.resamples import resample_weights, weight_chunks, weighted_medians
 
 NAMES = (
     "attribute_score",
@@ -79,7 +80,7 @@ def test_replicates_over_classes_are_medians_of_all_images_of_the_classes_drawn(
 def test_work_in_chunks_gives_the_same_replicates(monkeypatch: pytest.MonkeyPatch) -> None:
     columns = make_columns(50)
     whole = image_replicates(columns, replicates=30).values
-    monkeypatch.setattr(resampling, "CHUNK", 200)
+    monkeypatch.setattr(resamples, "CHUNK", 200)
     assert np.array_equal(image_replicates(columns, replicates=30).values, whole)
 
 
@@ -90,7 +91,7 @@ def test_how_much_is_held_at_a_time_does_not_change_replicates_over_classes(
     offsets, columns = np.arange(0, 401, 40), make_columns(400, missing=9)
     whole = class_replicates(offsets, columns, np.ones(10), replicates=50).values
     monkeypatch.setattr(weighted_median, "TABLE", table)
-    monkeypatch.setattr(resampling, "CHUNK", chunk)
+    monkeypatch.setattr(resamples, "CHUNK", chunk)
     assert np.array_equal(class_replicates(offsets, columns, np.ones(10), replicates=50).values, whole, equal_nan=True)
 
 
@@ -118,6 +119,22 @@ def test_every_unit_is_as_likely_and_replicates_do_not_depend_on_their_neighbour
     assert [(weights == k).mean() for k in range(5)] == pytest.approx(together, abs=0.01)
     assert np.array_equal(resample_weights(41, range(7, 9)), weights[7:9])
     assert not np.array_equal(resample_weights(41, range(7, 9), seed=1), weights[7:9])
+
+
+@pytest.mark.parametrize("images", [1, 41, 3000])
+def test_medians_of_resamples_are_those_of_the_images_that_each_one_holds(images: int) -> None:
+    rng = np.random.default_rng(images)
+    values, owners = rng.normal(size=images).round(1), rng.integers(0, 90, images)
+    values[rng.random(images) < 0.2] = np.nan
+    weights = np.concatenate(list(weight_chunks(90, range(120))))
+    assert np.array_equal(weights, resample_weights(90, range(120)))
+    expected = []
+    for counts in weights.astype(int):
+        drawn = np.repeat(values, counts[owners])
+        drawn = drawn[np.isfinite(drawn)]
+        expected.append(np.median(drawn) if len(drawn) else np.nan)
+    np.testing.assert_array_equal(weighted_medians(values, weights, owners), expected)
+    assert np.isnan(weighted_medians(values * np.nan, weights, owners)).all()
 
 
 def test_a_model_that_is_above_another_by_a_hair_on_every_image_is_above_for_certain() -> None:

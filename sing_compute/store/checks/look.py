@@ -81,7 +81,8 @@ class Look:
 
     def fact(self, name: str, default: Any = "", *, group: str = "") -> Any:
         """Return one attribute of the subject's group, or of a group in it."""
-        return self.store.attributes((self.base + group).rstrip("/")).get(name, default)
+        path = (self.base + group).rstrip("/")
+        return self.once(("attributes", path), lambda: self.store.attributes(path)).get(name, default)
 
     def once(self, key: Any, make: Callable[[], T]) -> T:
         """Return what `make` returns, computed once for all checks of this subject."""

@@ -5,7 +5,7 @@ import numpy as np
 from sing_compute.store.checks.look import Look
 from sing_compute.store.checks.sing_images import LARGEST_SPREAD, MEDIANS
 from sing_compute.store.constants import CHOSEN
-from sing_compute.store.derived.resamples import resample_weights, weighted_medians
+from sing_compute.store.derived.resamples import weight_chunks, weighted_medians
 
 _MANY = 200_000
 """Images of which the resamples of all figures are quickly computed."""
@@ -30,7 +30,8 @@ def _check(look: Look, over: str, figures: list[str], units: int, owners: np.nda
     stored = stored[CHOSEN] if over == "images" else stored
     count = stored.shape[-1]
     chosen = look.sample(count, max(3, _CELLS // max(len(owners), 1)), f"resamples of {over}")
-    weights = np.concatenate([resample_weights(units, range(k, k + 1)) for k in chosen.tolist()])
+    parts = [range(count)] if len(chosen) == count else [range(k, k + 1) for k in chosen.tolist()]
+    weights = np.concatenate([chunk for part in parts for chunk in weight_chunks(units, part)])
     few = len(figures) if len(owners) <= _MANY else 1
     drawn = [figures[k] for k in look.sample(len(figures), few, f"figures in resamples of {over}").tolist()]
     for row, figure in enumerate(figures):

@@ -1,10 +1,17 @@
 """Draw the resamples behind intervals, and compute medians in them; the writer of a file and `verify` draw the same ones."""
 
+from collections.abc import Iterator
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
 SEED = 260_314_610
 """Fixed, so that replicate r of every model of a file has the same images, whichever run measured it."""
+CHUNK = 2**18
+"""Weights that are drawn at once: resamples times units."""
+KEPT = 2**21
+"""Most weights (16 MiB) that are kept for the next figure: all of 2,000 resamples of ImageNet's classes, or of a small set."""
 
 
 def resample_weights(units: int, replicates: range, seed: int = SEED) -> NDArray[np.float64]:
@@ -29,6 +36,24 @@ def resample_weights(units: int, replicates: range, seed: int = SEED) -> NDArray
     return weights
 
 
+def weight_chunks(units: int, replicates: range, seed: int = SEED) -> Iterator[NDArray[np.float64]]:
+    """Yield the weights of `resample_weights` for a chunk of replicates after the other; nobody may write into them.
+
+    Weights of few units are kept in memory: every figure and every model needs them again.
+    """
+    step = max(1, CHUNK // units)
+    draw = _kept_weights if units * len(replicates) <= KEPT else resample_weights
+    for start in range(0, len(replicates), step):
+        yield draw(units, replicates[start : start + step], seed)
+
+
+@lru_cache(maxsize=2 * KEPT // CHUNK)
+def _kept_weights(units: int, replicates: range, seed: int) -> NDArray[np.float64]:
+    weights = resample_weights(units, replicates, seed)
+    weights.setflags(write=False)
+    return weights
+
+
 def weighted_medians(
     values: NDArray[np.floating], weights: NDArray[np.float64], owners: NDArray[np.integer] | None = None
 ) -> NDArray[np.float64]:
@@ -43,10 +68,16 @@ def weighted_medians(
     order = known[np.argsort(values[known], kind="stable")]
     ascending, units = values[order].astype(np.float64), order if owners is None else owners[order]
     found = np.full(len(weights), np.nan)
-    for row, each in enumerate(weights):
-        below = np.cumsum(each[units])
-        if len(below) and below[-1] > 0:
-            last = below[-1] - 1
-            places = np.searchsorted(below, [last // 2, (last + 1) // 2], side="right")
-            found[row] = ascending[places].mean()
+    step = max(1, CHUNK // max(len(units), 1))
+    for start in range(0, len(weights) if len(units) else 0, step):
+        below = np.cumsum(
+            weights[start : start + step].take(units, axis=1)
+        )  # of all these resamples, one behind the other
+        ends = below[len(units) - 1 :: len(units)]
+        begins = np.concatenate([[0], ends[:-1]])
+        last = ends - begins - 1
+        filled = last >= 0
+        middle = np.stack([last // 2, (last + 1) // 2], axis=1)[filled] + begins[filled, None]
+        places = np.searchsorted(below, middle, side="right") % len(units)
+        found[start : start + step][filled] = ascending[places].mean(axis=1)
     return found
