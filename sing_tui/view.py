@@ -98,8 +98,8 @@ def arrange(table: Table, wanted: Arrangement, stop: Stop | None = None) -> View
     wanted = replace(wanted, sort=column.name)
     if second is not None:
         keys = _keys(second)
-        order = sorting(keys if rows is None else keys[rows], descending=wanted.then_descending)
-        behind = order if rows is None else rows[order]
+        by_second = sorting(keys if rows is None else keys[rows], descending=wanted.then_descending)
+        behind = by_second if rows is None else rows[by_second]
         keys = _keys(column)
         return View(table, wanted, behind[sorting(keys[behind], descending=wanted.descending)])
     if column.name in table.rankings:
