@@ -3,6 +3,7 @@
 Columns that hold positions in a list of names are counted by these positions, a piece at a time: no text of a row is read.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -80,9 +81,12 @@ def count(table: Table, filter: str, by: Sequence[str]) -> Counts:
     return Counts(Table(COUNTS_SPEC, columns, len(groups), None, {}, COUNTS), filter, parts, codes)
 
 
-def _joint(length: int, parts: Sequence[Grouping], mask: NDArray[np.bool_] | None) -> NDArray[np.int64]:
+def _joint(length: int, parts: Sequence[Grouping], mask: NDArray[np.bool_] | None) -> NDArray[np.integer[Any]]:
     """Return the combination of values of each row that passes."""
-    joint = np.empty(length if mask is None else np.count_nonzero(mask), np.int64)
+    few = math.prod(map(len, parts)) <= _SPACE
+    joint: NDArray[np.integer[Any]] = np.empty(
+        length if mask is None else np.count_nonzero(mask), dtype=np.int32 if few else np.int64
+    )
     at = 0
     for low in range(0, length, _PIECE):
         high = min(low + _PIECE, length)
@@ -98,10 +102,10 @@ def _joint(length: int, parts: Sequence[Grouping], mask: NDArray[np.bool_] | Non
 
 
 def _groups(
-    joint: NDArray[np.int64], sizes: Sequence[int]
+    joint: NDArray[np.integer[Any]], sizes: Sequence[int]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]:
     """Return the combinations that occur, ascending, how many rows have each, and the number of its combination for each row."""
-    space = int(np.prod(np.array(sizes, dtype=object)))
+    space = math.prod(sizes)
     if space >= 2**62:
         raise SingError("these columns have too many combinations of values: count by fewer of them")
     if space > _SPACE:

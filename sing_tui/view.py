@@ -100,6 +100,7 @@ def arrange(table: Table, wanted: Arrangement, stop: Stop | None = None) -> View
         keys = _keys(second)
         by_second = sorting(keys if rows is None else keys[rows], descending=wanted.then_descending)
         behind = by_second if rows is None else rows[by_second]
+        del keys, by_second  # memory for the keys of the first column
         keys = _keys(column)
         return View(table, wanted, behind[sorting(keys[behind], descending=wanted.descending)])
     if column.name in table.rankings:
