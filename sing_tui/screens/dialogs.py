@@ -26,6 +26,7 @@ from sing_tui.view import View, arrange
 if TYPE_CHECKING:
     from sing_tui.exporting import ColumnScope, ExportWanted, Scope
     from sing_tui.finder import Hit
+    from sing_tui.publishing import What
 
 
 class Dialogs:
@@ -45,6 +46,8 @@ class Dialogs:
             "copy cell": self._copy_cell,
             "copy": self._copy,
             "copy path": self._copy_path,
+            "figures": partial(self._publish, "figures"),
+            "report": partial(self._publish, "report"),
             "cancel": self._cancel,
             "reload": self._reload,
         }
@@ -196,6 +199,16 @@ class Dialogs:
         )
         screen.app.push_screen(Sheet(said, ascii_only=screen.glyphs.ascii_only))
         self.export_runner.copy(text, screen.app)
+
+    def _publish(self, what: "What") -> None:
+        from sing_tui.publishing import free_target, publish
+
+        screen = self.screen
+        target = free_target(what, screen.host.path, Path.cwd())
+        model = screen.session.place.name("model") or None
+        screen.say(f"{target.name} is being written; you can go on")
+        work = partial(publish, what, screen.host.path, target, model)
+        screen.background.run("publish", work, screen.say, exclusive=False)
 
     def _copy_cell(self) -> None:
         view, table = self._there("there is no row here yet"), self.screen.table

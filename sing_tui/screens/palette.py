@@ -20,6 +20,10 @@ from sing_tui.actions import KeyHelp
 from sing_tui.start import THEMES
 
 _LINE = "line"
+_WRITTEN = (
+    ("figures", "figures: the paper's figures of this file, as PDF, PNG and CSV, into a folder here"),
+    ("report", "report: one page of HTML about this file, into this folder"),
+)
 Command = tuple[str, str]
 """One line of the list, and the action that it runs."""
 
@@ -39,9 +43,16 @@ def commands(
         for key in keys
         if key.name != "palette" and not key.action.startswith(("cursor('line'", "cursor('page'"))
     ]
+    written = [(f"{'':13} {text}", f"show({name!r})") for name, text in _WRITTEN]
     opened = [(f"{'':13} open {name}", action) for name, action in tables]
     sorts = [(f"{'':13} sort by {name} ({title})", f"sort_by({name!r})") for name, title in columns]
-    return [*found, *opened, *sorts, *((f"{'':13} theme {name}", f"app.theme_named('{name}')") for name in THEMES)]
+    return [
+        *found,
+        *written,
+        *opened,
+        *sorts,
+        *((f"{'':13} theme {name}", f"app.theme_named('{name}')") for name in THEMES),
+    ]
 
 
 class Palette(ModalScreen[str | None]):
