@@ -27,7 +27,7 @@ from sing_compute.process.speaking import show
     "classes",
     multiple=True,
     metavar="CLASS",
-    help="Figures of this class: name, index or WordNet id. Repeatable.  [default: those of largest |AS| over its control]",
+    help="Figures of this class: name, index or WordNet id. Repeatable.  [default: those that leak most]",
 )
 @click.option(
     "--steering", type=click.Path(path_type=Path), metavar="CSV", help="Draw the matrix of `steer --matrix CSV`, too."
