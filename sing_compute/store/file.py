@@ -100,7 +100,7 @@ class StoreFile:
 
     def __contains__(self, path: str) -> bool:
         try:
-            return self._is_linked(path)
+            return self._is_linked(path.strip("/"))
         except StoreError as error:
             raise store_error(f"{self.path.name}: {error}") from error
 
@@ -124,7 +124,7 @@ class StoreFile:
 
     def _find(self, path: str) -> Any:
         try:
-            return self._group(path)
+            return self._group(path.strip("/"))
         except StoreError as error:
             raise store_error(f"{self.path.name}: {error}") from error
 
@@ -242,7 +242,7 @@ class StoreFile:
     def names(self, group: str) -> list[str]:
         """Return the names in a group; none if there is no such group."""
         try:
-            return list(self._names_in(group))
+            return list(self._names_in(group.strip("/")))
         except StoreError as error:
             raise store_error(f"{self.path.name}: {error}") from error
 

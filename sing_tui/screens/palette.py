@@ -21,8 +21,8 @@ from sing_tui.start import THEMES
 
 _LINE = "line"
 _WRITTEN = (
-    ("figures", "figures: the paper's figures of this file, as PDF, PNG and CSV, into a folder here"),
-    ("report", "report: one page of HTML about this file, into this folder"),
+    ("figures", "draw the paper's figures of this file into a folder here"),
+    ("report", "write a report on this file here, one page of HTML"),
 )
 Command = tuple[str, str]
 """One line of the list, and the action that it runs."""

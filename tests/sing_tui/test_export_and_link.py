@@ -157,10 +157,10 @@ async def test_chosen_columns_are_painted_and_exported(store_path: Path) -> None
         await press(pilot, "asterisk", "a", "enter")
         assert len(app.screen.table.columns) > 10
         await press(pilot, "asterisk", "n", "down", "space", "enter")
-        assert [column.name for column in app.screen.table.columns] == ["class", "attribute_score_q50"]
+        assert [column.name for column in app.screen.table.columns] == ["class", "leak"]
         await press(pilot, "e", "up", "up", "right", "enter")
         header = (await file_written(app)).read_text().splitlines()[0]
-        assert header == "class,attribute_score_q50"
+        assert header == "class,leak"
 
 
 async def test_a_cell_a_row_and_a_path_are_copied_without_control_characters(

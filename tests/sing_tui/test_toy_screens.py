@@ -136,7 +136,7 @@ async def test_a_file_with_both_begins_with_a_list_of_them(with_sing: Path) -> N
         await press(pilot, "G", "enter")
         await seen(pilot, "block 2", "depth")
         await press(pilot, "escape", "g", "enter")
-        await seen(pilot, "alpha", "median IS")
+        await seen(pilot, "alpha", "median AS")
 
 
 @pytest.mark.parametrize("form", ["csv", "json"])

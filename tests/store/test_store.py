@@ -281,3 +281,10 @@ def test_a_table_of_another_analysis_opens_behind_what_a_table_opens_itself() ->
     assert catalogue.table("classes").opens == before
     with pytest.raises(ValueError, match="leaves refers to 'trees', which no analysis declares"):
         catalogue.register(below("trees"))
+
+
+def test_a_slash_at_either_end_of_a_path_changes_nothing(tmp_path: Path) -> None:
+    with Store(write_store(tmp_path / "results.h5")) as store:
+        assert store.attributes("/models/alpha/") == store.attributes("models/alpha") != {}
+        assert store.names("models/") == store.names("models") != []
+        assert "/models/alpha/" in store

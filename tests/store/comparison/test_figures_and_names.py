@@ -93,7 +93,7 @@ def test_titles_of_classes_tell_namesakes_apart_and_steer_no_terminal(tmp_path: 
 def test_what_cannot_stand_side_by_side_is_said(store: Store) -> None:
     pair = ("alpha", "beta")
     for error, call in (
-        ("this table has: class, attribute_score_q50", lambda: compare_models(store, "classes", "speed", pair)),
+        ("this table has: class, leak", lambda: compare_models(store, "classes", "speed", pair)),
         ("no column 'speed'; this table has: image, class", lambda: compare_models(store, "images", "speed", pair)),
         ("no column 'speed'; this table has: concept", lambda: compare_classes(store, "alpha", "speed", [0, 1])),
         ("prediction is a column of names", lambda: compare_models(store, "images", "prediction", pair)),
