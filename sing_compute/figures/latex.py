@@ -9,6 +9,8 @@ import numpy as np
 from sing_compute.formats import UNICODE, number_format
 from sing_compute.store import Column, Table
 
+_LONG = 40
+"""Signs of a cell from which on its column is wrapped."""
 _ROWS = 60
 """Rows written at most."""
 _SIGNS = {
@@ -38,7 +40,10 @@ def latex_table(table: Table, columns: Sequence[str]) -> str:
     chosen = [table.column(name) for name in columns]
     rows = range(min(table.length, _ROWS))
     cells = [_cells(table, column, len(rows)) for column in chosen]
-    sides = "".join("l" if column.is_text else "r" for column in chosen)
+    sides = "".join(
+        _side(column, texts, first=number == 0)
+        for number, (column, texts) in enumerate(zip(chosen, cells, strict=True))
+    )
     lines = [
         "% \\usepackage{booktabs,textcomp}",
         f"\\begin{{tabular}}{{@{{}}{sides}@{{}}}}",
@@ -85,3 +90,10 @@ def _number(text: str) -> str:
     if exponent := _POWER.fullmatch(text):
         return rf"${exponent[1]}\times10^{{{int(exponent[2])}}}$"
     return latex_text(text).replace("-", "$-$")
+
+
+def _side(column: Column, cells: Sequence[str], *, first: bool) -> str:
+    """Return the kind of a column: numbers to the right, text to the left; long text behind the first column is wrapped."""
+    if not column.is_text:
+        return "r"
+    return r"p{.3\linewidth}" if not first and max(map(len, cells), default=0) > _LONG else "l"

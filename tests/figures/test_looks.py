@@ -38,6 +38,7 @@ from sing_compute.figures.output import print_bytes, svg_text
 from sing_compute.figures.rows import rows_drawn
 from sing_compute.figures.style import INCH, WIDTHS, settings
 from sing_compute.store import Store, class_table
+from sing_compute.store.columns import Column, Values
 
 HOSTILE = (
     "$\\frac{x}{0}$",
@@ -267,3 +268,17 @@ def test_labels_are_cut_to_their_room_and_lists_at_whole_words() -> None:
         )
         assert cut_list("x" * 300, 0.5).endswith("x…")
         assert cut("a\u202eb\x1b[31m", 2) == "ab[31m"
+
+
+def test_long_text_is_wrapped_in_latex_but_never_the_first_column(found: dict[str, PaperFigure]) -> None:
+    words = found["words-alpha"]
+    table = replace(words.table, columns=[_lengthened(column) for column in words.table.columns])
+    sides = latex_table(table, words.columns).splitlines()[1]
+    texts = [words.table.column(name).is_text for name in words.columns]
+    assert (
+        sides == r"\begin{tabular}{@{}l" + "".join(r"p{.3\linewidth}" if text else "r" for text in texts[1:]) + "@{}}"
+    )
+
+
+def _lengthened(column: Column) -> Column:
+    return replace(column, values=Values(np.array(["long " * 20] * len(column.values)))) if column.is_text else column
