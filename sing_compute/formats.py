@@ -1,4 +1,4 @@
-"""How numbers and texts are written for people: on the screen, in charts and in figures. The only place that rounds."""
+"""Write numbers and texts for people: on the screen, in charts and in figures. The only place that rounds."""
 
 import math
 from collections.abc import Callable, Iterable

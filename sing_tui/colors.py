@@ -22,7 +22,7 @@ OptionList:focus { background-tint: transparent; }
 OptionList > .option-list--option-highlighted { color: $background; background: $primary; }
 OptionList:ansi > .option-list--option-highlighted { color: ansi_default; background: ansi_default; text-style: reverse; }
 """
-"""What Textual's own widgets need so that their text is readable: a cursor that is seen without colour, no faint highlight."""
+"""Styles that make the text of Textual's own widgets readable: a cursor that is seen without colour, no faint highlight."""
 _STEPS = 25
 _MUTED = 0.35
 _HEX = re.compile("#[0-9A-Fa-f]{6}")

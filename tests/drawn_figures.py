@@ -1,4 +1,4 @@
-"""What can be seen of a drawn figure: its texts, where they are, and the numbers in its artists."""
+"""Read a drawn figure in tests: its texts, where they are, and the numbers in its artists."""
 
 from functools import cache
 from itertools import combinations

@@ -11,7 +11,7 @@ HEADINGS = {f"h{level}" for level in range(1, 7)}
 
 
 class Page(HTMLParser):
-    """What a page holds, read as a browser reads it; fails where an element is not closed."""
+    """Content of a page, read as a browser reads it; fails where an element is not closed."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

@@ -30,7 +30,7 @@ class Kind:
 
     name: str
     subjects: Callable[[Store, Choice], Sequence[Any]]
-    """What there is a figure of: models, pairs of model and class, or (None,) for the file."""
+    """Return the items that each have a figure: models, pairs of model and class, or (None,) for the file."""
     make: Callable[[Store, Choice, Any], PaperFigure]
     """Make the figure of one subject. It raises SingError with one line where the file lacks what it shows."""
 

@@ -1,1 +1,1 @@
-"""How a terminal draws the shapes of charts (sing_compute/charts/shapes.py), from letters or by plotext."""
+"""Draw the shapes of charts (sing_compute/charts/shapes.py) in a terminal, from letters or by plotext."""

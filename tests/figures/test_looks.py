@@ -1,4 +1,4 @@
-"""What figures look like: sizes, fonts, texts that neither overlap nor leave the figure, on files of every kind."""
+"""The look of figures: sizes, fonts, texts that neither overlap nor leave the figure, on files of every kind."""
 
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""How much a class leaks, and by which concept, from its matrix of shifts."""
+"""The leak of each class and its concept, from the matrix of shifts."""
 
 from pathlib import Path
 
