@@ -13,7 +13,8 @@ from explorer_facts import Facts
 from terminal import Terminal
 
 from sing_compute.store import Store
-from sing_tui.actions import BINDINGS, keys_of
+from sing_tui.actions import keys_of
+from sing_tui.key_list import BINDINGS
 from sing_tui.session.lookup import find_place
 from sing_tui.start import Wish
 from sing_tui.store_catalog import StoreCatalog

@@ -15,7 +15,8 @@ from sing_compute.store import catalogue
 from sing_compute.store.definition import Analysis, Axis, Column, Field, TableSpec
 from sing_compute.store.definitions.sing import SING
 from sing_compute.store.place import Place
-from sing_tui.actions import BINDINGS, key_name, text_of
+from sing_tui.actions import text_of
+from sing_tui.key_list import BINDINGS, key_name
 
 STORE = Path(__file__).with_name("store.md")
 TABLES = Path(__file__).with_name("tables.md")

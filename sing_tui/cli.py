@@ -213,7 +213,7 @@ def _config() -> "Config":
     path = config_path(os.environ)
     if not path.exists():
         return Config()
-    from sing_tui.actions import NAMES, present_names
+    from sing_tui.key_list import NAMES, present_names
 
     config = read_config(path, NAMES)
     return replace(config, keys=present_names(config.keys))

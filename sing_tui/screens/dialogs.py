@@ -1,55 +1,40 @@
-"""Screens over the table screen, and copies of its text: each is made from data, so that none knows the table screen."""
+"""Screens over the table screen: each is made from data, so that none knows the table screen."""
 
 import os
 from collections.abc import Callable
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.text import Text
-
 from sing_compute.errors import SingError
-from sing_compute.store.text import clean
-from sing_tui.actions import has_photographs, hidden_tables, keys_of
+from sing_tui.actions import hidden_tables, keys_of
 from sing_tui.error_reporting import in_one_line
-from sing_tui.loading import read_chart
 from sing_tui.screens.export_runner import ExportRunner
-from sing_tui.screens.surface import Surface
+from sing_tui.screens.surface import Surface, needs_photographs, rows_of
+from sing_tui.screens.taking_away import TakingAway
 from sing_tui.session.arranging import choosable_columns, choose_columns
 from sing_tui.session.catalog import position_of, row_axis
 from sing_tui.session.counted import base_of
-from sing_tui.session.names import file_parts, rows_word
+from sing_tui.session.names import rows_word
 from sing_tui.session.stack import enter
-from sing_tui.session.state import Arrangement, Refused, columns_at, is_figures
-from sing_tui.view import View, arrange
+from sing_tui.session.state import Refused, columns_at
 
 if TYPE_CHECKING:
-    from sing_tui.exporting import ColumnScope, ExportWanted, Scope
     from sing_tui.finder import Hit
-    from sing_tui.publishing import What
 
 
 class Dialogs:
     """The screens over one table screen."""
 
     def __init__(self, screen: Surface, export_runner: ExportRunner) -> None:
-        self.screen, self.export_runner = screen, export_runner
+        self.screen = screen
         self._opens: dict[str, Callable[[], None]] = {
             "finder": self._finder,
             "help": self._help,
             "palette": self._palette,
             "words": self._words,
             "columns": self._columns,
-            "export": self._export,
             "photograph": self._photograph,
-            "link": self._link,
-            "copy cell": self._copy_cell,
-            "copy": self._copy,
-            "copy path": self._copy_path,
-            "figures": partial(self._publish, "figures"),
-            "report": partial(self._publish, "report"),
-            "cancel": self._cancel,
             "reload": self._reload,
+            **TakingAway(screen, export_runner).opens,
         }
 
     def show(self, name: str) -> None:
@@ -59,12 +44,6 @@ class Dialogs:
             self._opens[name]()
         except SingError as error:
             self.screen.say(in_one_line(error))
-
-    def _there(self, otherwise: str) -> View:
-        view = self.screen.view
-        if view is None or not len(view):
-            raise Refused(otherwise)
-        return view
 
     def _finder(self) -> None:
         from sing_tui.screens.finder import FinderScreen
@@ -117,7 +96,11 @@ class Dialogs:
         from sing_tui.screens.sheet import Sheet
         from sing_tui.words import column_texts, words_text
 
-        view, table, glyphs = self._there("there is no row to put into words"), self.screen.table, self.screen.glyphs
+        view, table, glyphs = (
+            rows_of(self.screen, "there is no row to put into words"),
+            self.screen.table,
+            self.screen.glyphs,
+        )
         if not table.columns:
             raise Refused("there is no row to put into words")
         rows = column_texts(view, table.cursor, self.screen.catalog.words("images"))
@@ -144,106 +127,6 @@ class Dialogs:
         screen.table.show(view, line=screen.table.cursor, note="no rows", columns=columns_at(screen.session))
         screen.lay_out()
 
-    def shown_view(self) -> View | None:
-        """The table, or the numbers of the chart that fills the screen."""
-        screen, here = self.screen, self.screen.session.here
-        if here.body != "chart" or not here.chart or screen.view is None:
-            return screen.view
-        figures = is_figures(screen.catalog.table(here.place.table), here.place)
-        identity = None if figures else screen.identity
-        drawn = read_chart(screen.catalog.store, here.place, here.chart, identity, screen.glyphs)
-        return arrange(drawn.table, Arrangement())
-
-    def _export(self) -> None:
-        from sing_tui.exporting import file_name
-        from sing_tui.screens.export import ExportScreen
-        from sing_tui.widgets.export_form import ExportChoices
-
-        screen, here, view = self.screen, self.screen.session.here, self.shown_view()
-        if view is None:
-            return
-        if self.export_runner.writing:
-            raise Refused(f"{self.export_runner.writing} is being written: ^c cancels it")
-        of_table = view is screen.view
-        counts: dict[Scope, int] = {"shown": len(view), "table": view.table.length}
-        if of_table and here.marks:
-            counts = {"marked": len(here.marks), **counts}
-        if counts["shown"] == counts["table"]:
-            del counts["table"]
-        columns: dict[ColumnScope, int] = {"all": len(view.table.columns)}
-        painted = columns_at(screen.session)
-        if painted and of_table:
-            columns["shown"] = len(painted)
-        parts = file_parts(screen.catalog, here.place)
-        name = file_name(screen.host.path.stem, *(parts if of_table else [*parts[:-1], here.chart]))
-        form = ExportScreen(ExportChoices(counts, columns, name, Path.cwd()), glyphs=screen.glyphs)
-        screen.app.push_screen(form, partial(self._write, view))
-
-    def _write(self, view: View, wanted: "ExportWanted | None") -> None:
-        screen = self.screen
-        if wanted is not None:
-            painted = columns_at(screen.session)
-            self.export_runner.write(view, wanted, painted, screen.session.here.marks, screen.glyphs)
-
-    def _link(self) -> None:
-        from sing_tui.link import command, start_of
-        from sing_tui.screens.sheet import Sheet
-
-        screen = self.screen
-        if screen.view is None:
-            return
-        start = start_of(screen.catalog, screen.session, screen.view, with_chart=True)
-        text = command(screen.host.path, start)
-        said = Text(
-            f"{screen.glyphs.text(text)}\n\n--csv FILE or --json FILE behind it: the same rows without a screen."
-        )
-        screen.app.push_screen(Sheet(said, ascii_only=screen.glyphs.ascii_only))
-        self.export_runner.copy(text, screen.app)
-
-    def _publish(self, what: "What") -> None:
-        from sing_tui.publishing import free_target, publish
-
-        screen = self.screen
-        target = free_target(what, screen.host.path, Path.cwd())
-        model = screen.session.place.name("model") or None
-        screen.say(f"{target.name} is being written; you can go on")
-        work = partial(publish, what, screen.host.path, target, model)
-        screen.background.run("publish", work, screen.say, exclusive=False)
-
-    def _copy_cell(self) -> None:
-        view, table = self._there("there is no row here yet"), self.screen.table
-        column = table.columns[table.column]
-        self.export_runner.copy(
-            clean(str(column.values.take(view.order[table.cursor : table.cursor + 1])[0])), self.screen.app
-        )
-
-    def _copy(self) -> None:
-        view, line = self._there("there is no row here yet"), self.screen.table.cursor
-        row = view.order[line : line + 1]
-        cells = (clean(str(column.values.take(row)[0])) for column in view.table.columns)
-        self.export_runner.copy("\t".join(cells), self.screen.app)
-
-    def _needs_photographs(self) -> None:
-        """Refuse what only rows with image files have."""
-        catalog, place = self.screen.catalog, self.screen.session.place
-        if not has_photographs(place, catalog):
-            where = f": open {catalog.words('images')} first" if catalog.has_photographs else ""
-            raise Refused(f"{rows_word(catalog, place)} are no photographs{where}")
-
-    def _copy_path(self) -> None:
-        self._needs_photographs()
-        screen = self.screen
-        if screen.identity is None:
-            return
-        axis = screen.catalog.axis(screen.catalog.table(screen.session.place.table).rows)
-        key = clean(screen.catalog.label(axis.name, screen.identity, screen.session.place))
-        root = screen.host.images or screen.catalog.store.attributes(axis.labels.partition("/")[0]).get("root")
-        self.export_runner.copy(str(Path(str(root)) / key) if root else key, screen.app)
-
-    def _cancel(self) -> None:
-        if not self.export_runner.cancel():
-            raise Refused("Q quits")
-
     def _reload(self) -> None:
         self.screen.say("reading the file again ...")
         self.screen.host.read_again()
@@ -253,7 +136,7 @@ class Dialogs:
         from sing_tui.screens.photograph import PhotographScreen
 
         screen, host = self.screen, self.screen.host
-        self._needs_photographs()
+        needs_photographs(self.screen)
         if screen.identity is None or screen.view is None:
             return
         drawn = graphics(os.environ) if host.graphics == "auto" else host.graphics

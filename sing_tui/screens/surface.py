@@ -8,9 +8,12 @@ from textual.app import App
 
 from sing_compute.formats import Glyphs
 from sing_compute.store.place import Place
+from sing_tui.actions import has_photographs
 from sing_tui.screens.background import Background
 from sing_tui.screens.host import Host
 from sing_tui.session import Session
+from sing_tui.session.names import rows_word
+from sing_tui.session.state import Refused
 from sing_tui.store_catalog import StoreCatalog
 from sing_tui.view import View
 from sing_tui.widgets.details_pane import Shown
@@ -99,3 +102,31 @@ class Surface(Protocol):
 
     def show_keys(self) -> None:
         """Draw the line of keys."""
+
+
+def rows_of(screen: Surface, otherwise: str) -> View:
+    """Return the table of a screen, or refuse where it has no rows.
+
+    Args:
+        screen: The table screen.
+        otherwise: What is said where there are no rows.
+
+    Raises:
+        Refused: There are no rows.
+    """
+    view = screen.view
+    if view is None or not len(view):
+        raise Refused(otherwise)
+    return view
+
+
+def needs_photographs(screen: Surface) -> None:
+    """Refuse what only rows with image files have.
+
+    Raises:
+        Refused: The names of the rows are no paths of image files.
+    """
+    catalog, place = screen.catalog, screen.session.place
+    if not has_photographs(place, catalog):
+        where = f": open {catalog.words('images')} first" if catalog.has_photographs else ""
+        raise Refused(f"{rows_word(catalog, place)} are no photographs{where}")

@@ -11,8 +11,9 @@ from textual.screen import Screen
 from sing_compute.errors import SingError
 from sing_compute.formats import Glyphs
 from sing_compute.store.place import Place
-from sing_tui.actions import BINDINGS, footer
+from sing_tui.actions import footer
 from sing_tui.error_reporting import in_one_line
+from sing_tui.key_list import BINDINGS
 from sing_tui.screens.background import Background
 from sing_tui.screens.dialogs import Dialogs
 from sing_tui.screens.export_runner import ExportRunner
@@ -36,7 +37,7 @@ from sing_tui.widgets.typing_line import TypingLine
 
 
 class TableScreen(Screen[None]):
-    """Any table of a file, with all its keys (listed in `actions`)."""
+    """Any table of a file, with all its keys (listed in `key_list`)."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*BINDINGS]
 

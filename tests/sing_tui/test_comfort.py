@@ -16,8 +16,8 @@ from textual.pilot import Pilot
 from textual.widgets import OptionList
 
 from sing_compute.store import Store
-from sing_tui.actions import NAMES
 from sing_tui.app import Explorer
+from sing_tui.key_list import NAMES
 from sing_tui.screens import table_reading
 from sing_tui.screens.finder import FinderScreen
 from sing_tui.screens.palette import Palette

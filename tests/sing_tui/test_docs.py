@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sing_tui.actions import BINDINGS, key_name
+from sing_tui.key_list import BINDINGS, key_name
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "explorer.md"
 

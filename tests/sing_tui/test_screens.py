@@ -8,8 +8,9 @@ from driving import AT, drawn, lines, on_screen, press, wish
 
 from sing_compute.store import Store
 from sing_compute.store.leaks import largest_leak
-from sing_tui.actions import BINDINGS, key_name, text_of
+from sing_tui.actions import text_of
 from sing_tui.app import Explorer
+from sing_tui.key_list import BINDINGS, key_name
 from sing_tui.screens.table import TableScreen
 from sing_tui.start import Start
 from sing_tui.widgets.details_pane import DetailsPane

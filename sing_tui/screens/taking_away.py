@@ -1,0 +1,130 @@
+"""What the user takes away from the table screen: exports, copies, links, figures and the report."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from sing_compute.store.text import clean
+from sing_tui.loading import read_chart
+from sing_tui.screens.export_runner import ExportRunner
+from sing_tui.screens.surface import Surface, needs_photographs, rows_of
+from sing_tui.session.names import file_parts
+from sing_tui.session.state import Arrangement, Refused, columns_at, is_figures
+from sing_tui.view import View, arrange
+
+if TYPE_CHECKING:
+    from sing_tui.exporting import ColumnScope, ExportWanted, Scope
+    from sing_tui.publishing import What
+
+
+class TakingAway:
+    """Keys that take something away from one table screen."""
+
+    def __init__(self, screen: Surface, export_runner: ExportRunner) -> None:
+        self.screen, self.export_runner = screen, export_runner
+        self.opens: dict[str, Callable[[], None]] = {
+            "export": self._export,
+            "link": self._link,
+            "copy cell": self._copy_cell,
+            "copy": self._copy,
+            "copy path": self._copy_path,
+            "figures": partial(self._publish, "figures"),
+            "report": partial(self._publish, "report"),
+            "cancel": self._cancel,
+        }
+
+    def shown_view(self) -> View | None:
+        """The table, or the numbers of the chart that fills the screen."""
+        screen, here = self.screen, self.screen.session.here
+        if here.body != "chart" or not here.chart or screen.view is None:
+            return screen.view
+        figures = is_figures(screen.catalog.table(here.place.table), here.place)
+        identity = None if figures else screen.identity
+        drawn = read_chart(screen.catalog.store, here.place, here.chart, identity, screen.glyphs)
+        return arrange(drawn.table, Arrangement())
+
+    def _export(self) -> None:
+        from sing_tui.exporting import file_name
+        from sing_tui.screens.export import ExportScreen
+        from sing_tui.widgets.export_form import ExportChoices
+
+        screen, here, view = self.screen, self.screen.session.here, self.shown_view()
+        if view is None:
+            return
+        if self.export_runner.writing:
+            raise Refused(f"{self.export_runner.writing} is being written: ^c cancels it")
+        of_table = view is screen.view
+        counts: dict[Scope, int] = {"shown": len(view), "table": view.table.length}
+        if of_table and here.marks:
+            counts = {"marked": len(here.marks), **counts}
+        if counts["shown"] == counts["table"]:
+            del counts["table"]
+        columns: dict[ColumnScope, int] = {"all": len(view.table.columns)}
+        painted = columns_at(screen.session)
+        if painted and of_table:
+            columns["shown"] = len(painted)
+        parts = file_parts(screen.catalog, here.place)
+        name = file_name(screen.host.path.stem, *(parts if of_table else [*parts[:-1], here.chart]))
+        form = ExportScreen(ExportChoices(counts, columns, name, Path.cwd()), glyphs=screen.glyphs)
+        screen.app.push_screen(form, partial(self._write, view))
+
+    def _write(self, view: View, wanted: "ExportWanted | None") -> None:
+        screen = self.screen
+        if wanted is not None:
+            painted = columns_at(screen.session)
+            self.export_runner.write(view, wanted, painted, screen.session.here.marks, screen.glyphs)
+
+    def _link(self) -> None:
+        from sing_tui.link import command, start_of
+        from sing_tui.screens.sheet import Sheet
+
+        screen = self.screen
+        if screen.view is None:
+            return
+        start = start_of(screen.catalog, screen.session, screen.view, with_chart=True)
+        text = command(screen.host.path, start)
+        said = Text(
+            f"{screen.glyphs.text(text)}\n\n--csv FILE or --json FILE behind it: the same rows without a screen."
+        )
+        screen.app.push_screen(Sheet(said, ascii_only=screen.glyphs.ascii_only))
+        self.export_runner.copy(text, screen.app)
+
+    def _publish(self, what: "What") -> None:
+        from sing_tui.publishing import free_target, publish
+
+        screen = self.screen
+        target = free_target(what, screen.host.path, Path.cwd())
+        model = screen.session.place.name("model") or None
+        screen.say(f"{target.name} is being written; you can go on")
+        work = partial(publish, what, screen.host.path, target, model)
+        screen.background.run("publish", work, screen.say, exclusive=False)
+
+    def _copy_cell(self) -> None:
+        view, table = rows_of(self.screen, "there is no row here yet"), self.screen.table
+        column = table.columns[table.column]
+        self.export_runner.copy(
+            clean(str(column.values.take(view.order[table.cursor : table.cursor + 1])[0])), self.screen.app
+        )
+
+    def _copy(self) -> None:
+        view, line = rows_of(self.screen, "there is no row here yet"), self.screen.table.cursor
+        row = view.order[line : line + 1]
+        cells = (clean(str(column.values.take(row)[0])) for column in view.table.columns)
+        self.export_runner.copy("\t".join(cells), self.screen.app)
+
+    def _copy_path(self) -> None:
+        needs_photographs(self.screen)
+        screen = self.screen
+        if screen.identity is None:
+            return
+        axis = screen.catalog.axis(screen.catalog.table(screen.session.place.table).rows)
+        key = clean(screen.catalog.label(axis.name, screen.identity, screen.session.place))
+        root = screen.host.images or screen.catalog.store.attributes(axis.labels.partition("/")[0]).get("root")
+        self.export_runner.copy(str(Path(str(root)) / key) if root else key, screen.app)
+
+    def _cancel(self) -> None:
+        if not self.export_runner.cancel():
+            raise Refused("Q quits")
