@@ -10,6 +10,7 @@ from sing_compute.store.place import Place
 from sing_tui.key_list import BINDINGS, WITH_PHOTOGRAPHS, key_name
 from sing_tui.session import Session
 from sing_tui.session.catalog import Catalog, free_options, plural, siblings
+from sing_tui.session.misclassified import predicted_table
 from sing_tui.session.moves import (
     Which,
     along_axis,
@@ -115,9 +116,21 @@ def text_of(binding: Binding, place: Place, catalog: Catalog, titles: ChartTitle
             if int(number) > len(charts):
                 return None
             return catalog.words(titles.get(charts[int(number) - 1], charts[int(number) - 1]))
+        case ["step", "misclassified"]:
+            return _misclassified(place, catalog)
         case ["show", "photograph" | "copy path"] if not has_photographs(place, catalog):
             return None
     return binding.description
+
+
+def _misclassified(place: Place, catalog: Catalog) -> str | None:
+    spec = predicted_table(catalog, place)
+    if spec is None:
+        return None
+    rows = plural(catalog, spec.rows)
+    if spec.name == place.table:
+        return catalog.words(f"misclassified {rows}, counted by pairs of classes")
+    return catalog.words(f"misclassified {rows}")
 
 
 def _parts(action: str) -> list[str]:

@@ -61,6 +61,7 @@ class _Command(click.Command):
 )
 @click.option("--having", metavar="EXPR", default="", help="With --count-by: counts to keep: 'count > 3'.")
 @click.option("--columns", metavar="A,B,...", default="", help="Columns to show or write; all if not given.")
+@click.option("--view", "view_name", metavar="NAME", help="Open the view that was kept under this name (key W).")
 @click.option("--row", type=click.IntRange(1), default=1, help="Put the cursor on this line.")
 @click.option("--chart", "--picture", "chart", metavar="CHART", help="Start with this chart, or write its numbers.")
 @click.option(
@@ -85,6 +86,8 @@ def main(debug: bool, **options: Any) -> None:
     """Explore the tables of a results file of sing-compute. Press ? there for help."""
     try:
         start = _start(options)
+        if options["view_name"] is not None:
+            start = _kept(options["file"], options["view_name"], start)
         if options["csv_path"] is not None or options["json_path"] is not None:
             _headless(options["file"], start, options)
         else:
@@ -125,6 +128,16 @@ def _start(options: dict[str, Any]) -> Start:
         count_by,
         options["having"],
     )
+
+
+def _kept(file: Path, name: str, start: Start) -> Start:
+    """Return the view that was kept under a name."""
+    from sing_tui.named_views import find_view, views_path
+    from sing_tui.settings import state_path
+
+    if replace(start, row=1) != Start():
+        raise SingError("--view says place, filter, sort, columns and chart: leave those options out")
+    return replace(find_view(views_path(state_path(os.environ)), file, name), row=start.row)
 
 
 def _headless(file: Path, start: Start, options: dict[str, Any]) -> None:

@@ -15,7 +15,8 @@ from sing_compute.errors import SingError
 from sing_compute.store import Column, Table
 from sing_compute.store.columns import Loaded, Values
 from sing_tui.count_groups import Grouping, groupings
-from sing_tui.filters import matches, narrowed
+from sing_tui.filter_text import narrowed
+from sing_tui.filters import matches
 from sing_tui.session.counted import COUNTS, COUNTS_SPEC
 
 _PIECE = 2**18

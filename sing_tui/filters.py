@@ -3,7 +3,6 @@
 A filter becomes a function of the table's columns to a mask; nothing of its text is ever executed.
 """
 
-import re
 from dataclasses import replace
 
 import numpy as np
@@ -11,12 +10,10 @@ import numpy as np
 from sing_compute.store import Table
 from sing_tui.filter_parser import evaluate
 from sing_tui.filter_reader import FilterError
+from sing_tui.filter_text import is_expression
 from sing_tui.search import Mask, Stop, aliases, contains
 
-__all__ = ["FilterError", "check", "matches", "narrowed"]
-
-_EXPRESSION = re.compile(r"[<>=~()\"]|(^|\s)(and|or|not)\s", re.IGNORECASE)
-"""Signs of an expression: without them a filter is plain words."""
+__all__ = ["FilterError", "check", "matches"]
 
 
 def matches(table: Table, text: str, stop: Stop | None = None) -> Mask:
@@ -41,7 +38,7 @@ def _read(table: Table, text: str, stop: Stop | None) -> tuple[Mask, tuple[str, 
     """Return the rows that pass a filter, and how parts of it were understood that could be meant otherwise."""
     if not text.strip():
         return np.ones(table.length, dtype=bool), ()
-    if not _EXPRESSION.search(text):
+    if not is_expression(text):
         column = aliases(table).get(text.strip().lower())
         if column is not None and not column.is_text:
             name = text.strip()
@@ -54,19 +51,6 @@ def _read(table: Table, text: str, stop: Stop | None) -> tuple[Mask, tuple[str, 
             return evaluate(table, text.rstrip(), stop)
     except RecursionError:
         raise FilterError("too many brackets", 0) from None
-
-
-def narrowed(text: str, condition: str) -> str:
-    """Return the filter that keeps the rows which pass a filter and a condition.
-
-    Args:
-        text: The filter; it may be empty.
-        condition: The condition, without `or` outside brackets.
-    """
-    text = text.strip()
-    if not text:
-        return condition
-    return f"({text}) and {condition}" if _EXPRESSION.search(text) else f'"{text}" and {condition}'
 
 
 def check(table: Table, text: str) -> tuple[str, ...]:

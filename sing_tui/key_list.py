@@ -32,6 +32,7 @@ BINDINGS: list[Binding] = [
     _key("i,c", "step('first')", "the first table about the same items", "go", show=True, display="i", name="first-table"),
     _key("I", "step('further', 1)", "the third table about the row", "go", name="third-table"),
     _key("D", "step('further', 2)", "the fourth table about the row", "go", name="fourth-table"),
+    _key("E", "step('misclassified')", "misclassified", "go", name="misclassified"),
     _key("P", "show('photograph')", "photograph", WITH_PHOTOGRAPHS, show=True),
     _key("d", "step('details')", "details", "look", show=True),
     _key("p", "step('chart', '')", "chart of the row", WITH_PHOTOGRAPHS, show=True, name="chart"),
@@ -79,6 +80,8 @@ BINDINGS: list[Binding] = [
         _key(str(number), f"step('chart', {number})", f"chart {number}", WITH_PHOTOGRAPHS, name=f"chart-{number}")
         for number in range(1, 10)
     ),
+    _key("U", "step('undo')", "undo filter, sort or columns", "find and filter", name="undo"),
+    _key("W", "show('views')", "views with a name: open, keep", "look", name="views"),
     _key("asterisk", "show('columns')", "choose columns", "look", display="*", name="columns"),
     _key("y", "show('copy cell')", "copy the cell", "take away", name="copy-cell"),
     _key("Y", "show('copy')", "copy the row", "take away", name="copy"),

@@ -227,6 +227,8 @@ class TableSpec:
     """Columns that remain when items are compared; the label is the first."""
     charts: tuple[str, ...] = ()
     """Names of its charts, in the order of the keys 1, 2, ..."""
+    confused: tuple[()] | tuple[str, str] = ()
+    """Columns of the true and of the predicted item of a row: rows in which they differ are misclassified."""
     nonzero: str = ""
     """A field of counts: rows with a count of zero are left out."""
     absent: str = ""

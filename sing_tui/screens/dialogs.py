@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sing_compute.errors import SingError
@@ -14,11 +15,15 @@ from sing_tui.session.arranging import choosable_columns, choose_columns
 from sing_tui.session.catalog import position_of, row_axis
 from sing_tui.session.counted import base_of
 from sing_tui.session.names import rows_word
-from sing_tui.session.stack import enter
-from sing_tui.session.state import Refused, columns_at
+from sing_tui.session.stack import enter, enter_as
+from sing_tui.session.state import Refused
 
 if TYPE_CHECKING:
     from sing_tui.finder import Hit
+    from sing_tui.search import Stop
+    from sing_tui.session import Session
+    from sing_tui.start import Start
+    from sing_tui.store_catalog import StoreCatalog
 
 
 class Dialogs:
@@ -33,6 +38,7 @@ class Dialogs:
             "words": self._words,
             "columns": self._columns,
             "photograph": self._photograph,
+            "views": self._views,
             "reload": self._reload,
             **TakingAway(screen, export_runner).opens,
         }
@@ -67,6 +73,29 @@ class Dialogs:
         keys = keys_of(place, screen.catalog, self._chart_titles(), screen.host.keys)
         groups = help_groups(keys, () if view is None else view.table.columns, screen.glyphs)
         screen.app.push_screen(HelpScreen(rows_word(screen.catalog, place), groups, glyphs=screen.glyphs))
+
+    def _views(self) -> None:
+        from sing_tui.link import start_of
+        from sing_tui.named_views import views_path
+        from sing_tui.screens.views import ViewsScreen
+
+        screen = self.screen
+        if screen.host.memory is None:
+            raise Refused("views are kept in the state folder: start without --no-state")
+        view = screen.view
+        if view is None:
+            raise Refused("there is no table here yet")
+        present = start_of(screen.catalog, screen.session, view, with_chart=True)
+        views = ViewsScreen(views_path(screen.host.memory), screen.host.path, present, glyphs=screen.glyphs)
+        screen.app.push_screen(views, self._open_view)
+
+    def _open_view(self, start: "Start | None") -> None:
+        if start is None:
+            return
+        screen = self.screen
+        screen.busy("opening")
+        work = partial(_session_of, screen.catalog, start)
+        screen.background.run("view", work, lambda opened: screen.act(lambda session: enter_as(session, opened)))
 
     def _palette(self) -> None:
         from sing_tui.screens.palette import Palette, commands
@@ -123,9 +152,7 @@ class Dialogs:
         if names is None or view is None:
             return
         every = [column.name for column in view.table.columns]
-        screen.session = choose_columns(screen.session, names, every)
-        screen.table.show(view, line=screen.table.cursor, note="no rows", columns=columns_at(screen.session))
-        screen.lay_out()
+        screen.act(lambda session: choose_columns(session, names, every))
 
     def _reload(self) -> None:
         self.screen.say("reading the file again ...")
@@ -160,3 +187,10 @@ class Dialogs:
             return None
         table.go(line)
         return self.screen.identity
+
+
+def _session_of(catalog: "StoreCatalog", start: "Start", stop: "Stop") -> "Session":
+    """Return the session of a kept view; a thread calls it."""
+    from sing_tui.opening import session_of
+
+    return session_of(catalog, start)

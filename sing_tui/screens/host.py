@@ -19,6 +19,8 @@ class Host(Protocol):
     """Folder of the photographs on this machine."""
     graphics: Literal["auto", "kitty", "sixel", "cells"]
     """The way in which photographs are drawn."""
+    memory: Path | None
+    """File of what is remembered; None where nothing is."""
     keys: dict[str, str]
     """The user's key map by action name."""
 

@@ -10,14 +10,13 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Input, OptionList
-from textual.widgets.option_list import Option
+from textual.widgets import Input
 
 from sing_compute.formats import Glyphs
 from sing_tui.actions import KeyHelp
 from sing_tui.start import THEMES
+from sing_tui.widgets.pick_list import PickList
 
 _LINE = "line"
 _WRITTEN = (
@@ -69,24 +68,21 @@ class Palette(ModalScreen[str | None]):
         background: $surface; border: round $primary; }
     Palette.ascii > Vertical { border: ascii $primary; }
     Palette Input, Palette Input:focus { height: 1; border: none; padding: 0 1; background: $boost; }
-    Palette OptionList, Palette OptionList:focus { height: auto; max-height: 16; border: none; padding: 0;
-        background: $surface; scrollbar-size: 0 0; }
     """
 
     def __init__(self, commands: Sequence[Command], *, glyphs: Glyphs) -> None:
         super().__init__(classes="ascii" if glyphs.ascii_only else "")
-        self.pointer, self.commands = glyphs.right, commands
+        self.glyphs, self.commands = glyphs, commands
 
     def compose(self) -> ComposeResult:
         """The parts, from top to bottom."""
         with Vertical():
             yield Input(placeholder="a command, or the number of a line", compact=True)
-            yield OptionList()
+            yield PickList(self.glyphs)
 
     def on_mount(self) -> None:
         """Start once the parts exist."""
         self.query_one(Input).cursor_blink = False
-        self.query_one(OptionList).can_focus = False
         self._narrow("")
 
     @on(Input.Changed)
@@ -95,39 +91,23 @@ class Palette(ModalScreen[str | None]):
         self._narrow(event.value)
 
     def _narrow(self, typed: str) -> None:
-        words, options = typed.lower().split(), self.query_one(OptionList)
-        options.clear_options()
-        if typed.strip().isdecimal():
-            options.add_option(Option(Content(f"  {'':13} go to line {typed.strip()}"), id=_LINE))
-        for position, (text, _) in enumerate(self.commands):
-            if all(word in text.lower() for word in words):
-                options.add_option(Option(Content(f"  {text}"), id=str(position)))
-        if not options.option_count:
-            options.add_option(Option(Content(f"  no command has these words: {typed.strip()}"), disabled=True))
-            return
-        options.highlighted = 0
+        words, line = typed.lower().split(), typed.strip()
+        found = [
+            (str(position), text)
+            for position, (text, _) in enumerate(self.commands)
+            if all(word in text.lower() for word in words)
+        ]
+        to_line = [(_LINE, f"{'':13} go to line {line}")] if line.isdecimal() else []
+        self.query_one(PickList).fill([*to_line, *found], f"no command has these words: {line}")
 
-    def action_step(self, step: int) -> None:
+    def action_step(self, by: int) -> None:
         """Move the highlight."""
-        options = self.query_one(OptionList)
-        if options.option_count:
-            options.highlighted = ((options.highlighted or 0) + step) % options.option_count
-
-    @on(OptionList.OptionHighlighted)
-    def point(self) -> None:
-        """Put a sign before the command that Enter runs: not every terminal shows it by colour."""
-        options = self.query_one(OptionList)
-        for position, option in enumerate(options.options):
-            sign = self.pointer if position == options.highlighted else " "
-            if str(option.prompt)[:1] != sign:
-                options.replace_option_prompt_at_index(position, Content(sign + str(option.prompt)[1:]))
+        self.query_one(PickList).step(by)
 
     @on(Input.Submitted)
-    @on(OptionList.OptionSelected)
+    @on(PickList.OptionSelected)
     def run(self) -> None:
         """Hand back the highlighted command."""
-        options = self.query_one(OptionList)
-        if options.highlighted is None:
-            return
-        chosen = options.get_option_at_index(options.highlighted).id or "0"
-        self.dismiss(self.query_one(Input).value.strip() if chosen == _LINE else self.commands[int(chosen)][1])
+        chosen = self.query_one(PickList).chosen
+        if chosen:
+            self.dismiss(self.query_one(Input).value.strip() if chosen == _LINE else self.commands[int(chosen)][1])

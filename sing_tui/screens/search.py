@@ -19,6 +19,7 @@ from sing_tui.session.arranging import (
     words_to_find,
 )
 from sing_tui.session.state import Purpose
+from sing_tui.session.undoing import remembering
 from sing_tui.view import Rows, View, next_line
 from sing_tui.widgets.columns import AT_ONCE
 from sing_tui.widgets.typing_line import TypingLine
@@ -69,7 +70,8 @@ class Search:
 
     def _take(self) -> None:
         self._close()
-        self.screen.session = stop_typing(self.screen.session)
+        session = self.screen.session
+        self.screen.session = remembering(session, stop_typing(session), self.screen.catalog)
         self.screen.show_keys()
         self.screen.draw_status()
 

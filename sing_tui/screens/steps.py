@@ -22,6 +22,7 @@ from sing_tui.session.comparison import compare, next_measure
 from sing_tui.session.counted import Counted
 from sing_tui.session.counting import open_counted
 from sing_tui.session.marking import mark_all, mark_range
+from sing_tui.session.misclassified import misclassified
 from sing_tui.session.moves import (
     Which,
     go_along,
@@ -32,6 +33,7 @@ from sing_tui.session.moves import (
     step,
     up,
 )
+from sing_tui.session.undoing import undo
 from sing_tui.store_catalog import is_measure
 
 
@@ -111,5 +113,7 @@ STEPS: dict[str, Step] = {
     "mark_all": lambda session, around: mark_all(session),
     "mark_range": lambda session, around: mark_range(session),
     "unmark": lambda session, around: unmark(session),
+    "undo": lambda session, around: undo(session),
+    "misclassified": lambda session, around: misclassified(session, around.catalog),
 }
 """By name: `step('open')` is the action of a key."""

@@ -26,7 +26,8 @@ from sing_tui.session import Session
 from sing_tui.session.moves import back
 from sing_tui.session.names import breadcrumbs_of
 from sing_tui.session.stack import leave_to
-from sing_tui.session.state import Purpose, at_cursor
+from sing_tui.session.state import Purpose, at_cursor, columns_at
+from sing_tui.session.undoing import remembering
 from sing_tui.store_catalog import StoreCatalog
 from sing_tui.view import View
 from sing_tui.widgets.details_pane import pane_mode
@@ -115,7 +116,7 @@ class TableScreen(Screen[None]):
         """Take a step of the session, or say why it is refused."""
         self.sync()
         try:
-            new = step(self.session)
+            new = remembering(self.session, step(self.session), self.catalog)
         except SingError as error:
             self.say(in_one_line(error))
         else:
@@ -135,7 +136,7 @@ class TableScreen(Screen[None]):
         elif here.place != before.place:
             self.reading.read()
         else:
-            if here.arrangements != before.arrangements:
+            if here.arrangements != before.arrangements or columns_at(new) != columns_at(old):
                 self.reading.arrange()
                 self.draw_place()  # it names the subset that a filter keeps
             elif here.identity != before.identity or here.line != before.line:
@@ -165,8 +166,7 @@ class TableScreen(Screen[None]):
 
     def draw_place(self) -> None:
         """Draw the line at the top: file, items and table; and at the right what happens to the file."""
-        steps = [self.host.path.name, *breadcrumbs_of(self.session, self.catalog)]
-        self.frame.place.show(steps, self.host.news())
+        self.frame.place.show([self.host.path.name, *breadcrumbs_of(self.session, self.catalog)], self.host.news())
 
     def draw_status(self) -> None:
         """Draw the line at the bottom."""

@@ -25,6 +25,12 @@ def enter(
     return replace(session, visits=(*session.visits, visit), typing=None)
 
 
+def enter_as(session: Session, other: Session) -> Session:
+    """Open the place of another session above the present one, with the filter, sort, columns and chart that it has there."""
+    columns = {**session.columns, **other.columns}
+    return replace(session, visits=(*session.visits, other.here), columns=columns, typing=None)
+
+
 def move(session: Session, catalog: Catalog, place: Place, *, identity: int | None) -> Session:
     """Show another table in place, the cursor on an item; marks stay where the rows are the same things."""
     here = session.here

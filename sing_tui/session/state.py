@@ -46,6 +46,18 @@ class Refused(SingError):  # noqa: N818
 
 
 @dataclass(frozen=True, slots=True)
+class Before:
+    """Filter, sort, columns and cursor of a table before one of the first three was changed."""
+
+    kind: str
+    """Kind of rows (`rows_kind`)."""
+    arrangement: Arrangement
+    columns: tuple[str, ...]
+    identity: int | None
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
 class Visit:
     """One table on the way, and how the user left it."""
 
@@ -63,6 +75,8 @@ class Visit:
     """The chart that fills the screen; empty for the chart of the row itself."""
     details: bool = True
     """True if details are drawn next to the table where there is room."""
+    past: tuple[Before, ...] = ()
+    """What `undo` goes back to, the newest last."""
     looked_for: str = ""
     """Words that were searched for last."""
     shown: Identities = field(default=(), compare=False, repr=False)

@@ -108,6 +108,7 @@ _TABLES = (
         sort="image_score",
         measure="image_score",
         naming=("image", "class"),
+        confused=("class", "prediction"),
         charts=CHARTS,
     ),
 )

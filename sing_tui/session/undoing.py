@@ -1,0 +1,49 @@
+"""Undo changes of filter, sort and columns, one after another, at each table of its own."""
+
+from dataclasses import replace
+
+from sing_tui.session.arranging import arrange_as, arrangement
+from sing_tui.session.catalog import Catalog
+from sing_tui.session.state import Before, Refused, Session, rows_kind
+
+_MOST = 100
+"""Changes that can be undone."""
+
+
+def remembering(old: Session, new: Session, catalog: Catalog) -> Session:
+    """Return a new state that can be undone, if filter, sort or columns of the present table were changed.
+
+    Args:
+        old: The state before the change. While a filter is typed it is the one from which typing began that counts.
+        new: The state after it.
+        catalog: What the file holds.
+    """
+    kind = rows_kind(new.place)
+    if new.typing is not None or len(new.visits) != len(old.visits) or rows_kind(old.place) != kind:
+        return new
+    if len(new.here.past) < len(old.here.past):
+        return new  # this was an undo
+    typing, here = old.typing, old.here
+    typed = typing is not None and typing.purpose == "filter"
+    before = typing.arrangement if typing is not None and typed else arrangement(old, catalog)
+    if before == arrangement(new, catalog) and old.columns.get(kind, ()) == new.columns.get(kind, ()):
+        return new
+    identity, line = (typing.identity, typing.line) if typing is not None and typed else (here.identity, here.line)
+    past = (*here.past, Before(kind, before, old.columns.get(kind, ()), identity, line))[-_MOST:]
+    return new.now(replace(new.here, past=past))
+
+
+def undo(session: Session) -> Session:
+    """Go back to filter, sort and columns of before their last change here.
+
+    Raises:
+        Refused: Nothing was changed here.
+    """
+    kind, here = rows_kind(session.place), session.here
+    at = next((at for at in reversed(range(len(here.past))) if here.past[at].kind == kind), None)
+    if at is None:
+        raise Refused("nothing to undo: filter, sort and columns are as they were at first")
+    before = here.past[at]
+    kept = replace(here, past=(*here.past[:at], *here.past[at + 1 :]), identity=before.identity, line=before.line)
+    restored = arrange_as(session.now(kept), before.arrangement)
+    return replace(restored, columns={**session.columns, kind: before.columns})
