@@ -82,6 +82,7 @@ BINDINGS: list[Binding] = [
     ),
     _key("U", "step('undo')", "undo filter, sort or columns", "find and filter", name="undo"),
     _key("W", "show('views')", "views with a name: open, keep", "look", name="views"),
+    _key("K", "show('colors')", "colours behind numbers: on, off", "look", name="colors"),
     _key("asterisk", "show('columns')", "choose columns", "look", display="*", name="columns"),
     _key("y", "show('copy cell')", "copy the cell", "take away", name="copy-cell"),
     _key("Y", "show('copy')", "copy the row", "take away", name="copy"),

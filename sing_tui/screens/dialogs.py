@@ -39,6 +39,7 @@ class Dialogs:
             "columns": self._columns,
             "photograph": self._photograph,
             "views": self._views,
+            "colors": self._colors,
             "reload": self._reload,
             **TakingAway(screen, export_runner).opens,
         }
@@ -73,6 +74,16 @@ class Dialogs:
         keys = keys_of(place, screen.catalog, self._chart_titles(), screen.host.keys)
         groups = help_groups(keys, () if view is None else view.table.columns, screen.glyphs)
         screen.app.push_screen(HelpScreen(rows_word(screen.catalog, place), groups, glyphs=screen.glyphs))
+
+    def _colors(self) -> None:
+        table = self.screen.table
+        table.color(wanted=not table.colored)
+        if not table.colored:
+            self.screen.say("no colours behind numbers")
+        elif table.has_colors:
+            self.screen.say("colours behind numbers, on the scales in the header")
+        else:
+            raise Refused("this theme or terminal has too few colours to put some behind numbers")
 
     def _views(self) -> None:
         from sing_tui.link import start_of

@@ -3,73 +3,34 @@
 One segment per line and no scrollbars keep a frame small over a slow link. The first column stays; others move by whole columns.
 """
 
-import textwrap
 from collections.abc import Collection
 from dataclasses import replace
-from typing import ClassVar
 
-from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.geometry import Region
-from textual.message import Message
 from textual.strip import Strip
-from textual.widget import Widget
 
 from sing_compute.errors import SingError
-from sing_compute.formats import UNICODE, Glyphs, fit
+from sing_compute.formats import UNICODE, Glyphs
 from sing_compute.store import Column
-from sing_compute.store.columns import Loaded
+from sing_tui.cell_colors import CellColors, cell_colors
 from sing_tui.session.state import Arrangement
 from sing_tui.view import View
-from sing_tui.widgets.columns import GAP, CellText, Layout, lay_out
-from sing_tui.widgets.table_header import ColumnCursor, Position, columns_in_sight, header_strip
+from sing_tui.widgets.column_widths import lay_out
+from sing_tui.widgets.columns import GAP, CellText, Layout
+from sing_tui.widgets.table_header import NO_SCALES, ColumnCursor, Position, columns_in_sight, header_strip
+from sing_tui.widgets.table_lines import colored_columns, line_strip, note_strip
+from sing_tui.widgets.table_parts import TableParts
+from sing_tui.widgets.thrifty_strip import ThriftyStrip
+
+_WIDE = 100
+"""Cells of the screen from which more columns have colours: each coloured cell costs bytes, and 80 cells are for slow links."""
+_COLORED_NARROW, _COLORED_WIDE = 1, 4
 
 
-class ScoreTable(Widget, can_focus=True):
+class ScoreTable(TableParts, can_focus=True):
     """Lines of a `View`, a cursor line and a cursor column."""
-
-    ALLOW_SELECT = False
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "score-table--header",
-        "score-table--column",
-        "score-table--cursor",
-        "score-table--row",
-    }
-    DEFAULT_CSS = """
-    ScoreTable { height: 1fr; width: 1fr; background: $background; color: $foreground;
-        & > .score-table--row { background: $background; color: $foreground; }
-        & > .score-table--header { background: $panel; color: $foreground; text-style: bold; }
-        & > .score-table--column { background: $panel; color: $foreground; text-style: bold reverse; }
-        & > .score-table--cursor { background: $primary; color: $background; text-style: bold; }
-        &:ansi > .score-table--header { background: ansi_default; color: ansi_default; text-style: bold underline; }
-        &:ansi > .score-table--column { background: ansi_default; color: ansi_default; text-style: bold reverse; }
-        &:ansi > .score-table--cursor { background: ansi_default; color: ansi_default; text-style: reverse; }
-    }
-    """
-
-    class Moved(Message):
-        """The cursor is on another line."""
-
-    class Chosen(Message):
-        """The line under the cursor is to be opened."""
-
-    class Failed(Message):
-        """Cells could not be read."""
-
-        def __init__(self, problem: str) -> None:
-            super().__init__()
-            self.problem = problem
-
-    class Wanting(Message):
-        """Cells in sight wait for values that take a while to load; whoever loads them repaints."""
-
-        def __init__(self, parts: list[Loaded]) -> None:
-            super().__init__()
-            self.parts = parts
-
-    class SortAsked(Message):
-        """The header of the cursor column was clicked."""
 
     def __init__(self, glyphs: Glyphs = UNICODE) -> None:
         super().__init__()
@@ -84,6 +45,8 @@ class ScoreTable(Widget, can_focus=True):
         self._chosen: tuple[str, ...] = ()
         self._layouts: list[Layout] = []
         self._text: CellText | None = None
+        self.colored = True
+        """True if numbers have colours behind them where the terminal has enough."""
 
     def show(
         self,
@@ -192,34 +155,57 @@ class ScoreTable(Widget, can_focus=True):
     def render_line(self, y: int) -> Strip:
         """Paint one line (Textual asks for those that changed)."""
         width = self.size.width
-        if self.view is None or not self.lines:
-            note = textwrap.wrap(self.note, max(10, width - 2))
+        if (self.view is None or not self.lines) and (y >= self.header_height or self.view is None):
             row = y - min(self.header_height, self.size.height - 1)
-            if y >= self.header_height or self.view is None:
-                text = note[row] if 0 <= row < len(note) else ""
-                return Strip([Segment(fit(" " + text, width, self.glyphs), self._style("row"))])
+            return note_strip(self.note, row, width, self._style("row"), self.glyphs)
         if y < self.header_height:
             return self._header(y, width)
         line = self.top + y - self.header_height
         if line >= self.lines or self._text is None:
             return Strip.blank(width, self._style("row"))
-        marked = bool(self.marks) and self.view.identity(line) in self.marks
-        text = (self.glyphs.mark if marked else " ") + GAP.join(
-            self._text.cell(column, line) for column in self.columns_in_sight()
-        )
+        mark = self.glyphs.mark if self.marks and self.view.identity(line) in self.marks else " "
+        shown, style = self.columns_in_sight(), self._style("cursor" if line == self.cursor else "row")
+        colors = None if line == self.cursor else self._colors()
+        colored = () if colors is None else self._colored_columns()
+        strip = line_strip(self._text, line, shown, width, mark, style, self.glyphs, colors, colored)
         if self._text.problem:
             self.post_message(self.Failed(self._text.problem))
             self._text.problem = ""
         if self._text.waiting:
             self.post_message(self.Wanting(self._text.waiting))
             self._text.waiting = []
-        style = self._style("cursor" if line == self.cursor else "row")
-        return Strip([Segment(fit(text, width, self.glyphs), style)])
+        return strip
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Return the lines in few bytes."""
+        return [ThriftyStrip(strip, strip.cell_length) for strip in super().render_lines(crop)]
+
+    @property
+    def has_colors(self) -> bool:
+        """True if numbers have colours behind them."""
+        return self._colors() is not None
+
+    def _colors(self) -> CellColors | None:
+        """Return the colours behind numbers; None where none are wanted, or the terminal has too few."""
+        wanted = self.colored and not self.app.no_color
+        return cell_colors(self._style("row"), self.app.console.color_system) if wanted else None
+
+    def _colored_columns(self) -> Collection[int]:
+        most = _COLORED_NARROW if self.app.size.width < _WIDE else _COLORED_WIDE
+        return () if self._text is None else colored_columns(self._text, self.columns_in_sight(), most)
+
+    def color(self, *, wanted: bool) -> None:
+        """Paint numbers with colours behind them, or without."""
+        self.colored = wanted
+        self.refresh()
 
     def _header(self, y: int, width: int) -> Strip:
         sort = Arrangement() if self.view is None else self.view.arrangement
-        styles = (self._style("header"), self._style("column"))
-        return header_strip(self._layouts, y, width, self._columns, sort, self.glyphs, styles)
+        styles, scales, text = (self._style("header"), self._style("column")), NO_SCALES, self._text
+        if text is not None and self._colors() is not None:
+            known = ((column, text.scale(column)) for column in self._colored_columns())
+            scales = {column: scale.text for column, scale in known if scale is not None}
+        return header_strip(self._layouts, y, width, self._columns, sort, self.glyphs, styles, scales)
 
     def columns_in_sight(self) -> list[int]:
         """Return the positions of the columns in sight."""

@@ -1,7 +1,8 @@
 """The columns in sight of a table and its header: the first column stays in place, the others move by whole columns."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from rich.segment import Segment
 from rich.style import Style
@@ -10,6 +11,9 @@ from textual.strip import Strip
 from sing_compute.formats import Glyphs, fit
 from sing_tui.session.state import Arrangement
 from sing_tui.widgets.columns import GAP, Layout
+
+NO_SCALES: Mapping[int, str] = MappingProxyType({})
+"""No column has colours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,7 @@ def header_strip(
     sorted_by: Arrangement,
     glyphs: Glyphs,
     styles: tuple[Style, Style],
+    scales: Mapping[int, str] = NO_SCALES,
 ) -> Strip:
     """Paint one of the two header lines.
 
@@ -95,6 +100,7 @@ def header_strip(
         sorted_by: The sort, which has a mark.
         glyphs: The signs of the screen.
         styles: Of the titles, and of the title under the cursor.
+        scales: The scales of the columns that have colours, by position.
     """
     plain, chosen = styles
     shown = columns_in_sight(layouts, cursor.left, width)
@@ -109,7 +115,7 @@ def header_strip(
         if position:
             more = position == 1 and cursor.left > 1 and not y
             segments.append(Segment(glyphs.left.rjust(2) if more else GAP, plain))
-        title = layout.heading(y, marker, glyphs)
+        title = layout.heading(y, marker, glyphs, scales.get(number, ""))
         segments.append(Segment(title, chosen if number == cursor.column and not y else plain))
     used = sum(segment.cell_length for segment in segments)
     more = bool(shown) and shown[-1] < len(layouts) - 1 and y == 0

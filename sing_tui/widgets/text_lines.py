@@ -40,7 +40,7 @@ class TextLine(Widget):
     def write(self, left: str, right: str = "") -> None:
         """Show text at the left and, where there is room, at the right."""
         if (left, right) != (self.left, self.right):
-            used = max(cell_len(left), cell_len(self.left)) + 1
+            used = 1 + _changed_cells(self.left, left)
             part = not right and not self.right and not self.has_class("place") and 0 < used < self.size.width
             self.left, self.right = left, right
             self.refresh(*([Region(0, 0, used, 1)] if part else []))  # blanks cost bytes too
@@ -196,3 +196,15 @@ class KeyLine(TextLine):
 
 def _width(offer: Offer) -> int:
     return cell_len(offer.key) + cell_len(offer.text) + 3
+
+
+def _changed_cells(before: str, now: str) -> int:
+    """Return the cells up to the end of what differs between two texts: the rest need not be painted again."""
+    if len(before) == len(now):
+        kept = next(
+            (k for k, (a, b) in enumerate(zip(reversed(before), reversed(now), strict=True)) if a != b), len(now)
+        )
+        changed = (before[: len(before) - kept], now[: len(now) - kept])
+        if cell_len(changed[0]) == cell_len(changed[1]):
+            return cell_len(changed[1])
+    return max(cell_len(before), cell_len(now))

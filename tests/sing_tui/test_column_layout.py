@@ -7,13 +7,16 @@ import h5py
 import numpy as np
 import pytest
 from planted_numbers import write_planted
+from stores import write_store
 
 from sing_compute.formats import ASCII, UNICODE
 from sing_compute.store import Column, Comparison, Place, Store, Table, class_table, model_table, open_table
 from sing_compute.store.columns import text_column
 from sing_tui.session.catalog import CONTENTS_SPEC
 from sing_tui.view import Arrangement, arrange
-from sing_tui.widgets.columns import CellText, lay_out
+from sing_tui.widgets.column_widths import lay_out
+from sing_tui.widgets.columns import CellText
+from sing_tui.widgets.table_header import columns_in_sight
 
 
 @pytest.fixture
@@ -64,8 +67,7 @@ def test_the_filter_takes_the_ends_of_intervals(path: Path) -> None:
 
 def test_of_a_path_the_end_stays_in_sight_and_of_a_name_the_beginning(store: Store) -> None:
     view = arrange(open_table(store, Place.of("images", model="alpha", **{"class": 0})), Arrangement())
-    layouts = lay_out(view, ASCII, 36)
-    assert layouts[0].width == 12
+    layouts = [replace(lay_out(view, ASCII, 80)[0], width=12)]
     text = CellText(view, layouts, ASCII)
     keys = store.array("images/key")
     assert [text.cell(0, line) for line in range(3)] == [f"~{key[-11:]}" for key in keys[:3]]
@@ -118,9 +120,33 @@ def test_few_columns_of_text_share_the_room_and_many_get_a_fifth_each() -> None:
         table = Table(CONTENTS_SPEC, [text(f"c{k}") for k in range(count)], 1, None, {}, "contents")
         return [layout.width for layout in lay_out(arrange(table, Arrangement()), UNICODE, 80)]
 
-    assert widths(3) == [26, 26, 26]
-    assert widths(5) == [26, 16, 16, 16, 16]
-    assert widths(9)[1:] == [16] * 8
+    assert widths(3) == [25, 25, 25]  # the mark in front and two gaps take the other five cells
+    assert widths(5) == [26, 24, 23, 16, 16]  # three are in sight, and leave no cell beside a cut text
+
+
+@pytest.mark.parametrize(("table", "figures"), [("models", 3), ("classes", 3), ("concepts", 3), ("images", 3)])
+def test_three_figures_with_their_intervals_are_in_sight_at_80_cells_whatever_the_names(
+    tmp_path: Path, table: str, figures: int
+) -> None:
+    names = (
+        "a dog of a breed with a very long name indeed",
+        "swin_large_patch4_window7_224.ms_in22k",
+        "owl",
+        "x" * 255,
+    )
+    path = write_store(tmp_path / "long.h5", class_names=names, models=("vit_" + "large_" * 9, "b"))
+    with Store(path) as store:
+        keys = {} if table == "models" else {"model": "b"} | ({"class": 0} if table == "concepts" else {})
+        view = arrange(open_table(store, Place.of(table, **keys)), Arrangement())
+        layouts = lay_out(view, UNICODE, 80)
+    shown = [layouts[k] for k in columns_in_sight(layouts, 1, 80)]
+    values = [layout for layout in shown if layout.number is not None and layout.column.role in ("value", "share")]
+    assert len(values) >= figures
+    assert all(layout.ends is not None or layout.column.interval is None for layout in values)
+    cut = [layout for layout in shown if layout.width < layout.natural]
+    used = 1 + sum(layout.width for layout in shown) + 2 * len(shown)
+    assert used >= 80 or not cut  # no text is cut beside free cells
+    assert used <= 80
 
 
 def test_headings_are_whole_where_no_row_has_an_interval(path: Path) -> None:

@@ -20,7 +20,8 @@ from sing_compute.store.write import Writer
 from sing_tui.details import Detail, Row, detail_of, register_details, unregister_details
 from sing_tui.finder import Finder
 from sing_tui.view import Arrangement, View, arrange
-from sing_tui.widgets.columns import CellText, lay_out
+from sing_tui.widgets.column_widths import lay_out
+from sing_tui.widgets.columns import CellText
 from sing_tui.words import column_texts, words_text
 
 STAGES, UNITS = ("stem", "body", "neck"), ("edge", "corner", "blob", "red")

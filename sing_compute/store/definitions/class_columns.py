@@ -131,20 +131,20 @@ COLUMNS = (
         intervals=over_images("attribute_score_q50"),
     ),
     Column(
-        "attribute_score_abs_q50",
-        "|AS|",
-        "degrees",
-        CLASSES + "attribute_score_abs_q50",
-        _ATTRIBUTE_SCORE_ABS_Q50,
-        intervals=over_images("attribute_score_abs_q50"),
-    ),
-    Column(
         "image_score_q50",
         "IS",
         "degrees",
         CLASSES + "image_score_q50",
         _IMAGE_SCORE_Q50,
         intervals=over_images("image_score_q50"),
+    ),
+    Column(
+        "attribute_score_abs_q50",
+        "|AS|",
+        "degrees",
+        CLASSES + "attribute_score_abs_q50",
+        _ATTRIBUTE_SCORE_ABS_Q50,
+        intervals=over_images("attribute_score_abs_q50"),
     ),
     Column(
         "count",
