@@ -144,7 +144,8 @@ def _headless(file: Path, start: Start, options: dict[str, Any]) -> None:
     from sing_compute.store import Store
     from sing_compute.table_text import write_tables
     from sing_tui.exporting import save_views
-    from sing_tui.headless import headless_view, headless_views, provenance_path, with_item, write_provenance
+    from sing_tui.headless import headless_view, headless_views, with_item
+    from sing_tui.provenance import provenance_path, write_provenance
     from sing_tui.store_catalog import StoreCatalog
 
     if options["csv_path"] is not None and options["json_path"] is not None:

@@ -29,6 +29,8 @@ class ExportWanted:
     columns: ColumnScope
     path: Path
     replace: bool
+    provenance: bool = False
+    """True to write also what the rows are of."""
 
 
 def scoped(view: View, scope: Scope, marks: Collection[int] = ()) -> View:
@@ -133,15 +135,19 @@ def problem_with(path: Path, name: str, replacing: Path | None) -> str:
 class Export:
     """One export that runs in a thread."""
 
-    def __init__(self, view: View, wanted: ExportWanted, columns: Sequence[str] | None) -> None:
+    def __init__(
+        self, view: View, wanted: ExportWanted, columns: Sequence[str] | None, after: Callable[[int], str] | None = None
+    ) -> None:
         """Prepare an export.
 
         Args:
             view: The rows to write, in their order.
             wanted: The file.
             columns: Names of the columns to write; all for None.
+            after: Called with the number of rows once the file is written; returns what else there is, in a few words. It may
+                raise SingError.
         """
-        self.view, self.wanted, self.columns = view, wanted, columns
+        self.view, self.wanted, self.columns, self.after = view, wanted, columns, after
         self._cancelled = False
 
     @property
@@ -178,4 +184,8 @@ class Export:
             )
         except SingError as error:
             return str(error)
-        return f"{count:,} rows in {self.wanted.path.absolute()}"
+        said = f"{count:,} rows in {self.wanted.path.absolute()}"
+        try:
+            return said if self.after is None else f"{said}, {self.after(count)}"
+        except SingError as error:
+            return f"{said}, but {error}"

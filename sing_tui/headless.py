@@ -1,20 +1,15 @@
 """Tables without a screen: the rows that a command line asks for, of one model or of all."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
-from sing_compute.atomic_write import text_file
 from sing_compute.errors import SingError
 from sing_compute.store import Column
 from sing_compute.store.columns import Values
 from sing_compute.store.place import Key, Place
-from sing_compute.store.text import clean
-from sing_tui.link import arrangement_of, command
+from sing_tui.link import arrangement_of
 from sing_tui.session.catalog import is_group
 from sing_tui.session.counted import counted
 from sing_tui.session.lookup import find_place
@@ -112,46 +107,3 @@ def with_item(view: View, axis: str, name: str) -> View:
     column = Column(axis, axis, "text", f"{axis} of the row", Values(np.full(view.table.length, name)))
     others = [each for each in view.table.columns if each.name != axis]
     return replace(view, table=replace(view.table, columns=[column, *others], rankings={}))
-
-
-def provenance_path(table: Path) -> Path:
-    """Return the file next to an exported table that says what its rows are of."""
-    return table.with_name(table.name + ".provenance.json")
-
-
-def write_provenance(path: Path, file: Path, start: Start, table: str, *, rows: int, every: str = "") -> None:
-    """Write what the rows of an exported table are of.
-
-    Args:
-        path: The file to write.
-        file: The results file.
-        start: What was asked for.
-        table: Name of the table.
-        rows: Number of rows.
-        every: The axis of whose items all rows were exported; empty for the rows of one place.
-
-    Raises:
-        SingError: It cannot be written.
-    """
-    with file.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    said = {
-        "file": clean(str(file)),
-        "file_bytes": file.stat().st_size,
-        "file_sha256": digest,
-        "table": table,
-        "of": list(start.wish.at),
-        "every": every,
-        "filter": start.filter,
-        "count_by": list(start.count_by),
-        "having": start.having,
-        "sort": start.sort,
-        "columns": list(start.columns),
-        "rows": rows,
-        "command": command(file, start) + (f" --all-{every}s" if every else ""),
-    }
-    try:
-        with text_file(path, durable=False) as target:
-            json.dump(said, target, indent=1, ensure_ascii=False)
-    except OSError as error:
-        raise SingError(f"cannot write {path}: {error.strerror or error}") from error

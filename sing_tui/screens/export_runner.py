@@ -37,7 +37,13 @@ class ExportRunner:
         return "" if self._export is None else self._export.name
 
     def write(
-        self, view: View, wanted: "ExportWanted", columns: Sequence[str], marks: Collection[int], glyphs: Glyphs
+        self,
+        view: View,
+        wanted: "ExportWanted",
+        columns: Sequence[str],
+        marks: Collection[int],
+        glyphs: Glyphs,
+        after: Callable[[int], str] | None = None,
     ) -> None:
         """Start an export.
 
@@ -47,11 +53,12 @@ class ExportRunner:
             columns: Names of the columns that are painted, where some are chosen.
             marks: Identities of the marked rows.
             glyphs: The signs of the screen.
+            after: Called in the thread once the file is written (`exporting.Export`).
         """
         from sing_tui.exporting import Export, scoped
 
         rows = scoped(view, wanted.scope, view.rows_of(marks) if wanted.scope == "marked" else ())
-        self._export = Export(rows, wanted, columns if wanted.columns == "shown" and columns else None)
+        self._export = Export(rows, wanted, columns if wanted.columns == "shown" and columns else None, after)
         self._asked_to_quit = False
         self._say(f"writing {glyphs.text(wanted.path)} ...")
         self._background.run("export", partial(self._run, self._export), self._over, exclusive=False)

@@ -1,6 +1,7 @@
 """What the user takes away from the table screen: exports, copies, links, figures and the report."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from sing_tui.view import View, arrange
 if TYPE_CHECKING:
     from sing_tui.exporting import ColumnScope, ExportWanted, Scope
     from sing_tui.publishing import What
+    from sing_tui.start import Start
 
 
 class TakingAway:
@@ -74,8 +76,20 @@ class TakingAway:
     def _write(self, view: View, wanted: "ExportWanted | None") -> None:
         screen = self.screen
         if wanted is not None:
-            painted = columns_at(screen.session)
-            self.export_runner.write(view, wanted, painted, screen.session.here.marks, screen.glyphs)
+            painted, after = columns_at(screen.session), None
+            if wanted.provenance and screen.view is not None:
+                after = partial(_write_provenance, screen.host.path, wanted, self._start(wanted), view.table.spec.name)
+            self.export_runner.write(view, wanted, painted, screen.session.here.marks, screen.glyphs, after)
+
+    def _start(self, wanted: "ExportWanted") -> "Start":
+        """Return the start that leads to the exported rows."""
+        from sing_tui.link import start_of
+
+        screen = self.screen
+        view = rows_of(screen, "there is no row here yet")
+        start = start_of(screen.catalog, screen.session, view, with_chart=True)
+        columns = start.columns if wanted.columns == "shown" else ()
+        return replace(start, row=1, columns=columns, filter="" if wanted.scope == "table" else start.filter)
 
     def _link(self) -> None:
         from sing_tui.link import command, start_of
@@ -128,3 +142,12 @@ class TakingAway:
     def _cancel(self) -> None:
         if not self.export_runner.cancel():
             raise Refused("Q quits")
+
+
+def _write_provenance(file: Path, wanted: "ExportWanted", start: "Start", table: str, rows: int) -> str:
+    """Write what exported rows are of; a thread calls it."""
+    from sing_tui.provenance import provenance_path, write_provenance
+
+    path = provenance_path(wanted.path)
+    write_provenance(path, file, start, table, rows=rows, scope=wanted.scope)
+    return f"where they are from in {path.name}"

@@ -18,6 +18,7 @@ from textual.widgets import Input
 
 from sing_compute.formats import Glyphs, fit
 from sing_tui.exporting import EXISTS, ColumnScope, ExportWanted, Scope, form_of, problem_with
+from sing_tui.provenance import provenance_path
 from sing_tui.widgets.text_lines import TextLine
 
 
@@ -145,6 +146,7 @@ class ExportForm(Vertical):
             yield TextLine(self.glyphs, id="label")
             yield field
         yield TextLine(self.glyphs, id="folder", classes="place")
+        yield Choice("source", {"no": "not written", "yes": "in a second file"}, self.glyphs, id="source")
         yield TextLine(self.glyphs, id="hint")
 
     def on_mount(self) -> None:
@@ -194,15 +196,19 @@ class ExportForm(Vertical):
     @on(Input.Submitted)
     def action_write(self) -> None:
         """Post what is wanted; a file that exists needs one Enter more."""
-        path = self.path
-        problem = problem_with(path, self.query_one(Input).value, self.replacing)
+        path, typed = self.path, self.query_one(Input).value
+        chosen = {choice.id: choice.chosen for choice in self.query(Choice)}
+        provenance = chosen["source"] == "yes"
+        problem = problem_with(path, typed, self.replacing)
+        if provenance and not problem and self.replacing is None:
+            beside = provenance_path(path)
+            problem = EXISTS if problem_with(beside, typed, None) == EXISTS else ""
         if problem:
             self.replacing = path if problem == EXISTS else self.replacing
             self.show_hint(problem)
             return
-        chosen = {choice.id: choice.chosen for choice in self.query(Choice)}
         scope, columns = cast(Scope, chosen["rows"]), cast(ColumnScope, chosen["columns"])
-        self.post_message(self.Filled(ExportWanted(scope, columns, path, replace=path == self.replacing)))
+        self.post_message(self.Filled(ExportWanted(scope, columns, path, path == self.replacing, provenance)))
 
 
 _SCOPES = {"marked": "marked", "shown": "shown", "table": "whole table"}

@@ -66,6 +66,15 @@ def test_a_class_shows_control_interval_and_spread(path: Path) -> None:
     assert detail(path, CLASSES.at(subset=1)).strip is None
 
 
+def test_a_class_says_its_leak_and_by_which_concept(path: Path) -> None:
+    with h5py.File(path) as file:
+        base = file["models/alpha/concepts"]
+        centred, names = base["attribute_score_centred"][0], file["concepts/name"].asstr()[:]
+        at = int(np.abs(centred).argmax())
+        mark = " *" if base["q"][0, at] < 0.05 else ""
+    assert facts(path, CLASSES)["leak"] == f"{abs(centred[at]):.2f} degrees by {names[at]}{mark}"
+
+
 @pytest.mark.parametrize("subset", range(5))
 def test_the_scores_of_a_class_are_those_of_the_subset(path: Path, subset: int) -> None:
     with h5py.File(path) as file:

@@ -1,6 +1,8 @@
 """The keys that export rows, say the command that reopens a view, and copy: what they write is what is on the screen."""
 
 import csv
+import hashlib
+import json
 import shlex
 from pathlib import Path
 from threading import Event
@@ -184,3 +186,17 @@ async def test_a_cell_a_row_and_a_path_are_copied_without_control_characters(
             first = store.offsets[3]
             key = str(store.array("images/key")[first]).replace("\x07", "").replace("\x1b", "").replace("\t", "")
         assert kept.read_text() == f"/photos/{key}"
+
+
+async def test_the_form_writes_what_the_rows_are_of_and_the_command_there_writes_them_again(store_path: Path) -> None:
+    app = Explorer(store_path, Start(wish(model="beta", class_="dog")))
+    async with app.run_test(size=(100, 24)) as pilot:
+        await drawn(app)
+        await press(pilot, "f", *"|as| > 1", "enter", "e", "down", "right", "enter")
+        await until(lambda: "where they are from in" in status(app), app)
+    said = json.loads(next(Path().glob("*.provenance.json")).read_text())
+    written = next(Path().glob("*.csv")).read_text()
+    assert (said["scope"], said["rows"]) == ("shown", len(written.splitlines()) - 1)
+    assert said["file_sha256"] == hashlib.sha256(store_path.read_bytes()).hexdigest()
+    done = CliRunner().invoke(main, [*shlex.split(said["command"])[1:], "--csv", "-"])
+    assert done.stdout == written

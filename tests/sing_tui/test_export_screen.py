@@ -73,8 +73,19 @@ async def test_escape_writes_nothing(tmp_path: Path) -> None:
 async def test_arrows_walk_the_lines_and_change_the_choices(tmp_path: Path) -> None:
     app = Host(form(tmp_path))
     async with app.run_test(size=(80, 24)) as pilot:
-        await press(pilot, "down", "right", "right", "down", "space", "down", "left", "enter")
+        await press(pilot, "down", "down", "right", "right", "down", "space", "down", "left", "enter")
     assert app.answer == ExportWanted("table", "shown", tmp_path / "results-images.json", False)
+
+
+async def test_where_the_rows_are_from_is_written_on_request_and_never_over_another_file(tmp_path: Path) -> None:
+    beside = tmp_path / "results-images.csv.provenance.json"
+    beside.write_text("mine")
+    app = Host(form(tmp_path))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await press(pilot, "down", "right", "enter")
+        assert "the file exists: Enter replaces it" in shown(app)
+        await press(pilot, "enter")
+    assert app.answer == ExportWanted("marked", "all", tmp_path / "results-images.csv", True, provenance=True)
 
 
 async def test_a_format_counts_although_enter_follows_at_once(tmp_path: Path) -> None:
@@ -89,7 +100,7 @@ async def test_a_format_counts_although_enter_follows_at_once(tmp_path: Path) ->
 async def test_a_choice_goes_round_and_one_answer_stays(tmp_path: Path) -> None:
     app = Host(form(tmp_path, scopes=1))
     async with app.run_test(size=(80, 24)) as pilot:
-        await press(pilot, "tab", "right", "tab", "right", "right", "right", "enter")
+        await press(pilot, "tab", "tab", "right", "tab", "right", "right", "right", "enter")
     assert app.answer == ExportWanted("table", "shown", tmp_path / "results-images.csv", False)
 
 

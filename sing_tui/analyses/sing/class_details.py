@@ -36,7 +36,7 @@ _CORRECT, _INCORRECT = 1, 2
 def class_detail(row: Row) -> Detail:
     """Make the details of a class: its scores and controls, and the distribution of AS over its images."""
     index = int(row.key)
-    facts = [*_prompt(row, "classes/prompt", index), *row.facts(_CLASS_FACTS)]
+    facts = [*_prompt(row, "classes/prompt", index), *_leak(row), *row.facts(_CLASS_FACTS)]
     facts += [fact for title, name in _SCORES for fact in _quantiles(row, title, name)]
     name = row.store.label("class", index)
     values = _scores_of_class(row, index)
@@ -56,6 +56,17 @@ def class_detail(row: Row) -> Detail:
 
 def _prompt(row: Row, path: str, index: int) -> list[Fact]:
     return [("prompt", str(row.store.dataset(path)[index]))] if path in row.store else []
+
+
+def _leak(row: Row) -> list[Fact]:
+    """Say the largest concept shift of the class, and by which concept."""
+    size, concept, mark = (row.columns.get(name) for name in ("leak", "leak_concept", "leak_significant"))
+    if size is None or concept is None or not np.isfinite(row.number(size)):
+        return []
+    sign = " *" if mark is not None and row.cell(mark) else ""
+    return [
+        (size.title, f"{number_format(size, row.glyphs).write(row.number(size))} degrees by {row.cell(concept)}{sign}")
+    ]
 
 
 def _quantiles(row: Row, title: str, score: str) -> list[Fact]:
