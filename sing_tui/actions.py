@@ -115,7 +115,7 @@ def text_of(binding: Binding, place: Place, catalog: Catalog, titles: ChartTitle
             if int(number) > len(charts):
                 return None
             return catalog.words(titles.get(charts[int(number) - 1], charts[int(number) - 1]))
-        case ["show", "photograph" | "copy path"] if not has_photographs(place, catalog):
+        case ["show", "photograph" | "contact sheet" | "copy path"] if not has_photographs(place, catalog):
             return None
     return binding.description
 

@@ -33,6 +33,7 @@ BINDINGS: list[Binding] = [
     _key("I", "step('further', 1)", "the third table about the row", "go", name="third-table"),
     _key("D", "step('further', 2)", "the fourth table about the row", "go", name="fourth-table"),
     _key("P", "show('photograph')", "photograph", WITH_PHOTOGRAPHS, show=True),
+    _key("O", "show('contact sheet')", "contact sheet", WITH_PHOTOGRAPHS, show=True, name="contact-sheet"),
     _key("d", "step('details')", "details", "look", show=True),
     _key("p", "step('chart', '')", "chart of the row", WITH_PHOTOGRAPHS, show=True, name="chart"),
     _key("x", "show('words')", "in words", "look", show=True, name="words"),
