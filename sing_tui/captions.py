@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from rich.cells import cell_len
 
 from sing_compute.errors import SingError
-from sing_compute.formats import Glyphs, number_format
+from sing_compute.formats import Glyphs, fit, number_format
 from sing_compute.store import Column, catalogue
 from sing_tui.view import Rows, View
 
@@ -17,10 +18,19 @@ class Caption:
 
     score: str = ""
     """Title and value of one column: `IS 32.1°`."""
-    classes: str = ""
-    """The predicted class; if it is not the true class, `prediction -> class`."""
-    incorrect: bool = False
-    """True if the prediction is not the class."""
+    prediction: str = ""
+    true_class: str = ""
+    """The class, if it is not the prediction; else empty."""
+
+    def classes(self, width: int, glyphs: Glyphs) -> str:
+        """Write the prediction on so many cells; if it is not the class, `! prediction -> class`, both shortened alike."""
+        if not self.true_class:
+            return self.prediction
+        room = max(2, width - cell_len(f"!  {glyphs.arrow} "))
+        longest = max(room // 2, room - cell_len(self.true_class))
+        left = min(longest, cell_len(self.prediction))
+        true = fit(self.true_class, room - left, glyphs).rstrip()
+        return f"! {fit(self.prediction, left, glyphs)} {glyphs.arrow} {true}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,23 +56,19 @@ def captions(view: View, lines: Sequence[int], glyphs: Glyphs) -> list[Caption]:
         the column that its declaration compares. Parts that the table lacks, or that cannot be read, are empty.
     """
     rows = view.order[np.asarray(lines, dtype=np.int64)]
-    scores = classes = [""] * len(rows)
-    incorrect = [False] * len(rows)
+    scores = predictions = true_classes = [""] * len(rows)
     column, pair = score_column(view), class_columns(view.table.columns)
     try:
         if column is not None:
             values = column.values.take(rows).tolist()
             scores = [f"{glyphs.text(column.title)} {_written(column, value, glyphs)}" for value in values]
         if pair is not None:
-            texts = [[glyphs.text(text) for text in side.values.take(rows).tolist()] for side in pair]
-            incorrect = are_incorrect(pair, rows)
-            classes = [
-                f"{predicted} {glyphs.arrow} {true}" if differs else predicted
-                for true, predicted, differs in zip(*texts, incorrect, strict=True)
-            ]
+            true, predictions = ([glyphs.text(text) for text in side.values.take(rows).tolist()] for side in pair)
+            differs = are_incorrect(pair, rows)
+            true_classes = [text if differ else "" for text, differ in zip(true, differs, strict=True)]
     except SingError:  # a damaged file: the image itself may still be shown
         pass
-    return [Caption(*parts) for parts in zip(scores, classes, incorrect, strict=True)]
+    return [Caption(*parts) for parts in zip(scores, predictions, true_classes, strict=True)]
 
 
 def figures(view: View, line: int, glyphs: Glyphs) -> list[Figure]:

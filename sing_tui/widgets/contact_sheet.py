@@ -229,15 +229,15 @@ class ContactSheet(Widget, can_focus=True):
         caption = self.captions.get(line) or Caption()
         mark = self.glyphs.mark + " " if self.view.identity(line) in self.marks else ""
         is_here = line == self.cursor
-        wrong = "! " if caption.incorrect else ""
-        classes = "cursor" if is_here else "incorrect" if caption.incorrect else "label"
-        score = self._middle(mark + caption.score, is_here)
+        style = "cursor" if is_here else "incorrect" if caption.true_class else "label"
+        classes = self._middle(caption.classes(self.grid.picture_width, self.glyphs), is_here=False)
+        score = self._middle(mark + caption.score, is_here=is_here)
         return [
             self._line(score, "cursor" if is_here else "text"),
-            self._line(self._middle(wrong + caption.classes, is_here=False), classes),
+            self._line(classes, style),
         ]
 
-    def _middle(self, text: str, is_here: bool) -> str:
+    def _middle(self, text: str, *, is_here: bool) -> str:
         width = self.grid.picture_width - (4 if is_here else 0)
         fitted = fit(text, max(1, width), self.glyphs)
         blank = len(fitted) - len(fitted.rstrip())
