@@ -22,7 +22,7 @@ from sing_tui.captions import Figure
 from sing_tui.screens.photograph_reading import PhotographReader, Rows
 from sing_tui.screens.terminal_drawing import TerminalDrawing, terminal_colors
 from sing_tui.view import View
-from sing_tui.widgets.photograph_room import Shares
+from sing_tui.widgets.photograph_room import Shares, share_room
 from sing_tui.widgets.photographs import Neighbours, Photograph, Rendering
 from sing_tui.widgets.text_lines import KeyLine
 
@@ -188,7 +188,8 @@ class PhotographScreen(ModalScreen[None]):
         if worker.is_cancelled:
             return
         figures, pairs = reader.figures(row), reader.pairs(row) if wanted.turn else []
-        room = Shares(wanted.width, wanted.height, reader.ratio(row), len(figures), 2 if pairs else len(self.near))
+        near_rows = 2 if pairs else len(self.near)
+        room = share_room(wanted.width, wanted.height, reader.ratio(row), figures, near_rows)
         main = reader.rendered(row, room.main_width, room.main_height, colors, self.terminal.graphics)
         self.post_message(self.Read(wanted, room, main, figures))
         width, height = room.small

@@ -30,13 +30,31 @@ def figure_lines(
     """
     if width < 1 or height < 1 or not figures:
         return []
+    found = _columns(figures, width, height)
+    if found is not None:
+        columns, widths = found
+        return [_aligned(columns, widths, line, width, glyphs, style) for line in range(len(columns[0]))]
+    return _flowing(figures, width, height, glyphs, style)
+
+
+def figures_fit(figures: Sequence[Figure], width: int, height: int) -> bool:
+    """Return True if there is room for all figures."""
+    return _columns(figures, width, height) is not None or len(_flow(figures, width)) <= height
+
+
+Columns = Sequence[Sequence[Figure]]
+Widths = Sequence[tuple[int, int]]
+
+
+def _columns(figures: Sequence[Figure], width: int, height: int) -> tuple[Columns, Widths] | None:
+    """Share figures out to as few columns as fit, each with the widths of titles and values; None where none fit."""
     for count in range(1, _MOST_COLUMNS + 1):
         tall = -(-len(figures) // count)
-        columns = [figures[start : start + tall] for start in range(0, len(figures), tall)]
+        columns = [figures[start : start + tall] for start in range(0, len(figures), max(1, tall))]
         widths = [(_widest(each.title for each in side), _widest(each.value for each in side)) for side in columns]
         if tall <= height and sum(sum(pair) + 1 for pair in widths) + len(_GAP) * (len(columns) - 1) <= width:
-            return [_aligned(columns, widths, line, width, glyphs, style) for line in range(tall)]
-    return _flowing(figures, width, height, glyphs, style)
+            return columns, widths
+    return None
 
 
 def _widest(texts: Iterable[str]) -> int:
@@ -44,8 +62,8 @@ def _widest(texts: Iterable[str]) -> int:
 
 
 def _aligned(
-    columns: Sequence[Sequence[Figure]],
-    widths: Sequence[tuple[int, int]],
+    columns: Columns,
+    widths: Widths,
     line: int,
     width: int,
     glyphs: Glyphs,
@@ -69,15 +87,7 @@ def _flowing(
     figures: Sequence[Figure], width: int, height: int, glyphs: Glyphs, style: Callable[[Part], Style]
 ) -> list[Strip]:
     """Paint figures one behind the other; one that is longer than a line is cut."""
-    lines: list[list[Figure]] = [[]]
-    used = 0
-    for figure in figures:
-        needed = cell_len(figure.title) + 1 + cell_len(figure.value)
-        if lines[-1] and used + len(_GAP) + needed > width:
-            lines.append([])
-            used = 0
-        used += needed + (len(_GAP) if lines[-1] else 0)
-        lines[-1].append(figure)
+    lines = _flow(figures, width)
     hidden = sum(map(len, lines[height:]))
     if hidden:
         hidden += len(lines[height - 1])
@@ -94,3 +104,17 @@ def _flowing(
         text = f"{glyphs.ellipsis} {hidden} more: d in the table"
         strips.append(Strip([Segment(fit(text, width, glyphs), style("label"))]))
     return strips
+
+
+def _flow(figures: Sequence[Figure], width: int) -> list[list[Figure]]:
+    """Share figures out to lines, as many to each as fit."""
+    lines: list[list[Figure]] = [[]]
+    used = 0
+    for figure in figures:
+        needed = cell_len(figure.title) + 1 + cell_len(figure.value)
+        if lines[-1] and used + len(_GAP) + needed > width:
+            lines.append([])
+            used = 0
+        used += needed + (len(_GAP) if lines[-1] else 0)
+        lines[-1].append(figure)
+    return lines

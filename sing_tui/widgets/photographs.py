@@ -106,7 +106,7 @@ class Photograph(Canvas):
     def lines(self, width: int, height: int) -> list[Strip]:
         """Return the photograph, its name, and figures."""
         room = self.room
-        below = room.figure_lines if room.is_alone else 0
+        below = room.figure_lines if room.are_below else 0
         painted = figure_lines(self.figures, width, below, self.glyphs, self.style_of)
         return [*self.block(self.rendering, width, height - below), *painted]
 
@@ -123,7 +123,8 @@ class Neighbours(Canvas):
         """Return the figures and the rows."""
         wide, high = self.room.small
         gap = Strip([Segment(" ", self.style_of("text"))])
-        strips = figure_lines(self.figures, width - 1, self.room.figure_lines, self.glyphs, self.style_of)
+        lines = 0 if self.room.are_below else self.room.figure_lines
+        strips = figure_lines(self.figures, width - 1, lines, self.glyphs, self.style_of)
         strips = [Strip.join([gap, line]) for line in strips]
         spare = height - len(strips) - self.room.rows * (high + 2) if high else 0
         for label, row in zip(self.labels, self.rows or ((Rendering(),) * ACROSS,) * len(self.labels), strict=True):
