@@ -11,6 +11,7 @@ import pytest
 from drawings import BLUE, GREEN, RED, rastered, save, unpacked
 from driving import until, widget_text
 from PIL import Image
+from rich.style import Style
 from stores import write_store
 from textual.app import App
 from textual.pilot import Pilot
@@ -20,9 +21,12 @@ from sing_compute.formats import ASCII, UNICODE
 from sing_compute.store import Store
 from sing_compute.store.place import Place
 from sing_tui import photographs
+from sing_tui.captions import Figure
 from sing_tui.screens.photograph import PhotographScreen
 from sing_tui.store_catalog import StoreCatalog
-from sing_tui.widgets.photographs import Neighbours, Photograph, Rendering, Shares
+from sing_tui.widgets.figure_lines import figure_lines, figures_fit
+from sing_tui.widgets.photograph_room import Shares, share_room
+from sing_tui.widgets.photographs import Neighbours, Photograph, Rendering
 
 
 class Host(App[None]):
@@ -232,3 +236,39 @@ class TestScreen:
                 last = len(written)
                 await closed(pilot, "q")
                 assert any("\x1b_Ga=d" in text for text in written[last:]) == (graphics == "kitty")
+
+
+FIGURES = [Figure(f"title {number}", "9" * (1 + number % 8), incorrect=number == 1) for number in range(14)]
+"""As many as the images table has."""
+
+
+def plain(part: str) -> Style:
+    """A style for any part of a text."""
+    return Style(bold=part == "warning")
+
+
+@pytest.mark.parametrize("ratio", [0.5, 1.0, 1.5, 3.0])
+@pytest.mark.parametrize("size", [(78, 21), (198, 47), (98, 27), (60, 8), (59, 30), (20, 4), (140, 12)])
+def test_photograph_figures_and_neighbours_share_the_room(size: tuple[int, int], ratio: float) -> None:
+    for rows in (0, 1, 2):
+        room = share_room(*size, ratio, FIGURES, rows)
+        width, height = room.small
+        assert room.main_width + (0 if room.is_alone else 1 + room.beside) == size[0]
+        assert 3 * (width + 1) - 1 <= room.beside or not height
+        near = rows * (height + 2 if height else 4) if width else 0
+        assert near + (0 if room.are_below else room.figure_lines) <= size[1] or size[1] < 8
+        assert room.main_height + 1 + (room.figure_lines if room.are_below else 0) == size[1]
+        assert figures_fit(FIGURES, room.figure_width, room.figure_lines) or size not in ((78, 21), (198, 47), (98, 27))
+
+
+@pytest.mark.parametrize(("width", "height"), [(120, 3), (120, 14), (60, 5), (37, 7), (37, 2), (12, 3), (5, 1), (0, 4)])
+def test_figures_that_have_no_room_are_counted(width: int, height: int) -> None:
+    strips = figure_lines(FIGURES, width, height, UNICODE, plain)
+    assert len(strips) <= height
+    assert {strip.cell_length for strip in strips} <= {width}
+    text = " ".join(strip.text for strip in strips)
+    shown = sum(f"{figure.title} {figure.value}" in " ".join(text.split()) for figure in FIGURES)
+    hidden = re.search(r"(\d+) more", text)
+    if width >= 37:
+        assert shown + (int(hidden[1]) if hidden else 0) == len(FIGURES)
+        assert [segment.text.strip() for strip in strips for segment in strip if segment.style.bold] == ["99"]
