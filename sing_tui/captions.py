@@ -19,6 +19,7 @@ class Caption:
     score: str = ""
     """Title and value of one column: `IS 32.1°`."""
     prediction: str = ""
+    """The prediction; in a table without one its first text behind the name."""
     true_class: str = ""
     """The class, if it is not the prediction; else empty."""
 
@@ -66,6 +67,8 @@ def captions(view: View, lines: Sequence[int], glyphs: Glyphs) -> list[Caption]:
             true, predictions = ([glyphs.text(text) for text in side.values.take(rows).tolist()] for side in pair)
             differs = are_incorrect(pair, rows)
             true_classes = [text if differ else "" for text, differ in zip(true, differs, strict=True)]
+        elif (first := next((each for each in view.table.columns[1:] if each.is_text), None)) is not None:
+            predictions = [glyphs.text(text) for text in first.values.take(rows).tolist()]
     except SingError:  # a damaged file: the image itself may still be shown
         pass
     return [Caption(*parts) for parts in zip(scores, predictions, true_classes, strict=True)]

@@ -5,7 +5,6 @@ import io
 import re
 from functools import lru_cache
 from itertools import groupby
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from rich.color import Color
@@ -57,11 +56,11 @@ def half_cells(path: Source, width: int, height: int, *, colors: Colors, ascii_o
     return list(_half_cells(path, stamp_of(path), width, height, "none" if ascii_only else colors))
 
 
-def kitty(path: Path, columns: int, rows: int, *, tmux: bool = False, number: int = 0) -> str:
+def kitty(path: Source, columns: int, rows: int, *, tmux: bool = False, number: int = 0) -> str:
     """Draw a photograph at the cursor by Kitty's protocol.
 
     Args:
-        path: The image file.
+        path: The image file, or a JPEG file as bytes.
         columns: Cells across that there are.
         rows: Lines that there are.
         tmux: Wrap the sequences so that tmux passes them on.
@@ -83,11 +82,11 @@ def kitty_clear(*, tmux: bool = False, count: int = 1) -> str:
     return through_tmux(clear) if tmux else clear
 
 
-def sixel(path: Path, columns: int, rows: int, cell_pixels: tuple[int, int] = CELL) -> str:
+def sixel(path: Source, columns: int, rows: int, cell_pixels: tuple[int, int] = CELL) -> str:
     """Draw a photograph at the cursor in sixels.
 
     Args:
-        path: The image file.
+        path: The image file, or a JPEG file as bytes.
         columns: Cells across that there are.
         rows: Lines that there are.
         cell_pixels: Width and height of a cell in pixels.
@@ -160,7 +159,7 @@ def _color(code: int, truecolor: bool) -> Color | None:
 
 
 @lru_cache(maxsize=4)
-def _kitty(path: Path, _: Stamp, columns: int, rows: int, number: int) -> str:
+def _kitty(path: Source, _: Stamp, columns: int, rows: int, number: int) -> str:
     image = decoded(path, columns * CELL[0], rows * CELL[1], enlarge=False)
     wide, half = fitted(image.size, columns, 2 * rows)
     png = io.BytesIO()
@@ -175,7 +174,7 @@ def _kitty(path: Path, _: Stamp, columns: int, rows: int, number: int) -> str:
 
 
 @lru_cache(maxsize=4)
-def _sixel(path: Path, _: Stamp, width: int, height: int) -> str:
+def _sixel(path: Source, _: Stamp, width: int, height: int) -> str:
     import numpy as np
 
     image = decoded(path, width, height, enlarge=True).quantize(_SIXEL_COLORS)

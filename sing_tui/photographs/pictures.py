@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from sing_compute.store import catalogue
 from sing_compute.store.definitions.render_fields import GROUP
-from sing_compute.store.pictures import PicturePair, has_pictures, pairs_of_image
+from sing_compute.store.pictures import PicturePair, has_pictures, pairs_of_image, read_jpeg
 from sing_compute.store.read import located
 
 if TYPE_CHECKING:
@@ -34,6 +34,20 @@ def pairs_of_row(store: "Store", place: "Place", row: int) -> list[int]:
     after = store.array(f"{GROUP.format(model=model)}/pairs/after")
     own, rendering = items.get("pair"), items.get("rendering")
     return sorted(pairs, key=lambda pair: (pair != own, int(after[pair]) != rendering, pair))
+
+
+def picture_of_row(store: "Store", place: "Place", row: int) -> bytes | None:
+    """Return the JPEG file that a row itself is; None if the rows of its table are no stored pictures.
+
+    Raises:
+        StoreError: The file is damaged.
+    """
+    rows = catalogue.table(place.table).rows
+    model = place.key("model")
+    is_picture = any(axis.edges_of == rows for axis in catalogue.analysis_of(place.table).axes)
+    return (
+        read_jpeg(store, model, row) if is_picture and isinstance(model, str) and has_pictures(store, model) else None
+    )
 
 
 def _items(store: "Store", place: "Place", row: int) -> dict[str, int]:

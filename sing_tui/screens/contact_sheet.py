@@ -11,7 +11,7 @@ from textual.screen import ModalScreen
 
 from sing_tui import photographs
 from sing_tui.actions import Offer
-from sing_tui.captions import Caption, captions
+from sing_tui.captions import Caption, captions, class_columns
 from sing_tui.photographs.queue import DecodingQueue
 from sing_tui.screens.photograph_reading import PhotographReader
 from sing_tui.screens.terminal_drawing import terminal_colors
@@ -110,8 +110,8 @@ class ContactSheetScreen(ModalScreen[None]):
     def on_mount(self) -> None:
         """Say where this is."""
         self.contact_sheet.focus()
-        arrow = self.reader.glyphs.arrow
-        self.place.show(self.steps, f"! prediction {arrow} class: incorrect ")
+        legend = f"! prediction {self.reader.glyphs.arrow} class: incorrect "
+        self.place.show(self.steps, legend if class_columns(self.view.table.columns) else "")
         self.query_one(KeyLine).offer(_KEYS)
 
     @on(events.Resize)
@@ -177,6 +177,7 @@ class ContactSheetScreen(ModalScreen[None]):
                 self.reader.terminal.graphics,
                 brief=True,
                 number=line % grid.count,
+                stored=True,
             )
             self.post_message(self.Decoded(grid, line, rendering))
 

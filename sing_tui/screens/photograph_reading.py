@@ -14,7 +14,8 @@ from sing_compute.store.read import located
 from sing_tui import photographs
 from sing_tui.captions import Figure, figures
 from sing_tui.error_reporting import in_one_line
-from sing_tui.photographs.pictures import angle_text, pairs_of_row, titles
+from sing_tui.photographs.files import Source
+from sing_tui.photographs.pictures import angle_text, pairs_of_row, picture_of_row, titles
 from sing_tui.screens.terminal_drawing import TerminalDrawing, cell_pixels
 from sing_tui.view import View
 from sing_tui.widgets.photograph_room import ACROSS
@@ -73,6 +74,7 @@ class PhotographReader:
         *,
         brief: bool = False,
         number: int = 0,
+        stored: bool = False,
     ) -> Rendering:
         """Draw the photograph of a row.
 
@@ -84,13 +86,15 @@ class PhotographReader:
             how: The way of drawing.
             brief: Say without its path why a photograph cannot be shown.
             number: Number of the photograph among those that Kitty's protocol draws on the screen.
+            stored: Draw the picture that the row itself is, if it is one that the results file holds.
         """
         name = "-"
         try:
             name = self.file_name(row)
             if height < 1:
                 return Rendering(name)
-            path = photographs.locate(self.store, name, self.folder)
+            found = picture_of_row(self.store, self.place, row) if stored else None
+            path: Source = photographs.locate(self.store, name, self.folder) if found is None else found
             if how == "cells":
                 drawn = photographs.half_cells(path, width, height, colors=colors, ascii_only=self.glyphs.ascii_only)
                 return Rendering(name, tuple(Strip(line) for line in drawn))

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import ClassVar
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -238,6 +239,7 @@ class ContactSheet(Widget, can_focus=True):
         ]
 
     def _middle(self, text: str, *, is_here: bool) -> str:
+        is_here = is_here and cell_len(text) <= self.grid.picture_width - 4  # else the bars at the sides say it alone
         width = self.grid.picture_width - (4 if is_here else 0)
         fitted = fit(text, max(1, width), self.glyphs)
         blank = len(fitted) - len(fitted.rstrip())

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from drawings import save
 from driving import drawn, lines, press, screen_text, until, wish
+from picture_figures import COLORS, write_pictures
 from rich.color import ColorType
 from stores import write_store
 from textual.pilot import Pilot
@@ -374,3 +375,20 @@ def test_what_was_used_longest_ago_is_dropped() -> None:
     assert known.get(0) == "0"
     known.put(9, "9", 3)
     assert [known.get(line) for line in (0, 1, 2, 9)] == ["0", None, "2", "9"]
+
+
+@pytest.mark.asyncio
+async def test_stored_pictures_are_shown_themselves(tmp_path: Path) -> None:
+    path = write_store(tmp_path / "results.h5", seed=3)
+    write_pictures(path, "alpha")
+    app = Explorer(path, Start(wish("pictures", model="alpha")))
+    async with app.run_test(size=(80, 24)) as pilot:
+        sheet = await opened(pilot)
+        text = screen_text(app)
+        with Store(path) as store:
+            kinds = open_table(store, Place.of("pictures", model="alpha")).column("kind").values.all()[:8].tolist()
+        wanted = [COLORS[0] if kind == "translated" else COLORS[1] for kind in kinds]
+        assert (np.abs(np.subtract(seen(app), wanted)) <= 1).all()  # a JPEG file has changed them a little
+        assert [sheet.captions.get(line).prediction for line in sheet.sheet] == kinds
+        assert "angle back" in text
+        assert "incorrect" not in text
