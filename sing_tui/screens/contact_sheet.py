@@ -9,9 +9,11 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.screen import ModalScreen
 
+from sing_compute.errors import SingError
 from sing_tui import photographs
 from sing_tui.actions import Offer
 from sing_tui.captions import Caption, captions, class_columns
+from sing_tui.error_reporting import in_one_line
 from sing_tui.photographs.queue import DecodingQueue
 from sing_tui.screens.photograph_reading import PhotographReader
 from sing_tui.screens.terminal_drawing import terminal_colors
@@ -143,7 +145,10 @@ class ContactSheetScreen(ModalScreen[None]):
     def _show(self) -> None:
         """Draw the status of the cursor; where another sheet is in sight, decode what it lacks, then the sheet behind it."""
         sheet = self.contact_sheet
-        self.status.show(self.view, sheet.cursor, len(sheet.marks), counting=False, named=True)
+        try:
+            self.status.show(self.view, sheet.cursor, len(sheet.marks), counting=False, named=True)
+        except SingError as error:  # a damaged file: its names cannot be read
+            self.status.write(self.reader.glyphs.text(in_one_line(error)))
         now = (sheet.grid, sheet.sheet)
         if now == self._drawn:
             return
