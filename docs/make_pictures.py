@@ -12,12 +12,12 @@ from sing_compute.store import Store
 from sing_tui.app import Explorer
 from sing_tui.start import Start, Wish
 
-SIZE, LOW, SMALL, SMALLEST = (120, 32), (120, 12), (80, 24), (76, 22)
-"""Cells of a screen; the half-cells of photographs are many rectangles, so theirs is the smallest."""
+SIZE, LOW, SMALL, MIDDLE = (120, 32), (120, 12), (80, 24), (92, 27)
+"""Cells of a screen; the half-cells of photographs are many rectangles, so theirs are no larger than they must."""
 ASCENT, LINE = 18.5, 24.4
 """In the units of Rich's SVG: from a line's upper edge to its baseline, and to the next line's upper edge."""
 _TEXT = re.compile(r'<text class="([\w-]+)" x="([\d.]+)" y="([\d.]+)" textLength="([\d.]+)"[^>]*>([^<]*)</text>')
-_DRAWN = re.compile("[\u2500\u2502\u2580-\u2588\u2801-\u28ff]")
+_DRAWN = re.compile("[\u2500\u2502\u2503\u2580-\u2588\u2801-\u28ff]")
 _WORDS = re.compile(r"\S+(?:\s\S+)*")
 _DOTS = ((0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (0, 3), (1, 3))
 """Column and row of each bit of a Braille character."""
@@ -28,8 +28,8 @@ def boxes(sign: str, count: int, width: float) -> list[tuple[float, float, float
     code = ord(sign)
     if sign == "─":
         return [(0, 0.47 * LINE, count * width, 1.4)]
-    if sign == "│":
-        return [((k + 0.45) * width, 0, 1.4, LINE) for k in range(count)]
+    if sign in "│┃":
+        return [((k + 0.45) * width, 0, 1.4 if sign == "│" else 4.2, LINE) for k in range(count)]
     if code >= 0x2800:
         dots = [dot for bit, dot in enumerate(_DOTS) if code >> bit & 1]
         return [
@@ -93,7 +93,8 @@ async def pictures(file: Path, model: str, class_name: str) -> None:
     await picture(file, "scatter", Start(Wish.of(items={"model": model}), chart="scatter"), size=SMALL)
     await picture(file, "strings", Start(of_class, chart="strings"), size=SMALL)
     images = Wish.of("images", {"model": model, "class": class_name})
-    await picture(file, "photograph", Start(images), "P", size=SMALLEST)
+    await picture(file, "photograph", Start(images), "P", size=MIDDLE)
+    await picture(file, "contact_sheet", Start(Wish.of("images", {"model": model})), "O", "l", "space", size=SMALL)
 
 
 def main(file: str, model: str | None = None, class_name: str | None = None) -> None:

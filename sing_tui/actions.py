@@ -118,7 +118,7 @@ def text_of(binding: Binding, place: Place, catalog: Catalog, titles: ChartTitle
             return catalog.words(titles.get(charts[int(number) - 1], charts[int(number) - 1]))
         case ["step", "misclassified"]:
             return _misclassified(place, catalog)
-        case ["show", "photograph" | "copy path"] if not has_photographs(place, catalog):
+        case ["show", "photograph" | "contact sheet" | "copy path"] if not has_photographs(place, catalog):
             return None
     return binding.description
 

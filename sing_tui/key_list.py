@@ -35,6 +35,7 @@ BINDINGS: list[Binding] = [
     _key("E", "step('misclassified')", "misclassified", "go", name="misclassified"),
     _key("P", "show('photograph')", "photograph", WITH_PHOTOGRAPHS, show=True),
     _key("d", "step('details')", "details", "look", show=True),
+    _key("O", "show('contact sheet')", "contact sheet", WITH_PHOTOGRAPHS, show=True, name="contact-sheet"),
     _key("p", "step('chart', '')", "chart of the row", WITH_PHOTOGRAPHS, show=True, name="chart"),
     _key("x", "show('words')", "in words", "look", show=True, name="words"),
     _key("a", "step('along')", "the row along the last axis of its place", "compare", show=True, name="across"),

@@ -110,28 +110,44 @@ def read_pair(store: Store, model: str, pair: int) -> PicturePair:
         int(store.dataset(f"{group}/pairs/row")[pair]),
         clean(str(kinds[kind])),
         state=clean(str(store.dataset(f"{group}/pairs/state")[pair])),
-        before=_pictures(store, group, before),
-        after=_pictures(store, group, after),
+        before=_pictures(store, model, before),
+        after=_pictures(store, model, after),
         decoded=store.attributes(group).get("source") != NEAREST,
         **figures,
     )
 
 
-def _pictures(store: Store, group: str, rendering: int) -> tuple[Picture, ...]:
+def read_jpeg(store: Store, model: str, position: int) -> bytes:
+    """Read the JPEG file of one picture.
+
+    Args:
+        store: The results file.
+        model: Name of the model.
+        position: Position of the picture in the table `pictures`.
+
+    Raises:
+        StoreError: There is no such picture, or the file is damaged.
+    """
+    group = GROUP.format(model=model)
+    edges, jpeg = store.dataset(f"{group}/pictures/edge"), store.dataset(f"{group}/pictures/jpeg")
+    start, stop = int(edges[position]), int(edges[position + 1])
+    if not 0 <= start < stop <= len(jpeg) or stop - start > MOST_BYTES:
+        raise store_error(
+            f"{store.path.name}: {group}/pictures/edge: picture {position} is no file of at most {MOST_BYTES:,} bytes"
+        )
+    return bytes(jpeg[start:stop].tobytes())
+
+
+def _pictures(store: Store, model: str, rendering: int) -> tuple[Picture, ...]:
+    group = GROUP.format(model=model)
     of = store.array(f"{group}/pictures/rendering")
     kind = clean(str(store.dataset(f"{group}/embeddings/kind")[rendering]))
-    edges, jpeg = store.array(f"{group}/pictures/edge"), store.dataset(f"{group}/pictures/jpeg")
     nearest = f"{group}/pictures/nearest"
     found = []
     for at in np.flatnonzero(of == rendering).tolist():
-        start, stop = int(edges[at]), int(edges[at + 1])
-        if not 0 <= start < stop <= len(jpeg) or stop - start > MOST_BYTES:
-            raise store_error(
-                f"{store.path.name}: {group}/pictures/edge: picture {at} is no file of at most {MOST_BYTES:,} bytes"
-            )
         key = ""
         if nearest in store:
             key = clean(store.label("image", int(store.dataset(nearest)[at])))
         seed, back = (store.dataset(f"{group}/pictures/{name}")[at] for name in ("seed", "back"))
-        found.append(Picture(kind, int(seed), float(back), jpeg[start:stop].tobytes(), key))
+        found.append(Picture(kind, int(seed), float(back), read_jpeg(store, model, at), key))
     return tuple(found)

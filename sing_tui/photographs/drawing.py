@@ -5,7 +5,6 @@ import io
 import re
 from functools import lru_cache
 from itertools import groupby
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from rich.color import Color
@@ -57,14 +56,15 @@ def half_cells(path: Source, width: int, height: int, *, colors: Colors, ascii_o
     return list(_half_cells(path, stamp_of(path), width, height, "none" if ascii_only else colors))
 
 
-def kitty(path: Path, columns: int, rows: int, *, tmux: bool = False) -> str:
+def kitty(path: Source, columns: int, rows: int, *, tmux: bool = False, number: int = 0) -> str:
     """Draw a photograph at the cursor by Kitty's protocol.
 
     Args:
-        path: The image file.
+        path: The image file, or a JPEG file as bytes.
         columns: Cells across that there are.
         rows: Lines that there are.
         tmux: Wrap the sequences so that tmux passes them on.
+        number: Number of the photograph among those on the screen, from 0; it replaces the one with its number.
 
     Returns:
         The sequences to write to the terminal.
@@ -72,21 +72,21 @@ def kitty(path: Path, columns: int, rows: int, *, tmux: bool = False) -> str:
     Raises:
         SingError: The file cannot be read as an image.
     """
-    sequences = _kitty(path, stamp_of(path), columns, rows)
+    sequences = _kitty(path, stamp_of(path), columns, rows, number)
     return through_tmux(sequences) if tmux else sequences
 
 
-def kitty_clear(*, tmux: bool = False) -> str:
-    """Return the sequence that removes the photograph that `kitty` drew; `tmux` as there."""
-    clear = f"\x1b_Ga=d,d=I,i={_KITTY_ID},q=2\x1b\\"
+def kitty_clear(*, tmux: bool = False, count: int = 1) -> str:
+    """Return the sequences that remove the photographs 0 to `count` - 1 that `kitty` drew; `tmux` as there."""
+    clear = "".join(f"\x1b_Ga=d,d=I,i={_KITTY_ID + number},q=2\x1b\\" for number in range(count))
     return through_tmux(clear) if tmux else clear
 
 
-def sixel(path: Path, columns: int, rows: int, cell_pixels: tuple[int, int] = CELL) -> str:
+def sixel(path: Source, columns: int, rows: int, cell_pixels: tuple[int, int] = CELL) -> str:
     """Draw a photograph at the cursor in sixels.
 
     Args:
-        path: The image file.
+        path: The image file, or a JPEG file as bytes.
         columns: Cells across that there are.
         rows: Lines that there are.
         cell_pixels: Width and height of a cell in pixels.
@@ -159,22 +159,22 @@ def _color(code: int, truecolor: bool) -> Color | None:
 
 
 @lru_cache(maxsize=4)
-def _kitty(path: Path, _: Stamp, columns: int, rows: int) -> str:
+def _kitty(path: Source, _: Stamp, columns: int, rows: int, number: int) -> str:
     image = decoded(path, columns * CELL[0], rows * CELL[1], enlarge=False)
     wide, half = fitted(image.size, columns, 2 * rows)
     png = io.BytesIO()
     image.save(png, "PNG")
     data = base64.b64encode(png.getvalue()).decode()
     chunks = [data[start : start + _CHUNK] for start in range(0, len(data), _CHUNK)]
-    first = f"a=T,f=100,q=2,C=1,i={_KITTY_ID},c={wide},r={-(-half // 2)},"
+    first = f"a=T,f=100,q=2,C=1,i={_KITTY_ID + number},c={wide},r={-(-half // 2)},"
     return "".join(
-        f"\x1b_G{'' if number else first}m={int(number < len(chunks) - 1)};{chunk}\x1b\\"
-        for number, chunk in enumerate(chunks)
+        f"\x1b_G{'' if part else first}m={int(part < len(chunks) - 1)};{chunk}\x1b\\"
+        for part, chunk in enumerate(chunks)
     )
 
 
 @lru_cache(maxsize=4)
-def _sixel(path: Path, _: Stamp, width: int, height: int) -> str:
+def _sixel(path: Source, _: Stamp, width: int, height: int) -> str:
     import numpy as np
 
     image = decoded(path, width, height, enlarge=True).quantize(_SIXEL_COLORS)

@@ -6,6 +6,8 @@ A file that cannot be read as an image is a SingError with one line, whatever is
 import io
 import stat
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,9 +66,36 @@ def decoded(path: Source, width: int, height: int, *, enlarge: bool) -> "Image":
     Raises:
         SingError: The file cannot be read as an image, or its pixels have no known range.
     """
+    from PIL import Image
+
+    from sing_compute.pixel_values import rgb
+
+    with _opened(path) as image:
+        image.draft(None, (2 * max(width, height),) * 2)
+        plain = rgb(image)
+        if enlarge or plain.width > width or plain.height > height:
+            size = fitted(plain.size, width, height)
+            plain = plain.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
+        return plain
+
+
+def size_of(path: Source) -> tuple[int, int]:
+    """Return width and height of an image in pixels; its pixels are not decoded.
+
+    Raises:
+        SingError: The file cannot be read as an image.
+    """
+    stamp_of(path)
+    with _opened(path) as image:
+        return image.size
+
+
+@contextmanager
+def _opened(path: Source) -> Iterator["Image"]:
+    """Open an image; whatever is wrong with it, also inside the block, is a SingError."""
     from PIL import Image, UnidentifiedImageError
 
-    from sing_compute.pixel_values import rgb, silence_pillow
+    from sing_compute.pixel_values import silence_pillow
 
     silence_pillow()
     warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -78,13 +107,8 @@ def decoded(path: Source, width: int, height: int, *, enlarge: bool) -> "Image":
         ) as image:
             if stored and image.width * image.height > MOST_STORED_PIXELS:
                 raise ValueError(f"{image.width:,} x {image.height:,} pixels, more than {MOST_STORED_PIXELS:,}")
-            image.draft(None, (2 * max(width, height),) * 2)
-            plain = rgb(image)
-            if enlarge or plain.width > width or plain.height > height:
-                size = fitted(plain.size, width, height)
-                plain = plain.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
+            yield image
     except UnidentifiedImageError as error:
         raise SingError(one_line(f"{name} is not an image that can be drawn")) from error
     except Exception as error:  # too many pixels; a broken file leads to nearly every exception there is
         raise SingError(one_line(f"{name} cannot be drawn: {error}")) from error
-    return plain

@@ -2,8 +2,10 @@
 
 from typing import TYPE_CHECKING
 
+from sing_compute.store import catalogue
 from sing_compute.store.definitions.render_fields import GROUP
-from sing_compute.store.pictures import PicturePair, has_pictures, pairs_of_image
+from sing_compute.store.pictures import PicturePair, has_pictures, pairs_of_image, read_jpeg
+from sing_compute.store.read import located
 
 if TYPE_CHECKING:
     from sing_compute.store import Store
@@ -24,18 +26,42 @@ def pairs_of_row(store: "Store", place: "Place", row: int) -> list[int]:
     model = place.key("model")
     if not isinstance(model, str) or not has_pictures(store, model):
         return []
-    group = GROUP.format(model=model)
-    if place.table == "images":
-        return pairs_of_image(store, model, row)
-    if place.table == "pairs":
-        pairs = pairs_of_image(store, model, int(store.dataset(f"{group}/pairs/row")[row]))
-        return sorted(pairs, key=lambda pair: (pair != row, pair))
-    if place.table == "pictures":
-        rendering = int(store.dataset(f"{group}/pictures/rendering")[row])
-        pairs = pairs_of_image(store, model, int(store.dataset(f"{group}/embeddings/row")[rendering]))
-        after = store.array(f"{group}/pairs/after")
-        return sorted(pairs, key=lambda pair: (int(after[pair]) != rendering, pair))
-    return []
+    items = _items(store, place, row)
+    image = items.get("image")
+    if image is None:
+        return []
+    pairs = pairs_of_image(store, model, image)
+    after = store.array(f"{GROUP.format(model=model)}/pairs/after")
+    own, rendering = items.get("pair"), items.get("rendering")
+    return sorted(pairs, key=lambda pair: (pair != own, int(after[pair]) != rendering, pair))
+
+
+def picture_of_row(store: "Store", place: "Place", row: int) -> bytes | None:
+    """Return the JPEG file that a row itself is; None if the rows of its table are no stored pictures.
+
+    Raises:
+        StoreError: The file is damaged.
+    """
+    rows = catalogue.table(place.table).rows
+    model = place.key("model")
+    is_picture = any(axis.edges_of == rows for axis in catalogue.analysis_of(place.table).axes)
+    return (
+        read_jpeg(store, model, row) if is_picture and isinstance(model, str) and has_pictures(store, model) else None
+    )
+
+
+def _items(store: "Store", place: "Place", row: int) -> dict[str, int]:
+    """Follow the declared indices of a row: its own item, and those of other axes that it belongs to, by axis."""
+    spec = catalogue.table(place.table)
+    links = [field for field in catalogue.analysis_of(place.table).fields if field.of and len(field.axes) == 1]
+    found, ahead = {spec.rows: row}, [spec.rows]
+    for axis in ahead:
+        for field in links:
+            path = located(field.path, place) if field.axes == (axis,) and field.of not in found else ""
+            if path and path in store:
+                found[field.of] = int(store.dataset(path)[found[axis]])
+                ahead.append(field.of)
+    return found
 
 
 def titles(pair: PicturePair, degree: str) -> tuple[str, str]:

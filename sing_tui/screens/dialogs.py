@@ -1,6 +1,5 @@
 """Screens over the table screen: each is made from data, so that none knows the table screen."""
 
-import os
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
@@ -9,7 +8,8 @@ from sing_compute.errors import SingError
 from sing_tui.actions import hidden_tables, keys_of
 from sing_tui.error_reporting import in_one_line
 from sing_tui.screens.export_runner import ExportRunner
-from sing_tui.screens.surface import Surface, needs_photographs, rows_of
+from sing_tui.screens.photographs import Photographs
+from sing_tui.screens.surface import Surface, rows_of
 from sing_tui.screens.taking_away import TakingAway
 from sing_tui.session.arranging import choosable_columns, choose_columns
 from sing_tui.session.catalog import position_of, row_axis
@@ -37,10 +37,10 @@ class Dialogs:
             "palette": self._palette,
             "words": self._words,
             "columns": self._columns,
-            "photograph": self._photograph,
             "views": self._views,
             "colors": self._colors,
             "reload": self._reload,
+            **Photographs(screen).opens,
             **TakingAway(screen, export_runner).opens,
         }
 
@@ -168,36 +168,6 @@ class Dialogs:
     def _reload(self) -> None:
         self.screen.say("reading the file again ...")
         self.screen.host.read_again()
-
-    def _photograph(self) -> None:
-        from sing_tui.photographs import graphics
-        from sing_tui.screens.photograph import PhotographScreen
-
-        screen, host = self.screen, self.screen.host
-        needs_photographs(self.screen)
-        if screen.identity is None or screen.view is None:
-            return
-        drawn = graphics(os.environ) if host.graphics == "auto" else host.graphics
-        photograph = PhotographScreen(
-            screen.catalog.store,
-            screen.session.place,
-            screen.identity,
-            screen.catalog.neighbours(screen.session.place),
-            glyphs=screen.glyphs,
-            folder=host.images,
-            graphics=drawn,
-            step=self._next_row,
-        )
-        screen.app.push_screen(photograph)
-
-    def _next_row(self, by: int) -> int | None:
-        """Move the table under a photograph by lines; return the row that its cursor is on then, None at an end."""
-        table = self.screen.table
-        line = table.cursor + by
-        if not 0 <= line < table.lines:
-            return None
-        table.go(line)
-        return self.screen.identity
 
 
 def _session_of(catalog: "StoreCatalog", start: "Start", stop: "Stop") -> "Session":

@@ -13,9 +13,9 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from sing_compute.formats import Glyphs, fit
-
-ACROSS = 3
-"""Neighbours in one row."""
+from sing_tui.captions import Figure
+from sing_tui.widgets.figure_lines import Part, figure_lines
+from sing_tui.widgets.photograph_room import ACROSS, Shares
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,38 +27,22 @@ class Rendering:
     note: str = ""
     sequence: str = ""
     """Draws it over the screen where the terminal can do better than half-cells; `strips` is empty then."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shares:
-    """The shares of the room in cells: the photograph at the left, rows of neighbours at the right where there is room."""
-
-    width: int
-    height: int
-
-    @property
-    def main_width(self) -> int:
-        """Width of the image, its name in the last line."""
-        return self.width // 2 if self.width >= 60 and self.height >= 2 * (ACROSS + 1) else self.width
-
-    @property
-    def small(self) -> tuple[int, int]:
-        """Width and height of a neighbour's drawing; no height where only names fit, no width where nothing does."""
-        room = self.width - self.main_width - 1
-        width, height = (room + 1) // ACROSS - 1, self.height // 2 - 2
-        return (0, 0) if room < 1 else (width, height) if width >= 6 and height >= 3 else (room, 0)
+    width: int = 0
+    """Cells across that the drawing of `sequence` takes."""
 
 
 class Canvas(Widget):
     """Paints lines; only those that changed go over the wire."""
 
     ALLOW_SELECT = False
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"canvas--text", "canvas--label"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"canvas--text", "canvas--label", "canvas--warning"}
     DEFAULT_CSS = """
     Canvas { height: 1fr; width: 1fr; background: $surface; color: $foreground;
         & > .canvas--text { background: $surface; color: $foreground; }
         & > .canvas--label { background: $surface; color: $text-muted; }
+        & > .canvas--warning { background: $surface; color: $text-error; text-style: bold; }
         &:ansi > .canvas--text, &:ansi > .canvas--label { background: ansi_default; color: ansi_default; }
+        &:ansi > .canvas--warning { background: ansi_default; color: ansi_default; text-style: bold underline; }
     }
     """
 
@@ -66,6 +50,7 @@ class Canvas(Widget):
         super().__init__()
         self.glyphs = glyphs
         self._strips: list[Strip] | None = None
+        self._painted_size = self.size
 
     def lines(self, width: int, height: int) -> list[Strip]:
         """Return what is painted, in lines of exactly this width."""
@@ -74,7 +59,7 @@ class Canvas(Widget):
     def repaint(self) -> None:
         """Paint the lines that have changed."""
         old, width = self._strips, self.size.width
-        self._strips = self.lines(width, self.size.height)
+        self._strips, self._painted_size = self.lines(width, self.size.height), self.size
         for y, (before, after) in enumerate(zip_longest(old or [], self._strips)):
             if before != after:
                 self.refresh(Region(0, y, width, 1))
@@ -84,18 +69,14 @@ class Canvas(Widget):
         super().notify_style_update()
         self._strips = None
 
-    def on_resize(self) -> None:
-        """Fit what is painted to the new size."""
-        self._strips = None
-
     def render_line(self, y: int) -> Strip:
         """Paint one line (Textual asks for those that changed)."""
-        if self._strips is None:
-            self._strips = self.lines(self.size.width, self.size.height)
+        if self._strips is None or self._painted_size != self.size:
+            self._strips, self._painted_size = self.lines(self.size.width, self.size.height), self.size
         return self._strips[y] if y < len(self._strips) else Strip.blank(self.size.width, self.style_of("text"))
 
-    def style_of(self, part: str) -> Style:
-        """Return the style of text or label."""
+    def style_of(self, part: Part) -> Style:
+        """Return the style of text, label or warning."""
         return self.get_component_rich_style(f"canvas--{part}")
 
     def line(self, text: str, width: int, *, keep_end: bool = False) -> Strip:
@@ -116,27 +97,40 @@ class Canvas(Widget):
 
 
 class Photograph(Canvas):
-    """The photograph of the row."""
+    """The photograph of the row; its figures below it where there is no room beside it."""
 
     rendering = Rendering()
+    room = Shares(0, 0)
+    figures: Sequence[Figure] = ()
 
     def lines(self, width: int, height: int) -> list[Strip]:
-        """Return the photograph and its name."""
-        return self.block(self.rendering, width, height)
+        """Return the photograph, its name, and figures."""
+        room = self.room
+        below = room.figure_lines if room.are_below else 0
+        painted = figure_lines(self.figures, width, below, self.glyphs, self.style_of)
+        return [*self.block(self.rendering, width, height - below), *painted]
 
 
 class Neighbours(Canvas):
-    """Rows of photographs that are near to it, each under a line that says in what respect."""
+    """The figures of the row, and rows of photographs that are near to it, each under a line that says in what respect."""
 
     room = Shares(0, 0)
+    figures: Sequence[Figure] = ()
     labels: Sequence[str] = ()
     rows: tuple[tuple[Rendering, ...], ...] = ()
 
     def lines(self, width: int, height: int) -> list[Strip]:
-        """Return the rows."""
+        """Return the figures and the rows."""
         wide, high = self.room.small
-        gap, strips = Strip([Segment(" ", self.style_of("text"))]), []
+        gap = Strip([Segment(" ", self.style_of("text"))])
+        lines = 0 if self.room.are_below else self.room.figure_lines
+        strips = figure_lines(self.figures, width - 1, lines, self.glyphs, self.style_of)
+        strips = [Strip.join([gap, line]) for line in strips]
+        spare = height - len(strips) - self.room.rows * (high + 2) if high else 0
         for label, row in zip(self.labels, self.rows or ((Rendering(),) * ACROSS,) * len(self.labels), strict=True):
+            if spare > 0 and strips:
+                strips.append(Strip.blank(width, self.style_of("text")))
+                spare -= 1
             strips.append(self.line(f" {label}", width))
             if high:
                 blocks = [self.block(rendering, wide, high + 1) for rendering in row]

@@ -2,14 +2,16 @@
 
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 from drawings import BLUE, GREEN, RED, rastered, save, unpacked
-from driving import until
+from driving import until, widget_text
 from PIL import Image
+from rich.style import Style
 from stores import write_store
 from textual.app import App
 from textual.pilot import Pilot
@@ -19,9 +21,12 @@ from sing_compute.formats import ASCII, UNICODE
 from sing_compute.store import Store
 from sing_compute.store.place import Place
 from sing_tui import photographs
+from sing_tui.captions import Figure
 from sing_tui.screens.photograph import PhotographScreen
 from sing_tui.store_catalog import StoreCatalog
-from sing_tui.widgets.photographs import Neighbours, Photograph, Rendering, Shares
+from sing_tui.widgets.figure_lines import figure_lines, figures_fit
+from sing_tui.widgets.photograph_room import Shares, share_room
+from sing_tui.widgets.photographs import Neighbours, Photograph, Rendering
 
 
 class Host(App[None]):
@@ -106,12 +111,14 @@ class TestScreen:
                 assert "images nearest to T(f) in CLIP space" in text
                 assert "images nearest to T(f~) in CLIP space" in text
                 assert "cat/00000.png" in text
-                assert text.count("g/0") == 3  # neighbours 30, 41 and 31
-                assert painted(app, RED, slice(0, 40)) == 39 * 39
-                assert painted(app, GREEN, slice(0, 40)) == 0
-                assert painted(app, RED, slice(40, 80)) == painted(app, GREEN, slice(40, 80)) == 2 * 12 * 12
+                names = [rendering.name[-6:-4] for row in app.screen.query_one(Neighbours).rows for rendering in row]
+                assert names == ["30", "42", "02", "01", "41", "31"]
+                assert all(f"{name}.png" in text for name in names)
+                assert painted(app, RED, slice(0, 41)) == 40 * 40
+                assert painted(app, GREEN, slice(0, 41)) == 0
+                assert painted(app, RED, slice(41, 80)) == painted(app, GREEN, slice(41, 80)) == 2 * 11 * 11
                 assert "--images" in text  # the owl is not on this machine
-                assert "can be drawn" in text  # the last dog is broken
+                assert "drawn" in text  # the last dog is broken
                 await closed(pilot, "escape")
 
     @pytest.mark.parametrize("size", [(40, 10), (59, 30), (20, 5)])
@@ -130,8 +137,8 @@ class TestScreen:
             async with app.run_test(size=(80, 10)) as pilot:
                 app.push_screen(photographed(store, "alpha", 0, glyphs=UNICODE))
                 await complete(pilot)
-                assert painted(app, RED, slice(40, 80)) == 0
-                assert sum("dog/0" in line[40:] for line in app.lines()) == 3
+                assert painted(app, RED, slice(18, 80)) == 0
+                assert sum("dog/0" in line[18:] for line in app.lines()) == 3
 
     async def test_steps_go_through_the_table_and_end_with_it(self, pictured: Path) -> None:
         rows, asked = iter([1, 30, None]), []
@@ -161,8 +168,9 @@ class TestScreen:
                 screen = photographed(store, "alpha", 0, glyphs=UNICODE)
                 app.push_screen(screen)
                 await complete(pilot)
-                for wanted in ((1, screen.room, 0), (0, Shares(40, 10), 0), (0, screen.room, 1)):
-                    screen.post_message(PhotographScreen.Read(wanted, Rendering("late"), ()))
+                now = screen.wanted
+                for wanted in (replace(now, row=1), replace(now, width=40), replace(now, turn=1)):
+                    screen.post_message(PhotographScreen.Read(wanted, Shares(78, 21), Rendering("late")))
                 await pilot.pause()
                 assert "late" not in "\n".join(app.lines())
 
@@ -181,8 +189,10 @@ class TestScreen:
             async with app.run_test(size=(80, 24)) as pilot:
                 app.push_screen(photographed(store, "alpha", 0, glyphs=UNICODE, folder=Path("nowhere")))
                 await complete(pilot)
-                text = " ".join(line[1:40].strip() for line in app.lines())
+                photograph = app.screen.query_one(Photograph)
+                text = widget_text(photograph)
                 assert "nowhere/cat/00000.png is not on this machine: --images DIR says where the images are" in text
+                assert photograph.region.width == 24  # a note leaves the room to the figures
 
     async def test_awkward_names_and_a_model_without_a_null_space(self, awkward_path: Path, bare_path: Path) -> None:
         for path, model in ((awkward_path, "a"), (bare_path, "vgg")):
@@ -221,9 +231,44 @@ class TestScreen:
                 erased: list[object] = []
                 picture = app.screen.query_one(Photograph)
                 monkeypatch.setattr(picture, "refresh", lambda *regions, **_: erased.append(regions))
-                app.screen.row = 1
-                app.screen.read()
+                app.screen.show_row(1)
                 assert () in erased  # the whole picture, whatever its lines were
                 last = len(written)
                 await closed(pilot, "q")
                 assert any("\x1b_Ga=d" in text for text in written[last:]) == (graphics == "kitty")
+
+
+FIGURES = [Figure(f"title {number}", "9" * (1 + number % 8), incorrect=number == 1) for number in range(14)]
+"""As many as the images table has."""
+
+
+def plain(part: str) -> Style:
+    """A style for any part of a text."""
+    return Style(bold=part == "warning")
+
+
+@pytest.mark.parametrize("ratio", [0.5, 1.0, 1.5, 3.0])
+@pytest.mark.parametrize("size", [(78, 21), (198, 47), (98, 27), (60, 8), (59, 30), (20, 4), (140, 12)])
+def test_photograph_figures_and_neighbours_share_the_room(size: tuple[int, int], ratio: float) -> None:
+    for rows in (0, 1, 2):
+        room = share_room(*size, ratio, FIGURES, rows)
+        width, height = room.small
+        assert room.main_width + (0 if room.is_alone else 1 + room.beside) == size[0]
+        assert 3 * (width + 1) - 1 <= room.beside or not height
+        near = rows * (height + 2 if height else 4) if width else 0
+        assert near + (0 if room.are_below else room.figure_lines) <= size[1] or size[1] < 8
+        assert room.main_height + 1 + (room.figure_lines if room.are_below else 0) == size[1]
+        assert figures_fit(FIGURES, room.figure_width, room.figure_lines) or size not in ((78, 21), (198, 47), (98, 27))
+
+
+@pytest.mark.parametrize(("width", "height"), [(120, 3), (120, 14), (60, 5), (37, 7), (37, 2), (12, 3), (5, 1), (0, 4)])
+def test_figures_that_have_no_room_are_counted(width: int, height: int) -> None:
+    strips = figure_lines(FIGURES, width, height, UNICODE, plain)
+    assert len(strips) <= height
+    assert {strip.cell_length for strip in strips} <= {width}
+    text = " ".join(strip.text for strip in strips)
+    shown = sum(f"{figure.title} {figure.value}" in " ".join(text.split()) for figure in FIGURES)
+    hidden = re.search(r"(\d+) more", text)
+    if width >= 37:
+        assert shown + (int(hidden[1]) if hidden else 0) == len(FIGURES)
+        assert [segment.text.strip() for strip in strips for segment in strip if segment.style.bold] == ["99"]

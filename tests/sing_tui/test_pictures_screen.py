@@ -19,6 +19,7 @@ from sing_compute.store.verify import verify
 from sing_tui.photographs.pictures import pairs_of_row
 from sing_tui.screens.photograph import PhotographScreen
 from sing_tui.store_catalog import StoreCatalog
+from sing_tui.widgets.photographs import Neighbours
 
 G = "models/alpha/renders/"
 
@@ -124,8 +125,13 @@ class TestScreen:
             async with app.run_test(size=(120, 30)) as pilot:
                 app.push_screen(screen_of(store, "pairs", 0))
                 await complete(pilot)
-                shown = "".join(line[60:] for line in app.lines())
-                assert letters(words) in letters(shown)
+                assert letters(words) in letters(near_text(app))
+
+
+def near_text(app: Host) -> str:
+    """The text at the right of the photograph, line by line."""
+    area = app.screen.query_one(Neighbours).region
+    return "\n".join(line[area.x : area.right] for line in app.lines()[area.y : area.bottom])
 
 
 def letters(text: str) -> str:

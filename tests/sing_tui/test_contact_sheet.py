@@ -1,0 +1,394 @@
+"""The contact sheet: planted colours show which image is drawn where."""
+
+import re
+import threading
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from drawings import save
+from driving import drawn, lines, press, screen_text, until, wish
+from picture_figures import COLORS, write_pictures
+from rich.color import ColorType
+from stores import write_store
+from textual.pilot import Pilot
+
+from sing_compute.formats import ASCII, UNICODE
+from sing_compute.store import Place, Store, open_table
+from sing_tui.app import Explorer
+from sing_tui.captions import are_incorrect, captions, class_columns
+from sing_tui.colors import READABLE, contrast
+from sing_tui.photographs.queue import Bounded, DecodingQueue
+from sing_tui.screens.contact_sheet import ContactSheetScreen
+from sing_tui.screens.photograph import PhotographScreen
+from sing_tui.screens.photograph_reading import PhotographReader
+from sing_tui.session.state import Arrangement
+from sing_tui.start import Start
+from sing_tui.view import View, arrange
+from sing_tui.widgets.contact_sheet import ContactSheet, Grid
+from sing_tui.widgets.photographs import Rendering
+
+Pixel = tuple[int, int, int]
+IMAGES = 43
+BROKEN, ABSENT = 7, 9
+"""Rows of a file that is no image, and of one that is not there."""
+
+
+def color(row: int) -> Pixel:
+    """The colour of an image, of the steps that half-cells have."""
+    return tuple(round(step * 255 / 31) for step in (5 * (row % 7), 5 * (row // 7 % 7), 10))
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results file with an image of one colour of its own for each row; one file is broken and one is absent."""
+    folder = tmp_path_factory.mktemp("planted")
+    path = write_store(folder / "results.h5", seed=3)
+    with h5py.File(path, "r+") as file:
+        file["images"].attrs["root"] = np.bytes_(folder)
+        keys = [key.decode() for key in file["images/key"]]
+    assert len(keys) == IMAGES
+    for row, key in enumerate(keys):
+        if row != ABSENT:
+            save(folder / key, np.full((8, 8, 3), color(row)))
+    (folder / keys[BROKEN]).write_bytes(b"no image")
+    return path
+
+
+def explorer(path: Path, sort: str = "image_score", filter: str = "", **how: Any) -> Explorer:
+    """The explorer at the images of one model."""
+    return Explorer(path, Start(wish("images", model="alpha"), sort=sort, filter=filter), **how)
+
+
+def sheet_of(app: Explorer) -> ContactSheet:
+    """The sheet on the screen."""
+    assert isinstance(app.screen, ContactSheetScreen), screen_text(app)
+    return app.screen.contact_sheet
+
+
+def is_complete(app: Explorer) -> bool:
+    """Return True if every image of the sheet has its photograph and its caption."""
+    if not isinstance(app.screen, ContactSheetScreen) or app.screen.contact_sheet.grid.width < 2:
+        return False
+    sheet = app.screen.contact_sheet
+    return all(sheet.renderings.get(line) and sheet.captions.get(line) for line in sheet.sheet)
+
+
+async def complete(pilot: Pilot) -> ContactSheet:
+    """Wait until the sheet is complete, and painted."""
+    await until(lambda: is_complete(pilot.app), pilot.app)
+    await pilot.pause()
+    return sheet_of(pilot.app)
+
+
+async def opened(pilot: Pilot) -> ContactSheet:
+    """Open the sheet."""
+    await drawn(pilot.app)
+    await press(pilot, "O")
+    return await complete(pilot)
+
+
+def painted(app: Explorer, line: int) -> Pixel | None:
+    """The colour in the middle of the photograph of a line of the table; None where nothing is drawn."""
+    sheet = sheet_of(app)
+    x, y = sheet.region.offset + sheet.grid.corner(line)
+    strip = app.screen._compositor.render_strips()[y + sheet.grid.picture_height // 2]
+    ((_, style, _),) = strip.crop(x + sheet.grid.cell_width // 2, x + sheet.grid.cell_width // 2 + 1)
+    return tuple(style.bgcolor.get_truecolor())
+
+
+def expected(sheet: ContactSheet) -> list[Pixel]:
+    """The planted colours of the images on the sheet, in the order of the table."""
+    return [color(sheet.view.identity(line)) for line in sheet.sheet]
+
+
+def seen(app: Explorer) -> list[Pixel | None]:
+    """The colours on the screen, in the order of the sheet."""
+    return [painted(app, line) for line in sheet_of(app).sheet]
+
+
+def differing(app: Explorer) -> set[int]:
+    """Rows of the images on the sheet that show another colour than theirs."""
+    sheet = sheet_of(app)
+    pairs = zip(sheet.sheet, seen(app), expected(sheet), strict=True)
+    return {sheet.view.identity(line) for line, found, wanted in pairs if found != wanted}
+
+
+@pytest.mark.asyncio
+class TestSheet:
+    @pytest.mark.parametrize(("sort", "filter"), [("image_score", "class = dog"), ("attribute_score", "is > 0")])
+    async def test_images_are_in_the_order_of_the_table_under_its_filter_and_sort(
+        self, planted: Path, sort: str, filter: str
+    ) -> None:
+        app = explorer(planted, sort, filter)
+        async with app.run_test(size=(80, 24)) as pilot:
+            sheet = await opened(pilot)
+            scores = sheet.view.table.column(sort).values.all()[list(map(sheet.view.identity, sheet.sheet))]
+            assert (np.diff(scores) <= 0).all()
+            assert len(sheet.sheet) == 8
+            assert differing(app) <= {BROKEN, ABSENT}
+            title = sheet.view.table.column(sort).title
+            below = lines(app)[1 + sheet.grid.picture_height]
+            assert below.count(f"{title} ") == 4
+            assert f"{scores[0]:.2f}" in below
+            if "dog" in filter:
+                assert {sheet.view.identity(line) for line in sheet.sheet} <= set(range(30, 42))
+
+    async def test_every_sheet_shows_its_images_and_no_more_than_two_sheets_are_kept(self, planted: Path) -> None:
+        app = explorer(planted)
+        async with app.run_test(size=(80, 24)) as pilot:
+            sheet = await opened(pilot)
+            kept, wrong = [], set()
+            for _ in range(5):
+                await press(pilot, "pagedown")
+                await complete(pilot)
+                kept.append(max(len(sheet.renderings), len(sheet.captions)))
+                wrong |= differing(app)
+            assert sheet.cursor == 40
+            assert wrong <= {BROKEN, ABSENT}
+            assert max(kept) <= 16
+            for key, line in (
+                ("G", 42), ("g", 0), ("l", 1), ("j", 5), ("h", 4), ("k", 0), ("k", 0), ("ctrl+d", 4), ("pageup", 0),
+                ("G", 42), ("j", 42), ("k", 38), ("l", 39), ("j", 42),
+            ):  # fmt: skip
+                await press(pilot, key)
+                assert sheet.cursor == line, key
+            await complete(pilot)
+            assert "43 of 43" in screen_text(app)
+
+    async def test_marks_reach_the_table_and_the_cursor_stays_on_its_row(self, planted: Path) -> None:
+        app = explorer(planted)
+        async with app.run_test(size=(80, 24)) as pilot:
+            sheet = await opened(pilot)
+            await press(pilot, "l", "space", "l", "space", "j")
+            wanted = [sheet.view.identity(line) for line in (1, 3)]
+            row = sheet.view.identity(8)
+            assert "2 marked" in screen_text(app)
+            await press(pilot, "V")
+            assert app.page.session.here.marks == (*wanted, *(sheet.view.identity(line) for line in range(4, 9)))
+            await press(pilot, "u", "V")
+            assert "mark the first row of the range" in screen_text(app)
+            await press(pilot, "space", "escape")
+            await drawn(app)
+            assert app.page.session.here.marks == (row,)
+            assert app.page.identity == sheet.view.identity(9)
+            assert "10 of 43" in screen_text(app)
+
+    async def test_marks_and_cursor_are_signs_that_need_no_colour(self, planted: Path) -> None:
+        app = explorer(planted, ascii_only=True)
+        async with app.run_test(size=(80, 24)) as pilot:
+            sheet = await opened(pilot)
+            await press(pilot, "space")
+            text = lines(app)
+            assert screen_text(app).isascii()
+            width, high = sheet.grid.cell_width, sheet.grid.cell_height
+            first, second = ([line[k * width : (k + 1) * width] for line in text[1 : 1 + high]] for k in (0, 1))
+            assert all(line[0] == line[-1] == "|" for line in second)
+            assert not any("|" in line for line in first)
+            assert " * " in first[-2]
+            assert re.search(r"> .*IS.* <", second[-2])
+
+    async def test_files_that_cannot_be_shown_say_so_in_their_place(self, planted: Path) -> None:
+        app = explorer(planted, sort="image", filter="image ~ 0000")
+        async with app.run_test(size=(120, 30)) as pilot:
+            sheet = await opened(pilot)
+            notes = {sheet.view.identity(line): sheet.renderings.get(line).note for line in sheet.sheet}
+            assert {row for row, note in notes.items() if note} == {BROKEN, ABSENT}
+            words = screen_text(app).split()
+            assert {"cat/00007.png", "cat/00009.png", "--images"} <= set(words), words
+
+    async def test_keys_are_answered_while_images_are_decoded_and_the_newest_sheet_comes_first(
+        self, planted: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        release, begun = threading.Event(), []
+        render = PhotographReader.rendered
+
+        def slow(self: PhotographReader, row: int, *size: Any, **how: Any) -> Rendering:
+            begun.append(row)
+            assert release.wait(30)
+            return render(self, row, *size, **how)
+
+        monkeypatch.setattr(PhotographReader, "rendered", slow)
+        app = explorer(planted)
+        async with app.run_test(size=(80, 24)) as pilot:
+            try:
+                await drawn(app)
+                await press(pilot, "O")
+                await until(lambda: len(begun) == 2, app)
+                for _ in range(3):
+                    await press(pilot, "pagedown")
+                sheet = sheet_of(app)
+                assert sheet.cursor == 24
+                assert len(begun) == 2  # no further thread was started
+            finally:
+                release.set()
+            await complete(pilot)
+            assert differing(app) <= {BROKEN, ABSENT}
+            later = [sheet.view.line_of(row) for row in begun[2:]]
+            assert sorted(later[:8]) == list(range(24, 32))
+            assert not set(later) & set(range(2, 24))  # what was paged away is not decoded
+
+    async def test_a_page_opens_from_the_sheet_and_leads_back_to_it(self, planted: Path) -> None:
+        app = explorer(planted)
+        async with app.run_test(size=(80, 24)) as pilot:
+            sheet = await opened(pilot)
+            await press(pilot, "l", "enter")
+            await until(lambda: isinstance(app.screen, PhotographScreen), app)
+            await until(lambda: "class angle" in screen_text(app), app)
+            assert app.screen.row == sheet.view.identity(1)
+            figures = {figure.title: figure.value for figure in app.screen.reader.figures(app.screen.row)}
+            text = " ".join(" ".join(line[41:-1] for line in lines(app)).split())
+            for title in ("class", "prediction", "AS", "IS", "confidence"):
+                assert f"{title} {figures[title]}" in text, text
+            await press(pilot, "j", "escape")
+            await until(lambda: isinstance(app.screen, ContactSheetScreen), app)
+            assert sheet.cursor == 2
+
+    async def test_size_keys_change_how_many_there_are(self, planted: Path) -> None:
+        app = explorer(planted)
+        async with app.run_test(size=(120, 40)) as pilot:
+            sheet = await opened(pilot)
+            counts = []
+            for key in ("minus", "plus", "plus", "plus"):
+                await press(pilot, key)
+                await complete(pilot)
+                counts.append(sheet.grid.count)
+                assert differing(app) <= {BROKEN, ABSENT}
+            assert counts[0] > counts[1] > counts[2] > counts[3] >= 1
+
+    @pytest.mark.parametrize("size", [(10, 3), (20, 6), (300, 90)])
+    async def test_any_size_of_the_screen_is_filled(self, planted: Path, size: tuple[int, int]) -> None:
+        app = explorer(planted)
+        async with app.run_test(size=size) as pilot:
+            await drawn(app)
+            await press(pilot, "O")
+            await until(lambda: isinstance(app.screen, ContactSheetScreen), app)
+            sheet = sheet_of(app)
+            await until(lambda: all(map(sheet.renderings.get, sheet.sheet)), app)
+            await pilot.pause()
+            assert {strip.cell_length for strip in app.screen._compositor.render_strips()} == {size[0]}
+
+    @pytest.mark.parametrize("graphics", ["kitty", "sixel"])
+    async def test_a_better_terminal_draws_each_in_its_place(
+        self, planted: Path, graphics: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("TMUX", raising=False)
+        app = explorer(planted, filter="class = dog", graphics=graphics)
+        async with app.run_test(size=(80, 24)) as pilot:
+            written: list[str] = []
+            await drawn(app)
+            monkeypatch.setattr(app._driver, "write", written.append)
+            sheet = await opened(pilot)
+            start = "\x1b_Ga=T" if graphics == "kitty" else "\x1bP0;1;0q"
+            places = {re.match(r"\x1b7\x1b\[(\d+);(\d+)H", text).groups() for text in written if start in text}
+            inside = (sheet.grid.picture_width - sheet.renderings.get(0).width) // 2
+            wanted = {(y + 2, x + 2 + inside) for x, y in map(sheet.grid.corner, sheet.sheet)}
+            assert {(int(row), int(column)) for row, column in places} == wanted
+            numbers = set(re.findall(r"a=T[^;]*i=(\d+)", "".join(written)))
+            assert len(numbers) == (8 if graphics == "kitty" else 0)
+            last = len(written)
+            await press(pilot, "escape")
+            await drawn(app)
+            gone = set(re.findall(r"a=d,d=I,i=(\d+)", "".join(written[last:])))
+            assert numbers <= gone
+
+    @pytest.mark.parametrize("theme", ["textual-dark", "textual-light"])
+    async def test_captions_are_readable(self, planted: Path, theme: str) -> None:
+        app = explorer(planted, theme=theme)
+        async with app.run_test(size=(100, 30)) as pilot:
+            await opened(pilot)
+            for strip in app.screen._compositor.render_strips():
+                for text, style, _ in strip:
+                    if any(map(str.isalnum, text)) and ColorType.DEFAULT not in (style.color.type, style.bgcolor.type):
+                        ratio = contrast(style.color.get_truecolor(), style.bgcolor.get_truecolor())
+                        assert ratio >= READABLE, text
+
+    async def test_classes_have_no_photographs(self, planted: Path) -> None:
+        app = Explorer(planted, Start(wish(model="alpha")))
+        async with app.run_test(size=(80, 24)) as pilot:
+            await drawn(app)
+            await press(pilot, "O")
+            assert app.screen is app.page
+            assert "are no photographs: open images first" in screen_text(app)
+
+
+def image_view(store: Store, wanted: Arrangement) -> View:
+    """The images of a model."""
+    return arrange(open_table(store, Place.of("images", model="alpha")), wanted)
+
+
+def test_a_caption_names_prediction_and_class_where_they_differ(planted: Path) -> None:
+    with Store(planted) as store:
+        view = image_view(store, Arrangement(sort="attribute_score"))
+        found = captions(view, range(IMAGES), ASCII)
+        columns = {
+            name: view.table.column(name).values.take(view.order) for name in ("class", "prediction", "attribute_score")
+        }
+        pairs = list(zip(columns["class"], columns["prediction"], strict=True))
+        assert [bool(caption.true_class) for caption in found] == [true != predicted for true, predicted in pairs]
+        assert any(caption.true_class for caption in found)
+        for caption, (true, predicted), score in zip(found, pairs, columns["attribute_score"], strict=True):
+            assert caption.score == f"AS {score:+.2f}deg"
+            assert caption.classes(40, ASCII) == (predicted if true == predicted else f"! {predicted} -> {true}")
+            assert len(caption.classes(9, ASCII)) <= 9
+
+
+def test_two_classes_of_one_name_are_two_classes(tmp_path: Path) -> None:
+    path = write_store(tmp_path / "results.h5", class_names=("crane", "crane", "owl"), images_per_class=(9, 9, 9))
+    with Store(path) as store:
+        view = image_view(store, Arrangement())
+        pair = class_columns(view.table.columns)
+        assert [column.name for column in pair] == ["class", "prediction"]
+        true, predicted = store.array("images/class"), store.array("models/alpha/images/prediction")
+        assert are_incorrect(pair, view.order) == (true != predicted).tolist()
+        same = (true != predicted) & (true < 2) & (predicted < 2)
+        assert same.any()
+        assert captions(view, [int(np.flatnonzero(same)[0])], UNICODE)[0].classes(40, UNICODE) == "! crane → crane"
+
+
+@pytest.mark.parametrize("size", [(80, 21), (200, 47), (10, 1), (61, 13), (300, 90)])
+def test_a_grid_fills_the_room_and_no_more(size: tuple[int, int]) -> None:
+    for rows in (None, *range(1, 20)):
+        grid = Grid.of(*size, rows)
+        assert grid.rows * grid.cell_height <= size[1]
+        assert grid.across * grid.cell_width <= size[0]
+        corners = {grid.corner(line) for line in range(grid.count)}
+        assert len(corners) == grid.count
+        assert [line for start in range(0, 50, grid.count) for line in grid.sheet(start, 50)] == list(range(50))
+
+
+def test_waiting_lines_are_replaced_and_threads_are_few() -> None:
+    queue = DecodingQueue()
+    assert queue.want([1, 2, 3]) == 2
+    assert queue.take() == 1
+    assert queue.want([7, 8]) == 0  # both threads are at work
+    assert [queue.take() for _ in range(4)] == [7, 8, None, None]
+    assert queue.want([9]) == 1
+
+
+def test_what_was_used_longest_ago_is_dropped() -> None:
+    known: Bounded[str] = Bounded()
+    for line in range(3):
+        known.put(line, str(line), 3)
+    assert known.get(0) == "0"
+    known.put(9, "9", 3)
+    assert [known.get(line) for line in (0, 1, 2, 9)] == ["0", None, "2", "9"]
+
+
+@pytest.mark.asyncio
+async def test_stored_pictures_are_shown_themselves(tmp_path: Path) -> None:
+    path = write_store(tmp_path / "results.h5", seed=3)
+    write_pictures(path, "alpha")
+    app = Explorer(path, Start(wish("pictures", model="alpha")))
+    async with app.run_test(size=(80, 24)) as pilot:
+        sheet = await opened(pilot)
+        text = screen_text(app)
+        with Store(path) as store:
+            kinds = open_table(store, Place.of("pictures", model="alpha")).column("kind").values.all()[:8].tolist()
+        wanted = [COLORS[0] if kind == "translated" else COLORS[1] for kind in kinds]
+        assert (np.abs(np.subtract(seen(app), wanted)) <= 1).all()  # a JPEG file has changed them a little
+        assert [sheet.captions.get(line).prediction for line in sheet.sheet] == kinds
+        assert "angle back" in text
+        assert "incorrect" not in text
