@@ -196,6 +196,8 @@ class Table:
     ids: Rows | None = None
     rankings: dict[str, Stored] = field(default_factory=dict)
     axis: str = ""
+    note: str = ""
+    """One line on its rows that a reader must know; empty if there is none."""
 
     @property
     def kind(self) -> str:

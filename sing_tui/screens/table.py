@@ -165,7 +165,7 @@ class TableScreen(Screen[None]):
 
     def draw_place(self) -> None:
         """Draw the line at the top: file, items and table; and at the right what happens to the file."""
-        steps = [self.host.path.name, *breadcrumbs_of(self.session, self.catalog)]
+        steps = [self.catalog.title(self.place), *breadcrumbs_of(self.session, self.catalog)]
         self.frame.place.show(steps, self.host.news())
 
     def draw_status(self) -> None:

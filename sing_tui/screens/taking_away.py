@@ -11,6 +11,8 @@ from sing_compute.store.text import clean
 from sing_tui.loading import read_chart
 from sing_tui.screens.export_runner import ExportRunner
 from sing_tui.screens.surface import Surface, needs_photographs, rows_of
+from sing_tui.session.counted import base_of
+from sing_tui.session.files import is_joined
 from sing_tui.session.names import file_parts
 from sing_tui.session.state import Arrangement, Refused, columns_at, is_figures
 from sing_tui.view import View, arrange
@@ -67,7 +69,8 @@ class TakingAway:
         if painted and of_table:
             columns["shown"] = len(painted)
         parts = file_parts(screen.catalog, here.place)
-        name = file_name(screen.host.path.stem, *(parts if of_table else [*parts[:-1], here.chart]))
+        files = screen.catalog.files if is_joined(base_of(here.place)) else [screen.host.path.stem]
+        name = file_name(*files, *(parts if of_table else [*parts[:-1], here.chart]))
         form = ExportScreen(ExportChoices(counts, columns, name, Path.cwd()), glyphs=screen.glyphs)
         screen.app.push_screen(form, partial(self._write, view))
 
@@ -85,7 +88,7 @@ class TakingAway:
         if screen.view is None:
             return
         start = start_of(screen.catalog, screen.session, screen.view, with_chart=True)
-        text = command(screen.host.path, start)
+        text = command(screen.host.path, start, screen.host.other)
         said = Text(
             f"{screen.glyphs.text(text)}\n\n--csv FILE or --json FILE behind it: the same rows without a screen."
         )

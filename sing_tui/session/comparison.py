@@ -14,6 +14,7 @@ from sing_tui.session.catalog import (
     reaches,
     row_axis,
 )
+from sing_tui.session.files import FILES, can_join, is_joined, joined
 from sing_tui.session.stack import enter, leave
 from sing_tui.session.state import Refused, Session, arranged, arrangement_at, is_figures
 
@@ -26,7 +27,7 @@ def group_compared(catalog: Catalog, spec: TableSpec) -> str | None:
 def is_in_place(catalog: Catalog, place: Place) -> bool:
     """Return True if a comparison took the place of its plain table; False if it was opened above another one."""
     spec, comparison = catalog.table(place.table), place.comparison
-    return comparison is not None and comparison.axis == group_compared(catalog, spec)
+    return comparison is not None and comparison.axis in (FILES, group_compared(catalog, spec))
 
 
 def items_to_compare(session: Session, catalog: Catalog, axis: str, first: Key) -> tuple[Key, ...]:
@@ -128,7 +129,34 @@ def end_comparison(session: Session, catalog: Catalog) -> Session:
     present = arrangement_at(here, spec)
     if place.comparison is not None and present.sort and present.sort not in (spec.label, *spec.naming):
         here = arranged(here, replace(present, sort=place.comparison.measure))
+    if is_joined(place):  # marks of rows that only the second file has are gone
+        known = catalog.count(row_axis(place, catalog), place)
+        here = replace(here, marks=tuple(mark for mark in here.marks if mark < known))
     return session.now(replace(here, place=place.plain, line=0, shown=()))
+
+
+def join(session: Session, catalog: Catalog, column: str = "") -> Session:
+    """Show the present table in both open files side by side; once more shows it in the first file alone.
+
+    Args:
+        session: The present state.
+        catalog: What the files hold.
+        column: The column under the cursor, if it can be compared.
+
+    Raises:
+        Refused: One file is open, or this place is of one file.
+    """
+    place = session.place
+    if len(catalog.files) < 2:
+        raise Refused("one file is open: sing-tui A.h5 B.h5 shows the same table of two files")
+    if is_joined(place):
+        return end_comparison(session, catalog)
+    if place.comparison is not None:
+        raise Refused("= ends this comparison; then B shows the table in both files")
+    if not can_join(catalog, place):
+        raise Refused("this list is of one file: Esc or Enter leads to a table that both files have")
+    there = joined(catalog, place, column)
+    return session if there.comparison is None else _compared(session, catalog, there.comparison)
 
 
 def next_measure(session: Session, catalog: Catalog, by: int) -> Session:
@@ -144,6 +172,6 @@ def next_measure(session: Session, catalog: Catalog, by: int) -> Session:
         raise Refused(f"nothing is compared here: = puts {plural(catalog, axis)} side by side")
     if is_figures(spec, place):
         raise Refused(f"all figures of these {plural(catalog, spec.rows)} are here already")
-    names = list(catalog.measures(place.plain))
+    names = list(catalog.measures(place if is_joined(place) else place.plain))
     at = (names.index(comparison.measure) + by) % len(names) if comparison.measure in names else 0
     return _compared(session, catalog, replace(comparison, measure=names[at]))

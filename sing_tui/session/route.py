@@ -4,8 +4,7 @@ from collections.abc import Mapping
 
 from sing_compute.store.definition import TableSpec
 from sing_compute.store.place import Key, Place
-from sing_tui.session.catalog import Catalog, place_of, position_of, reaches, with_defaults
-from sing_tui.session.moves import first_place
+from sing_tui.session.catalog import Catalog, first_place, place_of, position_of, reaches, with_defaults
 from sing_tui.session.state import CONTENTS, Visit, is_figures
 
 
