@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sing_compute.store.columns import Column, Rows, Table, Values
+from sing_compute.store.columns import Column, Table, Values
 from sing_compute.store.stored import Stored
 
 _PART = 2**16
@@ -78,17 +78,17 @@ def _repeats(hashes: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _match(one: NDArray[np.int64], other: NDArray[np.int64]) -> Matching:
-    order = np.argsort(other, kind="stable").astype(np.int32)
-    rows = np.full(len(one), -1, np.int32)
-    if len(other):
-        at = np.minimum(np.searchsorted(other, one, sorter=order), len(other) - 1)
-        rows = np.where(other[order[at]] == one, order[at], -1).astype(np.int32)
+    rows, missing = np.full(len(one), -1, np.int32), np.ones(len(other), bool)
+    order, there = np.argsort(one, kind="stable"), np.argsort(other, kind="stable")
+    ordered, beside = one[order], other[there]
+    if len(other):  # looked up in order: at random it takes ten times as long
+        at = np.minimum(np.searchsorted(beside, ordered), len(other) - 1)
+        rows[order] = np.where(beside[at] == ordered, there[at], -1)
     twice = np.union1d(_repeats(one), _repeats(other))
-    alone = np.isin(one, twice)
+    alone = np.isin(one, twice) if len(twice) else np.zeros(len(one), bool)
     rows[alone] = -1
-    missing = np.ones(len(other), bool)
     missing[rows[rows >= 0]] = False
-    repeated = int(np.count_nonzero(alone)) + int(np.count_nonzero(np.isin(other, twice))) if len(twice) else 0
+    repeated = int(np.count_nonzero(alone)) + (int(np.count_nonzero(np.isin(other, twice))) if len(twice) else 0)
     return Matching(rows, np.flatnonzero(missing).astype(np.int32), repeated)
 
 
@@ -101,8 +101,12 @@ def same_texts(first: Stored, second: Stored) -> bool:
     """Return True if two datasets of text hold the same texts in the same order; only a part of each is in memory."""
     if first.shape != second.shape:
         return False
-    parts = range(0, len(first), _PART)
-    return all(bool((first.encoded(at, at + _PART) == second.encoded(at, at + _PART)).all()) for at in parts)
+    for at in range(0, len(first), _PART):
+        one, other = first.encoded(at, at + _PART), second.encoded(at, at + _PART)
+        same_bytes = one.dtype == other.dtype and one.tobytes() == other.tobytes()  # ten times as fast as text by text
+        if not same_bytes and not (one == other).all():
+            return False
+    return True
 
 
 def positions(texts: Stored, wanted: str) -> list[int]:
@@ -112,15 +116,3 @@ def positions(texts: Stored, wanted: str) -> list[int]:
     for at in range(0, len(texts), _PART):
         found += (at + np.flatnonzero(texts.encoded(at, at + _PART) == sought)).tolist()
     return found
-
-
-def joined_ids(first: Rows, second: Rows, matching: Matching, count: int) -> Rows:
-    """Return the identity of each joined row: its position in the first file; behind all of these, that in the second one.
-
-    Args:
-        first: Position of each row of the first table on its axis.
-        second: Position of each row of the second table.
-        matching: How they belong together.
-        count: Length of the axis in the first file: identities of rows that only the second one has begin there.
-    """
-    return np.concatenate([first, count + second[matching.only_second]])

@@ -2,21 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sing_compute.errors import SingError, StoreError
 from sing_compute.store import catalogue
-from sing_compute.store.columns import Cells, Column, Computed, Table, Values
+from sing_compute.store.alignment import aligned, ids_of
+from sing_compute.store.columns import Column, Table
 from sing_compute.store.comparison import Side, column_keys, side_by_side, with_measure
-from sing_compute.store.matching import Matching, joined_ids, match_rows, positions, same_rows, same_texts
+from sing_compute.store.matching import Matching, match_rows, positions, same_rows, same_texts
 from sing_compute.store.place import Place
 from sing_compute.store.read import Store, located
 from sing_compute.store.text import one_line, store_error
 
+_KEPT = 3
+"""Places whose matched rows are kept."""
 _PROCESSED_BY = ("preprocessing", "input_size")
 """Attributes of a model that say how images become tensors."""
 
@@ -39,6 +39,7 @@ class TwoFiles:
         self.first, self.second = first, second
         self.labels = tuple(map(one_line, labels))
         self._same: dict[tuple[str, str], bool] = {}
+        self._matched: dict[Place, Matching] = {}
 
     def table(self, place: Place, measure: str) -> Table:
         """Open a table in both files, joined in one column: its values in both, the difference, the change of rank.
@@ -57,7 +58,9 @@ class TwoFiles:
         second = self._opened(1, there, measure)
         matching = self._matching(place, there, first, second)
         if len(matching.only_second) or not _is_in_order(matching, second.length):
-            first, second = self._aligned(place, first, second, matching)
+            first, second = aligned(first, second, matching, self.first.count(first.axis, place))
+        if place.along:  # its rows are named by the items of that axis
+            first = replace(first, spec=replace(first.spec, naming=(first.columns[0].name,)))
         sides = [Side(*side) for side in zip(column_keys(self.labels), self.labels, (first, second), strict=True)]
         joined = side_by_side(sides, measure, of_common=True)
         differing = self._differing(place, there)
@@ -168,33 +171,14 @@ class TwoFiles:
     def _matching(self, place: Place, there: Place, first: Table, second: Table) -> Matching:
         axis = first.axis
         if first.length == second.length and self._same_items(axis, place, there):
-            own, other = (_ids(table) for table in (first, second))
+            own, other = (ids_of(table) for table in (first, second))
             if np.array_equal(own, other):
                 return same_rows(first.length)
         if catalogue.axis(axis).group and first.length == second.length == 1:
             return same_rows(1)
-        return match_rows(first, second)
-
-    def _aligned(self, place: Place, first: Table, second: Table, matching: Matching) -> tuple[Table, Table]:
-        """Give both tables the joined rows: naming columns of the file that has the row, numbers with NaN where it is missing."""
-        extra = matching.only_second
-        ids = joined_ids(_ids(first), _ids(second), matching, self.first.count(first.axis, place))
-        none = np.full(len(extra), -1, np.int32)
-        own = np.concatenate([np.arange(first.length, dtype=np.int32), none])
-        other = np.concatenate([matching.rows, extra])
-        named = {column.name: column for column in second.columns}
-        found = []
-        for table, rows in ((first, own), (second, other)):
-            columns = []
-            for number, column in enumerate(table.columns):
-                if number and column.role == "index":
-                    continue  # each file counts in its own way
-                if not column.is_text:
-                    columns.append(_with_rows(column, rows))
-                elif column.name in named and table is first:
-                    columns.append(_stacked(column, named[column.name], own, other))
-            found.append(replace(table, columns=columns, length=len(ids), ids=ids, rankings={}))
-        return found[0], found[1]
+        if place not in self._matched:  # 3 seconds for a million names
+            self._matched = {**dict(list(self._matched.items())[1 - _KEPT :]), place: match_rows(first, second)}
+        return self._matched[place]
 
     def _differing(self, place: Place, there: Place) -> list[str]:
         found = []
@@ -253,41 +237,6 @@ def _with_caution(column: Column, differing: Sequence[str]) -> Column:
     return replace(column, description=words)
 
 
-def _ids(table: Table) -> NDArray[Any]:
-    return np.arange(table.length) if table.ids is None else np.asarray(table.ids)
-
-
 def _is_in_order(matching: Matching, length: int) -> bool:
     """Return True if both tables have the same rows in the same order."""
     return len(matching.rows) == length and bool((matching.rows == np.arange(length)).all())
-
-
-def _with_rows(column: Column, rows: NDArray[np.int32]) -> Column:
-    """Return a column of numbers with other rows; -1 is a row without a value."""
-    values = column.values
-    source = Computed(len(rows), partial(_numbers, values, rows), values.waits_for)
-    return replace(column, values=Values(source))
-
-
-def _numbers(values: Values, rows: NDArray[np.int32], wanted: Any) -> Cells:
-    chosen = rows[wanted]
-    known = chosen >= 0
-    cells = values.all()[chosen[known]] if isinstance(wanted, slice) else values.take(chosen[known])
-    found = np.full(len(chosen), np.nan, np.result_type(cells.dtype, np.float32))
-    found[known] = cells
-    return found
-
-
-def _stacked(column: Column, behind: Column, rows: NDArray[np.int32], other: NDArray[np.int32]) -> Column:
-    """Return a column of names: those of the first file, and of the second one for rows that the first one lacks."""
-    source = Computed(len(rows), partial(_names, column.values, behind.values, rows, other))
-    return replace(column, values=Values(source))
-
-
-def _names(first: Values, second: Values, rows: NDArray[np.int32], other: NDArray[np.int32], wanted: Any) -> Cells:
-    own, behind = rows[wanted], other[wanted]
-    known = own >= 0
-    found = np.full(len(own), "", object)
-    found[known] = first.take(own[known])
-    found[~known] = second.take(behind[~known])
-    return found
