@@ -8,7 +8,6 @@ from sing_compute.store import Store
 from sing_compute.store.text import clean
 from sing_tui.filters import check
 from sing_tui.link import arrangement_of, as_dict, from_dict, start_of
-from sing_tui.pair_catalog import open_pair
 from sing_tui.session import Session
 from sing_tui.session.arranging import show_chart
 from sing_tui.session.catalog import first_place, position_of
@@ -45,7 +44,11 @@ def open_again(path: Path, photographs: Path | None = None, other: Path | None =
     Raises:
         SingError: One of them is no results file.
     """
-    return StoreCatalog(Store(path), photographs) if other is None else open_pair(path, other, photographs)
+    if other is None:
+        return StoreCatalog(Store(path), photographs)
+    from sing_tui.pair_catalog import open_pair  # the first frame of one file does not wait for it
+
+    return open_pair(path, other, photographs)
 
 
 def open_first(

@@ -69,7 +69,7 @@ class TakingAway:
         if painted and of_table:
             columns["shown"] = len(painted)
         parts = file_parts(screen.catalog, here.place)
-        files = screen.catalog.files if is_joined(base_of(here.place)) else [screen.host.path.stem]
+        files = screen.catalog.files if of_table and is_joined(base_of(here.place)) else [screen.host.path.stem]
         name = file_name(*files, *(parts if of_table else [*parts[:-1], here.chart]))
         form = ExportScreen(ExportChoices(counts, columns, name, Path.cwd()), glyphs=screen.glyphs)
         screen.app.push_screen(form, partial(self._write, view))
