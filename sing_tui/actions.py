@@ -10,7 +10,7 @@ from sing_compute.store.place import Place
 from sing_tui.key_list import BINDINGS, WITH_PHOTOGRAPHS, key_name
 from sing_tui.session import Session
 from sing_tui.session.catalog import Catalog, free_options, plural, siblings
-from sing_tui.session.files import is_joined
+from sing_tui.session.files import can_join, is_joined
 from sing_tui.session.moves import (
     Which,
     along_axis,
@@ -117,9 +117,9 @@ def text_of(binding: Binding, place: Place, catalog: Catalog, titles: ChartTitle
                 return None
             return catalog.words(titles.get(charts[int(number) - 1], charts[int(number) - 1]))
         case ["step", "files"]:
-            if len(catalog.files) < 2:
-                return None
-            return f"{catalog.files[0]} alone" if is_joined(place) else binding.description
+            if is_joined(place):
+                return f"{catalog.files[0]} alone"
+            return binding.description if can_join(catalog, place) else None
         case ["show", "photograph" | "copy path"] if not has_photographs(place, catalog):
             return None
     return binding.description

@@ -1,6 +1,7 @@
 """Two results files as the session asks them: the catalogue of the first one, and any table of it in both."""
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from sing_compute.store.place import Key, Place
 from sing_compute.store.two_files import TwoFiles
 from sing_tui.session.files import FILES, FILES_AXIS, is_joined
 from sing_tui.store_catalog import StoreCatalog, is_measure
+
+_ROOM = 12
+"""Letters of a file's name that the heading of a column has room for."""
 
 
 class PairCatalog(StoreCatalog):
@@ -99,14 +103,25 @@ def open_pair(path: Path, other: Path, photographs: Path | None = None) -> PairC
 
 
 def file_labels(path: Path, other: Path) -> tuple[str, str]:
-    """Return short names of two files that differ: without ending, else with it, else with as many folders as they need."""
+    """Return short names of two files that differ: their names, or the folders in which files of one name are.
+
+    Of long names, the words at both ends that they share are left out: a heading has room for 12 letters.
+    """
     if path.stem.casefold() != other.stem.casefold():
-        return path.stem, other.stem
+        return _without_shared_words(path.stem, other.stem)
     if path.name.casefold() != other.name.casefold():
         return path.name, other.name
-    one, two = (Path(os.path.abspath(each)).parts[:-1] for each in (path, other))
-    same = 0
-    while same < min(len(one), len(two)) and one[-1 - same].casefold() == two[-1 - same].casefold():
-        same += 1
-    found = ["/".join((*(parts[-1 - same :]), each.stem)).lstrip("/") for parts, each in ((one, path), (two, other))]
-    return (found[0], found[1]) if found[0] != found[1] else (str(path), str(other))
+    one, two = (list(reversed(Path(os.path.abspath(each)).parts[:-1])) for each in (path, other))
+    folders = next((pair for pair in zip(one, two, strict=False) if pair[0].casefold() != pair[1].casefold()), None)
+    return (str(path), str(other)) if folders is None else folders
+
+
+def _without_shared_words(one: str, other: str) -> tuple[str, str]:
+    if max(len(one), len(other)) <= _ROOM:
+        return one, other
+    first, second = (re.findall(r"[^\W_]+[\W_]*|[\W_]+", text) for text in (one, other))
+    for end in (0, -1):
+        while min(len(first), len(second)) > 1 and first[end].casefold() == second[end].casefold():
+            del first[end], second[end]
+    short = tuple("".join(words).strip("_-. ") for words in (first, second))
+    return (short[0], short[1]) if all(short) and short[0].casefold() != short[1].casefold() else (one, other)

@@ -215,9 +215,12 @@ def test_an_export_is_named_after_both_files(catalog: PairCatalog) -> None:
     [
         ("x/a.h5", "y/b.h5", ("a", "b")),
         ("x/a.h5", "x/a.hdf5", ("a.h5", "a.hdf5")),
-        ("x/results.h5", "y/results.h5", ("x/results", "y/results")),
-        ("one/z/results.h5", "two/z/results.h5", ("one/z/results", "two/z/results")),
-        ("/results.h5", "/x/results.h5", ("results", "x/results")),
+        ("x/results.h5", "y/results.h5", ("x", "y")),
+        ("one/z/results.h5", "two/z/results.h5", ("one", "two")),
+        ("/results.h5", "/x/results.h5", ("/", "x")),
+        ("imagenet_resnet50_openai_v2.h5", "imagenet_resnet50_laion_v2.h5", ("openai", "laion")),
+        ("a_very_long_name.h5", "a_very_long.h5", ("long_name", "long")),
+        ("before_fix.h5", "after_fix.h5", ("before_fix", "after_fix")),
     ],
 )
 def test_names_of_two_files_differ(one: str, other: str, labels: tuple[str, str]) -> None:
