@@ -11,21 +11,19 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sing_compute.errors import StoreError
 from sing_compute.store import catalogue
-from sing_compute.store.columns import Bounds, Column, Computed, Loaded, Rows, Table, Values, text_column
+from sing_compute.store.columns import Bounds, Column, Computed, Loaded, Rows, Table, Values
 from sing_compute.store.definition import TableSpec
 from sing_compute.store.differences import difference, rank_change, ranks
+from sing_compute.store.figures_table import Figures, figures_table
 from sing_compute.store.place import Comparison, Key, Place
 from sing_compute.store.read import Store
 from sing_compute.store.stored import Stored
 from sing_compute.store.table_building import plain_table
 from sing_compute.store.text import one_line, store_error
 
-FIGURES = "figure"
-"""Axis of the rows of a transposed table: each row is one figure of the items."""
 _KEY = 40
 """Most characters of an item's name in the name of a column."""
 
@@ -140,60 +138,19 @@ def with_measure(store: Store, place: Place, measure: str, label: str, *, every_
 
 
 def _figures(store: Store, place: Place, wanted: Comparison) -> Table:
-    """Transpose a table: one row per figure, one column per compared row, then differences to the first.
-
-    A figure's interval is the first that it has. Column `name` holds the figure's column in the plain table.
-    """
+    """Transpose a table: one row per figure, one column per compared row, then differences to the first."""
     items = _several(store, wanted, place)
     table = plain_table(store, place.plain)
-    known = {column.name: column for column in table.columns}
-    figures = [column for column in table.columns if not column.is_text and column.role != "bound"]
-    if not figures:
-        raise store_error(f"{store.path.name}: its {store.noun.words(table.spec.name)} have no figures to compare")
-    nowhere = np.full(table.length, np.nan)
-    sides = [_as_rows(column.values.all() for column in figures)]
-    for k in (0, 1):
-        sides.append(_as_rows(known[c.interval[k]].values.all() if c.interval else nowhere for c in figures))
-    axis_noun = store.noun.words(wanted.axis)
-    title = f"title in the {axis_noun} table"
-    columns = [
-        text_column("figure", "figure", title, np.array([c.title for c in figures], np.str_), role="label"),
-        text_column("unit", "unit", "unit of the row", np.array([c.unit for c in figures], np.str_)),
-    ]
-    differences: list[Column] = []
-    names = [store.label(wanted.axis, item, place) for item in items]
     rows = [_row_of(table, store, wanted.axis, item) for item in items]
-    for side, (key, label, row) in enumerate(zip(column_keys(names), names, rows, strict=True)):
-        name, text = f"value.{key}", f"figure of {label}, in the unit of its row"
-        value, low, high = (Values(cells[:, row]) for cells in sides)
-        shared: Any = {"format": "figure", "side": side, "measured": "value"}
-        bounds = Bounds(f"{name}_low", f"{name}_high")
-        pair = (bounds.low, bounds.high)
-        columns.append(Column(name, label, "1", text, value, pair, intervals=(bounds,), **shared))
-        for end, title, cells in ((bounds.low, "low", low), (bounds.high, "high", high)):
-            words = f"{'lower' if title == 'low' else 'upper'} end of the 95 % interval of: {text}"
-            columns.append(Column(end, f"{label} {title}", "1", words, cells, role="bound", **shared))
-        if side:
-            change = Values(difference(value, Values(sides[0][:, rows[0]]), slice(None)))
-            text = f"figure of {label} minus that of {names[0]}, in the unit of its row"
-            differences.append(
-                Column(f"{name}.difference", f"diff {label}", "1", text, change, role="difference", **shared)
-            )
-    named = np.array([column.name for column in figures], np.str_)
-    source = text_column("name", "name", f"column of the {axis_noun} table", named)
-    spec = replace(table.spec, rows=FIGURES, label="figure", naming=("figure",))
-    return Table(spec, [*columns, *differences, source], len(figures), np.arange(len(figures)), axis=FIGURES)
+    names = [store.label(wanted.axis, item, place) for item in items]
+    parts = [Figures(name, key, table, row) for name, key, row in zip(names, column_keys(names), rows, strict=True)]
+    return figures_table(parts, store.noun.words(wanted.axis))
 
 
 def _row_of(table: Table, store: Store, axis: str, item: Key) -> int:
     if isinstance(item, str):
         return store.members(axis).index(item)
     return int(np.flatnonzero(_ids(table) == item)[0])
-
-
-def _as_rows(cells: Any) -> NDArray[np.float64]:
-    """Return columns of items as an array (figure, item)."""
-    return np.array(list(cells), dtype=np.float64)
 
 
 def _ids(table: Table) -> Rows:
