@@ -46,7 +46,8 @@ class _Command(click.Command):
 @click.option(
     "--compare",
     metavar="COLUMN",
-    help="Models side by side in this column, the others against --model; with FILE2 both files, -: FILE alone.",
+    help="Models side by side in this column, the others against --model. With FILE2: both files in it, "
+    "figures: all of one row, -: FILE alone.",
 )
 @click.option(
     "--with", metavar="AXIS=ITEM", multiple=True, help="Compare with this item; all if not given. Repeatable."

@@ -17,8 +17,7 @@ from sing_compute.store.place import Place
 from sing_tui.error_reporting import in_one_line
 from sing_tui.filters import FilterError
 from sing_tui.search import Stop, Superseded
-from sing_tui.session.files import FILES
-from sing_tui.session.state import Arrangement
+from sing_tui.session.state import FILES, Arrangement
 from sing_tui.store_catalog import StoreCatalog
 from sing_tui.view import Rows, View, arrange
 

@@ -10,7 +10,8 @@ from sing_compute.store import Store, Table, open_table
 from sing_compute.store.definition import Axis
 from sing_compute.store.place import Key, Place
 from sing_compute.store.two_files import TwoFiles
-from sing_tui.session.files import FILES, FILES_AXIS, is_joined
+from sing_tui.session.files import FILES_AXIS, is_joined
+from sing_tui.session.state import FILES
 from sing_tui.store_catalog import StoreCatalog, is_measure
 
 _ROOM = 12
@@ -78,7 +79,8 @@ class PairCatalog(StoreCatalog):
         """
         if not is_joined(place) or place.comparison is None:
             return super().open(place)
-        return self.two.table(place.plain, place.comparison.measure)
+        measure = place.comparison.measure
+        return self.two.table(place.plain, measure) if measure else self.two.figures(place.plain)
 
 
 def open_pair(path: Path, other: Path, photographs: Path | None = None) -> PairCatalog:

@@ -10,9 +10,11 @@ from sing_compute.store import catalogue
 from sing_compute.store.alignment import aligned, ids_of
 from sing_compute.store.columns import Column, Table
 from sing_compute.store.comparison import Side, column_keys, side_by_side, with_measure
+from sing_compute.store.figures_table import Figures, figures_table
 from sing_compute.store.matching import Matching, match_rows, positions, same_rows, same_texts
 from sing_compute.store.place import Place
 from sing_compute.store.read import Store, located
+from sing_compute.store.table_building import plain_table
 from sing_compute.store.text import one_line, store_error
 
 _KEPT = 3
@@ -66,6 +68,30 @@ class TwoFiles:
         differing = self._differing(place, there)
         columns = [_with_caution(column, differing) for column in joined.columns]
         return replace(joined, columns=columns, note=self._note(place, there, matching, first.axis, differing))
+
+    def figures(self, place: Place) -> Table:
+        """Open all figures of one row in both files, a figure in each row, and their differences.
+
+        Args:
+            place: The place in the first file, without comparison; it also names the row's own item.
+
+        Raises:
+            StoreError: One of the files does not hold the table or the row.
+        """
+        there = self.counterpart(place)
+        axis = catalogue.table(place.table).rows
+        parts = []
+        sides = ((self.first, place), (self.second, there))
+        for label, key, (store, where) in zip(self.labels, column_keys(self.labels), sides, strict=True):
+            table, item = plain_table(store, where.at(**{axis: None})), where.key(axis)
+            rows = [store.members(axis).index(item)] if isinstance(item, str) else np.flatnonzero(ids_of(table) == item)
+            if not len(rows):
+                raise store_error(f"{label} has no figures of {store.label(axis, item or 0, where)}")
+            parts.append(Figures(label, key, table, int(rows[0])))
+        differing = self._differing(place, there)
+        found = figures_table(parts, self.first.noun.words(axis))
+        columns = [_with_caution(column, differing) for column in found.columns]
+        return replace(found, columns=columns, note=self._note(place, there, same_rows(found.length), axis, differing))
 
     def counterpart(self, place: Place) -> Place:
         """Return the same place in the second file.
@@ -206,7 +232,7 @@ class TwoFiles:
     def _note(self, place: Place, there: Place, matching: Matching, axis: str, differing: list[str]) -> str:
         parts = []
         model, partner = place.name("model"), there.name("model")
-        if place.along == "model" or place.table == "models":
+        if place.along == "model" or (place.table == "models" and not model):
             model, partner = (
                 (names[0] if len(names) == 1 else "") for names in (self.first.models, self.second.models)
             )

@@ -14,9 +14,9 @@ from sing_tui.session.catalog import (
     reaches,
     row_axis,
 )
-from sing_tui.session.files import FILES, can_join, is_joined, joined
+from sing_tui.session.files import can_join, is_joined, joined, refuse_second_alone
 from sing_tui.session.stack import enter, leave
-from sing_tui.session.state import Refused, Session, arranged, arrangement_at, is_figures
+from sing_tui.session.state import FILES, Refused, Session, arranged, arrangement_at, is_figures
 
 
 def group_compared(catalog: Catalog, spec: TableSpec) -> str | None:
@@ -27,7 +27,9 @@ def group_compared(catalog: Catalog, spec: TableSpec) -> str | None:
 def is_in_place(catalog: Catalog, place: Place) -> bool:
     """Return True if a comparison took the place of its plain table; False if it was opened above another one."""
     spec, comparison = catalog.table(place.table), place.comparison
-    return comparison is not None and comparison.axis in (FILES, group_compared(catalog, spec))
+    if comparison is None or is_figures(spec, place):
+        return False
+    return comparison.axis in (FILES, group_compared(catalog, spec))
 
 
 def items_to_compare(session: Session, catalog: Catalog, axis: str, first: Key) -> tuple[Key, ...]:
@@ -57,6 +59,8 @@ def compare(session: Session, catalog: Catalog, column: str = "") -> Session:
         Refused: There is nothing to compare here.
     """
     place, here = session.place, session.here
+    if is_joined(place) and not place.along and not is_figures(catalog.table(place.table), place):
+        return _figures_in_both(session, catalog)
     if place.comparison is not None:
         return end_comparison(session, catalog)
     spec, rows = catalog.table(place.table), row_axis(place, catalog)
@@ -89,6 +93,17 @@ def compare(session: Session, catalog: Catalog, column: str = "") -> Session:
         raise Refused(f"this table names no {catalog.words(axis)}")
     items = items_to_compare(session, catalog, axis, first_item)
     return _compared(session, catalog, Comparison(axis, items, column or spec.measure))
+
+
+def _figures_in_both(session: Session, catalog: Catalog) -> Session:
+    """Show all figures of the row under the cursor in both files."""
+    place, identity = session.place, session.here.identity
+    if identity is None:
+        return session
+    refuse_second_alone(session, catalog)
+    rows = catalog.table(place.table).rows
+    item = key_of(catalog, rows, identity, place)
+    return enter(session, replace(place, comparison=Comparison(FILES, tuple(catalog.files), "")).at(**{rows: item}))
 
 
 def _table_of_rows(catalog: Catalog, spec: TableSpec, place: Place) -> TableSpec | None:

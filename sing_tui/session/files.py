@@ -7,9 +7,8 @@ from sing_compute.store.definition import Axis
 from sing_compute.store.place import Comparison, Place
 from sing_tui.session.catalog import Catalog, row_axis
 from sing_tui.session.counted import Counted
-from sing_tui.session.state import CONTENTS, Refused, Session
+from sing_tui.session.state import CONTENTS, FILES, Refused, Session, is_figures
 
-FILES = "file"
 FILES_AXIS = Axis(FILES, "the open files", group="files")
 """A catalog of two files has this axis; no file declares it."""
 
@@ -49,10 +48,20 @@ def in_both(step: Callable[[Session], Session], session: Session, catalog: Catal
     Raises:
         Refused: The row under the cursor is in the second file alone.
     """
+    if not is_figures(catalog.table(session.place.table), session.place):
+        refuse_second_alone(session, catalog)
+    return carried(session, step(session), catalog)
+
+
+def refuse_second_alone(session: Session, catalog: Catalog) -> None:
+    """Refuse to go into a row that the first file lacks.
+
+    Raises:
+        Refused: The row under the cursor is in the second file alone.
+    """
     place, identity = session.place, session.here.identity
     if is_joined(place) and identity is not None and identity >= catalog.count(row_axis(place, catalog), place):
         raise Refused(f"this row is in {catalog.files[1]} alone: open that file by itself to go on")
-    return carried(session, step(session), catalog)
 
 
 def carried(old: Session, new: Session, catalog: Catalog) -> Session:

@@ -20,7 +20,7 @@ def key_labels(catalog: Catalog, place: Place) -> list[str]:
         key = place.key(axis)
         if key is not None:
             labels.append(str(key) if is_group(catalog, axis) else catalog.label(axis, key, place))
-    if is_figures(spec, place) and place.comparison is not None:
+    if is_figures(spec, place) and place.comparison is not None and not is_joined(place):
         labels.append(str(place.comparison.items[0]))
     return labels
 

@@ -18,7 +18,7 @@ def route(catalog: Catalog, place: Place, keys: Mapping[str, Key | None] | None 
     """
     spec = catalog.table(place.table)
     named: dict[str, Key | None] = {**(keys or {}), **dict(place.keys)}
-    if is_figures(spec, place) and place.comparison is not None:
+    if is_figures(spec, place) and place.comparison is not None and place.comparison.axis == spec.rows:
         named[spec.rows] = place.comparison.items[0]
     visits = []
     tables = [table for table in catalog.tables() if _is_on_the_way(catalog, table, spec, place)]
@@ -41,4 +41,4 @@ def route(catalog: Catalog, place: Place, keys: Mapping[str, Key | None] | None 
 def _is_on_the_way(catalog: Catalog, table: TableSpec, spec: TableSpec, place: Place) -> bool:
     if table.name != spec.name:
         return reaches(catalog, table, spec.name)
-    return bool(place.along) or (place.comparison is not None and place.comparison.axis == spec.rows)
+    return bool(place.along) or is_figures(spec, place)

@@ -18,7 +18,7 @@ from sing_tui.opening import session_of
 from sing_tui.pair_catalog import PairCatalog, file_labels, open_pair
 from sing_tui.screens.steps import STEPS, Surroundings
 from sing_tui.session import CONTENTS, Refused, Session
-from sing_tui.session.comparison import end_comparison, join, next_measure
+from sing_tui.session.comparison import compare, end_comparison, join, next_measure
 from sing_tui.session.counting import count_by
 from sing_tui.session.files import carried, is_joined, joined
 from sing_tui.session.lookup import find_place
@@ -161,6 +161,35 @@ def test_rows_of_both_files_are_counted(catalog: PairCatalog) -> None:
         join(counts, catalog)
 
 
+@pytest.mark.parametrize(("there", "row"), [("models", 1), ("classes", 2), ("concepts", 5)])
+def test_equals_shows_all_figures_of_the_row_and_esc_leads_back(catalog: PairCatalog, there: str, row: int) -> None:
+    keys = {"models": {}, "classes": {"model": "beta"}, "concepts": {"model": "beta", "class_": 0}}[there]
+    start = here(catalog, joined(catalog, place(there, **keys)), row)
+    session = compare(start, catalog)
+    name = catalog.label(catalog.table(there).rows, "beta" if there == "models" else row, start.place)
+    assert breadcrumbs(catalog, session.place)[-2:] == [name, "figures of 2 files"]
+    assert catalog.open(session.place).column("figure").values.all().tolist()
+    for left in (back(session, catalog), compare(session, catalog), join(session, catalog)):
+        assert left.place == start.place
+        assert left.here.identity == row
+    assert press(session.now(replace(session.here, identity=30)), catalog, "open").place == session.place
+
+
+def test_figures_of_a_row_of_the_second_file_alone_are_refused(catalog: PairCatalog) -> None:
+    with pytest.raises(Refused, match="in b alone"):
+        compare(here(catalog, BOTH, 6), catalog)
+    along = replace(place("classes", along="model", class_=0), comparison=BOTH.comparison)
+    assert compare(here(catalog, along), catalog).place == along.plain
+
+
+def test_the_one_model_of_a_file_need_not_be_named() -> None:
+    two = replace(sing(("resnet",)), files=("a", "b"))
+    found = find_place(two, Wish("models", compare="figures"))[0]
+    assert found == replace(place("models", model="resnet"), comparison=Comparison("file", ("a", "b"), ""))
+    with pytest.raises(SingError, match="add --model NAME"):
+        find_place(replace(sing(), files=("a", "b")), Wish("models", compare="figures"))
+
+
 def test_another_comparison_is_ended_first(catalog: PairCatalog) -> None:
     models = replace(CLASSES, comparison=Comparison("model", ("beta", "alpha"), "image_score_q50"))
     with pytest.raises(Refused, match="= ends this comparison"):
@@ -177,6 +206,9 @@ def test_another_comparison_is_ended_first(catalog: PairCatalog) -> None:
         replace(BOTH, comparison=Comparison("file", ("a", "b"), "accuracy")).at(subset=1),
         replace(place("classes", along="model", class_=0), comparison=BOTH.comparison),
         replace(place("concepts", model="beta", class_=2), comparison=Comparison("file", ("a", "b"), "z")),
+        replace(place("models", model="beta"), comparison=Comparison("file", ("a", "b"), "")),
+        replace(place("classes", model="beta", class_=2), comparison=Comparison("file", ("a", "b"), "")),
+        replace(place("concepts", model="beta", class_=2, concept=5), comparison=Comparison("file", ("a", "b"), "")),
     ],
 )
 def test_the_link_leads_back_and_names_both_files(catalog: PairCatalog, paths: tuple[Path, Path], there: Place) -> None:

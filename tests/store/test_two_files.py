@@ -116,6 +116,21 @@ def test_identities_of_rows_of_the_second_file_alone_begin_behind_the_first_ones
     assert two.second_name("class", 99, place("classes", model="beta")) == "-"
 
 
+def test_all_figures_of_a_row_are_those_of_both_tables(two: TwoFiles) -> None:
+    table = two.figures(place("classes", model="beta", class_=2))
+    found = frame(table).set_index("name")
+    stores, rows = (two.first, two.second), (2, 0)
+    for store, row, side in zip(stores, rows, "ab", strict=True):
+        known = frame(open_table(store, place("classes", model="beta"))).iloc[row]
+        for name, value in found[f"value.{side}"].items():
+            np.testing.assert_equal(value, float(known[name]))
+            low = f"{name}_low"
+            np.testing.assert_equal(found[f"value.{side}_low"][name], float(known[low]) if low in known else np.nan)
+    change = found["value.b"] - found["value.a"]
+    np.testing.assert_array_equal(found["value.b.difference"], change)
+    assert "Caution" in table.column("value.b.difference").description
+
+
 @pytest.mark.parametrize(
     ("here", "problem"),
     [
