@@ -116,6 +116,8 @@ def text_of(binding: Binding, place: Place, catalog: Catalog, titles: ChartTitle
             if int(number) > len(charts):
                 return None
             return catalog.words(titles.get(charts[int(number) - 1], charts[int(number) - 1]))
+        case ["step", "compare"] if is_joined(place) and not is_figures(catalog.table(place.table), place):
+            return "all figures" if not place.along else binding.description
         case ["step", "files"]:
             if is_joined(place):
                 return f"{catalog.files[0]} alone"

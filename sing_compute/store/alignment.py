@@ -38,7 +38,7 @@ def aligned(first: Table, second: Table, matching: Matching, count: int) -> tupl
             if not column.is_text:
                 columns.append(_with_rows(column, rows))
             elif column.name in named and table is first:
-                columns.append(_stacked(column, named[column.name], own, other))
+                columns.append(_stacked(column, named[column.name], extra))
         found.append(replace(table, columns=columns, length=len(ids), ids=ids, rankings={}))
     return found[0], found[1]
 
@@ -58,22 +58,67 @@ def _with_rows(column: Column, rows: NDArray[np.int32]) -> Column:
 def _numbers(values: Values, rows: NDArray[np.int32], wanted: Any) -> Cells:
     chosen = rows[wanted]
     known = chosen >= 0
-    cells = values.all()[chosen[known]] if isinstance(wanted, slice) else values.take(chosen[known])
+    cells = _cells(values, chosen[known], wanted)
     found = np.full(len(chosen), np.nan, np.result_type(cells.dtype, np.float32))
     found[known] = cells
     return found
 
 
-def _stacked(column: Column, behind: Column, rows: NDArray[np.int32], other: NDArray[np.int32]) -> Column:
-    """Return a column of names: those of the first table, and of the second one for rows that the first one lacks."""
-    source = Computed(len(rows), partial(_names, column.values, behind.values, rows, other))
-    return replace(column, values=Values(source))
+def _cells(values: Values, rows: NDArray[np.int32], wanted: Any) -> Cells:
+    most = isinstance(wanted, slice) and 4 * len(rows) > len(values)
+    return values.all()[rows] if most else values.take(rows)
 
 
-def _names(first: Values, second: Values, rows: NDArray[np.int32], other: NDArray[np.int32], wanted: Any) -> Cells:
-    own, behind = rows[wanted], other[wanted]
-    known = own >= 0
-    found = np.full(len(own), "", object)
-    found[known] = first.take(own[known])
-    found[~known] = second.take(behind[~known])
+def _stacked(first: Column, second: Column, extra: NDArray[np.int32]) -> Column:
+    """Return a column of names: those of the first table, then those of rows that the first one lacks."""
+    one, other = first.values, second.values
+    length = len(one) + len(extra)
+    if one.names is None or other.names is None:
+        return replace(first, values=Values(_Stacked(one, other, extra)))
+    codes = partial(_codes, replace(one, names=None), replace(other, names=None), extra, len(one.names))
+    names = np.append(one.names.astype(object), other.names.astype(object))
+    return replace(first, values=Values(Computed(length, codes), names=names))
+
+
+def _codes(one: Values, other: Values, extra: NDArray[np.int32], names: int, wanted: Any) -> Cells:
+    """Return indices into the names of both files; those of the second one begin behind the first one's."""
+    rows = np.arange(len(one) + len(extra))[wanted]
+    own = rows < len(one)
+    found = np.full(len(rows), -1, np.int64)
+    raw = _cells(one, rows[own], wanted)
+    found[own] = np.where((raw >= 0) & (raw < names), raw, -1)
+    behind = other.take(extra[rows[~own] - len(one)])
+    found[~own] = np.where(behind >= 0, behind + names, -1)
     return found
+
+
+class _Stacked:
+    """Texts of a first table, then of some rows of a second one; they can be read as bytes."""
+
+    def __init__(self, first: Values, second: Values, extra: NDArray[np.int32]) -> None:
+        self._first, self._second, self._extra = first, second, extra
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the cells."""
+        return max((values.source.dtype for values in (self._first, self._second)), key=lambda dtype: dtype.itemsize)
+
+    def __len__(self) -> int:
+        return len(self._first) + len(self._extra)
+
+    def __getitem__(self, wanted: Any, /) -> Cells:
+        rows = np.arange(len(self))[wanted]
+        own = rows < len(self._first)
+        found = np.full(len(rows), "", object)
+        found[own] = _cells(self._first, rows[own], wanted)
+        found[~own] = self._second.take(self._extra[rows[~own] - len(self._first)])
+        return found
+
+    def encoded(self, start: int, stop: int) -> Cells:
+        """Return rows start to stop as bytes of fixed length."""
+        edge = len(self._first)
+        behind = self._second.take(self._extra[max(0, start - edge) : max(0, stop - edge)])
+        parts = [np.char.encode(behind.astype(np.str_), "utf-8")] if len(behind) else []
+        if start < edge:
+            parts.insert(0, self._first.encoded(start, min(stop, edge)))
+        return np.concatenate(parts) if parts else np.empty(0, "S1")

@@ -87,7 +87,8 @@ class TwoFiles:
             rows = [store.members(axis).index(item)] if isinstance(item, str) else np.flatnonzero(ids_of(table) == item)
             if not len(rows):
                 raise store_error(f"{label} has no figures of {store.label(axis, item or 0, where)}")
-            parts.append(Figures(label, key, table, int(rows[0])))
+            columns = [column for column in table.columns if column.role != "index"]  # each file counts in its own way
+            parts.append(Figures(label, key, replace(table, columns=columns), int(rows[0])))
         differing = self._differing(place, there)
         found = figures_table(parts, self.first.noun.words(axis))
         columns = [_with_caution(column, differing) for column in found.columns]
@@ -230,24 +231,21 @@ class TwoFiles:
         return found
 
     def _note(self, place: Place, there: Place, matching: Matching, axis: str, differing: list[str]) -> str:
-        parts = []
+        alone = ((self.labels[0], matching.only_first), (self.labels[1], len(matching.only_second)))
+        counts = [f"{count:,} only in {label}" for label, count in alone if count]
+        counted = catalogue.plural(axis) if counts else ""
+        others = [word for word in differing if word != counted]
+        parts = [f"other {', '.join(others)}"] if others else []
+        parts += [", ".join(counts)] if counts else []
+        if matching.repeated:
+            parts.append(f"{matching.repeated:,} rows of one name")
         model, partner = place.name("model"), there.name("model")
         if place.along == "model" or (place.table == "models" and not model):
             model, partner = (
                 (names[0] if len(names) == 1 else "") for names in (self.first.models, self.second.models)
             )
-        if model != partner and model and partner:
-            parts.append(f"{partner} in {self.labels[1]}")
-        alone = ((self.labels[0], matching.only_first), (self.labels[1], len(matching.only_second)))
-        counts = [f"{count:,} only in {label}" for label, count in alone if count]
-        if counts:
-            parts.append(", ".join(counts))
-        if matching.repeated:
-            parts.append(f"{matching.repeated:,} rows of one name")
-        counted = catalogue.plural(axis) if counts else ""
-        others = [word for word in differing if word != counted]
-        if others:
-            parts.append(f"other {', '.join(others)}")
+        if model and partner and model != partner:
+            parts.append(f"model {partner} in {self.labels[1]}")
         return "; ".join(parts)
 
 

@@ -155,7 +155,7 @@ def test_one_model_in_each_file_is_compared_whatever_its_name(tmp_path: Path, fo
         np.testing.assert_array_equal(table.column("ratio.new").values.all(), other.values.all())
         change = other.values.all() - one.values.all()
         np.testing.assert_array_equal(table.column("ratio.new.difference").values.all(), change)
-        assert table.note.startswith("new in new")
+        assert table.note.endswith("model new in new")
         models = two.table(place("models"), "accuracy")
         assert models.length == 1
         assert not np.isnan(models.column("accuracy.new.difference").values.all()).any()
