@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sing_compute.errors import SingError
-from sing_compute.store import Store, Table, open_table
+from sing_compute.store import Store, Table
 from sing_compute.store.definition import Axis
 from sing_compute.store.place import Key, Place
 from sing_compute.store.two_files import TwoFiles
+from sing_tui.session.counted import base_of
 from sing_tui.session.files import FILES_AXIS, is_joined
 from sing_tui.session.state import FILES
 from sing_tui.store_catalog import StoreCatalog, is_measure
@@ -29,7 +30,7 @@ class PairCatalog(StoreCatalog):
             photographs: The user's folder of photographs on this machine.
         """
         super().__init__(two.first, photographs)
-        self.two = two
+        self.two, self._other = two, StoreCatalog(two.second)
 
     @property
     def files(self) -> Sequence[str]:
@@ -38,7 +39,7 @@ class PairCatalog(StoreCatalog):
 
     def title(self, place: Place) -> str:
         """Name of what a place is of, for the line at the top."""
-        return " | ".join(self.files) if is_joined(place) else super().title(place)
+        return " | ".join(self.files) if is_joined(base_of(place)) else super().title(place)
 
     def close(self) -> None:
         """Release both files."""
@@ -67,7 +68,7 @@ class PairCatalog(StoreCatalog):
         """Names of the columns of a table that can be compared; in both files, of those that both have."""
         if not is_joined(place):
             return super().measures(place)
-        there = open_table(self.two.second, self.two.counterpart(place.plain))
+        there = self._other.open(self.two.counterpart(place.plain))
         known = {column.name for column in there.columns if is_measure(column)}
         return [name for name in super().measures(place.plain) if name in known]
 

@@ -25,7 +25,7 @@ def aligned(first: Table, second: Table, matching: Matching, count: int) -> tupl
         Both tables, with NaN for numbers that a table lacks.
     """
     extra = matching.only_second
-    ids = np.concatenate([ids_of(first), count + ids_of(second)[extra]])
+    ids = np.concatenate([ids_of(first), count + ids_of(second)[extra]]).astype(np.int32)
     own = np.concatenate([np.arange(first.length, dtype=np.int32), np.full(len(extra), -1, np.int32)])
     other = np.concatenate([matching.rows, extra])
     named = {column.name: column for column in second.columns}
@@ -64,9 +64,14 @@ def _numbers(values: Values, rows: NDArray[np.int32], wanted: Any) -> Cells:
     return found
 
 
-def _cells(values: Values, rows: NDArray[np.int32], wanted: Any) -> Cells:
+def _cells(values: Values, rows: Rows, wanted: Any) -> Cells:
     most = isinstance(wanted, slice) and 4 * len(rows) > len(values)
     return values.all()[rows] if most else values.take(rows)
+
+
+def _rows(wanted: Any, length: int) -> NDArray[np.int64]:
+    """Return rows that are given as an array or a slice as an array."""
+    return np.arange(*wanted.indices(length)) if isinstance(wanted, slice) else np.asarray(wanted, np.int64)
 
 
 def _stacked(first: Column, second: Column, extra: NDArray[np.int32]) -> Column:
@@ -82,7 +87,7 @@ def _stacked(first: Column, second: Column, extra: NDArray[np.int32]) -> Column:
 
 def _codes(one: Values, other: Values, extra: NDArray[np.int32], names: int, wanted: Any) -> Cells:
     """Return indices into the names of both files; those of the second one begin behind the first one's."""
-    rows = np.arange(len(one) + len(extra))[wanted]
+    rows = _rows(wanted, len(one) + len(extra))
     own = rows < len(one)
     found = np.full(len(rows), -1, np.int64)
     raw = _cells(one, rows[own], wanted)
@@ -107,7 +112,7 @@ class _Stacked:
         return len(self._first) + len(self._extra)
 
     def __getitem__(self, wanted: Any, /) -> Cells:
-        rows = np.arange(len(self))[wanted]
+        rows = _rows(wanted, len(self))
         own = rows < len(self._first)
         found = np.full(len(rows), "", object)
         found[own] = _cells(self._first, rows[own], wanted)

@@ -210,8 +210,8 @@ class TwoFiles:
     def _differing(self, place: Place, there: Place) -> list[str]:
         found = []
         one, other = (store.attributes("clip") for store in (self.first, self.second))
-        name = "state_sha256" if one.get("state_sha256") and other.get("state_sha256") else "tag"
-        if one and other and one.get(name) != other.get(name):
+        known = next((name for name in ("state_sha256", "tag") if one.get(name) and other.get(name)), "")
+        if known and one[known] != other[known]:
             found.append("CLIP")
         for path, word in (("concepts/name", "concepts"), ("classes/name", "classes")):
             if not self._same_dataset(path, path):

@@ -13,7 +13,7 @@ from sing_tui.screens.taking_away import TakingAway
 from sing_tui.session.arranging import choosable_columns, choose_columns
 from sing_tui.session.catalog import position_of, row_axis
 from sing_tui.session.counted import base_of
-from sing_tui.session.files import carried
+from sing_tui.session.files import carried, refuse_second_alone
 from sing_tui.session.names import rows_word
 from sing_tui.session.stack import enter
 from sing_tui.session.state import Refused, columns_at
@@ -138,6 +138,7 @@ class Dialogs:
 
         screen, host = self.screen, self.screen.host
         needs_photographs(self.screen)
+        refuse_second_alone(screen.session, screen.catalog)
         if screen.identity is None or screen.view is None:
             return
         drawn = graphics(os.environ) if host.graphics == "auto" else host.graphics

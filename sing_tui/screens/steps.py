@@ -21,7 +21,7 @@ from sing_tui.session.catalog import Catalog
 from sing_tui.session.comparison import compare, join, next_measure
 from sing_tui.session.counted import Counted
 from sing_tui.session.counting import open_counted
-from sing_tui.session.files import in_both
+from sing_tui.session.files import in_both, refuse_second_alone
 from sing_tui.session.marking import mark_all, mark_range
 from sing_tui.session.moves import (
     Which,
@@ -99,6 +99,8 @@ def _measure(session: Session, around: Surroundings, by: int) -> Session:
 
 def _chart(session: Session, around: Surroundings, chart: str | int) -> Session:
     name = chart if isinstance(chart, str) else chart_name(session, around.catalog, chart)
+    if name:
+        refuse_second_alone(session, around.catalog)
     return show_chart(session, name)
 
 

@@ -28,6 +28,7 @@ from sing_tui.session.stack import enter
 from sing_tui.session.state import Arrangement, arrangement_at, at_cursor
 from sing_tui.start import Start, Wish
 from sing_tui.view import arrange
+from sing_tui.words import column_texts
 
 CLASSES = place("classes", model="beta")
 BOTH = replace(CLASSES, comparison=Comparison("file", ("a", "b"), "image_score_q50"))
@@ -236,6 +237,21 @@ def test_the_list_of_tables_leads_to_both_files() -> None:
     opened = carried(session, enter(session, place("models")), replace(two, numbers={"models": ("accuracy",)}))
     assert opened.place.comparison == Comparison("file", ("a", "b"), "accuracy")
     assert back(opened, two).place == Place(CONTENTS)
+
+
+def test_every_number_of_both_files_is_put_into_words(catalog: PairCatalog) -> None:
+    table = catalog.open(BOTH)
+    view = arrange(table, Arrangement())
+    texts = {text.column.name: text for text in column_texts(view, 0)}
+    name = "image_score_q50"
+    one, other = (table.column(f"{name}.{side}").values.all()[0] for side in "ab")
+    assert texts[f"{name}.a"].value.startswith(f"{one:.6g} degrees, 95% interval over images")
+    assert texts[f"{name}.b.difference"].value == f"{other - one:.6g} degrees"
+    assert texts[f"{name}.b.difference"].explanation.meaning.startswith("b minus a: ")
+    assert "concepts, classes, images, too" in texts[f"{name}.b.difference"].explanation.meaning
+    missing = {text.column.name: text.value for text in column_texts(view, 1)}  # dog
+    assert missing["class"] == "dog"
+    assert missing[f"{name}.b"] == missing[f"{name}.b.difference"] == "- degrees"
 
 
 def test_an_export_is_named_after_both_files(catalog: PairCatalog) -> None:

@@ -159,6 +159,25 @@ async def test_the_screen_shows_both_files_and_one_key_the_first_alone(paths: tu
 
 
 @pytest.mark.asyncio
+async def test_what_only_one_file_can_show_is_refused_or_dropped_with_the_reason(paths: tuple[Path, Path]) -> None:
+    begin = Start(wish("images", model="beta", compare="-"), "prediction != class")
+    app = Explorer(paths[0], begin, other=paths[1])
+    async with app.run_test(size=(120, 24)) as pilot:
+        await drawn(app)
+        assert "all images (wrong)" in place_line(app)
+        await press(pilot, "B")
+        assert "filter dropped: no column 'prediction'" in status(app)
+        assert "(wrong)" not in place_line(app)
+        await press(pilot, "G")
+        assert first_cells(app)[-1] == "fox/00031.png"
+        for key in ("P", "1", "enter", "equals_sign"):
+            await press(pilot, key)
+            assert "this row is in b alone" in status(app)
+        await press(pilot, *"Cclass", "enter")
+        assert place_line(app).strip().startswith("a | b")
+
+
+@pytest.mark.asyncio
 async def test_a_newer_second_file_is_read_and_a_damaged_one_complained_of(
     paths: tuple[Path, Path], tmp_path: Path
 ) -> None:

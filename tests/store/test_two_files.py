@@ -167,7 +167,7 @@ def changed(source: Path, target: Path, **codes: list[str]) -> Path:
     with h5py.File(target, "r+") as file:
         for name, texts in codes.items():
             if name == "clip":
-                file["clip"].attrs["tag"] = texts[0]
+                file["clip"].attrs["tag"] = np.bytes_(texts[0])
                 continue
             if name in file["classes"]:
                 del file[f"classes/{name}"]
@@ -205,12 +205,20 @@ def test_codes_come_before_names_and_repeated_names_are_not_guessed(tmp_path: Pa
 
 
 def test_a_difference_says_what_else_differs(tmp_path: Path, folder: Path) -> None:
+    own = changed(folder / "a.h5", tmp_path / "own.h5")
     other = changed(folder / "a.h5", tmp_path / "clip.h5", clip=["RN50/openai"])
-    with h5py.File(other, "r+") as file:
-        file["models/alpha"].attrs["preprocessing"] = "resize 256"
-    with closing(Store(folder / "a.h5")) as first, closing(Store(other)) as second:
-        table = TwoFiles(first, second, ("a", "b")).table(place("classes", model="alpha"), "image_score_q50")
-        assert table.note == "other CLIP"
+    for path, size in ((own, "224"), (other, "256")):
+        with h5py.File(path, "r+") as file:
+            file["models/alpha"].attrs["preprocessing"] = np.bytes_(f"resize {size}")
+    with closing(Store(own)) as first, closing(Store(other)) as second, closing(Store(folder / "a.h5")) as third:
+        unknown = TwoFiles(first, third, ("a", "b"))
+        assert not unknown.table(
+            place("classes", model="alpha"), "ratio"
+        ).note  # a file that does not say it may be the same
+        two = TwoFiles(first, second, ("a", "b"))
+        assert two.table(place("classes", model="beta"), "ratio").note == "other CLIP"
+        table = two.table(place("classes", model="alpha"), "image_score_q50")
+        assert table.note == "other CLIP, preprocessing"
         text = table.column("image_score_q50.b.difference").description
         assert "b minus a" in text
         assert "two CLIPs are not on one scale" in text
