@@ -99,6 +99,7 @@ class DeclaredTables:
     """The declared tables, as the key map asks for them, without a file."""
 
     has_photographs = True
+    files = ("first", "second")
 
     def words(self, text: str) -> str:
         """Texts as they are declared: for images."""

@@ -10,6 +10,7 @@ from sing_compute.store.place import Place
 from sing_tui.key_list import BINDINGS, WITH_PHOTOGRAPHS, key_name
 from sing_tui.session import Session
 from sing_tui.session.catalog import Catalog, free_options, plural, siblings
+from sing_tui.session.files import can_join, is_joined
 from sing_tui.session.misclassified import predicted_table
 from sing_tui.session.moves import (
     Which,
@@ -118,6 +119,12 @@ def text_of(binding: Binding, place: Place, catalog: Catalog, titles: ChartTitle
             return catalog.words(titles.get(charts[int(number) - 1], charts[int(number) - 1]))
         case ["step", "misclassified"]:
             return _misclassified(place, catalog)
+        case ["step", "compare"] if is_joined(place) and not is_figures(catalog.table(place.table), place):
+            return "all figures" if not place.along else binding.description
+        case ["step", "files"]:
+            if is_joined(place):
+                return f"{catalog.files[0]} alone"
+            return binding.description if can_join(catalog, place) else None
         case ["show", "photograph" | "contact sheet" | "copy path"] if not has_photographs(place, catalog):
             return None
     return binding.description

@@ -17,6 +17,7 @@ from textual.screen import Screen
 
 from sing_compute.errors import SingError
 from sing_tui.colors import READABLE_CSS, readable_theme
+from sing_tui.file_stamps import Stamp, stamp_of
 from sing_tui.leaving import AbandonedThreads
 from sing_tui.screens.opening import OpeningScreen
 from sing_tui.start import Start, choose_theme
@@ -57,6 +58,7 @@ class Explorer(App[None]):
         graphics: Literal["auto", "kitty", "sixel", "cells"] = "auto",
         keys: Mapping[str, str] | None = None,
         memory: Path | None = None,
+        other: Path | None = None,
     ) -> None:
         """Prepare the application.
 
@@ -69,8 +71,9 @@ class Explorer(App[None]):
             graphics: How photographs are drawn (`photographs.graphics`).
             keys: The user's key map by action name.
             memory: File in which the last place is kept; nothing is remembered without it.
+            other: A second results file, which is compared with it; then no place is remembered.
         """
-        self.path, self.ascii_only = path, ascii_only
+        self.path, self.other, self.ascii_only = path, other, ascii_only
         super().__init__()
         self.start = start or Start()
         self.images, self.graphics, self.memory = images, graphics, memory
@@ -84,8 +87,8 @@ class Explorer(App[None]):
         """The run that is writing this file."""
         self.changed = False
         """True if the file on disk is another one than the file that is open."""
-        self._opened: tuple[int, int] | None = None
-        self._refused: tuple[int, int] | None = None
+        self._opened: Stamp | None = None
+        self._refused: Stamp | None = None
         self._held: list[events.Event] = []
         self._finder: tuple[Store, Finder] | None = None
         self.theme = theme or choose_theme(self.console.color_system, "NO_COLOR" in os.environ)
@@ -131,7 +134,7 @@ class Explorer(App[None]):
     def on_unmount(self) -> None:
         """Release the file."""
         if self.file is not None:
-            self.file.store.close()
+            self.file.close()
 
     @property
     def finder(self) -> "Finder":
@@ -151,9 +154,9 @@ class Explorer(App[None]):
         from sing_tui.opening import Opened, open_again, open_first
 
         try:
-            stamp = _stamp(self.path)
-            first = None if again else open_first(self.path, self.start, self.memory, self.images)
-            found: Opened | StoreCatalog = first or open_again(self.path, self.images)
+            stamp = stamp_of(self.path, self.other)
+            first = None if again else open_first(self.path, self.start, self.memory, self.images, self.other)
+            found: Opened | StoreCatalog = first or open_again(self.path, self.images, self.other)
         except Exception as error:  # whatever a damaged file leads to ends in one line
             self.call_from_thread(self._not_opened, error, again)
             return
@@ -193,7 +196,7 @@ class Explorer(App[None]):
         from sing_tui.run_progress import read_progress
 
         opened = self._opened
-        now, stamp = read_progress(self.path), _stamp(self.path)
+        now, stamp = read_progress(self.path), stamp_of(self.path, self.other)
         self.call_from_thread(self._looked, now, opened, opened is not None and stamp != opened)
 
     def _looked(self, now: "RunProgress | None", opened: object, changed: bool) -> None:
@@ -211,7 +214,7 @@ class Explorer(App[None]):
 
                 self.screen.say(waiting_line(self.path.name, now, self.glyphs))
             return
-        stamp = _stamp(self.path)
+        stamp = stamp_of(self.path, self.other)
         if changed and stamp not in (None, self._refused) and self.screen is page and page.session.typing is None:
             self._refused = stamp  # until it was opened: a damaged file is complained of once
             self.open_file(again=True)
@@ -223,7 +226,7 @@ class Explorer(App[None]):
         if self.running is not None:
             return f"sing-compute: {self.running.line(self.glyphs)} "
         if self.changed:
-            return "file changed: R reads it again " if self.path.exists() else "file is gone "
+            return "file changed: R reads it again " if stamp_of(self.path, self.other) else "file is gone "
         return ""
 
     async def on_event(self, event: events.Event) -> None:
@@ -280,7 +283,7 @@ class Explorer(App[None]):
     def remember(self) -> None:
         """Keep the place for the next time."""
         page = self.page
-        if self.memory is not None and page is not None and page.view is not None:
+        if self.memory is not None and self.other is None and page is not None and page.view is not None:
             from sing_tui.opening import remember
 
             page.sync()
@@ -290,11 +293,3 @@ class Explorer(App[None]):
         """Ctrl+C where no table takes it: say how to leave instead of leaving."""
         if self.page is not None:
             self.page.say("Q quits")
-
-
-def _stamp(path: Path) -> tuple[int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return (status.st_mtime_ns, status.st_ino)

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -33,6 +34,7 @@ class _Command(click.Command):
 
 @click.command(cls=_Command, context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("file", type=click.Path(path_type=Path))
+@click.argument("other", type=click.Path(path_type=Path), required=False, metavar="[FILE2]")
 @click.option("--table", help="The table to show or write; with --class, models of that class.")
 @click.option(
     "--at", metavar="AXIS=ITEM", multiple=True, help="Start at this item: a name, an index or a code. Repeatable."
@@ -41,7 +43,12 @@ class _Command(click.Command):
 @click.option("--class", metavar="CLASS", help="Start at this class: its name, index or WordNet id.")
 @click.option("--concept", metavar="CONCEPT", help="Start at one concept in all classes: its name or index.")
 @click.option("--subset", help="Images that the class table counts: all, right, wrong, group:NAME.")
-@click.option("--compare", metavar="COLUMN", help="Models side by side in this column, the others against --model.")
+@click.option(
+    "--compare",
+    metavar="COLUMN",
+    help="Models side by side in this column, the others against --model. With FILE2: both files in it, "
+    "figures: all of one row, -: FILE alone.",
+)
 @click.option(
     "--with", metavar="AXIS=ITEM", multiple=True, help="Compare with this item; all if not given. Repeatable."
 )
@@ -83,7 +90,7 @@ class _Command(click.Command):
 @click.option("--no-state", is_flag=True, help="Neither take up the last place nor remember this one.")
 @click.option("--debug", is_flag=True, help="Show the whole traceback of an error.")
 def main(debug: bool, **options: Any) -> None:
-    """Explore the tables of a results file of sing-compute. Press ? there for help."""
+    """Explore the tables of a results file of sing-compute; with FILE2 those of two files side by side. Press ? for help."""
     try:
         start = _start(options)
         if options["view_name"] is not None:
@@ -141,19 +148,18 @@ def _kept(file: Path, name: str, start: Start) -> Start:
 
 
 def _headless(file: Path, start: Start, options: dict[str, Any]) -> None:
-    from sing_compute.store import Store
     from sing_compute.table_text import write_tables
     from sing_tui.exporting import save_views
     from sing_tui.headless import headless_view, headless_views, with_item
+    from sing_tui.opening import open_again
     from sing_tui.provenance import provenance_path, write_provenance
-    from sing_tui.store_catalog import StoreCatalog
 
     if options["csv_path"] is not None and options["json_path"] is not None:
         raise SingError("one of --csv and --json at a time")
     form: Literal["csv", "json"] = "csv" if options["json_path"] is None else "json"
     path = options["csv_path"] or options["json_path"] or "-"
-    with Store(file) as store:
-        catalog = StoreCatalog(store)
+    other = options["other"]
+    with closing(open_again(file, None, other)) as catalog:
         if options["all_models"]:
             found, common = headless_views(catalog, start, "model")
             views = [with_item(view, "model", name) for name, view in found.items()]
@@ -161,6 +167,12 @@ def _headless(file: Path, start: Start, options: dict[str, Any]) -> None:
         else:
             view, columns = headless_view(catalog, start)
             views = [view]
+            found = {}
+        alone = [name for name in (catalog.items("model", None) if found else ()) if name not in found]
+        if other is not None and alone:
+            click.echo(visible(f"left out, not in both files: {', '.join(alone)}"), err=True)
+        for note in dict.fromkeys(view.table.note for view in views if view.table.note):
+            click.echo(visible(note), err=True)
         if path == "-":
             if options["provenance"]:
                 raise SingError("--provenance writes a file next to the table: give --csv or --json a PATH")
@@ -180,7 +192,13 @@ def _headless(file: Path, start: Start, options: dict[str, Any]) -> None:
         if options["provenance"]:
             place = provenance_path(target)
             write_provenance(
-                place, file, start, views[0].table.spec.name, rows=count, every="model" if options["all_models"] else ""
+                place,
+                file,
+                start,
+                views[0].table.spec.name,
+                rows=count,
+                every="model" if options["all_models"] else "",
+                other=other,
             )
             click.echo(visible(f"where they are from: {place}"), err=True)
 
@@ -191,6 +209,8 @@ def _screen(file: Path, start: Start, options: dict[str, Any]) -> None:
     if os.environ.get("TERM", "") in ("", "dumb"):
         raise SingError("this terminal cannot place text (TERM=dumb); use: sing-tui FILE --csv -")
     _check_file(file)
+    if options["other"] is not None:
+        _check_file(options["other"], waits=False)
     from sing_compute.allocator import return_blocks_above
     from sing_tui.app import Explorer
     from sing_tui.leaving import PATIENCE, REMOVAL_PATIENCE, leave
@@ -210,6 +230,7 @@ def _screen(file: Path, start: Start, options: dict[str, Any]) -> None:
         graphics=_graphics(options["graphics"] or config.graphics),
         keys=config.keys,
         memory=memory,
+        other=options["other"],
     )
     sys.setswitchinterval(0.0005)  # threads that read keep the keys waiting for a tenth of Python's usual time
     return_blocks_above(_GIVEN_BACK)  # columns of a large file go back to the system as soon as they are done with
@@ -250,12 +271,15 @@ def _graphics(wanted: str | None) -> Literal["auto", "kitty", "sixel", "cells"]:
     return wanted or "auto"  # type: ignore[return-value]
 
 
-def _check_file(file: Path) -> None:
-    """Check that this is an HDF5 file without h5py, so that the screen can be painted before the file is opened."""
+def _check_file(file: Path, *, waits: bool = True) -> None:
+    """Check that this is an HDF5 file without h5py, so that the screen can be painted before the file is opened.
+
+    With `waits`, a file that a run is still writing is accepted: the screen waits for it.
+    """
     if file.exists() and not file.is_file():
         raise SingError(f"{file} is no regular file; sing-tui reads what sing-compute writes")
     if not file.is_file():
-        if (file.with_name(file.name + ".work") / "progress.json").is_file():
+        if waits and (file.with_name(file.name + ".work") / "progress.json").is_file():
             return  # a run is at work on it; the screen waits with it
         raise SingError(f"{file} does not exist; sing-compute writes such a file (-o {file.name})")
     with open(file, "rb") as opened:

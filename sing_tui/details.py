@@ -192,6 +192,9 @@ def _comparison(row: Row, comparison: Comparison) -> Detail:
     known = [k for k, value in enumerate(values) if np.isfinite(value)]
     if len(labels) != len(sides) or not known:
         return Detail(row.title, facts)
+    if len(known) == 1:
+        alone = f"Only {row.glyphs.text(labels[known[0]])} has a value here."
+        return Detail(row.title, facts, alone, Bars(labels, values, _bar_format(sides[0])))
     least, most = min(known, key=values.__getitem__), max(known, key=values.__getitem__)
     write = number_format(sides[0], row.glyphs).write
     reading = (

@@ -12,6 +12,7 @@ from sing_compute.store.place import Key, Place
 from sing_tui.link import arrangement_of
 from sing_tui.session.catalog import is_group
 from sing_tui.session.counted import counted
+from sing_tui.session.files import is_joined
 from sing_tui.session.lookup import find_place
 from sing_tui.session.state import Arrangement, is_figures
 from sing_tui.start import Start, option, parted
@@ -44,7 +45,8 @@ def headless_view(catalog: StoreCatalog, start: Start) -> tuple[View, tuple[str,
     figures = is_figures(catalog.table(place.table), place)
     row = None if figures or not len(view) else view.identity(min(start.row, len(view)) - 1)
     drawn = read_chart(catalog.store, place, start.chart, row, UNICODE)
-    return arrange(drawn.table, Arrangement()), None
+    note = f"numbers of {catalog.files[0]} alone" if is_joined(place) else ""
+    return arrange(replace(drawn.table, note=note), Arrangement()), None
 
 
 def headless_views(catalog: StoreCatalog, start: Start, axis: str) -> tuple[dict[str, View], tuple[str, ...]]:

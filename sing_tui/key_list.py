@@ -26,6 +26,7 @@ BINDINGS: list[Binding] = [
     _key("f,ampersand", "type('filter')", "filter", "find and filter", show=True, display="f"),
     _key("s", "step('sort')", "sort", "sort", show=True),
     _key("C", "type('count')", "count by columns", "look", name="count-by"),
+    _key("B", "step('files')", "both files", "compare", show=True),
     _key("equals_sign", "step('compare')", "side by side", "compare", show=True, display="="),
     _key("e", "show('export')", "export", "take away", show=True),
     _key("i", "step('second')", "the second table about the row", "go", show=True, name="second-table"),

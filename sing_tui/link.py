@@ -67,8 +67,8 @@ def _options_below(catalog: Catalog, session: Session) -> dict[str, Key | None]:
     return {axis: below.place.key(axis) for axis in free_options(catalog, spec) if below.place.key(axis)}
 
 
-def command(file: Path, start: Start) -> str:
-    """Return the shell command that opens the file there."""
+def command(file: Path, start: Start, other: Path | None = None) -> str:
+    """Return the shell command that opens the file there, with the other file where there are two."""
     wish = start.wish
     named = dict(map(parted, wish.at))
     aliases = [(f"--{axis}", named[axis]) for axis in ALIASES if axis in named]
@@ -89,7 +89,7 @@ def command(file: Path, start: Start) -> str:
         ("--row", str(start.row) if start.row > 1 else None),
         ("--picture", start.chart),
     ]
-    words = ["sing-tui", str(file)]
+    words = ["sing-tui", str(file), *([] if other is None else [str(other)])]
     for option, value in options:
         if value is not None:
             words += [f"{option}={value}"] if value.startswith("-") else [option, value]

@@ -17,7 +17,7 @@ from sing_compute.store.place import Place
 from sing_tui.error_reporting import in_one_line
 from sing_tui.filters import FilterError
 from sing_tui.search import Stop, Superseded
-from sing_tui.session.state import Arrangement
+from sing_tui.session.state import FILES, Arrangement
 from sing_tui.store_catalog import StoreCatalog
 from sing_tui.view import Rows, View, arrange
 
@@ -127,7 +127,9 @@ def read_detail(store: Store, wanted: DetailWanted, glyphs: Glyphs) -> "Detail":
         if not wanted.chart:
             return detail_of(store, wanted.place, wanted.view, wanted.line, glyphs)
         drawn = read_chart(store, wanted.place, wanted.chart, wanted.identity, glyphs)
-        return Detail(drawn.title, reading=drawn.reading, shape=drawn.shape)
+        compared = wanted.place.comparison
+        alone = f" ({compared.items[0]} alone)" if compared is not None and compared.axis == FILES else ""
+        return Detail(drawn.title + alone, reading=drawn.reading, shape=drawn.shape)
     except Exception as error:  # whatever a damaged file leads to is said in its place
         return Detail("details", reading=in_one_line(error))
 

@@ -10,10 +10,9 @@ from sing_tui.filters import check
 from sing_tui.link import arrangement_of, as_dict, from_dict, start_of
 from sing_tui.session import Session
 from sing_tui.session.arranging import show_chart
-from sing_tui.session.catalog import position_of
+from sing_tui.session.catalog import first_place, position_of
 from sing_tui.session.counted import counted
 from sing_tui.session.lookup import find_place
-from sing_tui.session.moves import first_place
 from sing_tui.session.route import route
 from sing_tui.session.stack import enter
 from sing_tui.session.state import arranged, first_arrangement, rows_kind
@@ -34,20 +33,27 @@ class Opened:
     hint: str = ""
 
 
-def open_again(path: Path, photographs: Path | None = None) -> StoreCatalog:
+def open_again(path: Path, photographs: Path | None = None, other: Path | None = None) -> StoreCatalog:
     """Open the file that is at a path now.
 
     Args:
         path: The results file.
         photographs: The user's folder of photographs on this machine.
+        other: A second results file, which is compared with it.
 
     Raises:
-        SingError: It is no results file.
+        SingError: One of them is no results file.
     """
-    return StoreCatalog(Store(path), photographs)
+    if other is None:
+        return StoreCatalog(Store(path), photographs)
+    from sing_tui.pair_catalog import open_pair  # the first frame of one file does not wait for it
+
+    return open_pair(path, other, photographs)
 
 
-def open_first(path: Path, start: Start, memory: Path | None, photographs: Path | None = None) -> Opened:
+def open_first(
+    path: Path, start: Start, memory: Path | None, photographs: Path | None = None, other: Path | None = None
+) -> Opened:
     """Open a file at the place asked for; at the last place where none was.
 
     Args:
@@ -55,14 +61,15 @@ def open_first(path: Path, start: Start, memory: Path | None, photographs: Path 
         start: What the command line asks for.
         memory: File of the remembered places; None to remember nothing.
         photographs: The user's folder of photographs on this machine.
+        other: A second results file, which is compared with it; then no last place is taken up.
 
     Raises:
         SingError: It is no results file, or it does not hold what was asked for.
     """
     state = read_state(memory) if memory is not None else State(hint_seen=True)
-    catalog = open_again(path, photographs)
-    hint = warned(catalog) or ("" if state.hint_seen else HINT)
-    kept = from_dict(state.place(path)) if start.anywhere else None
+    catalog = open_again(path, photographs, other)
+    hint = warned(catalog) or ("" if state.hint_seen or other is not None else HINT)
+    kept = from_dict(state.place(path)) if start.anywhere and other is None else None
     if kept is not None:
         try:
             return Opened(catalog, session_of(catalog, kept), hint)

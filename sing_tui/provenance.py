@@ -17,7 +17,15 @@ def provenance_path(table: Path) -> Path:
 
 
 def write_provenance(
-    path: Path, file: Path, start: Start, table: str, *, rows: int, every: str = "", scope: str = "shown"
+    path: Path,
+    file: Path,
+    start: Start,
+    table: str,
+    *,
+    rows: int,
+    every: str = "",
+    scope: str = "shown",
+    other: Path | None = None,
 ) -> None:
     """Write what the rows of an exported table are of.
 
@@ -29,16 +37,14 @@ def write_provenance(
         rows: Number of rows.
         every: The axis of whose items all rows were exported; empty for the rows of one place.
         scope: `shown`: the rows that pass the filter; `marked`: some of the table's, marked by hand; `table`: all.
+        other: The second results file of a comparison of two.
 
     Raises:
         SingError: It cannot be written.
     """
-    with file.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
     said = {
-        "file": clean(str(file)),
-        "file_bytes": file.stat().st_size,
-        "file_sha256": digest,
+        **_file_facts("file", file),
+        **({} if other is None else _file_facts("file2", other)),
         "table": table,
         "of": list(start.wish.at),
         "every": every,
@@ -49,10 +55,17 @@ def write_provenance(
         "columns": list(start.columns),
         "rows": rows,
         "scope": scope,
-        "command": command(file, start) + (f" --all-{every}s" if every else ""),
+        "command": command(file, start, other) + (f" --all-{every}s" if every else ""),
     }
     try:
         with text_file(path, durable=False) as target:
             json.dump(said, target, indent=1, ensure_ascii=False)
     except OSError as error:
         raise SingError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _file_facts(name: str, file: Path) -> dict[str, str | int]:
+    """Return where a results file is, its size and its checksum."""
+    with file.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return {name: clean(str(file)), f"{name}_bytes": file.stat().st_size, f"{name}_sha256": digest}

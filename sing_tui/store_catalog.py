@@ -1,6 +1,7 @@
 """The catalogue of one results file, and its tables with the built-in list of them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -39,6 +40,19 @@ class StoreCatalog:
         """The counts of the last places of counts: Enter and Esc ask for them between two keys."""
         self._of_groups: dict[str, Table] = {}
         """Tables with one row for each item of a group: few rows, read from many small datasets, so they are kept."""
+
+    @property
+    def files(self) -> Sequence[str]:
+        """Name of the file."""
+        return (self.store.path.stem,)
+
+    def title(self, place: Place) -> str:
+        """Name of what a place is of, for the line at the top."""
+        return self.store.path.name
+
+    def close(self) -> None:
+        """Release the file."""
+        self.store.close()
 
     def words(self, text: str) -> str:
         """A text of the explorer about images, said of what the file calls them."""
@@ -97,7 +111,9 @@ class StoreCatalog:
 
     def _counted(self, place: Counted) -> Counts:
         if place not in self._counts:
-            found = count(self.open(place.base), place.filter, place.by)
+            base = self.open(place.base)
+            found = count(base, place.filter, place.by)
+            found = replace(found, table=replace(found.table, note=base.note))
             self._counts = {**dict(list(self._counts.items())[1 - _KEPT_COUNTS :]), place: found}
         return self._counts[place]
 

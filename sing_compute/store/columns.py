@@ -115,8 +115,9 @@ class Values:
 
     def encoded(self, low: int, high: int) -> NDArray[Any]:
         """Return text of rows low to high as bytes of fixed length, not decoded: decoding takes ten times as long as reading."""
-        if isinstance(self.source, Stored) and self.names is None and self.part is None:
-            return self.source.encoded(self.start + low, min(self.start + high, self.start + len(self)))
+        encoded = getattr(self.source, "encoded", None)
+        if encoded is not None and self.names is None and self.part is None:
+            return np.asarray(encoded(self.start + low, min(self.start + high, self.start + len(self))))
         cells = self.take(np.arange(low, min(high, len(self))))
         return np.char.encode(cells.astype(np.str_), "utf-8")
 
@@ -196,6 +197,8 @@ class Table:
     ids: Rows | None = None
     rankings: dict[str, Stored] = field(default_factory=dict)
     axis: str = ""
+    note: str = ""
+    """One line on its rows that a reader must know; empty if there is none."""
 
     @property
     def kind(self) -> str:

@@ -11,27 +11,25 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sing_compute.errors import StoreError
 from sing_compute.store import catalogue
-from sing_compute.store.columns import Bounds, Cells, Column, Computed, Loaded, Rows, Table, Values, text_column
+from sing_compute.store.columns import Bounds, Column, Computed, Loaded, Rows, Table, Values
 from sing_compute.store.definition import TableSpec
+from sing_compute.store.differences import difference, rank_change, ranks
+from sing_compute.store.figures_table import Figures, figures_table
 from sing_compute.store.place import Comparison, Key, Place
 from sing_compute.store.read import Store
-from sing_compute.store.sorting import sorting
 from sing_compute.store.stored import Stored
 from sing_compute.store.table_building import plain_table
 from sing_compute.store.text import one_line, store_error
 
-FIGURES = "figure"
-"""Axis of the rows of a transposed table: each row is one figure of the items."""
 _KEY = 40
 """Most characters of an item's name in the name of a column."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Side:
+class Side:
     """One of the compared items: its name in column names, its name in titles, and its table without comparison."""
 
     key: str
@@ -62,8 +60,8 @@ def comparison_table(store: Store, place: Place) -> Table:
         label if labels.count(label) == 1 else f"{label} {item}" for label, item in zip(labels, items, strict=True)
     ]
     tables = _same_rows(store, spec, place, wanted, items, labels)
-    keys = _keys(labels)
-    return _side_by_side([_Side(*side) for side in zip(keys, labels, tables, strict=True)], wanted.measure)
+    keys = column_keys(labels)
+    return side_by_side([Side(*side) for side in zip(keys, labels, tables, strict=True)], wanted.measure)
 
 
 def _several(store: Store, wanted: Comparison, place: Place) -> list[Key]:
@@ -94,7 +92,7 @@ def _same_rows(
     tables: list[Table] = []
     for item, label in zip(items, labels, strict=True):
         here = place.plain.at(**{wanted.axis: item})
-        whole = _with_measure(store, here, wanted.measure, label, every_row=bool(tables and spec.nonzero))
+        whole = with_measure(store, here, wanted.measure, label, every_row=bool(tables and spec.nonzero))
         if tables and spec.nonzero:
             rows = _ids(tables[0])
             columns = [replace(column, values=Values(column.values.take(rows))) for column in whole.columns]
@@ -114,8 +112,19 @@ def _rows_agree(spec: TableSpec, axis: str, first: Table, other: Table) -> bool:
     return bool(np.array_equal(first.column(spec.label).values.all(), other.column(spec.label).values.all()))
 
 
-def _with_measure(store: Store, place: Place, measure: str, label: str, *, every_row: bool) -> Table:
-    """Open a table without comparison, with its naming columns and the compared column alone."""
+def with_measure(store: Store, place: Place, measure: str, label: str, *, every_row: bool = False) -> Table:
+    """Open a table without comparison, with its naming columns and the compared column alone.
+
+    Args:
+        store: The results file.
+        place: The table and its items.
+        measure: Name of the compared column.
+        label: What errors call the table.
+        every_row: Include rows with a count of zero.
+
+    Raises:
+        StoreError: The table has no such column, or it is one of text.
+    """
     table = plain_table(store, place, only=(measure,), every_row=every_row)
     if all(column.name != measure for column in table.columns):
         table = plain_table(store, place, every_row=every_row)
@@ -129,49 +138,13 @@ def _with_measure(store: Store, place: Place, measure: str, label: str, *, every
 
 
 def _figures(store: Store, place: Place, wanted: Comparison) -> Table:
-    """Transpose a table: one row per figure, one column per compared row, then differences to the first.
-
-    A figure's interval is the first that it has. Column `name` holds the figure's column in the plain table.
-    """
+    """Transpose a table: one row per figure, one column per compared row, then differences to the first."""
     items = _several(store, wanted, place)
     table = plain_table(store, place.plain)
-    known = {column.name: column for column in table.columns}
-    figures = [column for column in table.columns if not column.is_text and column.role != "bound"]
-    if not figures:
-        raise store_error(f"{store.path.name}: its {store.noun.words(table.spec.name)} have no figures to compare")
-    nowhere = np.full(table.length, np.nan)
-    sides = [_as_rows(column.values.all() for column in figures)]
-    for k in (0, 1):
-        sides.append(_as_rows(known[c.interval[k]].values.all() if c.interval else nowhere for c in figures))
-    axis_noun = store.noun.words(wanted.axis)
-    title = f"title in the {axis_noun} table"
-    columns = [
-        text_column("figure", "figure", title, np.array([c.title for c in figures], np.str_), role="label"),
-        text_column("unit", "unit", "unit of the row", np.array([c.unit for c in figures], np.str_)),
-    ]
-    differences: list[Column] = []
-    names = [store.label(wanted.axis, item, place) for item in items]
     rows = [_row_of(table, store, wanted.axis, item) for item in items]
-    for side, (key, label, row) in enumerate(zip(_keys(names), names, rows, strict=True)):
-        name, text = f"value.{key}", f"figure of {label}, in the unit of its row"
-        value, low, high = (Values(cells[:, row]) for cells in sides)
-        shared: Any = {"format": "figure", "side": side, "measured": "value"}
-        bounds = Bounds(f"{name}_low", f"{name}_high")
-        pair = (bounds.low, bounds.high)
-        columns.append(Column(name, label, "1", text, value, pair, intervals=(bounds,), **shared))
-        for end, title, cells in ((bounds.low, "low", low), (bounds.high, "high", high)):
-            words = f"{'lower' if title == 'low' else 'upper'} end of the 95 % interval of: {text}"
-            columns.append(Column(end, f"{label} {title}", "1", words, cells, role="bound", **shared))
-        if side:
-            change = Values(_difference(value, Values(sides[0][:, rows[0]]), slice(None)))
-            text = f"figure of {label} minus that of {names[0]}, in the unit of its row"
-            differences.append(
-                Column(f"{name}.difference", f"diff {label}", "1", text, change, role="difference", **shared)
-            )
-    named = np.array([column.name for column in figures], np.str_)
-    source = text_column("name", "name", f"column of the {axis_noun} table", named)
-    spec = replace(table.spec, rows=FIGURES, label="figure", naming=("figure",))
-    return Table(spec, [*columns, *differences, source], len(figures), np.arange(len(figures)), axis=FIGURES)
+    names = [store.label(wanted.axis, item, place) for item in items]
+    parts = [Figures(name, key, table, row) for name, key, row in zip(names, column_keys(names), rows, strict=True)]
+    return figures_table(parts, store.noun.words(wanted.axis))
 
 
 def _row_of(table: Table, store: Store, axis: str, item: Key) -> int:
@@ -180,16 +153,11 @@ def _row_of(table: Table, store: Store, axis: str, item: Key) -> int:
     return int(np.flatnonzero(_ids(table) == item)[0])
 
 
-def _as_rows(cells: Any) -> NDArray[np.float64]:
-    """Return columns of items as an array (figure, item)."""
-    return np.array(list(cells), dtype=np.float64)
-
-
 def _ids(table: Table) -> Rows:
     return np.arange(table.length) if table.ids is None else table.ids
 
 
-def _keys(labels: Sequence[str]) -> list[str]:
+def column_keys(labels: Sequence[str]) -> list[str]:
     """Make a unique name of each label, of ASCII letters, digits and _; case does not count, and other labels get a number."""
     keys: list[str] = []
     used: set[str] = set()
@@ -203,15 +171,22 @@ def _keys(labels: Sequence[str]) -> list[str]:
     return keys
 
 
-def _side_by_side(sides: Sequence[_Side], measure: str) -> Table:
-    """Build the table: naming columns of the first item, the compared column of all, differences, changes of rank."""
+def side_by_side(sides: Sequence[Side], measure: str, *, of_common: bool = False) -> Table:
+    """Build the table: naming columns of the first item, the compared column of all, differences, changes of rank.
+
+    Args:
+        sides: What is compared: tables with the same rows.
+        measure: Name of the compared column.
+        of_common: Rank only the rows that all sides have a value for.
+    """
     plain = sides[0].table
     values: list[Column] = []
     differences: list[Column] = []
     changes: list[Column] = []
     orders: dict[str, Stored] = {}
     first = plain.column(measure)
-    first_ranks = Loaded(plain.length, partial(_ranks, first.values))
+    every = [side.table.column(measure).values for side in sides] if of_common else []
+    first_ranks = Loaded(plain.length, partial(ranks, first.values, every))
     for position, side in enumerate(sides):
         column, ranking = side.table.column(measure), side.table.rankings.get(measure)
         name, title = f"{measure}.{side.key}", f"{column.title} {side.label}"
@@ -230,7 +205,7 @@ def _side_by_side(sides: Sequence[_Side], measure: str) -> Table:
             orders[name] = ranking
         if position == 0:
             continue
-        change = Computed(plain.length, partial(_difference, column.values, first.values))
+        change = Computed(plain.length, partial(difference, column.values, first.values))
         text = f"{side.label} minus {sides[0].label}: {column.description}"
         made: Any = {"side": position, "measured": measure}
         differences.append(
@@ -245,8 +220,8 @@ def _side_by_side(sides: Sequence[_Side], measure: str) -> Table:
                 **made,
             )
         )
-        ranks = Loaded(plain.length, partial(_ranks, column.values))
-        moved = Computed(plain.length, partial(_rank_change, first_ranks, ranks), (first_ranks, ranks))
+        own_ranks = Loaded(plain.length, partial(ranks, column.values, every))
+        moved = Computed(plain.length, partial(rank_change, first_ranks, own_ranks), (first_ranks, own_ranks))
         text = (
             f"places by which {side.label} ranks a row higher than {sides[0].label}; rank 1 is the largest value, "
             f"equal values share the smaller rank"
@@ -256,29 +231,3 @@ def _side_by_side(sides: Sequence[_Side], measure: str) -> Table:
         changes.append(Column(name, title, "count", text, Values(moved), **form, **made))
     naming = [plain.column(name) for name in plain.spec.naming if any(c.name == name for c in plain.columns)]
     return replace(plain, columns=[*naming, *values, *differences, *changes], rankings=orders)
-
-
-def _at(values: Values, rows: Any) -> Cells:
-    return values.all()[rows] if isinstance(rows, slice) else values.take(rows)
-
-
-def _difference(values: Values, first: Values, rows: Any) -> Cells:
-    with np.errstate(all="ignore"):
-        return np.asarray(_at(values, rows) - _at(first, rows))
-
-
-def _rank_change(first: Loaded, ranks: Loaded, rows: Any) -> NDArray[np.float64]:
-    before, after = first[rows], ranks[rows]
-    return np.where((before > 0) & (after > 0), before - after, np.nan)
-
-
-def _ranks(values: Values) -> NDArray[np.int32]:
-    """Return the rank of each value, 1 for the largest; equal values share the smaller rank, and NaN has rank 0."""
-    cells = values.all()
-    known = len(cells) - int(np.count_nonzero(np.isnan(cells)))
-    order = sorting(cells)[:known]
-    ordered = cells[order]
-    ends = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True)[:known])
-    ranks = np.zeros(len(cells), dtype=np.int32)
-    ranks[order] = np.repeat((known - ends).astype(np.int32), np.diff(ends, prepend=-1))
-    return ranks

@@ -14,6 +14,7 @@ from sing_tui.screens.taking_away import TakingAway
 from sing_tui.session.arranging import choosable_columns, choose_columns
 from sing_tui.session.catalog import position_of, row_axis
 from sing_tui.session.counted import base_of
+from sing_tui.session.files import carried
 from sing_tui.session.names import rows_word
 from sing_tui.session.stack import enter, enter_as
 from sing_tui.session.state import Refused
@@ -61,10 +62,10 @@ class Dialogs:
 
     def _go_to(self, hit: "Hit | None") -> None:
         if hit is not None:
-            self.screen.sync()
-            axis = row_axis(hit.place, self.screen.catalog)
-            select = position_of(self.screen.catalog, axis, hit.select, hit.place)
-            self.screen.become(enter(self.screen.session, hit.place, identity=select))
+            catalog = self.screen.catalog
+            axis = row_axis(hit.place, catalog)
+            select = position_of(catalog, axis, hit.select, hit.place)
+            self.screen.act(lambda session: carried(session, enter(session, hit.place, identity=select), catalog))
 
     def _help(self) -> None:
         from sing_tui.screens.help import HelpScreen, help_groups

@@ -15,6 +15,8 @@ class Host(Protocol):
 
     path: Path
     """The results file."""
+    other: Path | None
+    """A second results file, which is compared with it."""
     images: Path | None
     """Folder of the photographs on this machine."""
     graphics: Literal["auto", "kitty", "sixel", "cells"]

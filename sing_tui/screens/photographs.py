@@ -7,7 +7,9 @@ from sing_compute.errors import SingError
 from sing_tui.error_reporting import in_one_line
 from sing_tui.screens.surface import Surface, needs_photographs, rows_of
 from sing_tui.session import Session
+from sing_tui.session.files import is_joined, refuse_second_alone
 from sing_tui.session.names import breadcrumbs_of
+from sing_tui.session.state import Refused
 
 
 class Photographs:
@@ -27,6 +29,7 @@ class Photographs:
 
         screen, host = self.screen, self.screen.host
         needs_photographs(screen)
+        refuse_second_alone(screen.session, screen.catalog)
         if screen.identity is None or screen.view is None:
             return
         photograph = PhotographScreen(
@@ -59,6 +62,8 @@ class Photographs:
 
         screen, host = self.screen, self.screen.host
         needs_photographs(screen)
+        if is_joined(screen.session.place):
+            raise Refused("the contact sheet is of one file: B shows the first one alone")
         view = rows_of(screen, "there are no photographs here")
         terminal = TerminalDrawing(graphics(os.environ) if host.graphics == "auto" else host.graphics)
         place = screen.session.place

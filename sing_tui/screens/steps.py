@@ -18,9 +18,10 @@ from sing_tui.session.arranging import (
     unsort,
 )
 from sing_tui.session.catalog import Catalog
-from sing_tui.session.comparison import compare, next_measure
+from sing_tui.session.comparison import compare, join, next_measure
 from sing_tui.session.counted import Counted
 from sing_tui.session.counting import open_counted
+from sing_tui.session.files import in_both, refuse_second_alone
 from sing_tui.session.marking import mark_all, mark_range
 from sing_tui.session.misclassified import misclassified
 from sing_tui.session.moves import (
@@ -66,6 +67,18 @@ def _also(session: Session, around: Surroundings) -> Session:
     return sort_also_by(session, around.catalog, column.name, is_text=column.is_text)
 
 
+def _join(session: Session, around: Surroundings) -> Session:
+    column = around.column
+    return join(session, around.catalog, "" if column is None or not is_measure(column) else column.name)
+
+
+def _in_both(step: Step) -> Step:
+    """The step; from a table of both files it leads to one of both."""
+    return lambda session, around, *arguments: in_both(
+        lambda session: step(session, around, *arguments), session, around.catalog
+    )
+
+
 def _open(session: Session, around: Surroundings) -> Session:
     if isinstance(session.place, Counted):
         return open_counted(session, around.catalog)
@@ -88,19 +101,22 @@ def _measure(session: Session, around: Surroundings, by: int) -> Session:
 
 def _chart(session: Session, around: Surroundings, chart: str | int) -> Session:
     name = chart if isinstance(chart, str) else chart_name(session, around.catalog, chart)
+    if name:
+        refuse_second_alone(session, around.catalog)
     return show_chart(session, name)
 
 
 STEPS: dict[str, Step] = {
-    "open": _open,
-    "second": lambda session, around: open_second(session, around.catalog),
-    "first": lambda session, around: open_second(session, around.catalog),
-    "further": lambda session, around, number: open_further(session, around.catalog, number),
-    "along": lambda session, around: go_along(session, around.catalog),
+    "open": _in_both(_open),
+    "second": _in_both(lambda session, around: open_second(session, around.catalog)),
+    "first": _in_both(lambda session, around: open_second(session, around.catalog)),
+    "further": _in_both(lambda session, around, number: open_further(session, around.catalog, number)),
+    "along": _in_both(lambda session, around: go_along(session, around.catalog)),
     "neighbour": _neighbour,
     "subset": lambda session, around: next_subset(session, around.catalog),
     "up": lambda session, around: up(session, around.catalog),
     "compare": _compare,
+    "files": _join,
     "measure": _measure,
     "sort": _sort,
     "also": _also,

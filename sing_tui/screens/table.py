@@ -124,8 +124,7 @@ class TableScreen(Screen[None]):
 
     def become(self, new: Session) -> None:
         """Draw another state: what has changed, and nothing else."""
-        old, self.session = self.session, new
-        here, before = new.here, old.here
+        old, self.session, here, before = self.session, new, new.here, self.session.here
         if len(new.visits) > len(old.visits):
             self.drawn[-1].position, self.drawn[-1].details = self.table.position, self.frame.pane.shown
             self.drawn.append(Drawn())
@@ -166,7 +165,8 @@ class TableScreen(Screen[None]):
 
     def draw_place(self) -> None:
         """Draw the line at the top: file, items and table; and at the right what happens to the file."""
-        self.frame.place.show([self.host.path.name, *breadcrumbs_of(self.session, self.catalog)], self.host.news())
+        title = self.catalog.title(self.place)
+        self.frame.place.show([title, *breadcrumbs_of(self.session, self.catalog)], self.host.news())
 
     def draw_status(self) -> None:
         """Draw the line at the bottom."""

@@ -67,13 +67,13 @@ class TableReading:
         drawn.place, drawn.view = screen.session.place, read.view
         if first:
             screen.frame.pane.show(None, mode=pane_mode(screen.session.here.body))
-        screen.draw_place()
         if read.view is None:
             screen.table.show(None, note=screen.glyphs.text(read.note))
         else:
             screen.session = arrange_as(screen.session, read.view.arrangement)
             screen.note = read.note or screen.note
             self._show(read.view, note="no rows", fresh=first)
+        screen.draw_place()  # it names the subset that the filter keeps, if the table can be filtered by it
         drawn.position = None
         screen.lay_out()
         screen.show_keys()

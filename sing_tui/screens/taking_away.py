@@ -12,6 +12,8 @@ from sing_compute.store.text import clean
 from sing_tui.loading import read_chart
 from sing_tui.screens.export_runner import ExportRunner
 from sing_tui.screens.surface import Surface, needs_photographs, rows_of
+from sing_tui.session.counted import base_of
+from sing_tui.session.files import is_joined
 from sing_tui.session.names import file_parts
 from sing_tui.session.state import Arrangement, Refused, columns_at, is_figures
 from sing_tui.view import View, arrange
@@ -69,7 +71,8 @@ class TakingAway:
         if painted and of_table:
             columns["shown"] = len(painted)
         parts = file_parts(screen.catalog, here.place)
-        name = file_name(screen.host.path.stem, *(parts if of_table else [*parts[:-1], here.chart]))
+        files = screen.catalog.files if of_table and is_joined(base_of(here.place)) else [screen.host.path.stem]
+        name = file_name(*files, *(parts if of_table else [*parts[:-1], here.chart]))
         form = ExportScreen(ExportChoices(counts, columns, name, Path.cwd()), glyphs=screen.glyphs)
         screen.app.push_screen(form, partial(self._write, view))
 
@@ -78,7 +81,8 @@ class TakingAway:
         if wanted is not None:
             painted, after = columns_at(screen.session), None
             if wanted.provenance and screen.view is not None:
-                after = partial(_write_provenance, screen.host.path, wanted, self._start(wanted), view.table.spec.name)
+                files = (screen.host.path, screen.host.other)
+                after = partial(_write_provenance, files, wanted, self._start(wanted), view.table.spec.name)
             self.export_runner.write(view, wanted, painted, screen.session.here.marks, screen.glyphs, after)
 
     def _start(self, wanted: "ExportWanted") -> "Start":
@@ -99,7 +103,7 @@ class TakingAway:
         if screen.view is None:
             return
         start = start_of(screen.catalog, screen.session, screen.view, with_chart=True)
-        text = command(screen.host.path, start)
+        text = command(screen.host.path, start, screen.host.other)
         said = Text(
             f"{screen.glyphs.text(text)}\n\n--csv FILE or --json FILE behind it: the same rows without a screen."
         )
@@ -144,10 +148,12 @@ class TakingAway:
             raise Refused("Q quits")
 
 
-def _write_provenance(file: Path, wanted: "ExportWanted", start: "Start", table: str, rows: int) -> str:
+def _write_provenance(
+    files: tuple[Path, Path | None], wanted: "ExportWanted", start: "Start", table: str, rows: int
+) -> str:
     """Write what exported rows are of; a thread calls it."""
     from sing_tui.provenance import provenance_path, write_provenance
 
     path = provenance_path(wanted.path)
-    write_provenance(path, file, start, table, rows=rows, scope=wanted.scope)
+    write_provenance(path, files[0], start, table, rows=rows, scope=wanted.scope, other=files[1])
     return f"where they are from in {path.name}"

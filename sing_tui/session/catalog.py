@@ -48,6 +48,10 @@ class Catalog(Protocol):
         """A text of the explorer about images, said of what the file calls them (`sing_compute.store.noun`)."""
 
     @property
+    def files(self) -> Sequence[str]:
+        """Names of the open files: one, or two that can be shown side by side (`session.files`)."""
+
+    @property
     def has_photographs(self) -> bool:
         """True if the images may be files on this machine."""
 
@@ -188,6 +192,12 @@ def with_defaults(
             names = catalog.items(axis, place)
             found[axis] = names[0] if names else None
     return found
+
+
+def first_place(catalog: Catalog) -> Place:
+    """The only table without keys, or the list of them where the file has several."""
+    roots = [spec for spec in catalog.tables() if not spec.within]
+    return Place(roots[0].name) if len(roots) == 1 else Place(CONTENTS)
 
 
 def free_options(catalog: Catalog, spec: TableSpec) -> list[str]:

@@ -14,8 +14,9 @@ from sing_tui.session.catalog import (
     reaches,
     row_axis,
 )
+from sing_tui.session.files import can_join, is_joined, joined, refuse_second_alone
 from sing_tui.session.stack import enter, leave
-from sing_tui.session.state import Refused, Session, arranged, arrangement_at, is_figures
+from sing_tui.session.state import FILES, Refused, Session, arranged, arrangement_at, is_figures
 
 
 def group_compared(catalog: Catalog, spec: TableSpec) -> str | None:
@@ -26,7 +27,9 @@ def group_compared(catalog: Catalog, spec: TableSpec) -> str | None:
 def is_in_place(catalog: Catalog, place: Place) -> bool:
     """Return True if a comparison took the place of its plain table; False if it was opened above another one."""
     spec, comparison = catalog.table(place.table), place.comparison
-    return comparison is not None and comparison.axis == group_compared(catalog, spec)
+    if comparison is None or is_figures(spec, place):
+        return False
+    return comparison.axis in (FILES, group_compared(catalog, spec))
 
 
 def items_to_compare(session: Session, catalog: Catalog, axis: str, first: Key) -> tuple[Key, ...]:
@@ -56,6 +59,8 @@ def compare(session: Session, catalog: Catalog, column: str = "") -> Session:
         Refused: There is nothing to compare here.
     """
     place, here = session.place, session.here
+    if is_joined(place) and not place.along and not is_figures(catalog.table(place.table), place):
+        return _figures_in_both(session, catalog)
     if place.comparison is not None:
         return end_comparison(session, catalog)
     spec, rows = catalog.table(place.table), row_axis(place, catalog)
@@ -88,6 +93,17 @@ def compare(session: Session, catalog: Catalog, column: str = "") -> Session:
         raise Refused(f"this table names no {catalog.words(axis)}")
     items = items_to_compare(session, catalog, axis, first_item)
     return _compared(session, catalog, Comparison(axis, items, column or spec.measure))
+
+
+def _figures_in_both(session: Session, catalog: Catalog) -> Session:
+    """Show all figures of the row under the cursor in both files."""
+    place, identity = session.place, session.here.identity
+    if identity is None:
+        return session
+    refuse_second_alone(session, catalog)
+    rows = catalog.table(place.table).rows
+    item = key_of(catalog, rows, identity, place)
+    return enter(session, replace(place, comparison=Comparison(FILES, tuple(catalog.files), "")).at(**{rows: item}))
 
 
 def _table_of_rows(catalog: Catalog, spec: TableSpec, place: Place) -> TableSpec | None:
@@ -128,7 +144,34 @@ def end_comparison(session: Session, catalog: Catalog) -> Session:
     present = arrangement_at(here, spec)
     if place.comparison is not None and present.sort and present.sort not in (spec.label, *spec.naming):
         here = arranged(here, replace(present, sort=place.comparison.measure))
+    if is_joined(place):  # marks of rows that only the second file has are gone
+        known = catalog.count(row_axis(place, catalog), place)
+        here = replace(here, marks=tuple(mark for mark in here.marks if mark < known))
     return session.now(replace(here, place=place.plain, line=0, shown=()))
+
+
+def join(session: Session, catalog: Catalog, column: str = "") -> Session:
+    """Show the present table in both open files side by side; once more shows it in the first file alone.
+
+    Args:
+        session: The present state.
+        catalog: What the files hold.
+        column: The column under the cursor, if it can be compared.
+
+    Raises:
+        Refused: One file is open, or this place is of one file.
+    """
+    place = session.place
+    if len(catalog.files) < 2:
+        raise Refused("one file is open: sing-tui A.h5 B.h5 shows the same table of two files")
+    if is_joined(place):
+        return end_comparison(session, catalog)
+    if place.comparison is not None:
+        raise Refused("= ends this comparison; then B shows the table in both files")
+    if not can_join(catalog, place):
+        raise Refused("this list is of one file: Esc or Enter leads to a table that both files have")
+    there = joined(catalog, place, column)
+    return session if there.comparison is None else _compared(session, catalog, there.comparison)
 
 
 def next_measure(session: Session, catalog: Catalog, by: int) -> Session:
@@ -144,6 +187,6 @@ def next_measure(session: Session, catalog: Catalog, by: int) -> Session:
         raise Refused(f"nothing is compared here: = puts {plural(catalog, axis)} side by side")
     if is_figures(spec, place):
         raise Refused(f"all figures of these {plural(catalog, spec.rows)} are here already")
-    names = list(catalog.measures(place.plain))
+    names = list(catalog.measures(place if is_joined(place) else place.plain))
     at = (names.index(comparison.measure) + by) % len(names) if comparison.measure in names else 0
     return _compared(session, catalog, replace(comparison, measure=names[at]))

@@ -9,6 +9,7 @@ from sing_compute.store.place import Comparison, Key, Place
 from sing_tui.session.catalog import (
     Catalog,
     deeper,
+    first_place,
     free_options,
     is_group,
     place_of,
@@ -18,12 +19,17 @@ from sing_tui.session.catalog import (
     with_defaults,
 )
 from sing_tui.session.comparison import group_compared
-from sing_tui.session.moves import along_axis, first_place
+from sing_tui.session.files import can_join, is_joined, joined
+from sing_tui.session.moves import along_axis
 from sing_tui.session.names import rows_name
-from sing_tui.session.state import is_figures
+from sing_tui.session.state import FILES, is_figures
 from sing_tui.start import Wish, option, parted
 
 Keys = dict[str, Key | None]
+ONE_FILE = "-"
+"""The value of --compare for the first of two files alone."""
+ALL_FIGURES = "figures"
+"""The value of --compare for all figures of one row in both files."""
 
 
 def find_place(catalog: Catalog, wish: Wish) -> tuple[Place, Keys]:
@@ -33,7 +39,11 @@ def find_place(catalog: Catalog, wish: Wish) -> tuple[Place, Keys]:
         SingError: The file has no such table or item, or the options do not go together.
     """
     named = _named(catalog, wish)
+    if len(catalog.files) > 1 and wish.compare == ALL_FIGURES:
+        return _figures_in_files(catalog, wish, named), named
     place = _place(catalog, wish, named)
+    if len(catalog.files) > 1 and not wish.others:
+        return _in_files(catalog, place, wish.compare), named
     if wish.compare is None and not wish.others:
         return place, named
     return _compared(catalog, place, wish, named), named
@@ -167,6 +177,29 @@ def _compared(catalog: Catalog, place: Place, wish: Wish, named: Keys) -> Place:
     return replace(there, comparison=Comparison(group, items, "" if figures else measure))
 
 
+def _figures_in_files(catalog: Catalog, wish: Wish, named: Keys) -> Place:
+    """The place of all figures of one row in both files; the only row of a group may be left out."""
+    spec = catalog.table(wish.table) if wish.table else _narrowest(catalog, named)
+    if spec is None:
+        spec = catalog.table(first_place(catalog).table)
+    item = with_defaults(catalog, [spec.rows], named, None).get(spec.rows)
+    several = item != named.get(spec.rows) and len(catalog.items(spec.rows, None)) > 1
+    if item is None or several:
+        raise SingError(
+            f"--compare {ALL_FIGURES} is of one {catalog.words(spec.rows)}: add {option(spec.rows, 'NAME')}"
+        )
+    others = {axis: key for axis, key in named.items() if axis != spec.rows}
+    place = _place(catalog, replace(wish, table=spec.name), others)
+    return replace(place, comparison=Comparison(FILES, tuple(catalog.files), "")).at(**{spec.rows: item})
+
+
+def _in_files(catalog: Catalog, place: Place, compare: str | None) -> Place:
+    """The place in both files, unless it is to be that of the first file alone."""
+    if compare == ONE_FILE or not can_join(catalog, place):
+        return place
+    return joined(catalog, place, catalog.column(place, compare) if compare else "")
+
+
 def _one_axis_only(catalog: Catalog, axis: str, group: str | None) -> str:
     own = table_of(catalog, axis)
     tables = deeper(catalog, own) if own is not None else []
@@ -186,20 +219,21 @@ def words_of(catalog: Catalog, place: Place, keys: Keys | None = None) -> Wish:
     spec, comparison = catalog.table(place.table), place.comparison
     figures = is_figures(spec, place)
     named: Keys = {**(keys or {}), **dict(place.keys)}
-    if figures and comparison is not None:
+    if figures and comparison is not None and not is_joined(place):
         named[spec.rows] = comparison.items[0]
     known = [
         (axis, named[axis]) for axis in dict.fromkeys((*spec.within, *spec.options, spec.rows, *named)) if axis in named
     ]
     at = [f"{axis}={_name(catalog, axis, key, place)}" for axis, key in known if key is not None]
     others: Sequence[str] = ()
-    if comparison is not None:
+    plain = ONE_FILE if can_join(catalog, place) else None
+    if comparison is not None and not is_joined(place):
         axis = comparison.axis
         others = [f"{axis}={_name(catalog, axis, key, place)}" for key in comparison.items[1:]]
     return Wish(
         rows_name(catalog, place),
         tuple(at),
-        None if comparison is None else comparison.measure,
+        plain if comparison is None else ALL_FIGURES if figures and is_joined(place) else comparison.measure,
         tuple(others),
     )
 

@@ -8,6 +8,7 @@ from sing_tui.filter_text import narrowed
 from sing_tui.session.arranging import arrangement
 from sing_tui.session.catalog import Catalog, place_of, plural
 from sing_tui.session.counted import Counted, counted
+from sing_tui.session.files import refuse_second_alone
 from sing_tui.session.moves import row_keys
 from sing_tui.session.stack import enter
 from sing_tui.session.state import Refused, Session, first_arrangement, is_figures
@@ -40,8 +41,9 @@ def misclassified(session: Session, catalog: Catalog) -> Session:
     if spec is here:
         present = arrangement(session, catalog).filter
         wanted = present if errors in present else narrowed(present, errors)
-        return enter(session, counted(place, wanted, (truth, answer)))
+        return enter(session, counted(replace(place, comparison=None), wanted, (truth, answer)))
     if session.here.identity is None:
         raise Refused(f"there is no row here whose {plural(catalog, spec.rows)} could be opened")
+    refuse_second_alone(session, catalog)
     there = place_of(catalog, spec, row_keys(session, catalog))
     return enter(session, there, arrangement=replace(first_arrangement(spec, there), filter=errors))

@@ -22,6 +22,7 @@ from sing_tui.session.catalog import (
     with_defaults,
 )
 from sing_tui.session.comparison import end_comparison, is_in_place
+from sing_tui.session.files import came_joined, is_joined
 from sing_tui.session.stack import enter, leave, move, same_rows, with_member
 from sing_tui.session.state import CONTENTS, Identities, Refused, Session, arrangement_at, is_figures
 from sing_tui.session.subsets import came_filtered, kept_arrangement, next_filtered_subset
@@ -213,7 +214,8 @@ def neighbours(session: Session, catalog: Catalog, axis: str) -> Identities:
     if below is not None and row_axis(below.place, catalog) == axis:
         agree = all(place.key(name) in (None, key) for name, key in below.place.keys if name != axis)
         if agree and current in below.shown:
-            return below.shown
+            known = catalog.count(axis, place) if is_joined(below.place) else None
+            return below.shown if known is None else tuple(item for item in below.shown if item < known)
     spec = table_of(catalog, axis)
     if spec is not None:
         keys = with_defaults(catalog, spec.within, dict(place.keys), place)
@@ -281,7 +283,7 @@ def back(session: Session, catalog: Catalog) -> Session:
     spec = catalog.table(place.table)
     if arrangement_at(session.here, spec).filter and not came_filtered(session, catalog):
         return clear_filter(session, catalog)
-    if place.comparison is not None and is_in_place(catalog, place):
+    if place.comparison is not None and is_in_place(catalog, place) and not came_joined(session):
         return end_comparison(session, catalog)
     return up(session, catalog)
 
@@ -291,9 +293,3 @@ def up(session: Session, catalog: Catalog) -> Session:
     if session.here.body != "table":
         return close_body(session)
     return leave(session, catalog) if len(session.visits) > 1 else session
-
-
-def first_place(catalog: Catalog) -> Place:
-    """The only table without keys, or the list of them where the file has several."""
-    roots = [spec for spec in catalog.tables() if not spec.within]
-    return Place(roots[0].name) if len(roots) == 1 else Place(CONTENTS)

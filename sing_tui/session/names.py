@@ -3,6 +3,7 @@
 from sing_compute.store.place import Place
 from sing_tui.session.catalog import Catalog, free_options, is_group, plural, row_axis, table_name
 from sing_tui.session.counted import Counted
+from sing_tui.session.files import is_joined
 from sing_tui.session.state import Session, arrangement_at, is_figures
 from sing_tui.session.subsets import subset_of
 
@@ -19,7 +20,7 @@ def key_labels(catalog: Catalog, place: Place) -> list[str]:
         key = place.key(axis)
         if key is not None:
             labels.append(str(key) if is_group(catalog, axis) else catalog.label(axis, key, place))
-    if is_figures(spec, place) and place.comparison is not None:
+    if is_figures(spec, place) and place.comparison is not None and not is_joined(place):
         labels.append(str(place.comparison.items[0]))
     return labels
 
@@ -57,7 +58,8 @@ def title(catalog: Catalog, place: Place) -> str:
     if comparison is not None:
         of = f"of {len(comparison.items)} {plural(catalog, comparison.axis)}"
         measure = next((c.title for c in spec.columns if c.name == comparison.measure), comparison.measure)
-        return f"figures {of}" if is_figures(spec, place) else f"{measure} {of}, by {_in_words(catalog, place.table)}"
+        rows = title(catalog, place.plain) if is_joined(place) else _in_words(catalog, place.table)
+        return f"figures {of}" if is_figures(spec, place) else f"{measure} {of}, by {rows}"
     free = free_options(catalog, spec)
     if not place.along and any(place.key(axis) is None for axis in spec.options if axis not in free):
         return f"all {_in_words(catalog, place.table)}"

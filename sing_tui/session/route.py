@@ -4,8 +4,7 @@ from collections.abc import Mapping
 
 from sing_compute.store.definition import TableSpec
 from sing_compute.store.place import Key, Place
-from sing_tui.session.catalog import Catalog, place_of, position_of, reaches, with_defaults
-from sing_tui.session.moves import first_place
+from sing_tui.session.catalog import Catalog, first_place, place_of, position_of, reaches, with_defaults
 from sing_tui.session.state import CONTENTS, Visit, is_figures
 
 
@@ -19,7 +18,7 @@ def route(catalog: Catalog, place: Place, keys: Mapping[str, Key | None] | None 
     """
     spec = catalog.table(place.table)
     named: dict[str, Key | None] = {**(keys or {}), **dict(place.keys)}
-    if is_figures(spec, place) and place.comparison is not None:
+    if is_figures(spec, place) and place.comparison is not None and place.comparison.axis == spec.rows:
         named[spec.rows] = place.comparison.items[0]
     visits = []
     tables = [table for table in catalog.tables() if _is_on_the_way(catalog, table, spec, place)]
@@ -42,4 +41,4 @@ def route(catalog: Catalog, place: Place, keys: Mapping[str, Key | None] | None 
 def _is_on_the_way(catalog: Catalog, table: TableSpec, spec: TableSpec, place: Place) -> bool:
     if table.name != spec.name:
         return reaches(catalog, table, spec.name)
-    return bool(place.along) or (place.comparison is not None and place.comparison.axis == spec.rows)
+    return bool(place.along) or is_figures(spec, place)

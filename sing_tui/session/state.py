@@ -15,6 +15,8 @@ Body = Literal["table", "details", "chart"]
 Purpose = Literal["filter", "find", "count", "mark"]
 CONTENTS = "contents"
 """The built-in table that lists the root tables of a file with several of them."""
+FILES = "file"
+"""Axis of the open files, where there are two (`session.files`)."""
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -159,7 +161,10 @@ def columns_at(session: Session) -> tuple[str, ...]:
 
 
 def _is_figures(spec: TableSpec, place: Place) -> bool:
-    return place.comparison is not None and place.comparison.axis == spec.rows
+    comparison = place.comparison
+    return comparison is not None and (
+        comparison.axis == spec.rows or (comparison.axis == FILES and not comparison.measure)
+    )
 
 
 def is_figures(spec: TableSpec, place: Place) -> bool:

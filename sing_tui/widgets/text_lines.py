@@ -125,6 +125,8 @@ class StatusLine(TextLine):
             parts[0] += f" (filtered from {view.table.length:,})"
         if marks:
             parts.append(f"{marks:,} marked")
+        if view.table.note and not counting:
+            parts.append(glyphs.text(view.table.note))
         if arrangement.sort:
             arrow = glyphs.descending if arrangement.descending else glyphs.ascending
             said = f"sort {view.table.column(arrangement.sort).title} {arrow}"

@@ -31,6 +31,7 @@ class FakeCatalog:
     numbers: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Columns that can be compared, by table."""
 
+    files: tuple[str, ...] = ("results",)
     has_photographs: bool = True
 
     def words(self, text: str) -> str:

@@ -9,9 +9,9 @@ from sing_places import ALL_IMAGES, CLASSES, CONCEPT_ALONG, CONCEPTS, IMAGES, MO
 from sing_compute.store.place import Comparison, Place
 from sing_tui.session import CONTENTS, Refused, Session, Visit
 from sing_tui.session.arranging import filter_by, mark, show_chart, show_details
+from sing_tui.session.catalog import first_place
 from sing_tui.session.moves import (
     back,
-    first_place,
     go_along,
     go_to,
     next_subset,
