@@ -10,6 +10,7 @@ from sing_compute.store.place import Place
 from sing_tui.key_list import BINDINGS, WITH_PHOTOGRAPHS, key_name
 from sing_tui.session import Session
 from sing_tui.session.catalog import Catalog, free_options, plural, siblings
+from sing_tui.session.mapping import mapped_table
 from sing_tui.session.moves import (
     Which,
     along_axis,
@@ -115,6 +116,8 @@ def text_of(binding: Binding, place: Place, catalog: Catalog, titles: ChartTitle
             if int(number) > len(charts):
                 return None
             return catalog.words(titles.get(charts[int(number) - 1], charts[int(number) - 1]))
+        case ["show", "map"]:
+            return _map(catalog, place)
         case ["show", "photograph" | "copy path"] if not has_photographs(place, catalog):
             return None
     return binding.description
@@ -166,6 +169,11 @@ def _along(catalog: Catalog, place: Place) -> str | None:
     if axis is None or is_figures(spec, place):
         return None
     return catalog.words(f"{spec.name} of this {axis}") if place.along else f"across {plural(catalog, axis)}"
+
+
+def _map(catalog: Catalog, place: Place) -> str | None:
+    spec = mapped_table(catalog, place)
+    return None if spec is None else catalog.words(f"map: {spec.within[-1]} x {spec.rows}".replace("_", " "))
 
 
 def _neighbour(catalog: Catalog, place: Place, which: Which, by: int) -> str | None:

@@ -79,6 +79,7 @@ BINDINGS: list[Binding] = [
         _key(str(number), f"step('chart', {number})", f"chart {number}", WITH_PHOTOGRAPHS, name=f"chart-{number}")
         for number in range(1, 10)
     ),
+    _key("M", "show('map')", "map of all pairs", WITH_PHOTOGRAPHS, name="map"),
     _key("asterisk", "show('columns')", "choose columns", "look", display="*", name="columns"),
     _key("y", "show('copy cell')", "copy the cell", "take away", name="copy-cell"),
     _key("Y", "show('copy')", "copy the row", "take away", name="copy"),

@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sing_compute.errors import SingError
+from sing_compute.store.place import Place
 from sing_tui.actions import hidden_tables, keys_of
 from sing_tui.error_reporting import in_one_line
 from sing_tui.screens.export_runner import ExportRunner
@@ -13,6 +15,7 @@ from sing_tui.screens.taking_away import TakingAway
 from sing_tui.session.arranging import choosable_columns, choose_columns
 from sing_tui.session.catalog import position_of, row_axis
 from sing_tui.session.counted import base_of
+from sing_tui.session.mapping import map_place, open_pair, start_of_map
 from sing_tui.session.names import rows_word
 from sing_tui.session.stack import enter
 from sing_tui.session.state import Refused, columns_at
@@ -33,6 +36,7 @@ class Dialogs:
             "words": self._words,
             "columns": self._columns,
             "photograph": self._photograph,
+            "map": self._map,
             "reload": self._reload,
             **TakingAway(screen, export_runner).opens,
         }
@@ -151,6 +155,21 @@ class Dialogs:
             step=self._next_row,
         )
         screen.app.push_screen(photograph)
+
+    def _map(self) -> None:
+        from sing_tui.screens.map import MapScreen
+
+        screen, catalog = self.screen, self.screen.catalog
+        place = map_place(screen.session, catalog)
+        keys = start_of_map(screen.session, catalog, place)
+        axes = (place.along, catalog.table(place.table).rows)
+        row, column = (position_of(catalog, axis, key, place) for axis, key in zip(axes, keys, strict=True))
+        screen.app.push_screen(MapScreen(screen.host, place, (row, column)), partial(self._open_pair, place))
+
+    def _open_pair(self, place: Place, pair: tuple[int, int] | None) -> None:
+        if pair is not None:
+            self.screen.sync()
+            self.screen.become(open_pair(self.screen.session, self.screen.catalog, place, *pair))
 
     def _next_row(self, by: int) -> int | None:
         """Move the table under a photograph by lines; return the row that its cursor is on then, None at an end."""
