@@ -57,9 +57,9 @@ def blocks(values: Values, rows: Order, columns: Order, size: tuple[int, int]) -
     if not len(edges):
         return found
     for line, start in enumerate(starts):
-        part = values[np.ix_(rows[start : start + size[0]], columns)]
-        high = np.fmax.reduceat(np.fmax.reduce(part, 0), edges)
-        low = np.fmin.reduceat(np.fmin.reduce(part, 0), edges)
+        part = values[rows[start : start + size[0]]]  # whole rows: their columns are picked once they are one row
+        high = np.fmax.reduceat(np.fmax.reduce(part, 0)[columns], edges)
+        low = np.fmin.reduceat(np.fmin.reduce(part, 0)[columns], edges)
         found[line] = np.where(-low > high, low, high)
     return found
 

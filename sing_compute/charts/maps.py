@@ -21,7 +21,7 @@ from sing_compute.store.definition import Column as Declared
 from sing_compute.store.definition import TableSpec
 from sing_compute.store.place import Place
 from sing_compute.store.reading import RowReader
-from sing_compute.store.table_building import row_positions
+from sing_compute.store.table_building import plain_table, row_positions
 
 MOST = 2**25
 """Values of a map at most: 128 MiB in memory."""
@@ -121,8 +121,9 @@ def read_map(store: Store, place: Place, name: str = "") -> ValueMap:
     known = {column.name: column for column in stored_columns(store, place)}
     column = known.get(name) or (None if name else next(iter(known.values()), None))
     if column is None:
-        row_positions(store, place.at(**{spec.rows: 0}))  # says why the place has no such table
-        raise SingError(f"{store.path.name} holds no figure {name or 'for a map'} of {names(spec.name)}")
+        plain_table(store, place.at(**{spec.rows: 0}))  # says why the place has no such table
+        listed = ", ".join(known) or "none"
+        raise SingError(f"{names(spec.name)} have no figure {name!r} that a map can show; there are: {listed}")
     field = FIELDS[column.field]
     there = row_positions(store, place.at(**{spec.rows: 0}))
     count, width = store.count(place.along, place), store.count(spec.rows, place)

@@ -26,7 +26,7 @@ _ABOVE, _BELOW = ".:=+*#@", "icoqmMW"
 _SIGNS = {0: " ", MISSING: "?", EMPTY: " "}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # one palette is one object, so that styles are found by it at once
 class Palette:
     """Colours of a map."""
 
@@ -46,6 +46,7 @@ class Palette:
         return blend_rgb(self.zero, self.positive if code > 0 else self.negative, abs(code) / STEPS)
 
 
+@lru_cache(maxsize=64)
 def palette_of(empty: ColorTriplet, *, dark: bool, signed: bool) -> Palette:
     """Return colours that are told apart by people who are colour-blind, too: blue and orange, or one hue of rising lightness.
 
@@ -80,18 +81,21 @@ def codes_of(values: Values, scale: tuple[float, float]) -> Codes:
 
 
 @lru_cache(maxsize=8192)
-def _style(upper: ColorTriplet, lower: ColorTriplet) -> Style:
-    if upper == lower:
-        return Style(bgcolor=Color.from_triplet(upper))
-    return Style(color=Color.from_triplet(upper), bgcolor=Color.from_triplet(lower))
+def _style(palette: Palette, upper: int, lower: int) -> Style:
+    above, below = (Color.from_triplet(palette.of(code)) for code in (upper, lower))
+    return Style(bgcolor=above) if upper == lower else Style(color=above, bgcolor=below)
 
 
 def half_cells(upper: Sequence[int], lower: Sequence[int], palette: Palette) -> Line:
     """Draw one line of two rows of codes, one pair in each cell."""
     return [
-        Segment((" " if pair[0] == pair[1] else "▀") * len(list(run)), _style(palette.of(pair[0]), palette.of(pair[1])))
-        for pair, run in groupby(zip(upper, lower, strict=True))
+        _segment(palette, top, bottom, len(list(run))) for (top, bottom), run in groupby(zip(upper, lower, strict=True))
     ]
+
+
+@lru_cache(maxsize=16384)
+def _segment(palette: Palette, upper: int, lower: int, count: int) -> Segment:
+    return Segment((" " if upper == lower else "▀") * count, _style(palette, upper, lower))
 
 
 def sign_of(code: int) -> str:
@@ -113,13 +117,24 @@ def signs(codes: Sequence[int], marked: range, style: Style) -> Line:
     ]
 
 
-def written(codes: Sequence[int], texts: Sequence[str], width: int, palette: Palette) -> Line:
-    """Draw one line of blocks of one width, the number of each written in it in a colour that is readable there."""
+def written(codes: Sequence[int], texts: Sequence[str], width: int, palette: Palette | None, style: Style) -> Line:
+    """Draw one line of blocks of one width with the number of each in it.
+
+    Args:
+        codes: Code of each block; CURSOR for the one under the cursor.
+        texts: Its number.
+        width: Cells of a block.
+        palette: The colours; a number has one that is readable on its block. None for numbers alone.
+        style: Style of text without colours.
+    """
     found = []
     for code, text in zip(codes, texts, strict=True):
-        back = palette.of(code)
-        front = max(WHITE, BLACK, key=lambda color: contrast(color, back))
-        found.append(Segment(text.center(width)[:width], _style_of_text(front, back)))
+        if palette is None:
+            shown = style + Style(reverse=True) if code == CURSOR else style
+        else:
+            back = palette.of(code)
+            shown = _style_of_text(max(WHITE, BLACK, key=lambda color: contrast(color, back)), back)
+        found.append(Segment(text.center(width)[:width], shown))
     return found
 
 
@@ -151,12 +166,10 @@ class Legend:
             above, below = f"0 ' ' {_ABOVE} {self.high}", f"{self.low} {_BELOW[::-1]} "
             return [Segment(f" {below if self.signed else ''}{above}  {'? ' if missing else ''}{missing} ", text)]
         scale = [
-            Segment(" ", _style(*[palette.of(code)] * 2)) for code in range(-STEPS if self.signed else 0, STEPS + 1, 2)
+            Segment(" ", _style(palette, code, code)) for code in range(-STEPS if self.signed else 0, STEPS + 1, 2)
         ]
         middle = len(scale) // 2 if self.signed else 0
         if self.signed:
             scale[middle] = Segment("0", _style_of_text(palette.cursor, palette.zero))
-        look = (
-            [Segment("  ", _style(palette.missing, palette.missing)), Segment(f" {missing} ", text)] if missing else []
-        )
+        look = [Segment("  ", _style(palette, MISSING, MISSING)), Segment(f" {missing} ", text)] if missing else []
         return [Segment(f" {self.low} ", text), *scale, Segment(f" {self.high}  ", text), *look]

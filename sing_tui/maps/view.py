@@ -105,6 +105,12 @@ class MapView:
         pair = largest_at(self.shown.values, wanted[0], wanted[1])
         return replace(self, window=singled(self.window, self._place(pair)))
 
+    def at_item(self, axis: str, position: int | None) -> "MapView | None":
+        """Return the view at the largest value of one item of an axis, by its position there; None if it is not on the map."""
+        sides = (self.shown.rows, self.shown.columns)
+        found = [None if position is None or side.axis != axis else side.find(position) for side in sides]
+        return None if found == [None, None] else self.at_pair(*found)
+
     def near_pair(self, row: int | None, column: int | None) -> "MapView":
         """Return the view with the cursor on the block of a pair, at the same zoom; arguments as for `at_pair`."""
         there = self.at_pair(row, column)

@@ -28,7 +28,7 @@ class Dialogs:
     """The screens over one table screen."""
 
     def __init__(self, screen: Surface, export_runner: ExportRunner) -> None:
-        self.screen = screen
+        self.screen, self.export_runner = screen, export_runner
         self._opens: dict[str, Callable[[], None]] = {
             "finder": self._finder,
             "help": self._help,
@@ -164,7 +164,9 @@ class Dialogs:
         keys = start_of_map(screen.session, catalog, place)
         axes = (place.along, catalog.table(place.table).rows)
         row, column = (position_of(catalog, axis, key, place) for axis, key in zip(axes, keys, strict=True))
-        screen.app.push_screen(MapScreen(screen.host, place, (row, column)), partial(self._open_pair, place))
+        screen.app.push_screen(
+            MapScreen(screen.host, self.export_runner, place, (row, column)), partial(self._open_pair, place)
+        )
 
     def _open_pair(self, place: Place, pair: tuple[int, int] | None) -> None:
         if pair is not None:

@@ -71,27 +71,27 @@ class MapScreen(ModalScreen[PairOfItems | None]):
         Binding("ctrl+c", "cancel", "cancel a running export"),
     ]
     DEFAULT_CSS = """
-    MapScreen { background: $surface; }
-    MapScreen.low .figures { display: none; }
+    MapScreen { background: $surface; overflow: hidden; }
+    MapScreen.low .figures, MapScreen.low .place { display: none; }
     """
 
-    def __init__(self, host: Host, place: Place, start: tuple[int | None, int | None]) -> None:
+    def __init__(
+        self, host: Host, export_runner: ExportRunner, place: Place, start: tuple[int | None, int | None]
+    ) -> None:
         """Prepare the screen.
 
         Args:
             host: The application.
+            export_runner: The export of the table screen: it goes on when the map is closed.
             place: Place of the map, `along` the axis of its rows.
             start: Positions of the items that the cursor begins at; None for the strongest.
         """
         super().__init__()
-        self.host, self.catalog, self.place, self.start = host, host.catalog, place, start
-        self.glyphs = host.glyphs
+        self.host, self.catalog, self.glyphs, self.place, self.start = host, host.catalog, host.glyphs, place, start
         self.view: MapView | None = None
         self.names: tuple[str, ...] = ()
         """The figures that can be mapped here."""
-        self.note = "reading ..."
-        self.background = Background(self, self.failed)
-        self.export_runner = ExportRunner(self.background, self.say, self.call_later)
+        self.background, self.export_runner = Background(self, self.failed), export_runner
 
     def compose(self) -> ComposeResult:
         """Return the parts, from top to bottom."""
@@ -110,6 +110,8 @@ class MapScreen(ModalScreen[PairOfItems | None]):
             Offer("esc", "back", "dismiss(None)"), Offer("?", "help", "help"),
         )  # fmt: skip
         self.query_one(KeyLine).offer(keys)
+        self._name_place("map")
+        self.query_one(MapGrid).show(None, None, "reading ...")
         self._read("")
 
     def on_resize(self) -> None:
@@ -142,7 +144,6 @@ class MapScreen(ModalScreen[PairOfItems | None]):
 
     def failed(self, problem: str) -> None:
         """Say why something could not be read."""
-        self.note = problem
         if self.view is None:
             self.query_one(MapGrid).show(None, None, problem)
         else:
@@ -150,19 +151,23 @@ class MapScreen(ModalScreen[PairOfItems | None]):
 
     def say(self, text: str) -> None:
         """Show one line until the cursor moves."""
-        self.query_one(".pair", TextLine).write(self.glyphs.text(text))
+        if self.is_attached:
+            self.query_one(".pair", TextLine).write(self.glyphs.text(text))
 
     def become(self, view: MapView) -> None:
         """Draw another view."""
         self.view = view
         palette, grid = self._palette(signed=view.shown.signed), self.query_one(MapGrid)
         shown, glyphs = view.shown, self.glyphs
-        steps = [self.host.path.name, *key_labels(self.catalog, self.place), title(shown, self.catalog.words)]
-        self.query_one(".place", TextLine).write(f" {glyphs.crumb} ".join(map(glyphs.text, steps)))
+        self._name_place(title(shown, self.catalog.words))
         grid.show(view, palette, "no values" if view.is_empty else "")
         self.query_one(LegendLine).show(legend_of(shown, glyphs), palette, order_text(view))
         if not view.is_empty:
             self._name_pair(view)
+
+    def _name_place(self, what: str) -> None:
+        steps = [self.host.path.name, *key_labels(self.catalog, self.place), what]
+        self.query_one(".place", TextLine).write(f" {self.glyphs.crumb} ".join(map(self.glyphs.text, steps)))
 
     def _name_pair(self, view: MapView) -> None:
         """Name the pair under the cursor; its stored figures follow."""
@@ -220,12 +225,10 @@ class MapScreen(ModalScreen[PairOfItems | None]):
         if self.view is not None and self.view.shown.column.name in self.names:
             self._read(self.names[(self.names.index(self.view.shown.column.name) + by) % len(self.names)])
 
-    def on_mouse_scroll_down(self) -> None:
-        """Move down."""
+    def on_mouse_scroll_down(self) -> None:  # noqa: D102
         self.action_move(3, 0)
 
-    def on_mouse_scroll_up(self) -> None:
-        """Move up."""
+    def on_mouse_scroll_up(self) -> None:  # noqa: D102
         self.action_move(-3, 0)
 
     @on(MapGrid.Clicked)
@@ -254,14 +257,11 @@ class MapScreen(ModalScreen[PairOfItems | None]):
     def _go_to(self, hit: "Hit | None") -> None:
         if hit is None or self.view is None or self.view.is_empty:
             return
-        shown = self.view.shown
-        position = position_of(self.catalog, hit.axis, hit.identity, hit.place)
-        sides = (shown.rows, shown.columns)
-        found = [None if position is None or side.axis != hit.axis else side.find(position) for side in sides]
-        if found == [None, None]:
+        found = self.view.at_item(hit.axis, position_of(self.catalog, hit.axis, hit.identity, hit.place))
+        if found is None:
             self.say(f"{hit.text} is not on this map")
         else:
-            self.become(self.view.at_pair(*found))
+            self.become(found)
 
     def action_help(self) -> None:
         """Say how to read the map, and its keys."""
@@ -278,6 +278,9 @@ class MapScreen(ModalScreen[PairOfItems | None]):
 
         if self.view is None or self.view.is_empty:
             return
+        if self.export_runner.writing:
+            self.say(f"{self.export_runner.writing} is being written: ^c cancels it")
+            return
         shown = self.view.shown
         table = map_table(self.catalog.store, shown, self.view.rows, self.view.columns)
         view = View(table, Arrangement(), np.arange(table.length, dtype=np.int32))
@@ -287,7 +290,7 @@ class MapScreen(ModalScreen[PairOfItems | None]):
 
     def _write(self, view: View, wanted: "ExportWanted | None") -> None:
         if wanted is not None:
-            self.export_runner.write(view, wanted, (), (), self.glyphs)
+            self.export_runner.write(view, wanted, (), (), self.glyphs, also=self.say)
 
     def action_cancel(self) -> None:
         """Give up a running export."""

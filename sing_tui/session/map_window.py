@@ -1,6 +1,7 @@
 """The part of a map on the screen and the block under its cursor: frozen values and functions of them, in plain Python."""
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 Pair = tuple[int, int]
 """Something of the rows, and the same of the columns."""
@@ -73,6 +74,7 @@ class MapWindow:
         )
 
 
+@lru_cache(maxsize=64)
 def levels(count: Pair, room: Pair) -> tuple[Level, ...]:
     """List the steps of the zoom from the whole map to one value on several units.
 
@@ -87,7 +89,7 @@ def levels(count: Pair, room: Pair) -> tuple[Level, ...]:
     while block != (1, 1):
         block = (block[0] + 1) // 2, (block[1] + 1) // 2
         found.append(Level(block, size))
-    while (larger := (max(size[0], min(2 * size[0], 2)), max(size[1], min(2 * size[1], WIDEST)))) != size:
+    while (larger := (max(size[0], min(2 * size[0], 2)), max(size[1], min(4 * size[1], WIDEST)))) != size:
         size = larger
         found.append(Level(block, size))
     return tuple(found)

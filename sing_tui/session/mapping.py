@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from sing_compute.store.definition import TableSpec
 from sing_compute.store.place import Key, Place
-from sing_tui.session.catalog import Catalog, opened
+from sing_tui.session.catalog import Catalog, opened, row_axis
 from sing_tui.session.counted import Counted
 from sing_tui.session.moves import along_axis, row_keys
 from sing_tui.session.stack import enter
@@ -17,7 +17,7 @@ def mapped_table(catalog: Catalog, place: Place) -> TableSpec | None:
         return None
     held = {spec.name for spec in catalog.tables()}
     waiting, seen = [catalog.table(place.table)], {place.table}
-    known = {*dict(place.keys), catalog.table(place.table).rows}
+    known = {*dict(place.keys), row_axis(place, catalog)}
     while waiting:
         spec = waiting.pop(0)
         axis = along_axis(catalog, Place(spec.name))

@@ -147,17 +147,17 @@ class MapGrid(Widget):
         if rows[0] is None:
             return [Segment(" " * self.size.width, text)]
         found = self._row_name(view, line, rows, text)
+        is_cursor = rows[0] == window.cursor[0] - window.first[0]
+        if self._is_numbered(view, line) and self._values is not None and self._codes is not None:
+            texts = [value_text(view.shown, float(value), self.glyphs) for value in self._values[rows[0]]]
+            blocks = self._codes[rows[0]].tolist()
+            if is_cursor:
+                blocks[window.cursor[1] - window.first[1]] = CURSOR
+            return [*found, *written(blocks, texts, size[1], self.palette, text)]
         codes = [self._row_of_codes(view, line * units + unit) for unit in range(units)]
         if self.palette is None:
-            at_cursor = rows[0] == window.cursor[0] - window.first[0]
             left = (window.cursor[1] - window.first[1]) * size[1]
-            return [*found, *signs(codes[0], range(left, left + size[1]) if at_cursor else range(0), text)]
-        if self._is_numbered(view, line):
-            texts = [value_text(view.shown, float(value), self.glyphs) for value in self._values[rows[0]]]  # type: ignore[index]
-            blocks = self._codes[rows[0]].tolist()  # type: ignore[index]
-            if rows[0] == window.cursor[0] - window.first[0]:
-                blocks[window.cursor[1] - window.first[1]] = CURSOR
-            return [*found, *written(blocks, texts, size[1], self.palette)]
+            return [*found, *signs(codes[0], range(left, left + size[1]) if is_cursor else range(0), text)]
         return [*found, *half_cells(codes[0], codes[-1], self.palette)]
 
     def _is_numbered(self, view: MapView, line: int) -> bool:
