@@ -136,9 +136,9 @@ def read_map(store: Store, place: Place, name: str = "") -> ValueMap:
         cells = cells.T
     values = np.ascontiguousarray(cells, dtype=np.float32)
     del cells
-    beyond = ~(np.abs(values) <= largest(column.format))
-    if beyond.any():
-        values = np.where(beyond, np.float32(np.nan), values)
+    limit = largest(column.format)
+    if values.size and not -limit <= np.fmin.reduce(values, None) <= np.fmax.reduce(values, None) <= limit:
+        values = np.where(np.abs(values) <= limit, values, np.float32(np.nan))  # no value of a kind that this can be
     signed = field.range.low < 0
     row_strength, column_strength = strengths(values)
     return ValueMap(
@@ -150,7 +150,7 @@ def read_map(store: Store, place: Place, name: str = "") -> ValueMap:
         column.unit or field.unit,
         signed,
         scale_of(values, signed=signed),
-        int(np.isnan(values).sum()),
+        int(np.count_nonzero(np.isnan(values))),
     )
 
 

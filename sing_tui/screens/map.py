@@ -112,7 +112,7 @@ class MapScreen(ModalScreen[PairOfItems | None]):
         self.query_one(KeyLine).offer(keys)
         self._name_place("map")
         self.query_one(MapGrid).show(None, None, "reading ...")
-        self._read("")
+        self.call_after_refresh(self._read, "")  # a map that is there before the first frame would be painted twice
 
     def on_resize(self) -> None:
         """Fit the map to the new room."""
