@@ -25,6 +25,8 @@ from sing_compute.store.table_building import plain_table, row_positions
 
 MOST = 2**25
 """Values of a map at most: 128 MiB in memory."""
+LONGEST = 2**16
+"""Items along one side of a map at most: their names are in memory, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +127,11 @@ def read_map(store: Store, place: Place, name: str = "") -> ValueMap:
         listed = ", ".join(known) or "none"
         raise SingError(f"{names(spec.name)} have no figure {name!r} that a map can show; there are: {listed}")
     field = FIELDS[column.field]
-    there = row_positions(store, place.at(**{spec.rows: 0}))
     count, width = store.count(place.along, place), store.count(spec.rows, place)
-    if count * width > MOST:
-        raise SingError(f"{count:,} x {width:,} values are too many for a map: it shows at most {MOST:,}")
-    rows = np.asarray(there, dtype=np.int32)
+    if count * width > MOST or max(count, width) > LONGEST:
+        most = f"it shows at most {MOST:,} of at most {LONGEST:,} items on a side"
+        raise SingError(f"{count:,} x {width:,} values are too many for a map: {most}")
+    rows = np.asarray(row_positions(store, place.at(**{spec.rows: 0})), dtype=np.int32)
     reader = RowReader(store, place, place.along, ids=None if len(rows) == count else rows, stop=count)
     cells = np.asarray(reader.cells(column.field, column.at))
     if field.axes.index(spec.rows) < field.axes.index(place.along):

@@ -10,6 +10,7 @@ import pytest
 from direction_figures import write_directions
 from stores import write_store
 
+from sing_compute.charts import maps
 from sing_compute.charts.map_blocks import blocks, by_strength, largest_at, scale_of, strengths
 from sing_compute.charts.maps import map_table, mapped_columns, read_map
 from sing_compute.errors import SingError
@@ -162,12 +163,15 @@ def test_an_export_has_one_row_for_each_pair_in_the_order_of_the_map(path: Path)
     pd.testing.assert_frame_equal(part, frame.iloc[[41, 3]].reset_index(drop=True))
 
 
-def test_what_is_not_there_is_said(path: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_mapped_is_said(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = write_store(tmp_path / "plain.h5", null_space=False)
     with (
         Store(plain) as store,
         pytest.raises(SingError, match="alpha has no concept shifts: its head has no null space"),
     ):
+        read_map(store, concepts())
+    monkeypatch.setattr(maps, "LONGEST", 39)
+    with Store(path) as store, pytest.raises(SingError, match="4 x 40 values are too many for a map"):
         read_map(store, concepts())
     with Store(path) as store, pytest.raises(SingError, match=r"no figure 'q'.*attribute_score"):
         read_map(store, concepts(), "q")
