@@ -43,7 +43,9 @@ class KeyHelp:
     """True if the footer offers it."""
 
 
-def keys_of(place: Place, catalog: Catalog, titles: ChartTitles, own: Mapping[str, str]) -> list[KeyHelp]:
+def keys_of(
+    place: Place, catalog: Catalog, titles: ChartTitles, own: Mapping[str, str], *, footer: bool = False
+) -> list[KeyHelp]:
     """List the keys that have a meaning at a place.
 
     Args:
@@ -51,9 +53,12 @@ def keys_of(place: Place, catalog: Catalog, titles: ChartTitles, own: Mapping[st
         catalog: What the file holds.
         titles: Titles of the table's charts.
         own: The user's key map by action.
+        footer: True for the keys of the lowest line alone: others may take imports to find out.
     """
     found = []
     for binding in BINDINGS:
+        if footer and not binding.show:
+            continue
         text = text_of(binding, place, catalog, titles)
         if text is None:
             continue
@@ -88,8 +93,7 @@ def footer(session: Session, catalog: Catalog, own: Mapping[str, str]) -> tuple[
     first = len(session.visits) == 1
     return tuple(
         Offer(key.label, "quit" if key.action == "leave" and first else key.text, key.action)
-        for key in keys_of(here.place, catalog, {}, own)
-        if key.show
+        for key in keys_of(here.place, catalog, {}, own, footer=True)
     )
 
 

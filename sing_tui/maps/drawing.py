@@ -58,11 +58,11 @@ def palette_of(empty: ColorTriplet, *, dark: bool, signed: bool) -> Palette:
     if dark:
         high = ColorTriplet(255, 160, 40) if signed else ColorTriplet(240, 228, 66)
         return Palette(
-            ColorTriplet(44, 44, 48), high, ColorTriplet(90, 185, 255), ColorTriplet(122, 112, 122), WHITE, empty
+            ColorTriplet(44, 44, 48), high, ColorTriplet(90, 185, 255), ColorTriplet(165, 155, 165), WHITE, empty
         )
     high = ColorTriplet(176, 62, 0) if signed else ColorTriplet(76, 36, 120)
     return Palette(
-        ColorTriplet(250, 250, 250), high, ColorTriplet(0, 84, 160), ColorTriplet(176, 168, 176), BLACK, empty
+        ColorTriplet(250, 250, 250), high, ColorTriplet(0, 84, 160), ColorTriplet(128, 122, 128), BLACK, empty
     )
 
 
