@@ -9,6 +9,19 @@ from sing_compute.charts.maps import Side, ValueMap
 from sing_tui.session.map_window import MapWindow, Pair, at_block, at_value, moved, resized, singled, zoomed
 
 
+@dataclass(frozen=True, slots=True)
+class MapStart:
+    """The first sight of a map: as it was left, at the pair that the table is about."""
+
+    row: int | None = None
+    column: int | None = None
+    """Positions of two items on their axes; without both of them the cursor begins at the strongest pair."""
+    figure: str = ""
+    """Name of the column that is mapped; empty for the first."""
+    level: int = 0
+    strongest: bool = True
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class MapView:
     """A map, the part of it on the screen, and the order of its items."""
@@ -19,9 +32,22 @@ class MapView:
     """True if the strongest rows and columns come first; else they are in the order of the file."""
 
     @classmethod
-    def of(cls, shown: ValueMap, room: Pair) -> "MapView":
-        """Return the whole map in a room, the cursor on its strongest block."""
-        return cls(shown, MapWindow((len(shown.rows), len(shown.columns)), room))
+    def of(cls, shown: ValueMap, room: Pair, start: MapStart = MapStart()) -> "MapView":
+        """Return a map in a room as it is first seen; without a start the whole one, the cursor on its strongest block."""
+        view = cls(shown, MapWindow((len(shown.rows), len(shown.columns)), room), start.strongest)
+        if view.is_empty:
+            return view
+        view = view.zoomed(start.level)
+        positions = zip((shown.rows, shown.columns), (start.row, start.column), strict=True)
+        row, column = (None if position is None else side.find(position) for side, position in positions)
+        return view if row is None or column is None else view.near_pair(row, column)
+
+    @property
+    def left(self) -> MapStart:
+        """The start that shows the map again as it is now."""
+        row, column = self.pair
+        at = int(self.shown.rows.positions[row]), int(self.shown.columns.positions[column])
+        return MapStart(*at, self.shown.column.name, self.window.level, self.strongest)
 
     @property
     def is_empty(self) -> bool:
@@ -111,10 +137,9 @@ class MapView:
         found = [None if position is None or side.axis != axis else side.find(position) for side in sides]
         return None if found == [None, None] else self.at_pair(*found)
 
-    def near_pair(self, row: int | None, column: int | None) -> "MapView":
-        """Return the view with the cursor on the block of a pair, at the same zoom; arguments as for `at_pair`."""
-        there = self.at_pair(row, column)
-        return replace(self, window=at_value(self.window, there._place(there.pair)))
+    def near_pair(self, row: int, column: int) -> "MapView":
+        """Return the view with the cursor on the block of a pair, at the same zoom."""
+        return replace(self, window=at_value(self.window, self._place((row, column))))
 
     def _place(self, pair: Pair) -> Pair:
         """Return where a pair of the map is in the order of the screen."""

@@ -1,4 +1,4 @@
-"""What the lines around a map say."""
+"""The words of the lines around a map, and of its help."""
 
 from collections.abc import Callable
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ from sing_tui.session.state import Refused, columns_at
 
 if TYPE_CHECKING:
     from sing_tui.finder import Hit
+    from sing_tui.maps.view import MapStart
+    from sing_tui.screens.map import Left
 
 
 class Dialogs:
@@ -29,6 +32,8 @@ class Dialogs:
 
     def __init__(self, screen: Surface, export_runner: ExportRunner) -> None:
         self.screen, self.export_runner = screen, export_runner
+        self._maps: dict[Place, MapStart] = {}
+        """How the last map was left, by its place: the key of the map shows it so again."""
         self._opens: dict[str, Callable[[], None]] = {
             "finder": self._finder,
             "help": self._help,
@@ -157,6 +162,7 @@ class Dialogs:
         screen.app.push_screen(photograph)
 
     def _map(self) -> None:
+        from sing_tui.maps.view import MapStart
         from sing_tui.screens.map import MapScreen
 
         screen, catalog = self.screen, self.screen.catalog
@@ -164,14 +170,21 @@ class Dialogs:
         keys = start_of_map(screen.session, catalog, place)
         axes = (place.along, catalog.table(place.table).rows)
         row, column = (position_of(catalog, axis, key, place) for axis, key in zip(axes, keys, strict=True))
-        screen.app.push_screen(
-            MapScreen(screen.host, self.export_runner, place, (row, column)), partial(self._open_pair, place)
-        )
+        start = self._maps.get(place, MapStart())
+        if row is not None and column is not None:
+            start = replace(start, row=row, column=column)
+        shown = MapScreen(screen.host, self.export_runner, place, start)
+        screen.app.push_screen(shown, partial(self._leave_map, place))
 
-    def _open_pair(self, place: Place, pair: tuple[int, int] | None) -> None:
-        if pair is not None:
+    def _leave_map(self, place: Place, left: "Left | None") -> None:
+        if left is None:
+            return
+        start, opens = left
+        self._maps = {place: start}
+        if opens and start.row is not None and start.column is not None:
             self.screen.sync()
-            self.screen.become(open_pair(self.screen.session, self.screen.catalog, place, *pair))
+            there = open_pair(self.screen.session, self.screen.catalog, place, start.row, start.column)
+            self.screen.become(there)
 
     def _next_row(self, by: int) -> int | None:
         """Move the table under a photograph by lines; return the row that its cursor is on then, None at an end."""

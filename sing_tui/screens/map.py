@@ -19,7 +19,7 @@ from sing_tui.actions import Offer
 from sing_tui.colors import BLACK, WHITE
 from sing_tui.maps.drawing import Palette, palette_of
 from sing_tui.maps.reading import MapRead, read, read_figures
-from sing_tui.maps.view import MapView
+from sing_tui.maps.view import MapStart, MapView
 from sing_tui.maps.words import HELP, legend_of, order_text, pair_text, title
 from sing_tui.screens.background import Background
 from sing_tui.screens.export_runner import ExportRunner
@@ -36,18 +36,18 @@ if TYPE_CHECKING:
     from sing_tui.exporting import ExportWanted
     from sing_tui.finder import Hit
 
-PairOfItems = tuple[int, int]
-"""Positions of an item of the map's rows and of one of its columns, each on its axis."""
+Left = tuple[MapStart, bool]
+"""The start that shows a map again as it was left, and True if the table of the pair under the cursor is to be opened."""
 _FEW_COLORS = (None, "standard", "windows")
 
 
-class MapScreen(ModalScreen[PairOfItems | None]):
-    """A map; dismissed with the pair to open, or None."""
+class MapScreen(ModalScreen[Left | None]):
+    """A map; dismissed with how it was left, or None where it was not read."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,M,backspace", "dismiss(None)", "close"),
+        Binding("escape,q,M,backspace", "leave(False)", "close"),
         Binding("Q,ctrl+q", "app.quit", "quit"),
-        Binding("enter", "open", "open"),
+        Binding("enter", "leave(True)", "open"),
         Binding("down,j", "move(1, 0)", "down"),
         Binding("up,k", "move(-1, 0)", "up"),
         Binding("right,l", "move(0, 1)", "right"),
@@ -75,16 +75,14 @@ class MapScreen(ModalScreen[PairOfItems | None]):
     MapScreen.low .figures, MapScreen.low .place { display: none; }
     """
 
-    def __init__(
-        self, host: Host, export_runner: ExportRunner, place: Place, start: tuple[int | None, int | None]
-    ) -> None:
+    def __init__(self, host: Host, export_runner: ExportRunner, place: Place, start: MapStart) -> None:
         """Prepare the screen.
 
         Args:
             host: The application.
             export_runner: The export of the table screen: it goes on when the map is closed.
             place: Place of the map, `along` the axis of its rows.
-            start: Positions of the items that the cursor begins at; None for the strongest.
+            start: How the map is first seen.
         """
         super().__init__()
         self.host, self.catalog, self.glyphs, self.place, self.start = host, host.catalog, host.glyphs, place, start
@@ -105,14 +103,16 @@ class MapScreen(ModalScreen[PairOfItems | None]):
     def on_mount(self) -> None:
         """Start reading once the parts exist."""
         keys = (
-            Offer("enter", "open", "open"), Offer("z Z", "zoom"), Offer(".", "figure", "figure(1)"),
+            Offer("enter", "open", "leave(True)"), Offer("z Z", "zoom"), Offer(".", "figure", "figure(1)"),
             Offer("o", "order", "order"), Offer("t", "find", "find"), Offer("e", "export", "export"),
-            Offer("esc", "back", "dismiss(None)"), Offer("?", "help", "help"),
+            Offer("esc", "back", "leave(False)"), Offer("?", "help", "help"),
         )  # fmt: skip
         self.query_one(KeyLine).offer(keys)
         self._name_place("map")
         self.query_one(MapGrid).show(None, None, "reading ...")
-        self.call_after_refresh(self._read, "")  # a map that is there before the first frame would be painted twice
+        self.call_after_refresh(
+            self._read, self.start.figure
+        )  # a map that is there before the first frame would be painted twice
 
     def on_resize(self) -> None:
         """Fit the map to the new room."""
@@ -134,13 +134,7 @@ class MapScreen(ModalScreen[PairOfItems | None]):
         if self.view is not None and not self.view.is_empty:
             self.become(self.view.of_figure(found.shown))
             return
-        view = MapView.of(found.shown, grid.room)
-        if not view.is_empty:
-            sides = zip((found.shown.rows, found.shown.columns), self.start, strict=True)
-            row, column = (None if position is None else side.find(position) for side, position in sides)
-            if row is not None and column is not None:
-                view = view.near_pair(row, column)
-        self.become(view)
+        self.become(MapView.of(found.shown, grid.room, self.start))
 
     def failed(self, problem: str) -> None:
         """Say why something could not be read."""
@@ -241,11 +235,12 @@ class MapScreen(ModalScreen[PairOfItems | None]):
         """Do what a clicked key does."""
         await self.run_action(message.action)
 
-    def action_open(self) -> None:
-        """Close, and open the table of the pair under the cursor."""
+    def action_leave(self, opens: bool) -> None:
+        """Close, and perhaps open the table of the pair under the cursor."""
         if self.view is not None and not self.view.is_empty:
-            shown, (row, column) = self.view.shown, self.view.pair
-            self.dismiss((int(shown.rows.positions[row]), int(shown.columns.positions[column])))
+            self.dismiss((self.view.left, opens))
+        elif not opens:
+            self.dismiss(None)
 
     def action_find(self) -> None:
         """Find an item by name."""

@@ -28,7 +28,7 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class MapWindow:
-    """What is seen of a map."""
+    """The part of a map on the screen, and its cursor."""
 
     count: Pair
     """Rows and columns of the map."""

@@ -78,7 +78,7 @@ class MapGrid(Widget):
             note: One line.
         """
         old, self.view, self.note = self.view, view, note
-        self.palette = palette
+        repainted, self.palette = palette is not self.palette, palette
         if view is None or view.is_empty:
             self._values = None
             self.refresh()
@@ -88,7 +88,7 @@ class MapGrid(Widget):
             (old.window.level, old.window.first, old.window.room, old.strongest)
             == (view.window.level, view.window.first, view.window.room, view.strongest)
         )  # fmt: skip
-        if not same or old is None:
+        if not same or old is None or repainted:
             self._pair = new_pair
             self._values = view.values()
             self._codes = codes_of(self._values, view.shown.scale)

@@ -1,4 +1,4 @@
-"""The line above a map: what its colours or signs mean, and what one of them stands for."""
+"""The line above a map: the meaning of its colours or signs, and the order of its rows and columns."""
 
 from rich.segment import Segment
 from textual.strip import Strip

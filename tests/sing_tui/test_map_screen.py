@@ -87,10 +87,10 @@ async def test_the_leak_is_first_named_with_interval_z_and_q_and_in_its_colour(
         )  # the cursor has gone on: the strongest blue is the largest negative value
 
 
-async def test_enter_opens_the_concept_of_the_class_and_esc_leads_back(path: Path) -> None:
+async def test_enter_opens_the_concept_of_the_class_and_the_map_is_found_again_as_it_was(path: Path) -> None:
     app = Explorer(path, AT["classes"])
     async with app.run_test(size=(80, 24)) as pilot:
-        await on_map(pilot)
+        await on_map(pilot, *"ozz")
         await press(pilot, "enter")
         await until(lambda: "dog › concepts" in screen_text(app), app)
         await drawn(app)
@@ -99,9 +99,19 @@ async def test_enter_opens_the_concept_of_the_class_and_esc_leads_back(path: Pat
         await press(pilot, "escape")
         await drawn(app)
         assert "alpha › classes" in screen_text(app)
-        await press(pilot, "M", "escape")
+        await on_map(pilot)
+        assert "class dog · concept concept 23 · AS -40.00°" in screen_text(app)
+        assert "order of the file" in lines(app)[1]
+        assert app.screen.view.window.level == 2
+        await press(pilot, "right", "escape")
         assert app.screen is app.page
-        assert "alpha › classes" in screen_text(app)
+        await press(pilot, "enter")
+        await until(lambda: "dog › concepts" in screen_text(app), app)
+        await drawn(app)
+        await press(pilot, "down")
+        row = app.page.identity
+        await on_map(pilot)  # at the row under the cursor of the table
+        assert f"class dog · concept concept {row} · AS" in screen_text(app)
 
 
 async def test_keys_move_zoom_sort_and_change_the_figure(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What is seen of a map, without a screen: zoom, cursor and order; and the way to a map and from a pair to its table."""
+"""The part of a map that is seen, without a screen: zoom, cursor and order; and the way to a map and from a pair to its table."""
 
 from dataclasses import replace
 from itertools import pairwise
