@@ -8,6 +8,7 @@ from sing_compute.charts.maps import ValueMap, read_map, stored_columns
 from sing_compute.formats import Glyphs, number_format
 from sing_compute.store import Column, Store, Table, open_table
 from sing_compute.store.place import Place
+from sing_tui.maps.view import MapStart
 from sing_tui.search import Stop
 
 _NO_FIGURES = ("label", "code", "text", "mark", "index", "bound")
@@ -30,25 +31,24 @@ def read(store: Store, place: Place, name: str, stop: Stop) -> MapRead:
     return MapRead(read_map(store, place, name), tuple(column.name for column in stored_columns(store, place)))
 
 
-def read_figures(store: Store, shown: ValueMap, row: int, column: int, glyphs: Glyphs, stop: Stop) -> str:
+def read_figures(store: Store, place: Place, pair: MapStart, glyphs: Glyphs, stop: Stop) -> str:
     """Write the figures that a file holds of one pair: the interval of the mapped one, then those without unit (z, q).
 
     Args:
         store: The results file.
-        shown: The map.
-        row: Row of the map.
-        column: Column of the map.
+        place: Place of the map.
+        pair: The pair, and the figure that is mapped. (No map: a thread that waits would hold its values.)
         glyphs: The signs of the screen.
         stop: Returns True once the request is superseded.
     """
-    place = shown.place
-    there = replace(place, along="").at(**{place.along: int(shown.rows.positions[row])})
-    table = open_table(store, there)
-    position = int(shown.columns.positions[column])
-    line = position if table.ids is None else int(np.flatnonzero(table.ids == position)[0])
+    table = open_table(store, replace(place, along="").at(**{place.along: pair.row}))
+    lines = range(table.length) if table.ids is None else table.ids.tolist()
+    if pair.column is None or pair.column not in lines:
+        return ""
+    line = lines.index(pair.column)
     figures = [known for known in table.columns if not known.is_text and known.role not in _NO_FIGURES]
     figures.sort(key=lambda known: known.unit != "1")
-    mapped = [known for known in figures if known.name == shown.column.name]
+    mapped = [known for known in figures if known.name == pair.figure]
     parts = [f"95 % interval {text}" for known in mapped if (text := _interval(table, known, line, glyphs))]
     parts += [_written(table, known, line, glyphs) for known in figures if known not in mapped and not stop()]
     return f" {glyphs.dot} ".join(parts)

@@ -168,11 +168,11 @@ class MapScreen(ModalScreen[Left | None]):
         self.query_one(".pair", TextLine).write(pair_text(view, self.catalog.words, self.glyphs))
         line = self.query_one(".figures", TextLine)
         line.write("")
-        work = partial(read_figures, self.catalog.store, view.shown, *view.pair, self.glyphs)
-        self.background.run("pair", work, partial(self._show_figures, view))
+        work = partial(read_figures, self.catalog.store, self.place, view.left, self.glyphs)
+        self.background.run("pair", work, partial(self._show_figures, view.left))
 
-    def _show_figures(self, view: MapView, text: str) -> None:
-        if view is self.view:
+    def _show_figures(self, pair: MapStart, text: str) -> None:
+        if self.view is not None and pair == self.view.left:
             self.query_one(".figures", TextLine).write(text)
 
     def _palette(self, *, signed: bool) -> Palette | None:
