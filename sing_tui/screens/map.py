@@ -89,6 +89,8 @@ class MapScreen(ModalScreen[Left | None]):
         self.view: MapView | None = None
         self.names: tuple[str, ...] = ()
         """The figures that can be mapped here."""
+        self._waiting: list[Callable[[MapView], MapView]] = []
+        """Steps of keys that were pressed before the map was there."""
         self.background, self.export_runner = Background(self, self.failed), export_runner
 
     def compose(self) -> ComposeResult:
@@ -134,7 +136,10 @@ class MapScreen(ModalScreen[Left | None]):
         if self.view is not None and not self.view.is_empty:
             self.become(self.view.of_figure(found.shown))
             return
-        self.become(MapView.of(found.shown, grid.room, self.start))
+        view = MapView.of(found.shown, grid.room, self.start)
+        for step in () if view.is_empty else self._waiting:
+            view = step(view)
+        self.become(view)
 
     def failed(self, problem: str) -> None:
         """Say why something could not be read."""
@@ -186,7 +191,9 @@ class MapScreen(ModalScreen[Left | None]):
         return palette_of(empty, dark=dark, signed=signed)
 
     def _act(self, step: Callable[[MapView], MapView]) -> None:
-        if self.view is not None and not self.view.is_empty:
+        if self.view is None:
+            self._waiting.append(step)
+        elif not self.view.is_empty:
             self.become(step(self.view))
 
     def action_move(self, down: int, across: int) -> None:

@@ -4,6 +4,7 @@ import csv
 import json
 import threading
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -237,6 +238,25 @@ async def test_what_cannot_be_read_is_said_and_closing_works_meanwhile(
         release.set()
         await until(lambda: "the file is damaged" in screen_text(app), app)
     assert reading.read is not slow
+
+
+async def test_keys_pressed_before_the_map_is_there_take_effect(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    release = threading.Event()
+
+    def slow(*arguments: Any) -> reading.MapRead:
+        release.wait(60)
+        return reading.read(*arguments)
+
+    monkeypatch.setattr(map_screen, "read", slow)
+    app = Explorer(path, AT["classes"])
+    async with app.run_test(size=(80, 24)) as pilot:
+        await drawn(app)
+        await press(pilot, *"Mozj")
+        release.set()
+        await until(
+            lambda: "class owl" in screen_text(app), app
+        )  # in the order of the file behind dog, where the leak is
+        assert app.screen.view.window.level == 1
 
 
 @pytest.mark.parametrize("theme", COLOURED[:2])
