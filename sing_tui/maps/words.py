@@ -9,10 +9,10 @@ from sing_tui.maps.view import MapView
 
 Words = Callable[[str], str]
 """Says a declared text of what the file calls its images."""
-HELP = """Each half of a cell is one value or, farther away, the value of the largest magnitude of a block, with its sign: a mean \
-would hide one large value among small ones. Rows and columns are sorted by their largest magnitude, so the strongest are at the \
-upper left; o shows the order of the file. The lines below name the pair under the cursor with its stored figures. A bright cell \
-is large, not significant: q says that.
+HELP = """Each half of a cell is one value or, farther away, the value of the largest magnitude of a block, with its sign: a \
+mean would hide one large value among small ones. Rows and columns are sorted by their largest magnitude, so the strongest are \
+at the upper left; o shows the order of the file. The lines below name the pair under the cursor with its stored figures. \
+A bright cell is large, not significant: q says that.
 
 arrows, h j k l     move by one block
 pgup pgdn, b w      move by half of what is seen, down or across
