@@ -10,6 +10,7 @@ from pathlib import Path
 
 from textual.binding import Binding
 
+from sing_compute.charts.maps import mapped_columns
 from sing_compute.charts.registry import titles
 from sing_compute.store import catalogue
 from sing_compute.store.definition import Analysis, Axis, Column, Field, TableSpec
@@ -116,6 +117,10 @@ class DeclaredTables:
     def axis(self, name: str) -> Axis:
         """One of the axes."""
         return catalogue.axis(name)
+
+    def is_mapped(self, spec: TableSpec) -> bool:
+        """Return True if a map can show figures of a table."""
+        return bool(mapped_columns(spec))
 
 
 def key_meanings(binding: Binding) -> str:

@@ -11,6 +11,7 @@ from sing_tui.key_list import BINDINGS, WITH_PHOTOGRAPHS, key_name
 from sing_tui.session import Session
 from sing_tui.session.catalog import Catalog, free_options, plural, siblings
 from sing_tui.session.files import can_join, is_joined
+from sing_tui.session.mapping import mapped_table
 from sing_tui.session.misclassified import predicted_table
 from sing_tui.session.moves import (
     Which,
@@ -44,7 +45,9 @@ class KeyHelp:
     """True if the footer offers it."""
 
 
-def keys_of(place: Place, catalog: Catalog, titles: ChartTitles, own: Mapping[str, str]) -> list[KeyHelp]:
+def keys_of(
+    place: Place, catalog: Catalog, titles: ChartTitles, own: Mapping[str, str], *, footer: bool = False
+) -> list[KeyHelp]:
     """List the keys that have a meaning at a place.
 
     Args:
@@ -52,9 +55,12 @@ def keys_of(place: Place, catalog: Catalog, titles: ChartTitles, own: Mapping[st
         catalog: What the file holds.
         titles: Titles of the table's charts.
         own: The user's key map by action.
+        footer: True for the keys of the lowest line alone: others may take imports to find out.
     """
     found = []
     for binding in BINDINGS:
+        if footer and not binding.show:
+            continue
         text = text_of(binding, place, catalog, titles)
         if text is None:
             continue
@@ -89,8 +95,7 @@ def footer(session: Session, catalog: Catalog, own: Mapping[str, str]) -> tuple[
     first = len(session.visits) == 1
     return tuple(
         Offer(key.label, "quit" if key.action == "leave" and first else key.text, key.action)
-        for key in keys_of(here.place, catalog, {}, own)
-        if key.show
+        for key in keys_of(here.place, catalog, {}, own, footer=True)
     )
 
 
@@ -125,6 +130,8 @@ def text_of(binding: Binding, place: Place, catalog: Catalog, titles: ChartTitle
             if is_joined(place):
                 return f"{catalog.files[0]} alone"
             return binding.description if can_join(catalog, place) else None
+        case ["show", "map"]:
+            return _map(catalog, place)
         case ["show", "photograph" | "contact sheet" | "copy path"] if not has_photographs(place, catalog):
             return None
     return binding.description
@@ -186,6 +193,11 @@ def _along(catalog: Catalog, place: Place) -> str | None:
     if axis is None or is_figures(spec, place):
         return None
     return catalog.words(f"{spec.name} of this {axis}") if place.along else f"across {plural(catalog, axis)}"
+
+
+def _map(catalog: Catalog, place: Place) -> str | None:
+    spec = mapped_table(catalog, place)
+    return None if spec is None else catalog.words(f"map: {spec.within[-1]} x {spec.rows}".replace("_", " "))
 
 
 def _neighbour(catalog: Catalog, place: Place, which: Which, by: int) -> str | None:

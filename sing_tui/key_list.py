@@ -82,6 +82,7 @@ BINDINGS: list[Binding] = [
         _key(str(number), f"step('chart', {number})", f"chart {number}", WITH_PHOTOGRAPHS, name=f"chart-{number}")
         for number in range(1, 10)
     ),
+    _key("M", "show('map')", "map of all pairs", WITH_PHOTOGRAPHS, name="map"),
     _key("U", "step('undo')", "undo filter, sort or columns", "find and filter", name="undo"),
     _key("W", "show('views')", "views with a name: open, keep", "look", name="views"),
     _key("K", "show('colors')", "colours behind numbers: on, off", "look", name="colors"),

@@ -105,6 +105,12 @@ class StoreCatalog:
             return range(self._counted(place).table.length)
         return range(len(self._roots)) if place.table == CONTENTS else row_positions(self.store, place)
 
+    def is_mapped(self, spec: TableSpec) -> bool:
+        """Return True if a map can show figures of a table."""
+        from sing_compute.charts.maps import mapped_columns
+
+        return bool(mapped_columns(spec))
+
     def condition(self, place: Counted, row: int) -> str:
         """Filter that keeps exactly the rows behind one count."""
         return self._counted(place).condition(row)

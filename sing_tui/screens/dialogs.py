@@ -1,10 +1,12 @@
 """Screens over the table screen: each is made from data, so that none knows the table screen."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from sing_compute.errors import SingError
+from sing_compute.store.place import Place
 from sing_tui.actions import hidden_tables, keys_of
 from sing_tui.error_reporting import in_one_line
 from sing_tui.screens.export_runner import ExportRunner
@@ -15,12 +17,15 @@ from sing_tui.session.arranging import choosable_columns, choose_columns
 from sing_tui.session.catalog import position_of, row_axis
 from sing_tui.session.counted import base_of
 from sing_tui.session.files import carried
+from sing_tui.session.mapping import map_place, open_pair, start_of_map
 from sing_tui.session.names import rows_word
 from sing_tui.session.stack import enter, enter_as
 from sing_tui.session.state import Refused
 
 if TYPE_CHECKING:
     from sing_tui.finder import Hit
+    from sing_tui.maps.view import MapStart
+    from sing_tui.screens.map import Left
     from sing_tui.search import Stop
     from sing_tui.session import Session
     from sing_tui.start import Start
@@ -31,7 +36,9 @@ class Dialogs:
     """The screens over one table screen."""
 
     def __init__(self, screen: Surface, export_runner: ExportRunner) -> None:
-        self.screen = screen
+        self.screen, self.export_runner = screen, export_runner
+        self._maps: dict[Place, MapStart] = {}
+        """How the last map was left, by its place: the key of the map shows it so again."""
         self._opens: dict[str, Callable[[], None]] = {
             "finder": self._finder,
             "help": self._help,
@@ -40,6 +47,7 @@ class Dialogs:
             "columns": self._columns,
             "views": self._views,
             "colors": self._colors,
+            "map": self._map,
             "reload": self._reload,
             **Photographs(screen).opens,
             **TakingAway(screen, export_runner).opens,
@@ -169,6 +177,31 @@ class Dialogs:
     def _reload(self) -> None:
         self.screen.say("reading the file again ...")
         self.screen.host.read_again()
+
+    def _map(self) -> None:
+        from sing_tui.maps.view import MapStart
+        from sing_tui.screens.map import MapScreen
+
+        screen, catalog = self.screen, self.screen.catalog
+        place = map_place(screen.session, catalog)
+        keys = start_of_map(screen.session, catalog, place)
+        axes = (place.along, catalog.table(place.table).rows)
+        row, column = (position_of(catalog, axis, key, place) for axis, key in zip(axes, keys, strict=True))
+        start = self._maps.get(place, MapStart())
+        if row is not None and column is not None:
+            start = replace(start, row=row, column=column)
+        shown = MapScreen(screen.host, self.export_runner, place, start)
+        screen.app.push_screen(shown, partial(self._leave_map, place))
+
+    def _leave_map(self, place: Place, left: "Left | None") -> None:
+        if left is None:
+            return
+        start, opens = left
+        self._maps = {place: start}
+        if opens and start.row is not None and start.column is not None:
+            self.screen.sync()
+            there = open_pair(self.screen.session, self.screen.catalog, place, start.row, start.column)
+            self.screen.become(there)
 
 
 def _session_of(catalog: "StoreCatalog", start: "Start", stop: "Stop") -> "Session":

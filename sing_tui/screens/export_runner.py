@@ -27,7 +27,8 @@ class ExportRunner:
             say: Shows one line on the screen.
             later: Calls a function with arguments on the screen; threads may call it.
         """
-        self._background, self._say, self._later = background, say, later
+        self._background, self._shows, self._later = background, say, later
+        self._also: Callable[[str], None] | None = None
         self._export: Export | None = None
         self._asked_to_quit = False
 
@@ -35,6 +36,11 @@ class ExportRunner:
     def writing(self) -> str:
         """Name of the file that is being written; empty for none."""
         return "" if self._export is None else self._export.name
+
+    def _say(self, text: str) -> None:
+        self._shows(text)
+        if self._also is not None:
+            self._also(text)
 
     def write(
         self,
@@ -44,6 +50,7 @@ class ExportRunner:
         marks: Collection[int],
         glyphs: Glyphs,
         after: Callable[[int], str] | None = None,
+        also: Callable[[str], None] | None = None,
     ) -> None:
         """Start an export.
 
@@ -54,12 +61,13 @@ class ExportRunner:
             marks: Identities of the marked rows.
             glyphs: The signs of the screen.
             after: Called in the thread once the file is written (`exporting.Export`).
+            also: Shows the same lines on a screen over that of the table.
         """
         from sing_tui.exporting import Export, scoped
 
         rows = scoped(view, wanted.scope, view.rows_of(marks) if wanted.scope == "marked" else ())
         self._export = Export(rows, wanted, columns if wanted.columns == "shown" and columns else None, after)
-        self._asked_to_quit = False
+        self._asked_to_quit, self._also = False, also
         self._say(f"writing {glyphs.text(wanted.path)} ...")
         self._background.run("export", partial(self._run, self._export), self._over, exclusive=False)
 

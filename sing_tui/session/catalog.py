@@ -84,6 +84,9 @@ class Catalog(Protocol):
             SingError: The table has no such column.
         """
 
+    def is_mapped(self, spec: TableSpec) -> bool:
+        """Return True if a table has figures of every pair of two items: its rows, and the axis that they are shown along."""
+
     def condition(self, place: Counted, row: int) -> str:
         """Filter that keeps exactly the rows behind one count; `row` is its position among all counts of the place."""
 

@@ -34,6 +34,8 @@ class ExportChoices:
     """Name of the file."""
     folder: Path
     """Folder of the file, unless a path is typed."""
+    source: bool = True
+    """True to offer a second file that says where the rows are from."""
 
 
 class Choice(Widget, can_focus=True):
@@ -146,7 +148,8 @@ class ExportForm(Vertical):
             yield TextLine(self.glyphs, id="label")
             yield field
         yield TextLine(self.glyphs, id="folder", classes="place")
-        yield Choice("source", {"no": "not written", "yes": "in a second file"}, self.glyphs, id="source")
+        if self.choices.source:
+            yield Choice("source", {"no": "not written", "yes": "in a second file"}, self.glyphs, id="source")
         yield TextLine(self.glyphs, id="hint")
 
     def on_mount(self) -> None:
@@ -198,7 +201,7 @@ class ExportForm(Vertical):
         """Post what is wanted; a file that exists needs one Enter more."""
         path, typed = self.path, self.query_one(Input).value
         chosen = {choice.id: choice.chosen for choice in self.query(Choice)}
-        provenance = chosen["source"] == "yes"
+        provenance = chosen.get("source") == "yes"
         problem = problem_with(path, typed, self.replacing)
         if provenance and not problem and self.replacing is None:
             beside = provenance_path(path)

@@ -32,6 +32,9 @@ class FakeCatalog:
     """Columns that can be compared, by table."""
 
     files: tuple[str, ...] = ("results",)
+    maps: frozenset[str] = frozenset({"concepts"})
+    """Tables with a figure of every pair of two items."""
+
     has_photographs: bool = True
 
     def words(self, text: str) -> str:
@@ -95,6 +98,9 @@ class FakeCatalog:
     def condition(self, place: Counted, row: int) -> str:
         known = [f"{name} = {row}" for name in place.by]
         return " and ".join([*([f"({place.filter})"] if place.filter else []), *known])
+
+    def is_mapped(self, spec: TableSpec) -> bool:
+        return spec.name in self.maps
 
     def measures(self, place: Place) -> Sequence[str]:
         return self.numbers[place.table]
