@@ -60,6 +60,9 @@ class _Command(click.Command):
     "--count-by", metavar="A,B,...", default="", help="Count the rows by these columns; is/5 counts in bins of 5."
 )
 @click.option("--having", metavar="EXPR", default="", help="With --count-by: counts to keep: 'count > 3'.")
+@click.option(
+    "--look", metavar="COLUMN[,COLUMN]", default="", help="Start with figures of a column, or of two, or write them."
+)
 @click.option("--columns", metavar="A,B,...", default="", help="Columns to show or write; all if not given.")
 @click.option("--row", type=click.IntRange(1), default=1, help="Put the cursor on this line.")
 @click.option("--chart", "--picture", "chart", metavar="CHART", help="Start with this chart, or write its numbers.")
@@ -109,9 +112,12 @@ def _start(options: dict[str, Any]) -> Start:
     for text in (*options["at"], *options["with"]):
         if not all(text.partition("=")):
             raise SingError(f"--at and --with take AXIS=ITEM, not {text!r}")
-    columns, count_by = (
-        tuple(name.strip() for name in options[option].split(",") if name.strip()) for option in ("columns", "count_by")
+    columns, count_by, look = (
+        tuple(name.strip() for name in options[option].split(",") if name.strip())
+        for option in ("columns", "count_by", "look")
     )
+    if look and options["chart"] is not None:
+        raise SingError("--look and --chart do not go together")
     if options["having"] and not count_by:
         raise SingError("--having keeps counts: name columns with --count-by, or use --filter")
     return Start(
@@ -124,6 +130,7 @@ def _start(options: dict[str, Any]) -> Start:
         options["chart"],
         count_by,
         options["having"],
+        look,
     )
 
 

@@ -88,6 +88,7 @@ def command(file: Path, start: Start) -> str:
         ("--columns", ",".join(start.columns) or None),
         ("--row", str(start.row) if start.row > 1 else None),
         ("--picture", start.chart),
+        ("--look", ",".join(start.look) or None),
     ]
     words = ["sing-tui", str(file)]
     for option, value in options:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sing_compute.errors import SingError
@@ -10,7 +11,7 @@ from sing_tui.error_reporting import in_one_line
 from sing_tui.screens.export_runner import ExportRunner
 from sing_tui.screens.surface import Surface, needs_photographs, rows_of
 from sing_tui.screens.taking_away import TakingAway
-from sing_tui.session.arranging import choosable_columns, choose_columns
+from sing_tui.session.arranging import choosable_columns, choose_columns, filter_by
 from sing_tui.session.catalog import position_of, row_axis
 from sing_tui.session.counted import base_of
 from sing_tui.session.names import rows_word
@@ -19,6 +20,7 @@ from sing_tui.session.state import Refused, columns_at
 
 if TYPE_CHECKING:
     from sing_tui.finder import Hit
+    from sing_tui.looking import Looked
 
 
 class Dialogs:
@@ -26,6 +28,7 @@ class Dialogs:
 
     def __init__(self, screen: Surface, export_runner: ExportRunner) -> None:
         self.screen = screen
+        self._taking_away = TakingAway(screen, export_runner)
         self._opens: dict[str, Callable[[], None]] = {
             "finder": self._finder,
             "help": self._help,
@@ -34,7 +37,10 @@ class Dialogs:
             "columns": self._columns,
             "photograph": self._photograph,
             "reload": self._reload,
-            **TakingAway(screen, export_runner).opens,
+            "look": partial(self._look, pair=False),
+            "pair": partial(self._look, pair=True),
+            "first look": self._first_look,
+            **self._taking_away.opens,
         }
 
     def show(self, name: str) -> None:
@@ -126,6 +132,51 @@ class Dialogs:
         screen.session = choose_columns(screen.session, names, every)
         screen.table.show(view, line=screen.table.cursor, note="no rows", columns=columns_at(screen.session))
         screen.lay_out()
+
+    def _look(self, *, pair: bool) -> None:
+        from sing_tui.looking import can_look, looked_of
+
+        view = rows_of(self.screen, "there is no row to look at")
+        columns = self.screen.table.columns
+        if not columns:
+            raise Refused("there is no column to look at")
+        name, sorted_by = columns[self.screen.table.column].name, view.arrangement.sort
+        names = [name]
+        if pair:
+            others = [each.name for each in columns if each.name != name and can_look(view.table, each.name, pair=True)]
+            if not others:
+                raise Refused("there is no second column of numbers")
+            names.append(sorted_by if sorted_by in others else others[0])
+        self._show_look(looked_of(view.table, names))
+
+    def _first_look(self) -> None:
+        from sing_tui.looking import looked_of
+
+        view = rows_of(self.screen, "there is no row to look at")
+        self._show_look(looked_of(view.table, self.screen.host.start.look))
+
+    def _show_look(self, looked: "Looked") -> None:
+        from sing_tui.screens.column_look import LookScreen
+
+        screen = self.screen
+        if screen.view is None:
+            return
+        names = [column.name for column in screen.table.columns]
+        screen.app.push_screen(
+            LookScreen(
+                screen.view,
+                names,
+                looked,
+                glyphs=screen.glyphs,
+                export=self._taking_away.export_table,
+                link=self._taking_away.link,
+            ),
+            self._filter_by,
+        )
+
+    def _filter_by(self, condition: str | None) -> None:
+        if condition is not None:
+            self.screen.act(lambda session: filter_by(session, self.screen.catalog, condition))
 
     def _reload(self) -> None:
         self.screen.say("reading the file again ...")

@@ -28,6 +28,7 @@ class ExportRunner:
             later: Calls a function with arguments on the screen; threads may call it.
         """
         self._background, self._say, self._later = background, say, later
+        self._also: Callable[[str], None] = lambda text: None
         self._export: Export | None = None
         self._asked_to_quit = False
 
@@ -37,8 +38,9 @@ class ExportRunner:
         return "" if self._export is None else self._export.name
 
     def write(
-        self, view: View, wanted: "ExportWanted", columns: Sequence[str], marks: Collection[int], glyphs: Glyphs
-    ) -> None:
+        self, view: View, wanted: "ExportWanted", columns: Sequence[str], marks: Collection[int], glyphs: Glyphs, *,
+        also: Callable[[str], None] = lambda text: None,
+    ) -> None:  # fmt: skip
         """Start an export.
 
         Args:
@@ -47,8 +49,11 @@ class ExportRunner:
             columns: Names of the columns that are painted, where some are chosen.
             marks: Identities of the marked rows.
             glyphs: The signs of the screen.
+            also: Shows one line on a screen over this one.
         """
         from sing_tui.exporting import Export, scoped
+
+        self._also = also
 
         rows = scoped(view, wanted.scope, view.rows_of(marks) if wanted.scope == "marked" else ())
         self._export = Export(rows, wanted, columns if wanted.columns == "shown" and columns else None)
@@ -66,10 +71,12 @@ class ExportRunner:
     def _report(self, text: str) -> None:
         if self._export is not None and not self._asked_to_quit:  # the question stays until it is answered
             self._say(text)
+            self._also(text)
 
     def _over(self, text: str) -> None:
         self._export = None
         self._say(text)
+        self._also(text)
 
     def cancel(self) -> bool:
         """Stop a running export, nothing of it stays; return False where none runs."""

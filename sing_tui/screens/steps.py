@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sing_compute.store import Column
+from sing_tui.search import DISTRIBUTION
 from sing_tui.session import Session
 from sing_tui.session.arranging import (
     chart_name,
@@ -32,6 +33,7 @@ from sing_tui.session.moves import (
     step,
     up,
 )
+from sing_tui.session.state import Refused
 from sing_tui.store_catalog import is_measure
 
 
@@ -50,15 +52,26 @@ Step = Callable[..., Session]
 """A function of the session, its surroundings, and the arguments in the binding."""
 
 
+def _sortable(around: Surroundings) -> Column | None:
+    """Return the column under the cursor, unless its cells have no order.
+
+    Raises:
+        Refused: They are distributions.
+    """
+    if around.column is not None and around.column.format == DISTRIBUTION:
+        raise Refused("distributions have no order: sort by a column of numbers")
+    return around.column
+
+
 def _sort(session: Session, around: Surroundings, to_top: int = 1) -> Session:
-    column = around.column
+    column = _sortable(around)
     if column is None:
         return session
     return sort_by(session, around.catalog, column.name, is_text=column.is_text, to_top=bool(to_top))
 
 
 def _also(session: Session, around: Surroundings) -> Session:
-    column = around.column
+    column = _sortable(around)
     if column is None:
         return session
     return sort_also_by(session, around.catalog, column.name, is_text=column.is_text)

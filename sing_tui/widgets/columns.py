@@ -11,6 +11,8 @@ from sing_compute.errors import SingError
 from sing_compute.formats import Glyphs, NumberFormat, fit, number_format, widest
 from sing_compute.store import Column
 from sing_compute.store.columns import Loaded
+from sing_tui.distributions import BINS, strip
+from sing_tui.search import DISTRIBUTION
 from sing_tui.view import View
 
 AT_ONCE = 50_000
@@ -96,6 +98,10 @@ def _layout(
     compared = column.side is not None
     number = None if column.is_text else number_format(column, glyphs)
     title = _two_lines(glyphs.text(column.title), "" if number is None else number.unit)
+    if column.format == DISTRIBUTION:
+        name, _, scale = glyphs.text(column.title).partition(" ")
+        title = (name, scale + glyphs.degree)
+        return Layout(column, None, title, max(BINS, *map(len, title)))
     heads = [min(len(part) + 1, _NAME if compared else 99) for part in title]
     if number is None:
         limit = max(12, min(40, room // 3 if position == 0 else share))
@@ -187,5 +193,7 @@ class CellText:
         if layout.number is not None:
             width = layout.width if layout.ends is None else layout.parts[0]
             return [fit(layout.number.write(value), width, self._glyphs, right=True) for value in values.tolist()]
+        if layout.column.format == DISTRIBUTION:
+            return [fit(strip(str(value), self._glyphs), layout.width, self._glyphs) for value in values.tolist()]
         end = layout.column.format == "path"  # paths differ in their ends
         return [fit(self._glyphs.text(value), layout.width, self._glyphs, keep_end=end) for value in values.tolist()]
