@@ -74,6 +74,8 @@ class LookScreen(ModalScreen[str | None]):
         super().__init__()
         self.view, self.names, self.looked, self.glyphs = view, names, looked, glyphs
         self.found: Figures | None = None
+        self.answered = False
+        """True if the screen shows the figures that were asked for last, or why there are none."""
         self.bar = 0
         self._export, self._link = export, link
         self._background = Background(self, self._failed)
@@ -97,6 +99,7 @@ class LookScreen(ModalScreen[str | None]):
     def read(self, looked: Looked) -> None:
         """Compute the figures of other columns in a thread."""
         self.looked = looked = replace(looked, bins=MANY if self.size.height >= _TALL else FEW)
+        self.answered = False
         self.say("counting ...")
         self._background.run("column", partial(_read, self.view, looked), partial(self._show, looked))
 
@@ -107,6 +110,7 @@ class LookScreen(ModalScreen[str | None]):
                 self.bar = int(found.shown.argmax())
             self.say("")
             self.draw()
+            self.answered = True
 
     def _failed(self, problem: str) -> None:
         if self.looked.logarithmic:
@@ -115,6 +119,7 @@ class LookScreen(ModalScreen[str | None]):
             self.found = None
             self.draw()
         self.say(problem)
+        self.answered = True
 
     def say(self, message: str) -> None:
         """Show one line."""

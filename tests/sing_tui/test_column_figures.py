@@ -1,4 +1,4 @@
-"""Figures of columns: statistics, histograms and correlations are those of numpy, pandas and scipy; a bar's filter keeps its rows."""
+"""Figures of columns are those of numpy, pandas and scipy; the filter of a bar keeps exactly the rows that it counts."""
 
 from typing import Any
 
