@@ -83,7 +83,7 @@ def _of_models(store: Store, table: Table) -> list[Column]:
         return as_text(counts)
 
     reads = sum(store.count("image", each) for each in places.values())
-    text = "IS of all images of the model"
+    text = store.noun.words("IS of all images of the model")
     return [_column("image_score_distribution", "IS", scale, text, Loaded(table.length, count, reads))]
 
 
@@ -101,7 +101,7 @@ def _of_class_images(store: Store, place: Place, table: Table) -> list[Column]:
             low += len(values)
         return as_text(counts[_positions(table)])
 
-    text = "IS of the images of the class"
+    text = store.noun.words("IS of the images of the class")
     found = Loaded(table.length, count, store.count("image", place))
     return [_column("image_score_distribution", "IS", scale, text, found)]
 
@@ -121,7 +121,7 @@ def _of_class_shifts(store: Store, place: Place, table: Table) -> list[Column]:
         owners = np.repeat(np.arange(len(values)), values.shape[1])
         return as_text(count_rows(values.ravel(), owners, len(values), scale)[_positions(table)])
 
-    text = "AS of the class, one for each concept"
+    text = store.noun.words("AS of the class, one for each concept")
     found = Loaded(table.length, count, int(np.prod(stored.shape)))
     return [_column("attribute_score_distribution", "AS", scale, text, found)]
 
