@@ -1,5 +1,6 @@
 """Two columns of numbers against each other: how they go together, and where their rows lie. No Textual."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,9 @@ from sing_compute.store.columns import Values, text_column
 from sing_compute.store.sorting import sorting
 from sing_tui.column_figures import SPEC
 
-Numbers = NDArray[np.float64]
+_PIECE = 2**17
+_EXACT = 2**23
+"""Rows below which the mean of two ranks is exact in 32 bits."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,12 +62,13 @@ def pair_of(table: Table, x: str, y: str, *, mask: NDArray[np.bool_] | None = No
     cells = [column.values.all() if mask is None else column.values.all()[mask] for column in columns]
     known = np.isfinite(cells[0]) & np.isfinite(cells[1])
     points = (cells[0], cells[1]) if known.all() else (cells[0][known], cells[1][known])
-    ranks = [mean_ranks(values) for values in points]
     left_out = int(len(known) - len(points[0]))
-    return ColumnPair(columns[0], columns[1], points, left_out, _correlation(*points), _correlation(*ranks))
+    linear = _correlation(*points)
+    ranked = _correlation(*(mean_ranks(values) for values in points))
+    return ColumnPair(columns[0], columns[1], points, left_out, linear, ranked)
 
 
-def mean_ranks(values: NDArray[Any]) -> Numbers:
+def mean_ranks(values: NDArray[Any]) -> NDArray[np.floating[Any]]:
     """Return the rank of each number, from 1; equal numbers have the mean of their ranks."""
     order = sorting(values)
     in_order = values[order]
@@ -72,25 +76,28 @@ def mean_ranks(values: NDArray[Any]) -> Numbers:
     new[1:] = in_order[1:] != in_order[:-1]
     starts = np.flatnonzero(new)
     ends = np.append(starts[1:], len(values))
-    ranks = np.empty(len(values))
-    ranks[order] = np.repeat((starts + ends + 1) / 2, ends - starts)
+    ranks = np.empty(len(values), dtype="f4" if len(values) < _EXACT else "f8")
+    ranks[order] = np.repeat(((starts + ends + 1) / 2).astype(ranks.dtype), ends - starts)
     return ranks
 
 
 def _correlation(x: NDArray[Any], y: NDArray[Any]) -> float:
+    """Return Pearson's correlation, a piece at a time: copies of a million numbers are memory."""
     if len(x) < 2 or x.min() == x.max() or y.min() == y.max():
         return float("nan")
-    a, b = (_scaled(values) for values in (x, y))
-    return float(np.clip(a @ b / np.sqrt((a @ a) * (b @ b)), -1.0, 1.0))
-
-
-def _scaled(values: NDArray[Any]) -> Numbers:
-    """Return the distances from the mean, over the largest of them, so that no square is too large."""
-    numbers = values.astype(np.float64)
-    numbers /= max(1.0, float(np.abs(numbers).max()))
-    numbers -= numbers.mean()
-    numbers /= np.abs(numbers).max() or 1.0
-    return np.asarray(numbers)
+    sizes = [max(abs(float(values.min())), abs(float(values.max()))) for values in (x, y)]  # no square is too large
+    pieces = [slice(low, low + _PIECE) for low in range(0, len(x), _PIECE)]
+    pairs = list(zip((x, y), sizes, strict=True))
+    means = [
+        sum(float((values[piece] / size).sum(dtype=np.float64)) for piece in pieces) / len(x) for values, size in pairs
+    ]
+    xx = yy = xy = 0.0
+    for piece in pieces:
+        a, b = (
+            values[piece].astype(np.float64) / size - mean for (values, size), mean in zip(pairs, means, strict=True)
+        )
+        xx, yy, xy = xx + float(a @ a), yy + float(b @ b), xy + float(a @ b)
+    return max(-1.0, min(xy / math.sqrt(xx * yy), 1.0)) if xx * yy > 0 else float("nan")
 
 
 def _cells(values: NDArray[Any], count: int) -> NDArray[np.int64]:

@@ -122,9 +122,10 @@ class LookScreen(ModalScreen[str | None]):
         self.answered = True
 
     def say(self, message: str) -> None:
-        """Show one line."""
+        """Show one line; without a message it is the filter."""
+        kept = self.view.arrangement.filter
         if self.is_attached:
-            self.query_one("#note", TextLine).write(self.glyphs.text(message))
+            self.query_one("#note", TextLine).write(self.glyphs.text(message or (kept and f"filter {kept}")))
 
     def draw(self) -> None:
         """Draw the figures in the present size."""
@@ -133,14 +134,12 @@ class LookScreen(ModalScreen[str | None]):
         static = self.query_one(Static)
         found, room = self.found, static.content_size
         column = self.view.table.column(self.looked.name)
-        rows = f"{len(self.view):,} of {self.view.table.length:,} rows pass"
-        kept = f": {self.view.arrangement.filter}" if self.view.arrangement.filter else ""
+        every = self.view.table.length
+        rows = f"{len(self.view):,} of {every:,} rows pass " if len(self.view) < every else f"{every:,} rows "
         against = f" against {self.view.table.column(self.looked.across).title}" if self.looked.across else ""
         scale = ", logarithmic" if self.looked.logarithmic else ""
         what = "" if against else f"  {column.name}{scale}"
-        self.query_one("#title", TextLine).write(
-            self.glyphs.text(f"{column.title}{against}{what}"), self.glyphs.text(rows + kept + " ")
-        )
+        self.query_one("#title", TextLine).write(self.glyphs.text(f"{column.title}{against}{what}"), rows)
         lines: list[Text] = []
         colors = chart_colors(static.rich_style)
         if isinstance(found, ColumnFigures):

@@ -55,7 +55,7 @@ async def test_a_bar_filters_the_table_to_its_rows(store_path: Path) -> None:
         assert found.facts[0]["median"] == pytest.approx(np.median(kept))
         assert f"{np.median(kept):.2f}" in lines(app)[2]
         assert f"{np.median(score(store_path)):.2f}" in lines(app)[3]
-        assert "as > 0" in lines(app)[0]
+        assert "filter as > 0" in lines(app)[-2]
         assert len(found) <= FEW
         assert screen.bar == found.shown.argmax()
         await press(pilot, "home", "down")
