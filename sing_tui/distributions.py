@@ -1,7 +1,7 @@
 """Distribution cells: in each row a histogram of twelve bins, the same bins in all rows of a column. No Textual.
 
-The cells of such a column are text, the counts of the bins from left to right with | between them: that is what exports and
-copies hold. The screen draws them as a strip of signs.
+The cells of such a column are text, `0|12|340|... in 0 to 36`: the counts of the bins from left to right, and their scale. That
+is what exports and copies hold, so rows of several models can be put into one file. The screen draws them as a strip of signs.
 """
 
 from collections.abc import Iterator, Sequence
@@ -38,10 +38,10 @@ def strip(counts: str, glyphs: Glyphs) -> str:
     """Draw the counts of a distribution as one sign each; the largest count has the highest sign, any row at least the lowest.
 
     Args:
-        counts: Counts with | between them.
+        counts: The cell.
         glyphs: The signs of the screen.
     """
-    numbers = [int(count) for count in counts.split("|") if count.isdecimal()]
+    numbers = [int(count) for count in counts.partition(" ")[0].split("|") if count.isdecimal()]
     if not numbers or not max(numbers):
         return "-"
     steps = len(glyphs.density) - 1
@@ -80,7 +80,7 @@ def _of_models(store: Store, table: Table) -> list[Column]:
         for row, place in places.items():
             for values in _pieces(store, place):
                 counts[row] += count_rows(values, np.zeros(len(values), np.int64), 1, scale)[0]
-        return as_text(counts)
+        return as_text(counts, scale)
 
     reads = sum(store.count("image", each) for each in places.values())
     text = store.noun.words("IS of all images of the model")
@@ -99,7 +99,7 @@ def _of_class_images(store: Store, place: Place, table: Table) -> list[Column]:
             owners = np.searchsorted(edges, np.arange(low, low + len(values)), side="right") - 1
             counts += count_rows(values, owners, len(counts), scale)
             low += len(values)
-        return as_text(counts[_positions(table)])
+        return as_text(counts[_positions(table)], scale)
 
     text = store.noun.words("IS of the images of the class")
     found = Loaded(table.length, count, store.count("image", place))
@@ -119,7 +119,7 @@ def _of_class_shifts(store: Store, place: Place, table: Table) -> list[Column]:
     def count() -> NDArray[Any]:
         values = np.asarray(stored[()])
         owners = np.repeat(np.arange(len(values)), values.shape[1])
-        return as_text(count_rows(values.ravel(), owners, len(values), scale)[_positions(table)])
+        return as_text(count_rows(values.ravel(), owners, len(values), scale)[_positions(table)], scale)
 
     text = store.noun.words("AS of the class, one for each concept")
     found = Loaded(table.length, count, int(np.prod(stored.shape)))
@@ -154,9 +154,13 @@ def _inner_edges(scale: Scale, dtype: np.dtype[Any]) -> NDArray[Any]:
     return np.linspace(*scale, BINS + 1)[1:-1].astype(dtype)
 
 
-def as_text(counts: NDArray[np.int64]) -> NDArray[Any]:
+def as_text(counts: NDArray[np.int64], scale: Scale) -> NDArray[Any]:
     """Write counts, (row, bin), as the cells of a column."""
-    return np.array(["|".join(map(str, row)) for row in counts.tolist()], dtype=object)
+    return np.array([f"{'|'.join(map(str, row))} in {_said(scale)}" for row in counts.tolist()], dtype=object)
+
+
+def _said(scale: Scale) -> str:
+    return f"{scale[0]:g} to {scale[1]:g}"
 
 
 def _scale_of_curves(curves: Sequence[NDArray[Any]]) -> Scale:
@@ -185,16 +189,15 @@ def _width(span: float) -> float:
 
 
 def _column(name: str, title: str, scale: Scale, what: str, cells: Loaded) -> Column:
-    ends = [f"{end:g}" for end in scale]
     width = f"{(scale[1] - scale[0]) / BINS:g}"
-    said = f"{ends[0]} to {ends[1]} degrees in {BINS} bins of {width}, the same in all rows"
+    said = f"{_said(scale)} degrees in {BINS} bins of {width}, the same in all rows"
     words = Explanation(
         formula=f"counts of {what}, from left to right: {said}; the end bins hold also what lies beyond",
         meaning="Shows if a row's mean or median comes from a few or from all of them. The largest count is drawn highest.",
         caution="Heights are not comparable between rows: each strip is drawn over its own largest count.",
         source="counted by the explorer; exports hold the counts",
     )
-    declared = Declared(name, f"{title} {ends[0]} to {ends[1]}", "text", explanation=words, role="text")
+    declared = Declared(name, f"{title} {_said(scale)}", "text", explanation=words, role="text")
     return Column(
         name, declared.title, "text", f"{what}: counts from {said}", Values(cells), format=DISTRIBUTION, role="text",
         spec=declared,

@@ -23,7 +23,7 @@ from sing_tui.store_catalog import StoreCatalog
 
 
 def counts_of(column: Column) -> np.ndarray:
-    return np.array([[int(count) for count in str(cell).split("|")] for cell in column.values.all()])
+    return np.array([[int(count) for count in str(cell).partition(" ")[0].split("|")] for cell in column.values.all()])
 
 
 def scale_of(column: Column) -> tuple[float, float]:
@@ -88,7 +88,7 @@ def test_they_are_counted_when_they_are_seen_and_only_where_rows_have_them(store
 
 
 def test_a_strip_shows_every_row() -> None:
-    assert strip("0|1|1000|500|0|0|0|0|0|0|0|14", UNICODE) == " ▁▇▄       ▁"
+    assert strip("0|1|1000|500|0|0|0|0|0|0|0|14 in 0 to 36", UNICODE) == " ▁▇▄       ▁"
     assert strip("0|1|1000|500|0|0|0|0|0|0|0|14", ASCII) == " .@+       ."
     for nothing in ("|".join("0" * BINS), "", "a|b", "x" * 9):
         assert strip(nothing, UNICODE) == "-"
@@ -101,6 +101,9 @@ def test_exports_hold_counts(store_path: Path) -> None:
         table = StoreCatalog(store).open(Place.of("classes", model="alpha"))
         for name in ("image_score_distribution", "attribute_score_distribution"):
             assert [row[name] for row in rows] == table.column(name).values.all().tolist()
+            assert (
+                rows[0][name].partition(" in ")[2] == table.column(name).title.partition(" ")[2]
+            )  # each cell says its scale
 
 
 @pytest.mark.parametrize("ascii_only", [False, True])
@@ -121,6 +124,6 @@ async def test_the_screen_draws_strips_under_their_scale(store_path: Path, ascii
         await press(pilot, "H")
         assert "histogram already" in status(app)
         await press(pilot, "x")
-        assert str(column.values.all()[page.view.order[page.table.cursor]]) in screen_text(app).replace("\n", "")
+        assert str(column.values.all()[page.view.order[page.table.cursor]]) in " ".join(screen_text(app).split())
         await press(pilot, "escape", "f", *"0|0", "enter")
         assert "no row" in screen_text(app)  # words are not looked for in counts
