@@ -74,10 +74,13 @@ def mean_ranks(values: NDArray[Any]) -> NDArray[np.floating[Any]]:
     in_order = values[order]
     new = np.ones(len(values), dtype=bool)
     new[1:] = in_order[1:] != in_order[:-1]
-    starts = np.flatnonzero(new)
-    ends = np.append(starts[1:], len(values))
-    ranks = np.empty(len(values), dtype="f4" if len(values) < _EXACT else "f8")
-    ranks[order] = np.repeat(((starts + ends + 1) / 2).astype(ranks.dtype), ends - starts)
+    half = np.dtype("f4" if len(values) < _EXACT else "f8")
+    starts = np.flatnonzero(new).astype(np.int32)
+    sizes = np.diff(starts, append=np.int32(len(values)))
+    means = starts.astype(half)
+    means += (sizes + np.int32(1)) * half.type(0.5)
+    ranks = np.empty(len(values), half)
+    ranks[order] = np.repeat(means, sizes)
     return ranks
 
 

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sing_compute.store import Column
-from sing_tui.search import DISTRIBUTION
 from sing_tui.session import Session
 from sing_tui.session.arranging import (
     chart_name,
@@ -33,8 +32,8 @@ from sing_tui.session.moves import (
     step,
     up,
 )
-from sing_tui.session.state import Refused
 from sing_tui.store_catalog import is_measure
+from sing_tui.view import sortable
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,28 +51,17 @@ Step = Callable[..., Session]
 """A function of the session, its surroundings, and the arguments in the binding."""
 
 
-def _sortable(around: Surroundings) -> Column | None:
-    """Return the column under the cursor, unless its cells have no order.
-
-    Raises:
-        Refused: They are distributions.
-    """
-    if around.column is not None and around.column.format == DISTRIBUTION:
-        raise Refused("distributions have no order: sort by a column of numbers")
-    return around.column
-
-
 def _sort(session: Session, around: Surroundings, to_top: int = 1) -> Session:
-    column = _sortable(around)
-    if column is None:
+    if around.column is None:
         return session
+    column = sortable(around.column)
     return sort_by(session, around.catalog, column.name, is_text=column.is_text, to_top=bool(to_top))
 
 
 def _also(session: Session, around: Surroundings) -> Session:
-    column = _sortable(around)
-    if column is None:
+    if around.column is None:
         return session
+    column = sortable(around.column)
     return sort_also_by(session, around.catalog, column.name, is_text=column.is_text)
 
 

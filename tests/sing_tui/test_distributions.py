@@ -97,6 +97,8 @@ def test_a_strip_shows_every_row() -> None:
 def test_exports_hold_counts(store_path: Path) -> None:
     done = CliRunner().invoke(main, [str(store_path), "--model", "alpha", "--csv", "-"])
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    refused = ["--model", "alpha", "--sort", "image_score_distribution", "--csv", "-"]
+    assert "no order" in CliRunner().invoke(main, [str(store_path), *refused]).stderr
     with Store(store_path) as store:
         table = StoreCatalog(store).open(Place.of("classes", model="alpha"))
         for name in ("image_score_distribution", "attribute_score_distribution"):
