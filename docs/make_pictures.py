@@ -93,6 +93,8 @@ async def pictures(file: Path, model: str, class_name: str) -> None:
     await picture(file, "scatter", Start(Wish.of(items={"model": model}), chart="scatter"), size=SMALL)
     await picture(file, "strings", Start(of_class, chart="strings"), size=SMALL)
     await picture(file, "map", Start(Wish.of(items={"model": model})), "M", size=SMALL)
+    look = Start(Wish.of("images", {"model": model}), "prediction != class or confidence < 90%", look=("is",))
+    await picture(file, "look", look, size=SMALL)
     images = Wish.of("images", {"model": model, "class": class_name})
     await picture(file, "photograph", Start(images), "P", size=MIDDLE)
     await picture(file, "contact_sheet", Start(Wish.of("images", {"model": model})), "O", "l", "space", size=SMALL)

@@ -67,6 +67,9 @@ class _Command(click.Command):
     "--count-by", metavar="A,B,...", default="", help="Count the rows by these columns; is/5 counts in bins of 5."
 )
 @click.option("--having", metavar="EXPR", default="", help="With --count-by: counts to keep: 'count > 3'.")
+@click.option(
+    "--look", metavar="COLUMN[,COLUMN]", default="", help="Start with figures of a column, or of two, or write them."
+)
 @click.option("--columns", metavar="A,B,...", default="", help="Columns to show or write; all if not given.")
 @click.option("--view", "view_name", metavar="NAME", help="Open the view that was kept under this name (key W).")
 @click.option("--row", type=click.IntRange(1), default=1, help="Put the cursor on this line.")
@@ -119,9 +122,12 @@ def _start(options: dict[str, Any]) -> Start:
     for text in (*options["at"], *options["with"]):
         if not all(text.partition("=")):
             raise SingError(f"--at and --with take AXIS=ITEM, not {text!r}")
-    columns, count_by = (
-        tuple(name.strip() for name in options[option].split(",") if name.strip()) for option in ("columns", "count_by")
+    columns, count_by, look = (
+        tuple(name.strip() for name in options[option].split(",") if name.strip())
+        for option in ("columns", "count_by", "look")
     )
+    if look and options["chart"] is not None:
+        raise SingError("--look and --chart do not go together")
     if options["having"] and not count_by:
         raise SingError("--having keeps counts: name columns with --count-by, or use --filter")
     return Start(
@@ -134,6 +140,7 @@ def _start(options: dict[str, Any]) -> Start:
         options["chart"],
         count_by,
         options["having"],
+        look,
     )
 
 

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 
 from sing_compute.errors import SingError
 from sing_compute.store import Column, Table
-from sing_tui.search import aliases
+from sing_tui.search import DISTRIBUTION, aliases
 
 MOST_TEXTS = 50_000
 """Rows up to which texts are compared that are stored with every row, not in a list of names."""
@@ -57,19 +57,22 @@ def _named(table: Table, text: str) -> tuple[Column, float | None]:
         raise SingError(f"{column.name} is a share of 1: write {column.name}/{width:g}% for bins of {width:g}%")
     if width == 0:
         raise SingError(f"the bins of {column.name} need a width above 0")
-    if not _is_countable(column, table):
+    if not is_countable(column, table):
         raise SingError(f"{column.name} is another text in almost every row; count by: {_countable(table)}")
     return column, width
 
 
-def _is_countable(column: Column, table: Table) -> bool:
+def is_countable(column: Column, table: Table) -> bool:
+    """Return True if rows can be counted by a column: text of a list of names, text of few rows, or numbers."""
+    if column.format == DISTRIBUTION:
+        return False
     names = column.values.names
     listed = names is not None and len(names) > 0
     return not column.is_text or listed or table.length <= MOST_TEXTS
 
 
 def _countable(table: Table) -> str:
-    return ", ".join(column.name for column in table.columns if _is_countable(column, table) and column.role != "bound")
+    return ", ".join(column.name for column in table.columns if is_countable(column, table) and column.role != "bound")
 
 
 def _example(table: Table) -> str:

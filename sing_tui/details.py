@@ -17,6 +17,7 @@ from sing_compute.formats import UNICODE, Glyphs, number_format, with_interval
 from sing_compute.store import Column, Store, catalogue
 from sing_compute.store.items import key_of, row_axis
 from sing_compute.store.place import Comparison, Key, Place
+from sing_tui.search import DISTRIBUTION
 from sing_tui.session.counted import Counted
 from sing_tui.view import View
 
@@ -103,7 +104,9 @@ class Row:
         """
         chosen = self.view.table.columns[1:] if names is None else self.view.table.columns
         return [
-            self.fact(column) for column in chosen if column.role != "bound" and (names is None or column.name in names)
+            self.fact(column)
+            for column in chosen
+            if column.role != "bound" and column.format != DISTRIBUTION and (names is None or column.name in names)
         ]
 
 

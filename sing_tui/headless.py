@@ -10,6 +10,7 @@ from sing_compute.store import Column
 from sing_compute.store.columns import Values
 from sing_compute.store.place import Key, Place
 from sing_tui.link import arrangement_of
+from sing_tui.looking import look, look_table, looked_of
 from sing_tui.session.catalog import is_group
 from sing_tui.session.counted import counted
 from sing_tui.session.files import is_joined
@@ -36,6 +37,8 @@ def headless_view(catalog: StoreCatalog, start: Start) -> tuple[View, tuple[str,
         place = counted(place, start.filter, start.count_by)
     table = catalog.open(place)
     view = arrange(table, arrangement_of(table, start, Arrangement()))
+    if start.look:
+        return arrange(look_table(look(view, looked_of(table, start.look))), Arrangement()), None
     columns = tuple(column_named(table, name).name for name in start.columns) or None
     if start.chart is None:
         return view, columns

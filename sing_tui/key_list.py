@@ -28,6 +28,8 @@ BINDINGS: list[Binding] = [
     _key("C", "type('count')", "count by columns", "look", name="count-by"),
     _key("B", "step('files')", "both files", "compare", show=True),
     _key("equals_sign", "step('compare')", "side by side", "compare", show=True, display="="),
+    _key("H", "show('look')", "look at the column", "look", name="look"),
+    _key("X", "show('pair')", "this column against the sorted one", "look", name="pair"),
     _key("e", "show('export')", "export", "take away", show=True),
     _key("i", "step('second')", "the second table about the row", "go", show=True, name="second-table"),
     _key("i,c", "step('first')", "the first table about the same items", "go", show=True, display="i", name="first-table"),

@@ -16,7 +16,7 @@ from sing_tui.session.counted import Counted, base_of
 from sing_tui.session.lookup import words_of
 from sing_tui.session.state import Arrangement, columns_at
 from sing_tui.start import ALIASES, WITH_ALIASES, Start, Wish, parted
-from sing_tui.view import View, column_named, first_direction
+from sing_tui.view import View, column_named, first_direction, sortable
 
 UNSORTED = "-"
 """The value of --sort for the order of the file."""
@@ -88,6 +88,7 @@ def command(file: Path, start: Start, other: Path | None = None) -> str:
         ("--columns", ",".join(start.columns) or None),
         ("--row", str(start.row) if start.row > 1 else None),
         ("--picture", start.chart),
+        ("--look", ",".join(start.look) or None),
     ]
     words = ["sing-tui", str(file), *([] if other is None else [str(other)])]
     for option, value in options:
@@ -124,12 +125,12 @@ def _sort_of(table: Table, text: str) -> Arrangement:
     names = [text] if text.lower() in aliases(table) else text.split(",")  # a name may hold a comma
     if len(names) > 2:
         raise SingError(f"--sort takes one or two columns, not {len(names)}")
-    first = column_named(table, names[0])
+    first = sortable(column_named(table, names[0]))
     found = Arrangement("", first.name, first_direction(first))
     if len(names) == 1:
         return found
     turned = names[1].strip().startswith("-")
-    second = column_named(table, names[1].strip().removeprefix("-"))
+    second = sortable(column_named(table, names[1].strip().removeprefix("-")))
     if second.name == first.name:
         raise SingError(f"--sort names {first.name} twice")
     return replace(found, then=second.name, then_descending=first_direction(second) != turned)

@@ -8,6 +8,7 @@ from sing_compute.store import Store
 from sing_compute.store.text import clean
 from sing_tui.filters import check
 from sing_tui.link import arrangement_of, as_dict, from_dict, start_of
+from sing_tui.looking import looked_of
 from sing_tui.session import Session
 from sing_tui.session.arranging import show_chart
 from sing_tui.session.catalog import first_place, position_of
@@ -94,6 +95,10 @@ def session_of(catalog: StoreCatalog, start: Start) -> Session:
     Raises:
         SingError: The file does not hold what was asked for.
     """
+    if start.look:
+        session = session_of(catalog, replace(start, look=()))
+        looked_of(catalog.open(session.place), start.look)  # a mistake in it ends the program with one line
+        return session
     if start.count_by:
         return _counting(catalog, start)
     place, named = find_place(catalog, start.wish)

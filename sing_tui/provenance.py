@@ -50,6 +50,7 @@ def write_provenance(
         "every": every,
         "filter": start.filter,
         "count_by": list(start.count_by),
+        "look": list(start.look),
         "having": start.having,
         "sort": start.sort,
         "columns": list(start.columns),

@@ -18,6 +18,8 @@ Cells = NDArray[Any]
 """UTF-8 bytes of fixed length, one text a row."""
 Stop = Callable[[], bool]
 """Asked between two runs of rows; it returns True if a newer search has made this one useless."""
+DISTRIBUTION = "distribution"
+"""Format of a column whose cells are counts of bins (`distributions`): nobody looks for them by words."""
 _ROWS = 2**16
 _READ, _RUN = 2**23, 2**18
 """Bytes read at once, and looked through at once: larger runs leave the processor's cache and take twice as long."""
@@ -57,7 +59,7 @@ def contains(table: Table, words: str, *, stop: Stop | None = None) -> Mask:
     found = np.zeros(table.length, dtype=bool)
     words = words.strip()
     for column in table.columns:
-        if column.is_text:
+        if column.is_text and column.format != DISTRIBUTION:
             found |= text_mask(column, "~", words, stop=stop)
     return found
 

@@ -46,6 +46,8 @@ class Start:
     """Columns to count the rows by that pass the filter; empty to show the rows themselves."""
     having: str = ""
     """Filter of the counts."""
+    look: tuple[str, ...] = ()
+    """A column to look at, or two of which the second is drawn from left to right."""
 
     @property
     def anywhere(self) -> bool:

@@ -14,6 +14,7 @@ from sing_compute.store.place import Key, Place
 from sing_compute.store.read import located
 from sing_compute.store.table_building import row_positions
 from sing_tui.counting import Counts, count
+from sing_tui.distributions import with_distributions
 from sing_tui.session.catalog import CONTENTS_AXIS, CONTENTS_SPEC
 from sing_tui.session.counted import COUNTS, COUNTS_AXIS, COUNTS_SPEC, Counted
 from sing_tui.session.state import CONTENTS
@@ -142,9 +143,9 @@ class StoreCatalog:
         if isinstance(place, Counted):
             return self._counted(place).table
         if place != Place(place.table) or not catalogue.axis(catalogue.table(place.table).rows).group:
-            return open_table(self.store, place)
+            return with_distributions(self.store, place, open_table(self.store, place))
         if place.table not in self._of_groups:
-            self._of_groups[place.table] = open_table(self.store, place)
+            self._of_groups[place.table] = with_distributions(self.store, place, open_table(self.store, place))
         return self._of_groups[place.table]
 
     def neighbours(self, place: Place) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ from sing_compute.errors import SingError
 from sing_compute.store import Column, Table
 from sing_compute.store.sorting import sorting
 from sing_tui.filters import matches
-from sing_tui.search import Stop, aliases, contains
+from sing_tui.search import DISTRIBUTION, Stop, aliases, contains
 from sing_tui.session.state import Arrangement
 
 Rows = NDArray[np.int32]
@@ -130,6 +130,17 @@ def column_named(table: Table, name: str) -> Column:
     column = known.get(name.strip().lower().replace(" ", "_"))
     if column is None:
         raise SingError(f"no column {name!r}; this table has: {', '.join(c.name for c in table.columns)}")
+    return column
+
+
+def sortable(column: Column) -> Column:
+    """Return a column that rows can be sorted by.
+
+    Raises:
+        SingError: Its cells are distributions, which have no order.
+    """
+    if column.format == DISTRIBUTION:
+        raise SingError(f"{column.title}: distributions have no order; sort by a column of numbers")
     return column
 
 

@@ -4,11 +4,16 @@ The texts are in the declarations of the columns (sing_compute/store/definitions
 """
 
 import textwrap
+from dataclasses import replace
 
+import numpy as np
 from rich.text import Text
 
 from sing_compute.formats import Glyphs
 from sing_compute.number_words import ColumnText, row_texts
+from sing_compute.store import Column
+from sing_compute.store.columns import Values
+from sing_tui.search import DISTRIBUTION
 from sing_tui.view import View
 
 _WIDTH = 64
@@ -23,7 +28,15 @@ def column_texts(view: View, line: int, items: str = "images") -> list[ColumnTex
         line: Line of the view, from 0.
         items: What the file calls its images (`Noun.plural`).
     """
-    return row_texts(view.table, int(view.order[line]), items)
+    table = replace(view.table, columns=[_without_wait(column) for column in view.table.columns])
+    return row_texts(table, int(view.order[line]), items)
+
+
+def _without_wait(column: Column) -> Column:
+    """Return the column; distributions that are not counted yet say so, because a key does not wait for a million rows."""
+    if column.format != DISTRIBUTION or not column.values.waits_for:
+        return column
+    return replace(column, values=Values(np.broadcast_to(np.array("not counted yet"), len(column.values))))
 
 
 def words_text(title: str, rows: list[ColumnText], glyphs: Glyphs) -> Text:

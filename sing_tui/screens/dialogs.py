@@ -13,7 +13,7 @@ from sing_tui.screens.export_runner import ExportRunner
 from sing_tui.screens.photographs import Photographs
 from sing_tui.screens.surface import Surface, rows_of
 from sing_tui.screens.taking_away import TakingAway
-from sing_tui.session.arranging import choosable_columns, choose_columns
+from sing_tui.session.arranging import choosable_columns, choose_columns, filter_by
 from sing_tui.session.catalog import position_of, row_axis
 from sing_tui.session.counted import base_of
 from sing_tui.session.files import carried
@@ -24,6 +24,7 @@ from sing_tui.session.state import Refused
 
 if TYPE_CHECKING:
     from sing_tui.finder import Hit
+    from sing_tui.looking import Looked
     from sing_tui.maps.view import MapStart
     from sing_tui.screens.map import Left
     from sing_tui.search import Stop
@@ -37,6 +38,7 @@ class Dialogs:
 
     def __init__(self, screen: Surface, export_runner: ExportRunner) -> None:
         self.screen, self.export_runner = screen, export_runner
+        self._taking_away = TakingAway(screen, export_runner)
         self._maps: dict[Place, MapStart] = {}
         """How the last map was left, by its place: the key of the map shows it so again."""
         self._opens: dict[str, Callable[[], None]] = {
@@ -49,8 +51,11 @@ class Dialogs:
             "colors": self._colors,
             "map": self._map,
             "reload": self._reload,
+            "look": partial(self._look, pair=False),
+            "pair": partial(self._look, pair=True),
+            "first look": self._first_look,
             **Photographs(screen).opens,
-            **TakingAway(screen, export_runner).opens,
+            **self._taking_away.opens,
         }
 
     def show(self, name: str) -> None:
@@ -174,6 +179,51 @@ class Dialogs:
         every = [column.name for column in view.table.columns]
         screen.act(lambda session: choose_columns(session, names, every))
 
+    def _look(self, *, pair: bool) -> None:
+        from sing_tui.looking import can_look, looked_of
+
+        view = rows_of(self.screen, "there is no row to look at")
+        columns = self.screen.table.columns
+        if not columns:
+            raise Refused("there is no column to look at")
+        name, sorted_by = columns[self.screen.table.column].name, view.arrangement.sort
+        names = [name]
+        if pair:
+            others = [each.name for each in columns if each.name != name and can_look(view.table, each.name, pair=True)]
+            if not others:
+                raise Refused("there is no second column of numbers")
+            names.append(sorted_by if sorted_by in others else others[0])
+        self._show_look(looked_of(view.table, names))
+
+    def _first_look(self) -> None:
+        from sing_tui.looking import looked_of
+
+        view = rows_of(self.screen, "there is no row to look at")
+        self._show_look(looked_of(view.table, self.screen.host.start.look))
+
+    def _show_look(self, looked: "Looked") -> None:
+        from sing_tui.screens.column_look import LookScreen
+
+        screen = self.screen
+        if screen.view is None:
+            return
+        names = [column.name for column in screen.table.columns]
+        screen.app.push_screen(
+            LookScreen(
+                screen.view,
+                names,
+                looked,
+                glyphs=screen.glyphs,
+                export=self._taking_away.export_table,
+                link=self._taking_away.link,
+            ),
+            self._filter_by,
+        )
+
+    def _filter_by(self, condition: str | None) -> None:
+        if condition is not None:
+            self.screen.act(lambda session: filter_by(session, self.screen.catalog, condition))
+
     def _reload(self) -> None:
         self.screen.say("reading the file again ...")
         self.screen.host.read_again()
@@ -190,7 +240,7 @@ class Dialogs:
         start = self._maps.get(place, MapStart())
         if row is not None and column is not None:
             start = replace(start, row=row, column=column)
-        shown = MapScreen(screen.host, self.export_runner, place, start)
+        shown = MapScreen(screen.host, self._taking_away.export_table, self.export_runner.cancel, place, start)
         screen.app.push_screen(shown, partial(self._leave_map, place))
 
     def _leave_map(self, place: Place, left: "Left | None") -> None:

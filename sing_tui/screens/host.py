@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from sing_compute.formats import Glyphs
+from sing_tui.start import Start
 from sing_tui.store_catalog import StoreCatalog
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 class Host(Protocol):
     """The application around an open file."""
 
+    start: Start
+    """The requests of the command line."""
     path: Path
     """The results file."""
     other: Path | None

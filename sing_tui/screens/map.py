@@ -3,10 +3,8 @@
 import os
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
 from rich.color import ColorType
 from rich.text import Text
 from textual import on
@@ -14,31 +12,34 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
+from sing_compute.errors import SingError
+from sing_compute.store import Table
 from sing_compute.store.place import Place
 from sing_tui.actions import Offer
 from sing_tui.colors import BLACK, WHITE
+from sing_tui.error_reporting import in_one_line
 from sing_tui.maps.drawing import Palette, palette_of
 from sing_tui.maps.reading import MapRead, read, read_figures
 from sing_tui.maps.view import MapStart, MapView
 from sing_tui.maps.words import HELP, legend_of, order_text, pair_text, title
 from sing_tui.screens.background import Background
-from sing_tui.screens.export_runner import ExportRunner
 from sing_tui.screens.host import Host
 from sing_tui.session.catalog import position_of
 from sing_tui.session.names import key_labels
-from sing_tui.session.state import Arrangement
-from sing_tui.view import View
 from sing_tui.widgets.map_grid import MapGrid
 from sing_tui.widgets.map_lines import LegendLine
 from sing_tui.widgets.text_lines import KeyLine, TextLine
 
 if TYPE_CHECKING:
-    from sing_tui.exporting import ExportWanted
     from sing_tui.finder import Hit
 
 Left = tuple[MapStart, bool]
 """The start that shows a map again as it was left, and True if the table of the pair under the cursor is to be opened."""
 _FEW_COLORS = (None, "standard", "windows")
+
+
+ExportTable = Callable[[Table, str, Callable[[str], None]], None]
+"""Opens the form of an export: of a table, with the last part of the file's name, saying lines on a screen."""
 
 
 class MapScreen(ModalScreen[Left | None]):
@@ -75,12 +76,15 @@ class MapScreen(ModalScreen[Left | None]):
     MapScreen.low .figures, MapScreen.low .place { display: none; }
     """
 
-    def __init__(self, host: Host, export_runner: ExportRunner, place: Place, start: MapStart) -> None:
+    def __init__(
+        self, host: Host, export: ExportTable, cancel: Callable[[], bool], place: Place, start: MapStart
+    ) -> None:
         """Prepare the screen.
 
         Args:
             host: The application.
-            export_runner: The export of the table screen: it goes on when the map is closed.
+            export: Opens the form of an export (`TakingAway.export_table`), which goes on when the map is closed.
+            cancel: Cancels it; returns False where none runs.
             place: Place of the map, `along` the axis of its rows.
             start: How the map is first seen.
         """
@@ -91,7 +95,7 @@ class MapScreen(ModalScreen[Left | None]):
         """The figures that can be mapped here."""
         self._waiting: list[Callable[[MapView], MapView]] = []
         """Steps of keys that were pressed before the map was there."""
-        self.background, self.export_runner = Background(self, self.failed), export_runner
+        self.background, self.export, self.cancel = Background(self, self.failed), export, cancel
 
     def compose(self) -> ComposeResult:
         """Return the parts, from top to bottom."""
@@ -274,27 +278,17 @@ class MapScreen(ModalScreen[Left | None]):
     def action_export(self) -> None:
         """Ask for the file of an export."""
         from sing_compute.charts.maps import map_table
-        from sing_tui.exporting import file_name
-        from sing_tui.screens.export import ExportScreen
-        from sing_tui.widgets.export_form import ExportChoices
 
         if self.view is None or self.view.is_empty:
             return
-        if self.export_runner.writing:
-            self.say(f"{self.export_runner.writing} is being written: ^c cancels it")
-            return
         shown = self.view.shown
         table = map_table(self.catalog.store, shown, self.view.rows, self.view.columns)
-        view = View(table, Arrangement(), np.arange(table.length, dtype=np.int32))
-        name = file_name(self.host.path.stem, *key_labels(self.catalog, self.place), "map", shown.column.name)
-        choices = ExportChoices({"shown": len(view)}, {"all": len(table.columns)}, name, Path.cwd(), source=False)
-        self.app.push_screen(ExportScreen(choices, glyphs=self.glyphs), partial(self._write, view))
-
-    def _write(self, view: View, wanted: "ExportWanted | None") -> None:
-        if wanted is not None:
-            self.export_runner.write(view, wanted, (), (), self.glyphs, also=self.say)
+        try:
+            self.export(table, f"map {shown.column.name}", self.say)
+        except SingError as error:
+            self.say(in_one_line(error))
 
     def action_cancel(self) -> None:
         """Give up a running export."""
-        if not self.export_runner.cancel():
+        if not self.cancel():
             self.say("Q quits")

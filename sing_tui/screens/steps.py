@@ -36,6 +36,7 @@ from sing_tui.session.moves import (
 )
 from sing_tui.session.undoing import undo
 from sing_tui.store_catalog import is_measure
+from sing_tui.view import sortable
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +55,16 @@ Step = Callable[..., Session]
 
 
 def _sort(session: Session, around: Surroundings, to_top: int = 1) -> Session:
-    column = around.column
-    if column is None:
+    if around.column is None:
         return session
+    column = sortable(around.column)
     return sort_by(session, around.catalog, column.name, is_text=column.is_text, to_top=bool(to_top))
 
 
 def _also(session: Session, around: Surroundings) -> Session:
-    column = around.column
-    if column is None:
+    if around.column is None:
         return session
+    column = sortable(around.column)
     return sort_also_by(session, around.catalog, column.name, is_text=column.is_text)
 
 

@@ -26,6 +26,8 @@ class TableReading:
         """True while the table of a place is read."""
         self._newest = 0
         self._loading: list[Loaded] = []
+        self._look = bool(screen.host.start.look)
+        """True until the figures are opened that the command line asks for."""
 
     @property
     def is_first(self) -> bool:
@@ -77,6 +79,9 @@ class TableReading:
         drawn.position = None
         screen.lay_out()
         screen.show_keys()
+        if self._look:
+            self._look = False
+            screen.app.call_later(screen.run_action, "show('first look')")
         screen.host.release_keys()
 
     def show_again(self) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from sing_compute.store import Table
 from sing_compute.store.text import clean
 from sing_tui.loading import read_chart
 from sing_tui.screens.export_runner import ExportRunner
@@ -31,7 +32,7 @@ class TakingAway:
         self.screen, self.export_runner = screen, export_runner
         self.opens: dict[str, Callable[[], None]] = {
             "export": self._export,
-            "link": self._link,
+            "link": self.link,
             "copy cell": self._copy_cell,
             "copy": self._copy,
             "copy path": self._copy_path,
@@ -95,14 +96,46 @@ class TakingAway:
         columns = start.columns if wanted.columns == "shown" else ()
         return replace(start, row=1, columns=columns, filter="" if wanted.scope == "table" else start.filter)
 
-    def _link(self) -> None:
+    def export_table(self, table: Table, part: str, said: Callable[[str], None]) -> None:
+        """Open the form of an export of a table that is made from the one on the screen.
+
+        Args:
+            table: The table.
+            part: Last part of the file's name.
+            said: Shows one line over the table.
+
+        Raises:
+            Refused: An export is running.
+        """
+        from sing_tui.exporting import file_name
+        from sing_tui.screens.export import ExportScreen
+        from sing_tui.widgets.export_form import ExportChoices
+
+        screen, view = self.screen, arrange(table, Arrangement())
+        if self.export_runner.writing:
+            raise Refused(f"{self.export_runner.writing} is being written: ^c cancels it")
+        name = file_name(screen.host.path.stem, *file_parts(screen.catalog, screen.session.place), part)
+        choices = ExportChoices({"shown": len(view)}, {"all": len(table.columns)}, name, Path.cwd(), source=False)
+
+        def write(wanted: "ExportWanted | None") -> None:
+            if wanted is not None:
+                self.export_runner.write(view, wanted, (), (), screen.glyphs, also=said)
+
+        screen.app.push_screen(ExportScreen(choices, glyphs=screen.glyphs), write)
+
+    def link(self, look: tuple[str, ...] = ()) -> None:
+        """Show the command that reopens the table, and copy it.
+
+        Args:
+            look: Columns whose figures it opens.
+        """
         from sing_tui.link import command, start_of
         from sing_tui.screens.sheet import Sheet
 
         screen = self.screen
         if screen.view is None:
             return
-        start = start_of(screen.catalog, screen.session, screen.view, with_chart=True)
+        start = replace(start_of(screen.catalog, screen.session, screen.view, with_chart=True), look=look)
         text = command(screen.host.path, start, screen.host.other)
         said = Text(
             f"{screen.glyphs.text(text)}\n\n--csv FILE or --json FILE behind it: the same rows without a screen."

@@ -7,6 +7,8 @@ import numpy as np
 
 from sing_compute.formats import Glyphs, NumberFormat, number_format, widest
 from sing_compute.store import Column
+from sing_tui.distributions import BINS
+from sing_tui.search import DISTRIBUTION
 from sing_tui.view import View
 from sing_tui.widgets.columns import GAP, Layout
 
@@ -58,6 +60,10 @@ def _layout(
     compared = column.side is not None
     number = None if column.is_text else number_format(column, glyphs)
     title = _two_lines(glyphs.text(column.title), "" if number is None else number.unit)
+    if column.format == DISTRIBUTION:
+        name, _, scale = glyphs.text(column.title).partition(" ")
+        title = (name, scale + glyphs.degree)
+        return Layout(column, None, title, max(BINS, *map(len, title)))
     heads = [min(len(part) + 1, _NAME if compared else 99) for part in title]
     if number is None:
         limit = max(_LABEL, min(40, room // 3 if position == 0 else share))

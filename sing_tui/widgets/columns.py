@@ -11,6 +11,8 @@ from sing_compute.formats import Glyphs, NumberFormat, fit
 from sing_compute.store import Column
 from sing_compute.store.columns import Loaded
 from sing_tui.cell_colors import ColorScale, color_scale
+from sing_tui.distributions import strip
+from sing_tui.search import DISTRIBUTION
 from sing_tui.view import View
 
 AT_ONCE = 50_000
@@ -146,5 +148,7 @@ class CellText:
         if layout.number is not None:
             width = layout.width if layout.ends is None else layout.parts[0]
             return [fit(layout.number.write(value), width, self._glyphs, right=True) for value in values.tolist()]
+        if layout.column.format == DISTRIBUTION:
+            return [fit(strip(str(value), self._glyphs), layout.width, self._glyphs) for value in values.tolist()]
         end = layout.column.format == "path"  # paths differ in their ends
         return [fit(self._glyphs.text(value), layout.width, self._glyphs, keep_end=end) for value in values.tolist()]
