@@ -1,5 +1,6 @@
 """Every test starts from the same environment and the same random numbers, on every machine and in every order."""
 
+import gc
 import itertools
 import logging
 import os
@@ -55,6 +56,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the long files, in their order; with `--no-loadscope-reorder` the processes take files in this order."""
     places = {name: place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: places.get(item.path.stem, len(LONG)))
+
+
+def pytest_collection_finish() -> None:
+    """Leave all objects of the imports and of the list of tests out of later garbage collections: they stay until the end."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -15,7 +15,8 @@ from typing import IO, Any, Self
 import h5py
 
 DRIVER = """
-import fcntl, json, os, signal, sys, termios, traceback
+import fcntl, gc, json, os, signal, sys, termios, traceback
+gc.disable()
 import torch
 torch.set_num_threads(1)  # no thread pool before the forks
 import sing_compute.cli, sing_compute.pipeline.plan, sing_compute.pipeline.closing_table, sing_compute.pipeline.run
@@ -25,6 +26,8 @@ import sing_compute.questions.explaining, sing_compute.questions.steering, sing_
 from sing_compute.open_clip_import import import_open_clip
 import_open_clip()
 PIL.Image.init()  # its formats are modules, too
+gc.freeze()  # no fork searches these objects for garbage, which would copy their memory
+gc.enable()
 
 def compute(order):
     os.setsid()
