@@ -63,7 +63,7 @@ class Scenes:
 
     @torch.inference_mode()
     def embed(self, visual: nn.Module) -> Float[Tensor, "image clip"]:
-        found = torch.cat([visual(part) for part in self.images.split(400)])
+        found = torch.cat([visual(part) for part in self.images.split(50)])
         return found / found.norm(dim=1, keepdim=True)
 
     def _texts(self, texts: Sequence[Sequence[str]]) -> Tensor:

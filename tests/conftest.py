@@ -1,5 +1,6 @@
 """Every test starts from the same environment and the same random numbers, on every machine and in every order."""
 
+import gc
 import itertools
 import logging
 import os
@@ -9,7 +10,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,11 @@ FIXED = {"LANG": "C.UTF-8", "TZ": "UTC", "TERM": "xterm-256color", "COLORTERM": 
 SET_BY_OTHERS = ("PYTEST_", "KMP_", "GOMP_", "TORCH", "TOKENIZERS_")
 """Variables that pytest, torch, open_clip and the beginning of `sing-compute` set on their own."""
 LONG = (
-    "test_attack", "test_ranks", "test_heads_edit", "test_photo_road", "test_cifar_road", "test_directions", "test_wheel",
-    "test_invariants", "test_demo", "test_demo_heads", "test_heads_verb", "test_resume", "test_agreement", "test_gpu",
-    "test_kept_outputs", "test_faults", "test_datasets", "test_store", "test_sounds", "test_notebook", "test_archives",
-    "test_comparison", "test_container", "test_probing", "test_null_words", "test_nothing_is_lost", "test_words",
-    "test_screens", "test_features", "test_planted", "test_imports", "test_heads_check", "test_dry_run",
+    "test_attack", "test_demo", "test_ranks", "test_photo_road", "test_cifar_road", "test_demo_heads", "test_heads_edit",
+    "test_directions", "test_heads_verb", "test_invariants", "test_wheel", "test_resume", "test_agreement", "test_gpu",
+    "test_kept_outputs", "test_faults", "test_sounds", "test_notebook", "test_archives", "test_comparison", "test_container",
+    "test_probing", "test_null_words", "test_nothing_is_lost", "test_words", "test_screens", "test_features", "test_planted",
+    "test_imports", "test_heads_check", "test_dry_run", "test_datasets", "test_store",
 )  # fmt: skip
 """Test files that take longest, on the whole. They begin first: a long file that begins last keeps one process busy alone."""
 HOMES = pytest.StashKey[Iterator[Path]]()
@@ -55,6 +56,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the long files, in their order; with `--no-loadscope-reorder` the processes take files in this order."""
     places = {name: place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: places.get(item.path.stem, len(LONG)))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Leave all objects of the imports and of the list of tests out of garbage collections: they stay until the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.collect()
+        gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    """Let the interpreter destroy everything at its end; libraries complain about objects that are left."""
+    gc.unfreeze()
 
 
 @pytest.hookimpl(tryfirst=True)

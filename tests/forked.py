@@ -9,12 +9,14 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from tempfile import TemporaryDirectory
+from typing import IO, Any, Self
 
 import h5py
 
 DRIVER = """
-import fcntl, json, os, signal, sys, termios, traceback
+import fcntl, gc, json, os, signal, sys, termios, traceback
+gc.disable()
 import torch
 torch.set_num_threads(1)  # no thread pool before the forks
 import sing_compute.cli, sing_compute.pipeline.plan, sing_compute.pipeline.closing_table, sing_compute.pipeline.run
@@ -24,6 +26,8 @@ import sing_compute.questions.explaining, sing_compute.questions.steering, sing_
 from sing_compute.open_clip_import import import_open_clip
 import_open_clip()
 PIL.Image.init()  # its formats are modules, too
+gc.freeze()  # no fork searches these objects for garbage, which would copy their memory
+gc.enable()
 
 def compute(order):
     os.setsid()
@@ -55,6 +59,13 @@ for line in sys.stdin:
         print(os.system(order), flush=True)
         continue
     child = os.fork()
+    if "pipes" in order:  # another process of this kind, which is asked through these
+        if child == 0:
+            for number, (path, how) in enumerate(zip(order["pipes"], (os.O_RDONLY, os.O_WRONLY))):
+                os.dup2(os.open(path, how), number)
+        else:
+            print(child, flush=True)
+        continue
     if child == 0:
         try:
             compute(order)
@@ -85,8 +96,14 @@ PASSING = ("command", "plan", "written", "thread_waiting")
 class Runs:
     """One run after the other."""
 
-    def __init__(self) -> None:
-        self.mounts = may_mount()
+    def __init__(self, beside: "Runs | None" = None) -> None:
+        """Prepare runs.
+
+        Args:
+            beside: Others that are already entered, and left later. These ones run at the same time, among the mounts of those.
+        """
+        self._beside = beside
+        self.mounts = beside.mounts if beside else may_mount()
         """True if the runs have mounts of their own."""
         self._told = f"told-{id(self)}.txt"
         self.folder = Path()
@@ -97,15 +114,31 @@ class Runs:
         """Of the last run: seconds of a processor, and its largest memory in bytes."""
 
     def __enter__(self) -> Self:
+        if self._beside:
+            self._orders, self._answers, self.driver = self._beside.fork()
+            return self
         command = [*(PRIVATE if self.mounts else ()), sys.executable, "-c", DRIVER]
         self._process = subprocess.Popen(command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self.driver = self._process.pid
+        self._orders, self._answers, self.driver = self._process.stdin, self._process.stdout, self._process.pid
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.stdin.close()
-        self._process.wait()
-        self._process.stdout.close()
+        self._orders.close()
+        if self._beside:
+            self._answers.read()  # until its end
+        else:
+            self._process.wait()
+        self._answers.close()
+
+    def fork(self) -> tuple[IO[str], IO[str], int]:
+        """Fork the process that has imported everything; gives where its copy is asked, where it answers, and its number."""
+        with TemporaryDirectory() as folder:
+            pipes = [Path(folder) / "orders", Path(folder) / "answers"]
+            for pipe in pipes:
+                os.mkfifo(pipe)
+            self._ask({"pipes": list(map(str, pipes))})
+            pid = int(self._answers.readline())
+            return pipes[0].open("w"), pipes[1].open("r"), pid
 
     def start(
         self,
@@ -136,7 +169,7 @@ class Runs:
                 "output": self._told,
             }
         )
-        self.pid = int(self._process.stdout.readline())
+        self.pid = int(self._answers.readline())
 
     def wait_held(self) -> None:
         """Wait until the network of the run waits where `hold` says."""
@@ -149,7 +182,7 @@ class Runs:
     def end(self) -> tuple[int, list[str]]:
         """Wait for its end; gives the exit code, negative for a signal, and the lines it said, unless on a terminal."""
         self._ask("")
-        code, seconds, memory = self._process.stdout.readline().split()
+        code, seconds, memory = self._answers.readline().split()
         self.seconds, self.memory = float(seconds), int(memory)
         return int(code), self.said().splitlines()
 
@@ -185,11 +218,11 @@ class Runs:
     def shell(self, command: str) -> None:
         """A command that must end well, among the mounts of the runs."""
         self._ask(command)
-        assert self._process.stdout.readline() == "0\n"
+        assert self._answers.readline() == "0\n"
 
     def _ask(self, order: Any) -> None:
-        self._process.stdin.write(json.dumps(order) + "\n")
-        self._process.stdin.flush()
+        self._orders.write(json.dumps(order) + "\n")
+        self._orders.flush()
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 120) -> None:

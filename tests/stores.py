@@ -1,13 +1,16 @@
 """Small valid results files with made-up scores, for tests of the store and the explorer that need no network."""
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
 from store_figures import Array, Datasets
 from store_tables import COLUMNS, Drawn, Shared, write_drawn
 
+from sing_compute.atomic_write import write_bytes
 from sing_compute.store.constants import NEIGHBOURS, TOP_CONCEPTS
 
 
@@ -22,7 +25,28 @@ def write_store(
     null_space: bool = True,
     seed: int = 0,
 ) -> Path:
-    """A small results file that `verify` accepts: random heads and scores, statistics by the pipeline's own functions."""
+    """A small results file that `verify` accepts: random heads and scores, statistics by the pipeline's own functions.
+
+    Each call gives a file of its own. Equal arguments give equal bytes, which a process makes once and then keeps.
+    """
+    sizes = tuple(map(int, images_per_class)), concepts
+    content = _content(tuple(models), tuple(class_names), *sizes, tuple(groups), null_space, seed)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(path, content)
+    return path
+
+
+@functools.cache
+def _content(
+    models: Sequence[str],
+    class_names: Sequence[str],
+    images_per_class: Sequence[int],
+    concepts: int,
+    groups: Sequence[str],
+    null_space: bool,
+    seed: int,
+) -> bytes:
+    """Return the bytes of the file of `write_store`."""
     rng = np.random.default_rng(seed)
     dim, clip = max(16, len(class_names) + 4) if null_space else len(class_names), 8
     labels = np.repeat(np.arange(len(class_names)), images_per_class)
@@ -51,7 +75,8 @@ def write_store(
             drawn |= random_translator(rng, clip, dim, concepts, min(clip, dim - len(class_names)))
         return Drawn(drawn, figures, {"tag": f"{models[position]}.v1", "stored_precision": "float32"})
 
-    return write_drawn(path, shared, models, draw)
+    with TemporaryDirectory() as folder:
+        return write_drawn(Path(folder) / "drawn.h5", shared, models, draw).read_bytes()
 
 
 def unit(vectors: Array) -> Array:

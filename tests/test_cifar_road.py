@@ -12,6 +12,7 @@ import pytest
 import roads
 import scipy.linalg
 import torch
+from forked import Runs
 from sklearn.linear_model import Ridge
 
 import sing_compute
@@ -22,21 +23,15 @@ from sing_compute.store.verify import verify
 MODELS = ("resnet20", "resnet56")
 
 
-def compute(*options: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """The real command, from the folder in which the user's own networks lie."""
-    command = [sys.executable, "-m", "sing_compute", *options]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
-
-
 @pytest.fixture(scope="module")
-def road(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str], str]:
+def road(runs: Runs, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str], str]:
     roads.need("cifar10_resnets", "cifar10_test500_clip_vitb32", "detic_clip_vitb32_text")
     folder = tmp_path_factory.mktemp("cifar")
     (folder / "cifar_nets.py").write_text((Path(__file__).parent / "cifar_nets.py").read_text())
     options = roads.cifar_road(folder)
-    run = compute(*options, *roads.cifar_models(*MODELS), "-o", "results.h5", cwd=folder)
-    assert run.returncode == 0, run.stderr
-    return folder, options, run.stdout
+    runs.folder = folder  # in which the user's own networks are
+    told = runs.finish([*options, *roads.cifar_models(*MODELS), "-o", "results.h5"])
+    return folder, options, "\n".join(told)
 
 
 def test_the_published_and_measured_figures_come_out(road: tuple[Path, list[str], str]) -> None:
@@ -60,21 +55,21 @@ def test_the_published_and_measured_figures_come_out(road: tuple[Path, list[str]
     assert "sing-tui results.h5" in printed
 
 
-def test_verify_accepts_the_store(road: tuple[Path, list[str], str]) -> None:
-    run = compute("verify", "results.h5", cwd=road[0])
-    assert (run.returncode, "checks passed, 2 models, 500 images" in run.stdout) == (0, True), run.stdout
+def test_verify_accepts_the_store(runs: Runs, road: tuple[Path, list[str], str]) -> None:
+    runs.folder = road[0]
+    told = runs.finish(["verify", "results.h5"])
+    assert "checks passed, 2 models, 500 images" in told[-1]
 
 
 def test_the_trial_figures_return_at_its_lambda_and_a_later_model_leaves_the_first_alone(
-    road: tuple[Path, list[str], str],
+    runs: Runs, road: tuple[Path, list[str], str]
 ) -> None:
     folder, options, _ = road
-    first = compute(*options, *roads.cifar_models("resnet20"), "--lambda", "100", "-o", "trial.h5", cwd=folder)
-    assert first.returncode == 0, first.stderr
+    runs.folder = folder
+    runs.finish([*options, *roads.cifar_models("resnet20"), "--lambda", "100", "-o", "trial.h5"])
     with h5py.File(folder / "trial.h5") as file:
         before = contents(file["models/resnet20"]) | contents(file["images"]) | contents(file["clip"])
-    second = compute(*options, *roads.cifar_models("resnet56"), "--lambda", "100", "-o", "trial.h5", cwd=folder)
-    assert second.returncode == 0, second.stderr
+    runs.finish([*options, *roads.cifar_models("resnet56"), "--lambda", "100", "-o", "trial.h5"])
     models = sing_compute.load(folder / "trial.h5").models
     assert models["image_score"].tolist() == pytest.approx([11.7, 11.2], abs=0.15)
     assert models["attribute_score"].tolist() == pytest.approx([0.29, 0.25], abs=0.03)

@@ -1,11 +1,10 @@
 """Part of the photograph road: the real MobileNetV2 and an open_clip model, from local folders in the hubs' formats."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import roads
 import torch
+from forked import Runs
 from safetensors.torch import load_file
 
 import sing_compute
@@ -14,7 +13,7 @@ from sing_compute.linalg.null_space import split_head
 CLASSES = 24
 
 
-def test_mobilenet_on_photographs_keeps_its_geometry(tmp_path: Path) -> None:
+def test_mobilenet_on_photographs_keeps_its_geometry(runs: Runs, tmp_path: Path) -> None:
     roads.need("imagenet_mobilenetv2", "imagenet_photos")
     photos = sorted((roads.ASSETS / "imagenet_photos").iterdir())[::15][:CLASSES]
     (tmp_path / "photos").mkdir()
@@ -22,10 +21,8 @@ def test_mobilenet_on_photographs_keeps_its_geometry(tmp_path: Path) -> None:
         (tmp_path / "photos" / folder.name).symlink_to(folder)
     model, clip = roads.mobilenet_folder(tmp_path / "mobilenet"), roads.clip_folder(tmp_path / "clip")
     options = ["--model", f"mobilenetv2={model}", "--clip", clip, "--images", "photos", "-o", "results.h5"]
-    run = subprocess.run(
-        [sys.executable, "-m", "sing_compute", *options], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert run.returncode == 0, run.stderr
+    runs.folder = tmp_path
+    runs.finish(options)
     results = sing_compute.load(tmp_path / "results.h5")
     row = results.models.loc["mobilenetv2"]
     assert (row["rank"], row["nullity"], row["flips"], row["images"]) == (1000, 280, 0, len(photos))

@@ -47,11 +47,12 @@ class Launched:
 
 
 @pytest.fixture(scope="module")
-def launched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launched]:
+def launched(runs: Runs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launched]:
     folder = tmp_path_factory.mktemp("ranks")
     options = [*make_inputs(folder), "--model", "other=slow_net:slow"]  # two models: they are measured by two processes
     with ExitStack() as stack:
-        yield Launched([stack.enter_context(Runs()) for _ in range(3)], options, folder)
+        others = [stack.enter_context(Runs(beside=runs)) for _ in range(2)]
+        yield Launched([runs, *others], options, folder)
 
 
 @pytest.fixture(scope="module")
@@ -147,8 +148,9 @@ def test_a_mistake_of_all_is_said_once(launched: Launched) -> None:
 def test_variables_left_over_in_a_shell_are_named_while_the_run_waits(launched: Launched) -> None:
     run = launched.runs[0]
     run.folder = launched.folder
+    (run.folder / "soon.py").write_text("import sing_compute.process.ranks as ranks; ranks.PATIENCE = 0.1")
     place = {"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
-    run.start([*launched.options, "-o", "left.h5"], place=place)
+    run.start([*launched.options, "-o", "left.h5"], place=place | {"BEGIN_WITH": "soon.py"})
     wait_for(lambda: "if this is the only one, stop it and type: unset RANK WORLD_SIZE" in run.said())
     assert "(RANK=0, WORLD_SIZE=2) at 127.0.0.1" in run.said()
     run.kill()

@@ -151,7 +151,7 @@ def zero_shot(model: nn.Module, scenes: Sequence[Scene], images: Tensor) -> dict
     open_clip = import_open_clip()
 
     tokenizer = open_clip.SimpleTokenizer(context_length=MODEL_CONFIG["text_cfg"]["context_length"])
-    image_vectors = torch.cat([model.encode_image(part, normalize=True) for part in images.split(256)])  # type: ignore[operator]
+    image_vectors = torch.cat([model.encode_image(part, normalize=True) for part in images.split(64)])  # type: ignore[operator]
     result = {}
     for name, values in ATTRIBUTES.items():
         text_vectors = model.encode_text(tokenizer([PHRASES[name].format(value) for value in values]), normalize=True)  # type: ignore[operator]

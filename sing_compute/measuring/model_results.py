@@ -1,7 +1,7 @@
 """Define the results of measuring one model, as frozen values; large results come in parts. A `Sink` receives all of them."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -134,7 +134,7 @@ class ImageScores:
 
 @dataclass(frozen=True, slots=True)
 class ConceptRow:
-    """Part: one class toward every concept; angles in degrees, NaN for a class without images."""
+    """One class toward every concept; angles in degrees, NaN for a class without images."""
 
     label: int
     """Index of the class."""
@@ -153,6 +153,26 @@ class ConceptRow:
     p_empirical: Float[np.ndarray, " concept"]
     q: Float[np.ndarray, " concept"]
     """q by Benjamini and Hochberg over the concepts of this class."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConceptPart:
+    """Part: consecutive classes toward every concept."""
+
+    classes: slice
+    values: Mapping[str, Float[np.ndarray, "class concept"]]
+    """Class x concept matrices by the field names of `ConceptRow`."""
+
+    @classmethod
+    def of(cls, rows: Sequence[ConceptRow]) -> "ConceptPart":
+        """Join rows.
+
+        Args:
+            rows: Rows of consecutive classes in ascending order, at least one.
+        """
+        names = (field.name for field in fields(ConceptRow) if field.name != "label")
+        values = {name: np.stack([getattr(row, name) for row in rows]) for name in names}
+        return cls(slice(rows[0].label, rows[-1].label + 1), values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +262,7 @@ Result: TypeAlias = (
     | Translator
     | TranslatorComparison
     | ImageScores
-    | ConceptRow
+    | ConceptPart
     | Ranking
     | Controls
     | NullDirections

@@ -17,6 +17,7 @@ from sing_compute.measuring.fitting import FittedTranslator, adopt_translator, f
 from sing_compute.measuring.image_scores import ImageScoring
 from sing_compute.measuring.model_results import (
     ClassFigures,
+    ConceptPart,
     ConceptRow,
     HeadSpectrum,
     Ranking,
@@ -60,6 +61,8 @@ POOL_IMAGES = 20_000
 """Nearest images are searched among all images up to this number, else among evenly spread ones."""
 RANKING_PART = 2**16
 """Places of a ranking that are given to the sink at a time."""
+PART_CELLS = 2**18
+"""Most pairs of a class and a concept that are given to the sink at a time, where they are more than one class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,8 +214,9 @@ class SingMeasurement:
         significant = 0
 
         def take(rows: list[ConceptRow]) -> int:
-            for row in rows:
-                sink.take(row)
+            step = max(1, PART_CELLS // len(shared.concept_vectors))
+            for start in range(0, len(rows), step):
+                sink.take(ConceptPart.of(rows[start : start + step]))
             return sum(int((row.q < SIGNIFICANT).sum()) for row in rows)
 
         with progress.task(f"{self._name}: scores", len(shared.labels)) as advance:

@@ -18,7 +18,7 @@ from sing_compute.measuring.comparison import ModelComparison
 from sing_compute.measuring.model_results import (
     Bootstrap,
     ClassFigures,
-    ConceptRow,
+    ConceptPart,
     Controls,
     FeatureRows,
     Features,
@@ -198,9 +198,9 @@ class ModelSink:
                 self._lengths["features"] = len(result.row)
             case SpatialMaps():
                 self._take_maps(result)
-            case ConceptRow():
-                for name, values in _arrays(result).items():
-                    self._part("concepts", name, values.shape)[result.label] = values
+            case ConceptPart():
+                for name, values in result.values.items():
+                    self._part("concepts", name, values.shape[1:])[result.classes] = values
             case Ranking():
                 self._part("rankings", result.column, ())[result.rows] = result.images
             case Predictions() | ImageScores() | Features():

@@ -7,6 +7,7 @@ named, and the next fork costs no imports.
 
 import contextlib
 import faulthandler
+import gc
 import json
 import mmap
 import os
@@ -157,6 +158,7 @@ def settle() -> None:
 
 def preload() -> None:
     """Import what the readers import when they first need it, so that the forks begin with it."""
+    gc.disable()
     for name in EARLY:
         import_module(name)
     import torch
@@ -165,6 +167,8 @@ def preload() -> None:
 
     torch.set_num_threads(1)  # no thread before the forks
     import_open_clip()
+    gc.freeze()  # no fork searches these objects for garbage, which would copy their memory
+    gc.enable()
 
 
 def work(seed: int, first: int, last: int, screens: int, thorough: int) -> None:

@@ -2,9 +2,7 @@
 
 import json
 import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +10,13 @@ import open_clip
 import pytest
 import timm
 import torch
+from ended_commands import Ended
+from forked import Runs
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from torch import Tensor
 
 import sing_compute
 from sing_compute.datafiles import data_path
@@ -32,18 +33,12 @@ from sing_compute.store.verify import verify
 PLANTED = json.loads(data_path("demo/planted.json").read_text())
 
 
-def command(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "sing_compute", *arguments]
-    return subprocess.run(line, cwd=folder, capture_output=True, text=True, check=False)
-
-
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+def run(runs: Runs, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The folder of one run of the demo, and what it said."""
-    folder = tmp_path_factory.mktemp("demo")
-    ended = command("--demo", "--workers", "0", folder=folder)
-    assert ended.returncode == 0, ended.stderr
-    return folder, ended.stdout
+    runs.folder = tmp_path_factory.mktemp("demo")
+    told = runs.finish(["--demo", "--workers", "0"])
+    return runs.folder, "\n".join(told)
 
 
 @pytest.fixture(scope="module")
@@ -53,14 +48,14 @@ def results(run: tuple[Path, str]) -> Iterator[Results]:
 
 
 def test_the_store_holds_three_models_on_all_held_out_pictures_and_verifies(
-    run: tuple[Path, str], results: Results
+    run: tuple[Path, str], results: Results, command: Callable[..., Ended]
 ) -> None:
     assert list(results.models.index) == list(MODELS)
     assert (results.models["images"] == HELD_OUT).all()
     assert (results.models["flips"] == 0).all()
     assert (results.models["accuracy"] > 0.9).all()
-    checked = command("verify", "demo.h5", folder=run[0])
-    assert checked.returncode == 0, checked.stderr
+    checked = command("verify", run[0] / "demo.h5")
+    assert checked.code == 0, checked.err
 
 
 def test_the_planted_concept_comes_first_for_its_class_and_far_above_the_clean_model(
@@ -142,31 +137,39 @@ def stars(count: int, *, seed: int) -> tuple[list[Scene], np.ndarray]:
     return scenes, np.repeat([1, 0], count)
 
 
-def read_from_halves(model: str) -> tuple[float, float]:
-    """Balanced accuracy with which a linear probe reads the planted value from Pi_n f and from Pi_p f, on other pictures."""
+def read_from_halves(model: str, pixels: list[Tensor], carried: np.ndarray) -> tuple[float, float]:
+    """Balanced accuracy with which a linear probe reads the planted value from Pi_n f and from Pi_p f, on other pictures.
+
+    Args:
+        model: One of the demo's networks.
+        pixels: The pictures to fit on, and those to test on.
+        carried: 1 for each picture of either that carries the planted value, else 0.
+    """
     network = timm.create_model(f"local-dir:{data_path(f'demo/{model}')}", pretrained=True).eval()
     kept = []
     network.get_classifier().register_forward_pre_hook(lambda module, inputs: kept.append(inputs[0]))
-    sets = [stars(700, seed=50_000), stars(700, seed=60_000)]
     with torch.inference_mode():
-        for number, (scenes, _) in enumerate(sets):
-            network(pixels_of(scenes, seed=9_000_000 + 10_000 * number))
-    train, test = (features.double().numpy() for features in kept)
+        for piece in torch.cat(pixels).split(100):
+            network(piece)
+    train, test = (part.double().numpy() for part in torch.cat(kept).split([len(part) for part in pixels]))
     weight = network.get_classifier().weight.detach().double().numpy()
     _, values, right = np.linalg.svd(weight)
     rank = int((values > max(weight.shape) * np.finfo(np.float32).eps * values[0]).sum())
     accuracies = []
     for basis in (right[rank:], right[:rank]):
-        probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000)).fit(train @ basis.T, sets[0][1])
-        accuracies.append(balanced_accuracy_score(sets[1][1], probe.predict(test @ basis.T)))
+        probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000)).fit(train @ basis.T, carried)
+        accuracies.append(balanced_accuracy_score(carried, probe.predict(test @ basis.T)))
     return accuracies[0], accuracies[1]
 
 
 def test_a_probe_reads_the_planted_attribute_from_the_null_space_and_not_from_the_principal_space() -> None:
-    null, principal = read_from_halves(PLANTED["model"])
+    (fitted, carried), (tested, again) = stars(700, seed=50_000), stars(700, seed=60_000)
+    assert np.array_equal(carried, again)
+    pixels = [pixels_of(scenes, seed=9_000_000 + 10_000 * number) for number, scenes in enumerate((fitted, tested))]
+    null, principal = read_from_halves(PLANTED["model"], pixels, carried)
     assert null >= 0.95
     assert abs(principal - 0.5) <= 0.05
-    clean_null, clean_principal = read_from_halves(PLANTED["clean"])
+    clean_null, clean_principal = read_from_halves(PLANTED["clean"], pixels, carried)
     assert clean_null - clean_principal < 0.15
 
 
@@ -183,12 +186,13 @@ def test_the_demo_takes_less_than_8_mb() -> None:
 
 
 @pytest.mark.parametrize("option", ["--model", "--images", "--clip", "--concepts"])
-def test_the_demo_brings_its_own_models_pictures_and_words(tmp_path: Path, option: str) -> None:
-    ended = command("--demo", option, "resnet50", folder=tmp_path)
-    assert ended.returncode == 2
-    assert ended.stderr == (
-        f"sing-compute: error: --demo has its own models, drawings and concepts; leave {option} out\n"
-    )
+def test_the_demo_brings_its_own_models_pictures_and_words(
+    command: Callable[..., Ended], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ended = command("--demo", option, "resnet50")
+    assert ended.code == 2
+    assert ended.err == (f"sing-compute: error: --demo has its own models, drawings and concepts; leave {option} out\n")
     assert not list(tmp_path.iterdir())
 
 

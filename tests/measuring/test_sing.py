@@ -14,7 +14,7 @@ from sing_compute.measuring.comparison import ModelFigures
 from sing_compute.measuring.model_results import (
     Bootstrap,
     ClassFigures,
-    ConceptRow,
+    ConceptPart,
     Features,
     Head,
     ImageScores,
@@ -115,8 +115,8 @@ def test_a_list_takes_what_a_file_holds(measured: Measured, listed: ListSink, tm
         for name in ("attribute_score", "image_score", "top_concept", "nearest_after"):
             assert np.array_equal(model[f"images/{name}"], listed.joined(ImageScores, name), equal_nan=True)
         for name in ("angle_before", "z", "q"):
-            rows = [getattr(row, name) for row in listed.results if isinstance(row, ConceptRow)]
-            assert np.array_equal(model[f"concepts/{name}"], np.stack(rows).astype(np.float32), equal_nan=True)
+            parts = [part.values[name] for part in listed.results if isinstance(part, ConceptPart)]
+            assert np.array_equal(model[f"concepts/{name}"], np.concatenate(parts).astype(np.float32), equal_nan=True)
         assert np.array_equal(model["images/prediction"], listed.joined(Predictions, "prediction"))
         assert np.array_equal(model["features/value"], listed.joined(Features, "value"))
         assert np.array_equal(model["head/weight"], listed.only(Head).weight)
@@ -171,4 +171,4 @@ def test_a_head_without_null_space_has_features_and_no_scores() -> None:
     assert full.into(sink) is None
     assert sink.joined(Features, "value").shape == (WORLD.images, 4)
     assert sink.figures(Summary)["nullity"] == 0
-    assert not [result for result in sink.results if isinstance(result, ImageScores | ConceptRow | Ranking)]
+    assert not [result for result in sink.results if isinstance(result, ImageScores | ConceptPart | Ranking)]

@@ -42,7 +42,7 @@ def world() -> World:
 
 
 def embedded(model: nn.Module, images: Tensor) -> Tensor:
-    return torch.cat([model.encode_image(part, normalize=True) for part in images.split(400)])
+    return torch.cat([model.encode_image(part, normalize=True) for part in images.split(50)])
 
 
 def embedded_texts(model: nn.Module, texts: list[str]) -> Tensor:
