@@ -8,6 +8,10 @@ import sys
 from itertools import groupby
 from pathlib import Path
 
+os.environ["TEXTUAL_COLOR_SYSTEM"] = (
+    "truecolor"  # Textual reads it when it is imported; without a terminal it takes few colours
+)
+
 from sing_compute.store import Store
 from sing_tui.app import Explorer
 from sing_tui.start import Start, Wish
