@@ -284,7 +284,7 @@ class MapScreen(ModalScreen[Left | None]):
         shown = self.view.shown
         table = map_table(self.catalog.store, shown, self.view.rows, self.view.columns)
         try:
-            self.export(table, f"map-{shown.column.name}", self.say)
+            self.export(table, f"map_{shown.column.name}", self.say)
         except SingError as error:
             self.say(in_one_line(error))
 
