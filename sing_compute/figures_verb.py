@@ -70,4 +70,4 @@ def figures(
             show(f"no figure {missing.name}: {missing.reason}")
         if not found:
             raise SingError(f"{file} holds none of these figures; the lines above say why")
-    show(f"{len(found)} figures in {output}, {len(names)} files")
+    show(f"{len(found)} figure{'s' if found[1:] else ''} in {output}, {len(names)} files")

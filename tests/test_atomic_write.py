@@ -10,7 +10,15 @@ from types import SimpleNamespace
 import pytest
 
 from sing_compute import atomic_write
-from sing_compute.atomic_write import binary_file, sync_folder, text_file, write_bytes, write_failure, write_text
+from sing_compute.atomic_write import (
+    SpecialFileError,
+    binary_file,
+    sync_folder,
+    text_file,
+    write_bytes,
+    write_failure,
+    write_text,
+)
 
 
 def names(folder: Path) -> list[str]:
@@ -183,3 +191,17 @@ def test_a_full_disk_says_how_much_room_there_is(tmp_path: Path, number: int, mo
     assert said.startswith(f"cannot write {tmp_path / 'x'}: {os.strerror(number)} (1,234,567.9 MB free there); ")
     other = write_failure(tmp_path / "x", PermissionError(13, "Permission denied"))
     assert other == f"cannot write {tmp_path / 'x'}: Permission denied; finished work is kept, the same command goes on"
+
+
+def test_what_is_no_regular_file_is_never_replaced(tmp_path: Path) -> None:
+    pipe, link, folder = (tmp_path / name for name in ("pipe", "link", "folder"))
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    folder.mkdir()
+    for path, said in ((pipe, "it is no regular file"), (link, "it is no regular file"), (folder, "it is a folder")):
+        with pytest.raises(SpecialFileError) as caught:
+            write_bytes(path, b"new")
+        assert write_failure(path, caught.value) == f"cannot write {path}: {said}; name another file"
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert link.is_symlink()
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["folder", "link", "pipe"]

@@ -134,6 +134,8 @@ def draw_curves(shape: Curves, axes: Axes) -> None:
         format_ticks(axes, "y", "any size", logarithmic=True)
     else:
         axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
+        if not any(np.any(values[np.isfinite(values)]) for _, _, values in shape.series):
+            axes.set_ylim(-0.05, 1.0)  # lines at 0 alone: there is nothing below it
         axes.yaxis.set_major_locator(MaxNLocator(5))
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=bool(np.all(shape.x == np.floor(shape.x)))))
     axes.grid(axis="y")

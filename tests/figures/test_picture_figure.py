@@ -36,6 +36,12 @@ def test_each_row_shows_both_sides_of_a_seed_side_by_side(
     said = [text.get_text() for axes in figure.axes for text in axes.texts]
     assert ["beyond noise" in text for text in said] == [True, True, False, False]
     assert ["within noise" in text for text in said] == [False, False, True, True]
+    titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
+    assert titles == ["T(f)", "other embedding"] * (across // 2)
+    with settings():
+        first = draw(PictureRows(shape.labels[:2], shape.rows[:2]), WIDTHS[width])
+    assert [axes.get_title() for axes in first.axes if axes.get_title()] == ["T(f)", "T(f~)"] * (across // 2)
+    assert found["pictures-alpha"].reading.startswith("Of 2 pairs of T(f) and T(f~), 2 are beyond noise")
 
 
 def test_the_same_pictures_give_the_same_bytes_and_refer_to_nothing_outside(found: dict[str, PaperFigure]) -> None:
