@@ -11,7 +11,7 @@ import pytest
 
 from sing_compute import atomic_write
 from sing_compute.atomic_write import (
-    SpecialFileError,
+    ProtectedFileError,
     binary_file,
     sync_folder,
     text_file,
@@ -193,15 +193,20 @@ def test_a_full_disk_says_how_much_room_there_is(tmp_path: Path, number: int, mo
     assert other == f"cannot write {tmp_path / 'x'}: Permission denied; finished work is kept, the same command goes on"
 
 
-def test_what_is_no_regular_file_is_never_replaced(tmp_path: Path) -> None:
-    pipe, link, folder = (tmp_path / name for name in ("pipe", "link", "folder"))
+def test_a_device_a_folder_or_a_results_file_is_never_replaced(tmp_path: Path) -> None:
+    pipe, link, folder, results = (tmp_path / name for name in ("pipe", "link", "folder", "results.h5"))
     os.mkfifo(pipe)
     link.symlink_to(pipe)
     folder.mkdir()
-    for path, said in ((pipe, "it is no regular file"), (link, "it is no regular file"), (folder, "it is a folder")):
-        with pytest.raises(SpecialFileError) as caught:
+    results.write_bytes(b"\x89HDF\r\n\x1a\n and more")
+    special = "it is no regular file"
+    for path, said in (
+        (pipe, special), (link, special), (folder, "it is a folder"), (results, "it is a results file, or another HDF5 file"),
+    ):  # fmt: skip
+        with pytest.raises(ProtectedFileError) as caught:
             write_bytes(path, b"new")
         assert write_failure(path, caught.value) == f"cannot write {path}: {said}; name another file"
     assert stat.S_ISFIFO(pipe.stat().st_mode)
     assert link.is_symlink()
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["folder", "link", "pipe"]
+    assert results.read_bytes().endswith(b"and more")
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["folder", "link", "pipe", "results.h5"]

@@ -198,7 +198,7 @@ def replace_store(path: Path, *, scratch: Path) -> Iterator[Writer]:
     temporary = scratch / f"{path.name}.{os.getpid()}.tmp"
     stream = None
     try:
-        check_replaceable(path)
+        check_replaceable(path, hdf5=True)
         with StoreStream(temporary) as stream:
             file = h5py.File(stream, "w")
             try:

@@ -37,6 +37,8 @@ def test_pictures_decoded_elsewhere_are_those_of_the_exported_embeddings(
     assert command("render", results, *chosen, "--export", out).code == 0
     assert results.read_bytes() == before
     refused(command("render", results, *chosen, "--export", out), "--force replaces it")
+    refused(command("render", results, *chosen, "--export", results, "--force"), "it is a results file", "name another file")
+    assert results.read_bytes() == before
     with safe_open(out, "np") as file:
         facts = file.metadata()
         vectors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 -- not a dict
@@ -55,7 +57,7 @@ def test_pictures_decoded_elsewhere_are_those_of_the_exported_embeddings(
     (pictures / "strange/translated-0.png").write_bytes(b"")
     ended = command("render", results, "--from-images", pictures)
     assert ended.code == 0, ended.err
-    assert "1 folders" in ended.err
+    assert "1 folder of " in ended.err
     assert problems(results) == []
     with Store(results) as store:
         assert [str(key) for key in store.array(f"{G}pairs/image")] == ["cat/001.png"] * 2 + ["cat/002.png"] * 3

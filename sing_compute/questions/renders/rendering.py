@@ -121,7 +121,8 @@ def _images(model: StoredModel, question: RenderQuestion, progress: Progress) ->
     for kind in (*question.also, *(["steered"] if target else [])):
         without = sum(kind not in image.kinds for image in found)
         if without:
-            progress.say(f"{without} of {len(found)} images have no {kind} embedding: it cannot be reached")
+            have = "has" if without == 1 else "have"
+            progress.say(f"{without} of {len(found)} images {have} no {kind} embedding: it cannot be reached")
     return found
 
 
@@ -270,7 +271,8 @@ def _as_in_folder(
         strange = sorted(outside.places.keys() - keys)
         if strange:
             progress.say(
-                f"{len(strange)} folders of {outside.folder} are no key of an image and are left out: {clean(strange[0])}"
+                f"{'1 folder' if len(strange) == 1 else f'{len(strange):,} folders'} of {outside.folder} left out, named like no "
+                f"image of the file: {clean(strange[0])}"
             )
         if not images:
             raise SingError(
