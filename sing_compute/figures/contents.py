@@ -88,6 +88,21 @@ def figures(store: Store, choice: Choice, only: Sequence[str] = ()) -> Iterator[
             yield replace(made, name=name, reading=made.reading + left_out(made.shape))
 
 
+def by_reason(absent: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Join the names of figures that are absent for one reason.
+
+    Args:
+        absent: Name and reason of each.
+
+    Returns:
+        Names, with commas between them, and the reason; in the order of the first name.
+    """
+    names: dict[str, list[str]] = {}
+    for name, reason in absent:
+        names.setdefault(reason, []).append(name)
+    return [(", ".join(dict.fromkeys(group)), reason) for reason, group in names.items()]
+
+
 def _models(store: Store, choice: Choice) -> Sequence[Any]:
     return chosen_models(store, choice)
 

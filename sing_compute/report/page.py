@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from sing_compute.atomic_write import write_text
 from sing_compute.errors import SingError
+from sing_compute.figures.contents import by_reason
 from sing_compute.report.chapters import Chapters, PageFigure, described
 from sing_compute.report.facts import brief
 from sing_compute.report.findings import findings
@@ -56,7 +57,7 @@ def report_page(store: Store, named: Sequence[str] = ()) -> str:
         warnings=warnings_of(store),
         chapters=made,
         others=[brief(name) for name in store.models if name not in models],
-        absent=chapters.absent,
+        absent=by_reason(chapters.absent),
         glossary=chapters.maker.glossary.entries,
         provenance=provenance(store),
         held={spec.name for spec in catalogue.tables(store)},

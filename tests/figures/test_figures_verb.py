@@ -85,6 +85,9 @@ def test_figures_that_the_file_does_not_hold_are_named(sing: Command) -> None:
         "no figure pictures: the file holds no pictures (sing-compute render)",
         "1 figure in out, 3 files",
     ]
+    write_store(Path("empty.h5"), models=())
+    ended = sing("figures", "empty.h5", "-o", "none", *(f"--only={name}" for name in ("models", "heads", "spectrum")))
+    assert ended.out.splitlines()[0] == "no figure models, spectrum: the file holds no classifiers"
     ended = sing("figures", "bare.h5", "-o", "none", "--only", "heads")
     assert ended.code == 2
     assert ended.err.startswith("sing-compute: error: bare.h5 holds none of these figures")

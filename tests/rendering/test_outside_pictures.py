@@ -37,7 +37,9 @@ def test_pictures_decoded_elsewhere_are_those_of_the_exported_embeddings(
     assert command("render", results, *chosen, "--export", out).code == 0
     assert results.read_bytes() == before
     refused(command("render", results, *chosen, "--export", out), "--force replaces it")
-    refused(command("render", results, *chosen, "--export", results, "--force"), "it is a results file", "name another file")
+    refused(
+        command("render", results, *chosen, "--export", results, "--force"), "it is a results file", "name another file"
+    )
     assert results.read_bytes() == before
     with safe_open(out, "np") as file:
         facts = file.metadata()
