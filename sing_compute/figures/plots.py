@@ -130,7 +130,8 @@ def draw_curves(shape: Curves, axes: Axes) -> None:
     if shape.logarithmic:
         axes.set_yscale("log")
         low, high = axes.get_ylim()
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,), numticks=7))
+        fine = LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,), numticks=7)
+        axes.yaxis.set_major_locator(MaxNLocator(5) if high < 4 * low else fine)
         format_ticks(axes, "y", "any size", logarithmic=True)
     else:
         axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))

@@ -293,3 +293,6 @@ def test_equal_numbers_of_a_pair_are_a_ring_around_a_dot_and_lines_at_zero_have_
     assert ring > dot + 1
     flat = Curves(np.arange(3.0), (("A", "null", np.zeros(3)),), "length", "flips")
     assert drawn(flat).axes[0].get_ylim() == (-0.05, 1.0)
+    near = Curves(np.arange(3.0), (("A", "value", np.array([5.3, 8.0, 13.9])),), "position", "value", True)
+    low, high = drawn(near).axes[0].get_ylim()
+    assert sum(low <= tick <= high for tick in drawn(near).axes[0].get_yticks()) >= 3
