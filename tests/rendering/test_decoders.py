@@ -124,6 +124,7 @@ def test_a_missing_extra_ends_in_one_line(results: Path, command: Command, monke
         (("--images", "nothing.png"), "no image 'nothing.png'"),
         (("--class", "unicorn"), "no class 'unicorn'"),
         (("--also", "counterfactual"), "has no direction pairs: sing-compute directions"),
+        (("--steer", " "), "nothing to steer toward"),
         (("--model", "second"), "no model 'second'"),
         (("--photos", "nowhere"), "is not on this machine: --photos DIR says"),
     ],

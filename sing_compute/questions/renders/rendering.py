@@ -235,6 +235,11 @@ def _taken(
             image, pictures = outside.drawn(image)
         shown = None if look.clip is None else embedded(look.clip, look.device, [picture.jpeg for picture in pictures])
         found.append(DrawnImage(image, float("nan"), tuple(pictures), shown))
+    alike = 0 if outside is None else sum(outside.alike(each.pictures) for each in found)
+    if alike:
+        progress.warn(
+            f"{alike} of {len(found)} images: equal pictures of T(f) for all seeds, so their noise is not known"
+        )
     place = {} if outside is None else {"pictures_from": str(outside.folder)}
     return found, {**place, **_versions()}
 
