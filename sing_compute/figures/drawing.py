@@ -45,7 +45,7 @@ def draw(shape: Drawable, width: float) -> Figure:
     if engine is not None:
         engine.execute(figure)
         for axes in figure.axes:  # the solver's last digits differ from one time to the next, and so would files
-            axes.set_position(np.round(axes.get_position(original=True).bounds, _DIGITS))  # type: ignore[arg-type]
+            axes.set_position(np.round(axes.get_position(original=True).bounds, _DIGITS))
     figure.set_layout_engine("none")  # each file that is written would find the same room again
     return figure
 
