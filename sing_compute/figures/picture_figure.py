@@ -27,7 +27,10 @@ def pictures(store: Store, choice: Choice, model: Any) -> PaperFigure:
     table = open_table(store, Place.of("pairs", model=model))
     kinds = [str(kind) for kind in table.column("kind").values.all()]
     order = sorted(range(len(kinds)), key=lambda pair: (kinds[pair] != EQUIVALENT, pair))
-    pairs = [read_pair(store, model, pair) for pair in order[:MOST]]
+    read = (read_pair(store, model, pair) for pair in order[:MOST])
+    pairs = [pair for pair in read if pair.before and pair.after]  # without a decoder only T(f~) has any
+    if not pairs:
+        raise SingError(f"the file holds no pictures of {model} (sing-compute render)")
     rows = tuple(_row(pair) for pair in pairs)
     for row in rows:
         for jpeg in (*row.before, *row.after):

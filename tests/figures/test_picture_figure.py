@@ -1,5 +1,6 @@
 """Rows of pictures: the figure shows the stored JPEG files in their order, and says what can be believed."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -15,7 +16,7 @@ from sing_compute.figures.output import svg_text
 from sing_compute.figures.picture_rows import PictureRows, decoded
 from sing_compute.figures.style import WIDTHS, settings
 from sing_compute.store import Store
-from sing_compute.store.pictures import read_pair
+from sing_compute.store.pictures import PicturePair, read_pair
 
 
 @pytest.mark.parametrize(("width", "across"), [("column", 2), ("page", 4)])
@@ -65,6 +66,18 @@ def test_a_damaged_picture_is_left_out_with_a_line(whole_path: Path, tmp_path: P
         made = list(figures(store, Choice(), ["pictures"]))
     assert [type(each) for each in made] == [Absent]
     assert "cannot be decoded" in made[0].reason
+
+
+def test_pairs_without_pictures_are_left_out(whole: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(store: Store, model: str, pair: int) -> PicturePair:
+        found = read_pair(store, model, pair)
+        return found if pair == 0 else replace(found, after=())  # without a decoder only T(f~) has real images
+
+    monkeypatch.setattr("sing_compute.figures.picture_figure.read_pair", read)
+    (made,) = figures(whole, Choice(), ["pictures"])
+    assert isinstance(made, PaperFigure)
+    assert isinstance(made.shape, PictureRows)
+    assert len(made.shape.rows) == 1
 
 
 def test_what_is_no_jpeg_or_too_large_is_refused(tmp_path: Path) -> None:

@@ -222,7 +222,8 @@ def _taken(
     """Take pictures that were decoded elsewhere, or the nearest real images."""
     look = _look(model.store, question, progress, needed=outside is not None)
     if outside is None:
-        progress.say("no --decoder: the nearest real images of T(f) and T(f~) take the places of pictures")
+        rest = "; other embeddings get none" if question.also or question.steer else ""
+        progress.say(f"no --decoder: the nearest real images of T(f) and T(f~) take the places of pictures{rest}")
     elif "true" in outside.kinds and look.clip is not None:
         images = measured(
             *(model.store, images, look.clip, look.device, None, progress), folder=question.photographs, norm=None
