@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
@@ -12,8 +13,42 @@ _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP)
 """Errors of file systems that cannot fsync a folder; there the rename alone must suffice."""
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, 524)
 """Errors of file systems without locks; 524 is that of Linux's NFS and Lustre, which has no name."""
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+"""First bytes of an HDF5 file."""
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Error numbers of a full disk, a full quota or a too large file."""
+
+
+class ProtectedFileError(OSError):
+    """A new file would replace something that it must not replace. `strerror` says what that is."""
+
+
+def check_replaceable(path: Path, *, hdf5: bool = False) -> None:
+    """Refuse a name that belongs to a device, a pipe, a socket, a folder, or a results file; links are followed.
+
+    A rename would put a file in the place of a device: as root, `-o /dev/null` would break the whole machine. And a table that is
+    written over the results file that it was read from would cost the whole run.
+
+    Args:
+        path: Name of a file that is going to be written.
+        hdf5: True if the new file is a results file itself, so that it may replace one.
+
+    Raises:
+        ProtectedFileError: There is such a thing.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return  # there is nothing yet, or whoever writes gets the same error
+    if not stat.S_ISREG(mode):
+        raise ProtectedFileError(errno.EEXIST, "it is a folder" if stat.S_ISDIR(mode) else "it is no regular file")
+    if hdf5:
+        return
+    start = b""
+    with suppress(OSError), open(path, "rb") as stream:
+        start = stream.read(len(_HDF5))
+    if start == _HDF5:
+        raise ProtectedFileError(errno.EEXIST, "it is a results file, or another HDF5 file")
 
 
 def binary_file(path: Path, *, permissions: int = 0o666, durable: bool = True) -> AbstractContextManager[IO[bytes]]:
@@ -28,7 +63,7 @@ def binary_file(path: Path, *, permissions: int = 0o666, durable: bool = True) -
         durable: False leaves out both fsyncs: for a file that is worth nothing after a power cut.
 
     Raises:
-        OSError: The file cannot be created, written, flushed or renamed.
+        OSError: The file cannot be created, written, flushed or renamed, or what has its name must not be replaced.
     """
     return _new_file(path, "wb", permissions, durable)
 
@@ -81,6 +116,7 @@ def write_text(path: Path, content: str, *, permissions: int = 0o666, durable: b
 
 @contextmanager
 def _new_file(path: Path, mode: Literal["w", "wb"], permissions: int, durable: bool) -> Iterator[IO[Any]]:
+    check_replaceable(path)
     # Another name at each call: a file that a killed process leaves blocks no other. Clean-ups look for the ending.
     temporary = path.with_name(f".sing-{os.urandom(8).hex()}.tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, permissions)
@@ -130,6 +166,8 @@ def write_failure(path: Path, error: OSError) -> str:
         The message for the user.
     """
     reason = error.strerror or str(error)
+    if isinstance(error, ProtectedFileError):
+        return f"cannot write {path}: {reason}; name another file"
     if error.errno not in _FULL:
         return f"cannot write {path}: {reason}; finished work is kept, the same command goes on"
     with suppress(OSError):

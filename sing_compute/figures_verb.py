@@ -46,7 +46,7 @@ def figures(
 
     require_matplotlib()
     from sing_compute.figures.choosing import Choice
-    from sing_compute.figures.contents import KINDS, Absent
+    from sing_compute.figures.contents import KINDS, Absent, by_reason
     from sing_compute.figures.contents import figures as figures_of
     from sing_compute.figures.saving import save
     from sing_compute.store import Store
@@ -59,15 +59,15 @@ def figures(
         found, absent = [], []
         for each in figures_of(store, Choice(models, classes, options["steering"]), only):
             if isinstance(each, Absent):
-                absent.append(each)
+                absent.append((each.name, each.reason))
             else:
                 found.append(each)
         if found:
             names = save(
                 found, output, replace=options["force"], report=lambda figure: show(f"{figure.name}: {figure.title}")
             )
-        for missing in absent:
-            show(f"no figure {missing.name}: {missing.reason}")
+        for missing, reason in by_reason(absent):
+            show(f"no figure {missing}: {reason}")
         if not found:
             raise SingError(f"{file} holds none of these figures; the lines above say why")
-    show(f"{len(found)} figures in {output}, {len(names)} files")
+    show(f"{len(found)} figure{'s' if found[1:] else ''} in {output}, {len(names)} files")

@@ -96,7 +96,7 @@ def render(file: Path, **options: Any) -> None:
     question = RenderQuestion(command=shlex.join(["sing-compute", *sys.argv[1:]]), **options)
     if question.export is not None:
         count = export(file, question, Progress())
-        show(f"{count:,} embeddings in {question.export}")
+        show(f"{count:,} embedding{'s' if count > 1 else ''} in {question.export}")
         return
     model = render_and_add(file, question, Progress())
     with Store(file) as store:

@@ -41,7 +41,7 @@ def publish(what: What, file: Path, target: Path, model: str | None, stop: Stop)
     Raises:
         SingError: The command has failed; the message is its last line.
     """
-    command = [sys.executable, "-m", "sing_compute", what, str(file), "-o", str(target)]
+    command = [sys.executable, "-m", "sing_compute", what, str(file.absolute()), "-o", str(target.absolute())]
     command += [] if model is None else ["--model", model]
     with subprocess.Popen(
         command,

@@ -10,7 +10,15 @@ from types import SimpleNamespace
 import pytest
 
 from sing_compute import atomic_write
-from sing_compute.atomic_write import binary_file, sync_folder, text_file, write_bytes, write_failure, write_text
+from sing_compute.atomic_write import (
+    ProtectedFileError,
+    binary_file,
+    sync_folder,
+    text_file,
+    write_bytes,
+    write_failure,
+    write_text,
+)
 
 
 def names(folder: Path) -> list[str]:
@@ -183,3 +191,22 @@ def test_a_full_disk_says_how_much_room_there_is(tmp_path: Path, number: int, mo
     assert said.startswith(f"cannot write {tmp_path / 'x'}: {os.strerror(number)} (1,234,567.9 MB free there); ")
     other = write_failure(tmp_path / "x", PermissionError(13, "Permission denied"))
     assert other == f"cannot write {tmp_path / 'x'}: Permission denied; finished work is kept, the same command goes on"
+
+
+def test_a_device_a_folder_or_a_results_file_is_never_replaced(tmp_path: Path) -> None:
+    pipe, link, folder, results = (tmp_path / name for name in ("pipe", "link", "folder", "results.h5"))
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    folder.mkdir()
+    results.write_bytes(b"\x89HDF\r\n\x1a\n and more")
+    special = "it is no regular file"
+    for path, said in (
+        (pipe, special), (link, special), (folder, "it is a folder"), (results, "it is a results file, or another HDF5 file"),
+    ):  # fmt: skip
+        with pytest.raises(ProtectedFileError) as caught:
+            write_bytes(path, b"new")
+        assert write_failure(path, caught.value) == f"cannot write {path}: {said}; name another file"
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert link.is_symlink()
+    assert results.read_bytes().endswith(b"and more")
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["folder", "link", "pipe", "results.h5"]

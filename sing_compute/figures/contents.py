@@ -55,7 +55,7 @@ def figures(store: Store, choice: Choice, only: Sequence[str] = ()) -> Iterator[
         Each figure, or why the file has none. Names of figures are unique.
 
     Raises:
-        SingError: The file holds no model or class of the choice.
+        SingError: The file holds no model or class of the choice, or the file of steering is no matrix of its classes.
     """
     for name in choice.models:
         store.model(name)
@@ -75,6 +75,8 @@ def figures(store: Store, choice: Choice, only: Sequence[str] = ()) -> Iterator[
             try:
                 made = kind.make(store, choice, subject)
             except SingError as error:
+                if subject is choice.steering is not None:
+                    raise  # the user has named this file
                 if str(error) not in reasons:
                     yield Absent(kind.name, str(error))
                 reasons.add(str(error))
@@ -86,16 +88,36 @@ def figures(store: Store, choice: Choice, only: Sequence[str] = ()) -> Iterator[
             yield replace(made, name=name, reading=made.reading + left_out(made.shape))
 
 
+def by_reason(absent: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Join the names of figures that are absent for one reason.
+
+    Args:
+        absent: Name and reason of each.
+
+    Returns:
+        Names, with commas between them, and the reason; in the order of the first name.
+    """
+    names: dict[str, list[str]] = {}
+    for name, reason in absent:
+        names.setdefault(reason, []).append(name)
+    return [(", ".join(dict.fromkeys(group)), reason) for reason, group in names.items()]
+
+
 def _models(store: Store, choice: Choice) -> Sequence[Any]:
     return chosen_models(store, choice)
 
 
-def _holding(group: str) -> Callable[[Store, Choice], Sequence[Any]]:
+def _holding(group: str, lacking: str) -> Callable[[Store, Choice], Sequence[Any]]:
     """Return the function that lists the models with a group: of the choice, or, without one, all of the file."""
 
     def holding(store: Store, choice: Choice) -> Sequence[Any]:
         models = chosen_models(store, choice)
-        return models if choice.models else [m for m in store.models if f"models/{m}/{group}" in store] or models
+        if choice.models:
+            return models
+        found = [model for model in store.models if f"models/{model}/{group}" in store]
+        if not found:
+            raise SingError(f"the file holds no {lacking}")
+        return found
 
     return holding
 
@@ -202,9 +224,9 @@ KINDS: tuple[Kind, ...] = (
     Kind("validation", _models, _of_model("validation")),
     Kind("steering", _steering, steering),
     Kind("spectrum", _models, _spectrum),
-    Kind("words", _holding("null_words"), table_figures.null_words),
-    Kind("directions", _holding("directions"), table_figures.directions),
+    Kind("words", _holding("null_words", "words of null directions (sing-compute words)"), table_figures.null_words),
+    Kind("directions", _holding("directions", "direction pairs (sing-compute directions)"), table_figures.directions),
     Kind("heads", _heads, table_figures.head),
-    Kind("pictures", _holding("renders"), pictures),
+    Kind("pictures", _holding("renders", "pictures (sing-compute render)"), pictures),
 )
 """All kinds of figures, in the order in which they are made."""

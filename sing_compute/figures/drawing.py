@@ -1,5 +1,6 @@
 """Draw any shape of a chart as a figure of a given width."""
 
+import numpy as np
 from matplotlib.figure import Figure, SubFigure
 
 from sing_compute.charts.shapes import Curves, Histogram, Panels, Scatter, Shape, Violins
@@ -21,6 +22,8 @@ from sing_compute.figures.rows import Rows, draw_rows, panel_count, rows_drawn, 
 from sing_compute.figures.style import INCH, WIDTHS, new_figure
 
 Drawable = Shape | Cards | Matrix | PictureRows
+_DIGITS = 6
+"""Digits of the place of axes, as a share of the figure: a ten-thousandth of a millimetre."""
 _PLOT = 1.9
 """Height of a plot of curves or bars, inches."""
 _WIDE = 5.0
@@ -41,6 +44,8 @@ def draw(shape: Drawable, width: float) -> Figure:
     engine = figure.get_layout_engine()
     if engine is not None:
         engine.execute(figure)
+        for axes in figure.axes:  # the solver's last digits differ from one time to the next, and so would files
+            axes.set_position(np.round(axes.get_position(original=True).bounds, _DIGITS))
     figure.set_layout_engine("none")  # each file that is written would find the same room again
     return figure
 

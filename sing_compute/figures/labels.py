@@ -1,5 +1,6 @@
 """Text in figures: harmless, cut to the room that it has, numbers with minus signs, axes with units."""
 
+import re
 from functools import lru_cache
 
 from matplotlib.axes import Axes
@@ -12,6 +13,8 @@ from sing_compute.formats import UNICODE, named_format
 
 _LONGEST = 300
 """Letters of a text that are looked at."""
+_DECIMAL = re.compile(r"[+−-]?\d+\.\d+")
+"""A number that is never cut: what is left of it would be another number."""
 
 
 @lru_cache(maxsize=4096)
@@ -21,7 +24,7 @@ def text_width(text: str, size: float = SIZE) -> float:
 
 
 def cut(text: object, room: float, size: float = SIZE) -> str:
-    """Return any text as one harmless line that is at most so wide, cut with an ellipsis.
+    """Return any text as one harmless line that is at most so wide, cut with an ellipsis, but never inside a decimal number.
 
     Args:
         text: The text, or a value.
@@ -38,7 +41,8 @@ def cut(text: object, room: float, size: float = SIZE) -> str:
     while low < high:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if text_width(line[:middle] + "…", size) <= room else (low, middle - 1)
-    return line[:low].rstrip() + "…"
+    inside = (number.start() for number in _DECIMAL.finditer(line, 0, low + 40) if number.start() < low < number.end())
+    return line[: next(inside, low)].rstrip() + "…"
 
 
 def cut_list(text: object, room: float) -> str:

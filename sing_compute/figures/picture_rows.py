@@ -29,6 +29,8 @@ class PictureRow:
     """JPEG files of T(f), in the order of the seeds."""
     after: tuple[bytes, ...]
     """JPEG files of the other embedding."""
+    other: str
+    """Name of the other embedding, for the title of its column."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,8 +40,6 @@ class PictureRows:
     labels: tuple[str, ...]
     """Name of each row."""
     rows: tuple[PictureRow, ...]
-    ends: tuple[str, str]
-    """Names of the two sides."""
 
 
 def _across(width: float) -> int:
@@ -62,6 +62,8 @@ def draw_pictures(shape: PictureRows, figure: Figure | SubFigure) -> None:
     count = _across(width)
     rows = shape.rows[: rows_that_fit(shape, width)]
     side = width / count
+    others = {row.other for row in rows}
+    titles = ("T(f)", others.pop() if len(others) == 1 else "other embedding")
     grid = figure.add_gridspec(2 * len(rows), count, height_ratios=[side, _BELOW] * len(rows))
     for number, row in enumerate(rows):
         line = [figure.add_subplot(grid[2 * number, place]) for place in range(count)]
@@ -73,7 +75,7 @@ def draw_pictures(shape: PictureRows, figure: Figure | SubFigure) -> None:
             if place < len(pictures):
                 axes.imshow(decoded(pictures[place]), interpolation="none")
             if not number:
-                axes.set_title(cut(shape.ends[place % 2], side), pad=3)
+                axes.set_title(cut(titles[place % 2], side), pad=3)
         said = "\n".join(cut(text, width - 0.2) for text in (row.name, *row.notes))
         under.text(0, 1, said, transform=under.transAxes, ha="left", va="top", color=GREY)
 

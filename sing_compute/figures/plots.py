@@ -130,10 +130,13 @@ def draw_curves(shape: Curves, axes: Axes) -> None:
     if shape.logarithmic:
         axes.set_yscale("log")
         low, high = axes.get_ylim()
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,), numticks=7))
+        fine = LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,), numticks=7)
+        axes.yaxis.set_major_locator(MaxNLocator(5) if high < 4 * low else fine)
         format_ticks(axes, "y", "any size", logarithmic=True)
     else:
         axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
+        if not any(np.any(values[np.isfinite(values)]) for _, _, values in shape.series):
+            axes.set_ylim(-0.05, 1.0)  # lines at 0 alone: there is nothing below it
         axes.yaxis.set_major_locator(MaxNLocator(5))
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=bool(np.all(shape.x == np.floor(shape.x)))))
     axes.grid(axis="y")

@@ -31,6 +31,8 @@ _ROUND = Path([(0.5, 1), (-0.2, 0.5), (-0.2, -0.5), (0.5, -1)], [Path.MOVETO, *[
 """Left ends of intervals."""
 _NARROW = 1.4
 """Axes up to this width, inches, get few numbers."""
+_RING, _DOT = 4.6, 3.0
+"""Sizes of the two signs of a pair, points: where the numbers are equal, the ring is seen around the dot."""
 _HANDLE = 0.35
 """Room of a sign and its gaps in a legend, inches."""
 _PLACES = 101
@@ -74,7 +76,7 @@ def draw_rows(shape: Rows, panels: Sequence[Axes], room: float, *, labelled: boo
         axes.set_yticks(range(len(rows)), labels if labelled and number == 0 else [""] * len(rows))
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
-        axes.xaxis.set_major_locator(MaxNLocator(5 if _panel_width(axes) > _NARROW else 2, steps=[1, 2, 2.5, 5, 10]))
+        axes.xaxis.set_major_locator(MaxNLocator(5 if _panel_width(axes) > _NARROW else 3, steps=[1, 2, 2.5, 5, 10]))
         axes.grid(axis="x")
         format_ticks(axes, "x", getattr(shape, "format", "any size"))
     _DRAW[type(shape)](shape, rows, panels)
@@ -118,11 +120,11 @@ def _pairs(shape: Pairs, rows: list[int], panels: Sequence[Axes]) -> None:
     first, second = (_finite(values, rows, shape.format) for values in (shape.first, shape.second))
     places = np.arange(len(rows))
     axes.hlines(places, first, second, color=GREY, lw=0.8, zorder=2)
-    axes.plot(first, places, "o", mfc="white", mec=other, mew=0.9, zorder=3, clip_on=False)
-    axes.plot(second, places, "o", color=colour, zorder=4, clip_on=False)
+    axes.plot(first, places, "o", ms=_RING, mfc="white", mec=other, mew=0.9, zorder=3, clip_on=False)
+    axes.plot(second, places, "o", ms=_DOT, color=colour, zorder=4, clip_on=False)
     ends = [
-        Line2D([], [], marker="o", ls="", mfc=fill, mec=edge, label=cut(end, 1.1))
-        for end, fill, edge in zip(shape.ends, ("white", colour), (other, colour), strict=True)
+        Line2D([], [], marker="o", ls="", ms=size, mfc=fill, mec=edge, label=cut(end, 1.1))
+        for end, fill, edge, size in zip(shape.ends, ("white", colour), (other, colour), (_RING, _DOT), strict=True)
     ]
     _legend(axes, ends)
     if shape.from_zero:

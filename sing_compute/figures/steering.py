@@ -114,7 +114,10 @@ def _read(path: Path) -> list[list[str]]:
     try:
         rows = list(csv.reader(read_text(path).split("\n")))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise SingError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+        reason = "it is no text" if isinstance(error, UnicodeDecodeError) else getattr(error, "strerror", None) or error
+        raise SingError(
+            f"cannot read {path}: {reason}; --steering takes the file of sing-compute steer --matrix"
+        ) from error
     header = ["from", "to", *_NUMBERS]
     rows = [row for row in rows if row]
     if not rows or rows[0] != header or any(len(row) != len(header) for row in rows):

@@ -126,6 +126,8 @@ def find_target(
         place = names.index(folded)
         vector = store.dataset("clip/concept_embeddings")[place]
         return Target("concept", clean(str(store.dataset("concepts/prompt")[place])), torch.from_numpy(vector))
+    if not folded:
+        raise SingError("nothing to steer toward: name a class, a concept or any other text")
     prompt = CLASS_TEMPLATE.replace("{}", re.sub(r"^(an?|the)\s+", "", text.strip(), flags=re.IGNORECASE))
     try:
         vectors = text_vectors(store, [text], [prompt], progress, clip=clip, embeddings=embeddings)

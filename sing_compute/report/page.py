@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from sing_compute.atomic_write import write_text
 from sing_compute.errors import SingError
+from sing_compute.figures.contents import by_reason
 from sing_compute.report.chapters import Chapters, PageFigure, described
 from sing_compute.report.facts import brief
 from sing_compute.report.findings import findings
@@ -19,6 +20,7 @@ from sing_compute.report.word_findings import word_findings
 from sing_compute.store import Store, catalogue
 from sing_compute.store.text import clean
 
+ENDINGS = (".html", ".htm")
 _FOLDER = Path(__file__).parent
 
 
@@ -55,7 +57,7 @@ def report_page(store: Store, named: Sequence[str] = ()) -> str:
         warnings=warnings_of(store),
         chapters=made,
         others=[brief(name) for name in store.models if name not in models],
-        absent=chapters.absent,
+        absent=by_reason(chapters.absent),
         glossary=chapters.maker.glossary.entries,
         provenance=provenance(store),
         held={spec.name for spec in catalogue.tables(store)},
@@ -80,10 +82,14 @@ def write_report(store: Store, target: Path, named: Sequence[str] = (), *, repla
     """
     if target.is_dir():
         raise SingError(f"cannot write {target}: it is a folder; name a file: {target / 'report.html'}")
-    if target.exists() and not replace:
-        raise SingError(f"{target} exists; --force replaces it")
     if target.exists() and target.samefile(store.path):
         raise SingError(f"{target} is the results file itself; name another file")
+    if target.suffix.lower() not in ENDINGS:
+        raise SingError(f"cannot write {target}: the page is HTML; name a file that ends in {ENDINGS[0]}")
+    if target.exists() and not target.is_file():
+        raise SingError(f"cannot write {target}: it is no regular file")
+    if target.exists() and not replace:
+        raise SingError(f"{target} exists; --force replaces it")
     if not target.parent.is_dir():
         raise SingError(f"cannot write {target}: there is no folder {target.parent}")
     page = report_page(store, named)

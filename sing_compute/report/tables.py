@@ -24,6 +24,8 @@ _LETTERS = 160
 """Letters of a text in a cell at most; the CSV file has all of it."""
 ROWS = 25
 """Rows of a table at most."""
+_BRIEF, _LONG = 16, 40
+"""Letters of the longest text of a column: up to the first it is never broken, from the second on the column is wide."""
 _CSV = 60_000
 """Bytes of the CSV file of a table that is kept in the page, at most."""
 _CELLS = 20_000
@@ -40,6 +42,8 @@ class Heading:
     entry: Entry
     sort: str = ""
     """ascending, descending, or empty."""
+    room: str = ""
+    """Class of the style of a text's cells: `brief` where all of them fit in a line, `long` where they are lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +117,7 @@ class TableMaker:
         found = PageTable(
             f"table-{self._made}",
             caption,
-            [self._heading(column, sort, ascending) for column in columns],
+            [self._heading(*each, sort, ascending) for each in zip(columns, cells, strict=True)],
             list(zip(*cells, strict=True)),
             _left_out(len(shown), len(order), len(columns), len(plain)),
             command,
@@ -122,10 +126,12 @@ class TableMaker:
             return found
         return _with_csv(found, table)
 
-    def _heading(self, column: Column, sort: str, ascending: bool) -> Heading:
+    def _heading(self, column: Column, cells: Sequence[Cell], sort: str, ascending: bool) -> Heading:
         unit = "" if column.is_text else number_format(column).unit
         sorted_as = ("ascending" if ascending else "descending") if column.name == sort else ""
-        return Heading(column.title, unit, not column.is_text, self.glossary.entry(column), sorted_as)
+        longest = max((len(cell.text) for cell in cells), default=0) if column.is_text else 0
+        room = "" if not column.is_text else "brief" if longest <= _BRIEF else "long" if longest >= _LONG else ""
+        return Heading(column.title, unit, not column.is_text, self.glossary.entry(column), sorted_as, room)
 
 
 def column_cells(table: Table, column: Column, rows: NDArray[np.int64]) -> list[Cell]:

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sing_compute.atomic_write import sync_folder, write_failure
+from sing_compute.atomic_write import check_replaceable, sync_folder, write_failure
 from sing_compute.errors import StoreError
 from sing_compute.store import catalogue
 from sing_compute.store.catalogue import FIELDS
@@ -198,6 +198,7 @@ def replace_store(path: Path, *, scratch: Path) -> Iterator[Writer]:
     temporary = scratch / f"{path.name}.{os.getpid()}.tmp"
     stream = None
     try:
+        check_replaceable(path, hdf5=True)
         with StoreStream(temporary) as stream:
             file = h5py.File(stream, "w")
             try:

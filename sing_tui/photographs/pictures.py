@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from sing_compute.store import catalogue
-from sing_compute.store.definitions.render_fields import GROUP
+from sing_compute.store.definitions.render_fields import EQUIVALENT, GROUP
 from sing_compute.store.pictures import PicturePair, has_pictures, pairs_of_image, read_jpeg
 from sing_compute.store.read import located
 
@@ -72,7 +72,8 @@ def titles(pair: PicturePair, degree: str) -> tuple[str, str]:
         degree: The sign for degrees.
     """
     if not pair.decoded:
-        return "real images nearest to T(f): no decoder", f"real images nearest to {pair.kind}"
+        other = "real images nearest to T(f~)" if pair.kind == EQUIVALENT else f"{pair.kind}: no real images"
+        return "real images nearest to T(f): no decoder", other
     back, noise, other, apart, between = (
         angle_text(angle, degree)
         for angle in (pair.back_before, pair.noise, pair.back_after, pair.vector_angle, pair.between)

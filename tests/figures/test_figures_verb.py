@@ -64,6 +64,10 @@ def test_mistakes_end_in_one_line(sing: Command) -> None:
         (("-o", "out", "--class", "unicorn"), "unicorn"),
         (("-o", "file", "--only", "models"), "cannot write into file: it is no folder"),
         (("-o", "no/folder", "--only", "models"), "cannot write into no/folder: No such file or directory"),
+        (
+            ("-o", "out", "--only", "models", "--only", "steering", "--steering", "whole.h5"),
+            "whole.h5: it is no text; --steering",
+        ),
     ):
         ended = sing("figures", "whole.h5", *arguments)
         assert ended.code == 2, arguments
@@ -74,9 +78,16 @@ def test_mistakes_end_in_one_line(sing: Command) -> None:
 
 def test_figures_that_the_file_does_not_hold_are_named(sing: Command) -> None:
     write_store(Path("bare.h5"), models=("vgg",), null_space=False)
-    ended = sing("figures", "bare.h5", "-o", "out", "--only", "heads", "--only", "models")
+    ended = sing("figures", "bare.h5", "-o", "out", *(f"--only={name}" for name in ("heads", "models", "pictures")))
     assert ended.code == 0, ended.err
-    assert "no figure heads: the file holds no heads analysis (sing-compute heads)" in ended.out.splitlines()
+    assert ended.out.splitlines()[-3:] == [
+        "no figure heads: the file holds no heads analysis (sing-compute heads)",
+        "no figure pictures: the file holds no pictures (sing-compute render)",
+        "1 figure in out, 3 files",
+    ]
+    write_store(Path("empty.h5"), models=())
+    ended = sing("figures", "empty.h5", "-o", "none", *(f"--only={name}" for name in ("models", "heads", "spectrum")))
+    assert ended.out.splitlines()[0] == "no figure models, spectrum: the file holds no classifiers"
     ended = sing("figures", "bare.h5", "-o", "none", "--only", "heads")
     assert ended.code == 2
     assert ended.err.startswith("sing-compute: error: bare.h5 holds none of these figures")

@@ -267,6 +267,9 @@ def test_labels_are_cut_to_their_room_and_lists_at_whole_words() -> None:
             == "red 0.75, round 0.25, …"
         )
         assert cut_list("x" * 300, 0.5).endswith("x…")
+        for part in ("heart 0", "heart 0.", "heart 0.2"):  # 0.25 is never cut to another number
+            assert cut("heart 0.25 of it", text_width(f"{part}…") + 0.001) == "heart…"
+        assert cut("n01440764_10026.JPEG", text_width("n0144…") + 0.001) == "n0144…"
         assert cut("a\u202eb\x1b[31m", 2) == "ab[31m"
 
 
@@ -282,3 +285,14 @@ def test_long_text_is_wrapped_in_latex_but_never_the_first_column(found: dict[st
 
 def _lengthened(column: Column) -> Column:
     return replace(column, values=Values(np.array(["long " * 20] * len(column.values)))) if column.is_text else column
+
+
+def test_equal_numbers_of_a_pair_are_a_ring_around_a_dot_and_lines_at_zero_have_nothing_below() -> None:
+    pair = drawn(Pairs(("one",), (2.0,), (2.0,), -1)).axes[0]
+    ring, dot = (line.get_markersize() for line in pair.lines if line.get_marker() == "o")
+    assert ring > dot + 1
+    flat = Curves(np.arange(3.0), (("A", "null", np.zeros(3)),), "length", "flips")
+    assert drawn(flat).axes[0].get_ylim() == (-0.05, 1.0)
+    near = Curves(np.arange(3.0), (("A", "value", np.array([5.3, 8.0, 13.9])),), "position", "value", True)
+    low, high = drawn(near).axes[0].get_ylim()
+    assert sum(low <= tick <= high for tick in drawn(near).axes[0].get_yticks()) >= 3

@@ -79,8 +79,8 @@ def test_another_file_is_refused_in_one_line(change: tuple[str, str], said: str,
     csv_path.write_text(csv_path.read_text().replace(*change, 1))
     with pytest.raises(SingError, match=said):
         steering(whole, Choice(), csv_path)
-    (absent,) = figures(whole, Choice(steering=csv_path), ["steering"])
-    assert isinstance(absent, Absent)
+    with pytest.raises(SingError, match=said):
+        list(figures(whole, Choice(steering=csv_path), ["steering"]))
     with pytest.raises(SingError, match=r"cannot read .*nothing.csv: No such file"):
         steering(whole, Choice(), csv_path.with_name("nothing.csv"))
 

@@ -119,10 +119,12 @@ def test_a_missing_extra_ends_in_one_line(results: Path, command: Command, monke
     [
         (("--decoder", "no/such/folder"), "no such folder, and no ORG/REPO"),
         (("--decoder", "a/b", "--export", "x"), "--decoder and --export exclude each other"),
+        (("--export", "no/such/x.safetensors"), "there is no folder no/such"),
         (("--images", "0", "--class", "cat"), "--images and --class exclude each other"),
         (("--images", "nothing.png"), "no image 'nothing.png'"),
         (("--class", "unicorn"), "no class 'unicorn'"),
         (("--also", "counterfactual"), "has no direction pairs: sing-compute directions"),
+        (("--steer", " "), "nothing to steer toward"),
         (("--model", "second"), "no model 'second'"),
         (("--photos", "nowhere"), "is not on this machine: --photos DIR says"),
     ],

@@ -37,6 +37,10 @@ def test_pictures_decoded_elsewhere_are_those_of_the_exported_embeddings(
     assert command("render", results, *chosen, "--export", out).code == 0
     assert results.read_bytes() == before
     refused(command("render", results, *chosen, "--export", out), "--force replaces it")
+    refused(
+        command("render", results, *chosen, "--export", results, "--force"), "it is a results file", "name another file"
+    )
+    assert results.read_bytes() == before
     with safe_open(out, "np") as file:
         facts = file.metadata()
         vectors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 -- not a dict
@@ -55,7 +59,7 @@ def test_pictures_decoded_elsewhere_are_those_of_the_exported_embeddings(
     (pictures / "strange/translated-0.png").write_bytes(b"")
     ended = command("render", results, "--from-images", pictures)
     assert ended.code == 0, ended.err
-    assert "1 folders" in ended.err
+    assert "1 folder of " in ended.err
     assert problems(results) == []
     with Store(results) as store:
         assert [str(key) for key in store.array(f"{G}pairs/image")] == ["cat/001.png"] * 2 + ["cat/002.png"] * 3
@@ -80,8 +84,22 @@ def test_strange_files_in_a_folder_of_pictures_end_in_one_line(
         Image.new("1", (40_000, 4_000)).save(file)
     else:
         file.write_bytes(b"not an image")
-    words = "holds no picture of T(f)" if kind == "alone" else "cannot be read as an image"
-    refused(command("render", results, "--from-images", tmp_path / "pictures"), words)
+    words = {"alone": "holds no picture of T(f)", "text": "cannot be read as an image: its kind is not known"}
+    refused(
+        command("render", results, "--from-images", tmp_path / "pictures"),
+        words.get(kind, "cannot be read as an image"),
+    )
+
+
+def test_equal_pictures_of_all_seeds_are_said(results: Path, command: Command, tmp_path: Path) -> None:
+    place = tmp_path / "pictures" / "cat" / "001.png"
+    place.mkdir(parents=True)
+    for kind in ("translated", "equivalent"):
+        for seed in range(2):
+            Image.new("RGB", (8, 8), "red").save(place / f"{kind}-{seed}.png")
+    ended = command("render", results, "--from-images", tmp_path / "pictures")
+    assert ended.code == 0, ended.err
+    assert "1 of 1 images: equal pictures of T(f) for all seeds, so their noise is not known" in ended.err
 
 
 EDITS: dict[str, tuple[Callable[[h5py.Group], object], str]] = {

@@ -3,8 +3,10 @@
 import builtins
 import csv
 import io
+import os
 import re
 import shutil
+import stat
 from collections.abc import Callable
 from html import escape
 from pathlib import Path
@@ -231,6 +233,10 @@ def test_the_command_writes_a_page_and_replaces_none_unasked(
     assert "it is a folder" in sing("report", "whole.h5", "-o", ".", "--force").error
     assert "no folder" in sing("report", "whole.h5", "-o", "no/page.html").error
     assert "results file itself" in sing("report", "whole.h5", "-o", "whole.h5", "--force").error
+    assert "ends in .html" in sing("report", "whole.h5", "-o", "page.pdf").error
+    os.mkfifo("pipe.html")
+    assert "it is no regular file" in sing("report", "whole.h5", "-o", "pipe.html", "--force").error
+    assert stat.S_ISFIFO(Path("pipe.html").stat().st_mode)
     assert "does not exist" in sing("report", "none.h5", "-o", "other.html").error
 
 

@@ -35,8 +35,9 @@ def test_a_name_that_is_taken_gets_a_number(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("model", "more"), [(None, ""), ("vit", " --model vit")])
 def test_the_command_of_sing_compute_is_run(command: Path, model: str | None, more: str) -> None:
     target = command / "page.html"
-    assert publish("report", Path("r.h5"), target, model, lambda: False) == f"{target} is written"
-    assert (command / "arguments").read_text().strip() == f"-m sing_compute report r.h5 -o {target}{more}"
+    assert publish("report", Path("-r.h5"), target, model, lambda: False) == f"{target} is written"
+    file = Path.cwd() / "-r.h5"  # by its whole path: as it was typed it would be an option
+    assert (command / "arguments").read_text().strip() == f"-m sing_compute report {file} -o {target}{more}"
 
 
 def test_its_last_line_says_why_it_failed(command: Path) -> None:

@@ -261,7 +261,7 @@ def test_an_absent_file_and_a_folder_are_told_apart(tmp_path: Path) -> None:
         ("t.safetensors", {"clip": " "}, "{path}: nobody can use a translator whose CLIP space has no name; give one"),
         ("absent/t.safetensors", {}, "cannot write {path}: No such file or directory"),
         ("file/t.safetensors", {}, "cannot write {path}: Not a directory"),
-        ("folder.safetensors", {}, "cannot write {path}: Is a directory"),
+        ("folder.safetensors", {}, "cannot write {path}: it is a folder"),
     ],
 )
 def test_what_cannot_be_written_is_said(name: str, options: dict[str, str], message: str, tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def scatter(about: ScoreSubject) -> Chart:
             if sane and np.allclose(covariance, covariance.T, atol=1e-6):
                 ellipses[model] = Ellipse(letter, model, mean, covariance, store.models.index(model))
     if about.model not in ellipses:
-        raise SingError(f"this file holds no ellipse of {about.model}: its mean or covariance is damaged")
+        raise SingError(f"this file holds no ellipse of {about.model}: it has fewer than two scores, or damaged ones")
     own = ellipses[about.model]
     others = tuple(one for model, one in ellipses.items() if model != about.model)
     base = f"models/{about.model}/images/"

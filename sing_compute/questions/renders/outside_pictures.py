@@ -62,6 +62,12 @@ class OutsidePictures:
         pictures = sorted((kinds.index(kind), seed, path) for (kind, seed), path in there.items() if kind in kinds)
         return kept, [Drawn(kind, seed, jpeg_of(read_photograph(path))) for kind, seed, path in pictures]
 
+    @staticmethod
+    def alike(pictures: Sequence[Drawn]) -> bool:
+        """Return True if there are several pictures of T(f), all of them equal: their noise was not different."""
+        jpegs = [picture.jpeg for picture in pictures if picture.kind == 0]
+        return len(jpegs) > 1 and len(set(jpegs)) == 1
+
 
 def find_pictures(folder: Path) -> OutsidePictures:
     """List the pictures of a folder; none is opened.

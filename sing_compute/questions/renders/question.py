@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from sing_compute import __version__
+from sing_compute.atomic_write import check_replaceable, write_failure
 from sing_compute.errors import SingError
 from sing_compute.questions.stored_model import StoredModel
 from sing_compute.rendering.decoders import Memory
@@ -65,10 +66,10 @@ class RenderQuestion:
     command: str = ""
 
     def check(self) -> None:
-        """Refuse options that exclude each other.
+        """Refuse options that exclude each other, and an `export` that cannot be written, before any work.
 
         Raises:
-            SingError: Two do; the message names them.
+            SingError: Two options do, and the message names them; or there is no folder for the file, or it must not be replaced.
         """
         sources = {"--decoder": self.decoder, "--from-images": self.from_images, "--export": self.export}
         given = [name for name, value in sources.items() if value is not None]
@@ -78,8 +79,16 @@ class RenderQuestion:
             raise SingError(
                 "--images and --class exclude each other: name images, or let the largest of a class be chosen"
             )
-        if self.export is not None and self.export.exists() and not self.force:
+        if self.export is None:
+            return
+        try:
+            check_replaceable(self.export)
+        except OSError as error:
+            raise SingError(write_failure(self.export, error)) from error
+        if self.export.exists() and not self.force:
             raise SingError(f"{self.export} exists; --force replaces it")
+        if not self.export.parent.is_dir():
+            raise SingError(f"cannot write {self.export}: there is no folder {self.export.parent}")
 
 
 def plan_of(

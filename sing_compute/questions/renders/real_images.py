@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from sing_compute.concepts.open_clip_space import OpenClipSpace
 from sing_compute.errors import SingError
@@ -33,6 +33,8 @@ def read_photograph(path: Path) -> Image.Image:
     bounds = ImageBounds()
     try:
         image, _ = read_rgb(read_bytes(path, most=bounds.file), most=bounds.pixels)
+    except UnidentifiedImageError as error:  # its text contains an address in memory
+        raise SingError(f"{path} cannot be read as an image: its kind is not known") from error
     except Exception as error:  # a broken file leads to nearly every exception there is
         raise SingError(f"{path} cannot be read as an image: {error}") from error
     return image

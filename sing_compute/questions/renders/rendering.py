@@ -121,7 +121,8 @@ def _images(model: StoredModel, question: RenderQuestion, progress: Progress) ->
     for kind in (*question.also, *(["steered"] if target else [])):
         without = sum(kind not in image.kinds for image in found)
         if without:
-            progress.say(f"{without} of {len(found)} images have no {kind} embedding: it cannot be reached")
+            have = "has" if without == 1 else "have"
+            progress.say(f"{without} of {len(found)} images {have} no {kind} embedding: it cannot be reached")
     return found
 
 
@@ -221,7 +222,8 @@ def _taken(
     """Take pictures that were decoded elsewhere, or the nearest real images."""
     look = _look(model.store, question, progress, needed=outside is not None)
     if outside is None:
-        progress.say("no --decoder: the nearest real images of T(f) and T(f~) take the places of pictures")
+        rest = "; other embeddings get none" if question.also or question.steer else ""
+        progress.say(f"no --decoder: the nearest real images of T(f) and T(f~) take the places of pictures{rest}")
     elif "true" in outside.kinds and look.clip is not None:
         images = measured(
             *(model.store, images, look.clip, look.device, None, progress), folder=question.photographs, norm=None
@@ -234,6 +236,11 @@ def _taken(
             image, pictures = outside.drawn(image)
         shown = None if look.clip is None else embedded(look.clip, look.device, [picture.jpeg for picture in pictures])
         found.append(DrawnImage(image, float("nan"), tuple(pictures), shown))
+    alike = 0 if outside is None else sum(outside.alike(each.pictures) for each in found)
+    if alike:
+        progress.warn(
+            f"{alike} of {len(found)} images: equal pictures of T(f) for all seeds, so their noise is not known"
+        )
     place = {} if outside is None else {"pictures_from": str(outside.folder)}
     return found, {**place, **_versions()}
 
@@ -270,7 +277,8 @@ def _as_in_folder(
         strange = sorted(outside.places.keys() - keys)
         if strange:
             progress.say(
-                f"{len(strange)} folders of {outside.folder} are no key of an image and are left out: {clean(strange[0])}"
+                f"{'1 folder' if len(strange) == 1 else f'{len(strange):,} folders'} of {outside.folder} left out, named like no "
+                f"image of the file: {clean(strange[0])}"
             )
         if not images:
             raise SingError(
