@@ -5,56 +5,29 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pytest
-from drawings import save
 from driving import drawn, lines, press, screen_text, until, wish
 from picture_figures import COLORS, write_pictures
+from planted_photographs import ABSENT, BROKEN, Pixel, color, plant
 from rich.color import ColorType
 from stores import write_store
 from textual.pilot import Pilot
 
-from sing_compute.formats import ASCII, UNICODE
 from sing_compute.store import Place, Store, open_table
 from sing_tui.app import Explorer
-from sing_tui.captions import are_incorrect, captions, class_columns
 from sing_tui.colors import READABLE, contrast
-from sing_tui.photographs.queue import Bounded, DecodingQueue
 from sing_tui.screens.contact_sheet import ContactSheetScreen
 from sing_tui.screens.photograph import PhotographScreen
 from sing_tui.screens.photograph_reading import PhotographReader
-from sing_tui.session.state import Arrangement
 from sing_tui.start import Start
-from sing_tui.view import View, arrange
-from sing_tui.widgets.contact_sheet import ContactSheet, Grid
+from sing_tui.widgets.contact_sheet import ContactSheet
 from sing_tui.widgets.photographs import Rendering
-
-Pixel = tuple[int, int, int]
-IMAGES = 43
-BROKEN, ABSENT = 7, 9
-"""Rows of a file that is no image, and of one that is not there."""
-
-
-def color(row: int) -> Pixel:
-    """The colour of an image, of the steps that half-cells have."""
-    return tuple(round(step * 255 / 31) for step in (5 * (row % 7), 5 * (row // 7 % 7), 10))
 
 
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A results file with an image of one colour of its own for each row; one file is broken and one is absent."""
-    folder = tmp_path_factory.mktemp("planted")
-    path = write_store(folder / "results.h5", seed=3)
-    with h5py.File(path, "r+") as file:
-        file["images"].attrs["root"] = np.bytes_(folder)
-        keys = [key.decode() for key in file["images/key"]]
-    assert len(keys) == IMAGES
-    for row, key in enumerate(keys):
-        if row != ABSENT:
-            save(folder / key, np.full((8, 8, 3), color(row)))
-    (folder / keys[BROKEN]).write_bytes(b"no image")
-    return path
+    return plant(tmp_path_factory.mktemp("planted"))
 
 
 def explorer(path: Path, sort: str = "image_score", filter: str = "", **how: Any) -> Explorer:
@@ -312,69 +285,6 @@ class TestSheet:
             await press(pilot, "O")
             assert app.screen is app.page
             assert "are no photographs: open images first" in screen_text(app)
-
-
-def image_view(store: Store, wanted: Arrangement) -> View:
-    """The images of a model."""
-    return arrange(open_table(store, Place.of("images", model="alpha")), wanted)
-
-
-def test_a_caption_names_prediction_and_class_where_they_differ(planted: Path) -> None:
-    with Store(planted) as store:
-        view = image_view(store, Arrangement(sort="attribute_score"))
-        found = captions(view, range(IMAGES), ASCII)
-        columns = {
-            name: view.table.column(name).values.take(view.order) for name in ("class", "prediction", "attribute_score")
-        }
-        pairs = list(zip(columns["class"], columns["prediction"], strict=True))
-        assert [bool(caption.true_class) for caption in found] == [true != predicted for true, predicted in pairs]
-        assert any(caption.true_class for caption in found)
-        for caption, (true, predicted), score in zip(found, pairs, columns["attribute_score"], strict=True):
-            assert caption.score == f"AS {score:+.2f}deg"
-            assert caption.classes(40, ASCII) == (predicted if true == predicted else f"! {predicted} -> {true}")
-            assert len(caption.classes(9, ASCII)) <= 9
-
-
-def test_two_classes_of_one_name_are_two_classes(tmp_path: Path) -> None:
-    path = write_store(tmp_path / "results.h5", class_names=("crane", "crane", "owl"), images_per_class=(9, 9, 9))
-    with Store(path) as store:
-        view = image_view(store, Arrangement())
-        pair = class_columns(view.table.columns)
-        assert [column.name for column in pair] == ["class", "prediction"]
-        true, predicted = store.array("images/class"), store.array("models/alpha/images/prediction")
-        assert are_incorrect(pair, view.order) == (true != predicted).tolist()
-        same = (true != predicted) & (true < 2) & (predicted < 2)
-        assert same.any()
-        assert captions(view, [int(np.flatnonzero(same)[0])], UNICODE)[0].classes(40, UNICODE) == "! crane → crane"
-
-
-@pytest.mark.parametrize("size", [(80, 21), (200, 47), (10, 1), (61, 13), (300, 90)])
-def test_a_grid_fills_the_room_and_no_more(size: tuple[int, int]) -> None:
-    for rows in (None, *range(1, 20)):
-        grid = Grid.of(*size, rows)
-        assert grid.rows * grid.cell_height <= size[1]
-        assert grid.across * grid.cell_width <= size[0]
-        corners = {grid.corner(line) for line in range(grid.count)}
-        assert len(corners) == grid.count
-        assert [line for start in range(0, 50, grid.count) for line in grid.sheet(start, 50)] == list(range(50))
-
-
-def test_waiting_lines_are_replaced_and_threads_are_few() -> None:
-    queue = DecodingQueue()
-    assert queue.want([1, 2, 3]) == 2
-    assert queue.take() == 1
-    assert queue.want([7, 8]) == 0  # both threads are at work
-    assert [queue.take() for _ in range(4)] == [7, 8, None, None]
-    assert queue.want([9]) == 1
-
-
-def test_what_was_used_longest_ago_is_dropped() -> None:
-    known: Bounded[str] = Bounded()
-    for line in range(3):
-        known.put(line, str(line), 3)
-    assert known.get(0) == "0"
-    known.put(9, "9", 3)
-    assert [known.get(line) for line in (0, 1, 2, 9)] == ["0", None, "2", "9"]
 
 
 @pytest.mark.asyncio
