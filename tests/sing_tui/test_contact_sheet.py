@@ -278,14 +278,6 @@ class TestSheet:
                         ratio = contrast(style.color.get_truecolor(), style.bgcolor.get_truecolor())
                         assert ratio >= READABLE, text
 
-    async def test_classes_have_no_photographs(self, planted: Path) -> None:
-        app = Explorer(planted, Start(wish(model="alpha")))
-        async with app.run_test(size=(80, 24)) as pilot:
-            await drawn(app)
-            await press(pilot, "O")
-            assert app.screen is app.page
-            assert "are no photographs: open images first" in screen_text(app)
-
 
 @pytest.mark.asyncio
 async def test_stored_pictures_are_shown_themselves(tmp_path: Path) -> None:

@@ -4,13 +4,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from driving import drawn, press, screen_text, wish
 from stores import write_store
 
 from sing_compute.formats import ASCII, UNICODE
 from sing_compute.store import Place, Store, open_table
+from sing_tui.app import Explorer
 from sing_tui.captions import are_incorrect, captions, class_columns
 from sing_tui.photographs.queue import Bounded, DecodingQueue
 from sing_tui.session.state import Arrangement
+from sing_tui.start import Start
 from sing_tui.view import View, arrange
 from sing_tui.widgets.contact_sheet import Grid
 
@@ -76,3 +79,13 @@ def test_what_was_used_longest_ago_is_dropped() -> None:
     assert known.get(0) == "0"
     known.put(9, "9", 3)
     assert [known.get(line) for line in (0, 1, 2, 9)] == ["0", None, "2", "9"]
+
+
+@pytest.mark.asyncio
+async def test_classes_have_no_photographs(store_path: Path) -> None:
+    app = Explorer(store_path, Start(wish(model="alpha")))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await drawn(app)
+        await press(pilot, "O")
+        assert app.screen is app.page
+        assert "are no photographs: open images first" in screen_text(app)
