@@ -15,6 +15,7 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))  # for terminal.py
 
 from explorer_facts import facts_of
+from explorer_jobs import jobs
 from explorer_keys import every_key, movements, next_class, sorts, starts
 from explorer_peers import data_table, equip, memory_of_empty, visidata
 from explorer_report import Figure, save, surroundings, table
@@ -30,6 +31,7 @@ PARTS: dict[str, Callable[[Bench], Iterator[Figure]]] = {
     "keys": every_key,
     "sorts": sorts,
     "classes": next_class,
+    "jobs": jobs,
     "bytes": line_bytes,
     "memory": memory,
     "csv": csv_headless,
