@@ -26,7 +26,7 @@ from sing_tui.widgets.thrifty_strip import ThriftyStrip
 
 _WIDE = 100
 """Cells of the screen from which more columns have colours: each coloured cell costs bytes, and 80 cells are for slow links."""
-_COLORED_NARROW, _COLORED_WIDE = 1, 4
+_COLORED_NARROW, _COLORED_WIDE = 1, 6
 
 
 class ScoreTable(TableParts, can_focus=True):
