@@ -45,7 +45,7 @@ def steer(file: Path, source: str | None, target: str | None, **options: Any) ->
 
     every = options["keep"] or options["matrix"] is not None
     if (source is None) != (target is None) or (source is None and not every):
-        raise SingError("steer needs --from CLASS and --to TEXT, or --keep or --matrix OUT.csv for all classes")
+        raise SingError("steer needs --from CLASS and --to TEXT, or --matrix OUT.csv or --keep for all classes")
     if options["table"] and source is None:
         raise SingError("--csv writes the images of --from; --matrix writes all classes")
     for path in (options["table"], options["matrix"]):
