@@ -17,6 +17,7 @@ from sing_tui.session import Refused
 from sing_tui.session.map_window import MapWindow, at_block, levels, moved, zoomed
 from sing_tui.session.mapping import map_place, mapped_table, open_pair, start_of_map
 from sing_tui.session.moves import open_further, open_second
+from sing_tui.session.names import breadcrumbs
 from sing_tui.session.state import CONTENTS
 
 MAP = place("concepts", along="class", model="alpha")
@@ -131,6 +132,8 @@ def test_from_each_of_two_tables_of_a_class_a_map_is_of_that_table() -> None:
     assert opened.place == place("steering", model="alpha", class_=1)
     assert open_second(opened, catalog).place == CONCEPTS
     assert open_pair(opened, catalog, steering, 2, 0).place == place("steering", model="alpha", class_=2)
+    across = place("steering", along="class", model="alpha", target=1)
+    assert breadcrumbs(catalog, across) == ["alpha", "target dog", "classes"]  # the class dog has other tables
     without = sing()
     assert mapped_table(without, CLASSES) == without.table("concepts")
 
