@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from sing_compute import __version__
 from sing_compute.errors import SingError
@@ -107,13 +108,14 @@ def put_steering(writer: Writer, model: str, found: SteeringMatrix, *, angle: fl
         found: Every class steered toward every class.
         angle: Image Score of the steps, in degrees.
     """
-    for name, values in {
+    datasets: dict[str, ArrayLike] = {
         "angle": angle,
         "images": found.images,
         "attribute_score_mean": found.mean,
         "attribute_score_std": found.std,
         "unreachable": found.unreachable,
-    }.items():
+    }
+    for name, values in datasets.items():
         writer.put(MATRIX + name, values, model=model)
 
 

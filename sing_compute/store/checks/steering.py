@@ -13,7 +13,7 @@ from sing_compute.store.checks.sing_features import Views, views, views_of
 _GROUP = "steering/"
 _ROOM = 2e-3
 """Largest accepted difference of mean and standard deviation, in degrees: they are stored in float32."""
-_PAIRS, _TARGETS = 2**18, 64
+_PAIRS, _TARGETS = 2**17, 64
 """Pairs of image and target, and targets of a class, that are computed again unless all are."""
 _BLOCK = 2**22
 """Numbers of one block of vectors in memory."""
