@@ -1,7 +1,5 @@
 """Steering what a file keeps: the numbers of a calculation that knows neither the closed form nor the projection."""
 
-import csv
-import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,17 +11,11 @@ import pytest
 import torch
 from scipy.optimize import brentq
 
-from sing_compute.errors import SingError, StoreError
+from sing_compute.errors import SingError
 from sing_compute.process.progress import Progress
-from sing_compute.questions.adding import add_concepts
-from sing_compute.questions.answer_tables import write_matrix
-from sing_compute.questions.merging import merge
 from sing_compute.questions.steering import Target, find_source, find_target, steer_class, steer_matrix
-from sing_compute.questions.steering_sink import keep_steering
 from sing_compute.questions.stored_model import StoredModel
-from sing_compute.store import Place, Store, open_table
-from sing_compute.store.copying import same_data
-from sing_compute.store.verify import verify
+from sing_compute.store import Store
 
 ANGLE = 30.0
 
@@ -211,85 +203,3 @@ def test_a_class_without_kept_features_is_refused(results: Path, tmp_path: Path)
         target = Target("text", "x", torch.ones(asking.CLIP))
         with pytest.raises(SingError, match="first: no features of bee are kept; choose another --from"):
             steer_class(StoredModel.read(store, "first"), 1, target, angle=ANGLE)
-
-
-@pytest.fixture(scope="module")
-def kept(results: Path) -> Path:
-    """The file with the steering of its models."""
-    path = Path(shutil.copy(results, results.with_name("kept.h5")))
-    assert keep_steering(path, Progress(), model=None, angle=ANGLE, command="typed") == ["first", "second"]
-    return path
-
-
-def test_what_is_kept_is_the_matrix_and_its_csv_and_nothing_else_changes(
-    kept: Path, store: Store, tmp_path: Path
-) -> None:
-    with Store(kept) as found:
-        for name in store.models:
-            matrix = steer_matrix(StoredModel.read(store, name), Progress(), angle=ANGLE)
-            write_matrix(tmp_path / "matrix.csv", matrix, asking.CLASSES)
-            with (tmp_path / "matrix.csv").open(encoding="utf-8") as stream:
-                rows = list(csv.DictReader(stream))
-            tables = [open_table(found, Place("steering").at(**{"model": name, "class": k})) for k in range(4)]
-            assert [name for table in tables for name in table.column("target").values.all()] == [r["to"] for r in rows]
-            for figure in ("attribute_score_mean", "attribute_score_std", "images", "unreachable"):
-                cells = np.concatenate([table.column(figure).values.all() for table in tables])
-                np.testing.assert_allclose(cells, [float(row[figure] or "nan") for row in rows], rtol=1e-6)
-            assert {float(angle) for table in tables for angle in table.column("angle").values.all()} == {ANGLE}
-            assert found.attributes(f"models/{name}/steering")["command"] == "typed"
-            parts = store.names(f"models/{name}")
-            assert all(same_data(found, store, f"models/{name}/{part}") for part in parts)
-            assert {*found.names(f"models/{name}")} == {*parts, "steering"}
-        assert all(same_data(found, store, part) for part in store.names("") if part != "models")
-        assert verify(found).problems == []
-
-
-def test_another_angle_replaces_the_steering_of_its_model_alone(kept: Path, tmp_path: Path) -> None:
-    path = Path(shutil.copy(kept, tmp_path / "again.h5"))
-    assert keep_steering(path, Progress(), model="second", angle=60.0, command="") == ["second"]
-    with Store(path) as found, Store(kept) as before:
-        assert same_data(found, before, "models/first/steering")
-        assert (float(found.array("models/second/steering/angle")), verify(found).problems) == (60.0, [])
-
-
-@pytest.mark.parametrize("figure", ["attribute_score_mean", "attribute_score_std", "unreachable", "images", "angle"])
-def test_verify_finds_one_changed_number(kept: Path, tmp_path: Path, figure: str) -> None:
-    path = Path(shutil.copy(kept, tmp_path / "changed.h5"))
-    with h5py.File(path, "r+") as file:
-        cells = file[f"models/second/steering/{figure}"]
-        place = (1, 2)[: len(cells.shape)]
-        cells[place] = cells[place] + (1 if figure in ("unreachable", "images") else 0.01)
-    with Store(path) as found:
-        assert any(line.startswith("models/second/steering/") for line in verify(found).problems)
-
-
-def test_without_features_verify_says_what_is_taken_as_given(kept: Path, tmp_path: Path) -> None:
-    path = Path(shutil.copy(kept, tmp_path / "bare.h5"))
-    with h5py.File(path, "r+") as file:
-        del file["models/first/features"], file["models/second/features"]
-        file["models/first/steering/unreachable"][0, 1] = file["models/first/steering/images"][0] + 1
-    lists = []
-    for groups in (("first", "second"), ()):
-        with Store(path) as found:
-            problems, _, _, notes = verify(found, full=True)
-        assert ("models/first/steering/unreachable: more than the images of the class" in problems) == bool(groups)
-        (line,) = [line for line in notes if line.startswith("taken as given, as features are not kept")]
-        lists.append(int(re.search(r"and (\d+) more", line)[1]))  # type: ignore[index]
-        with h5py.File(path, "r+") as file:
-            for name in groups:
-                del file[f"models/{name}/steering"]
-    assert lists[0] - lists[1] == 5  # its datasets
-    with pytest.raises(SingError, match=r"no model of .* can be steered"):
-        keep_steering(path, Progress(), model=None, angle=ANGLE, command="")
-
-
-def test_steering_stays_when_files_are_joined_and_concepts_are_added(kept: Path, results: Path, tmp_path: Path) -> None:
-    path = tmp_path / "joined.h5"
-    merge([kept, results], path, Progress(), renames=["first=third", "second=fourth"])
-    add_concepts(path, asking.LATER, Progress(), embeddings=results.with_name("later.npz"))
-    with Store(path) as found, Store(kept) as before:
-        for name in before.models:
-            assert same_data(found, before, f"models/{name}/steering")
-        assert "models/third/steering" not in found
-        with pytest.raises(StoreError, match="third has no steering; sing-compute steer FILE --keep adds it"):
-            open_table(found, Place("steering").at(**{"model": "third", "class": 0}))
