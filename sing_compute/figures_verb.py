@@ -30,7 +30,10 @@ from sing_compute.process.speaking import show
     help="Figures of this class: name, index or WordNet id. Repeatable.  [default: those that leak most]",
 )
 @click.option(
-    "--steering", type=click.Path(path_type=Path), metavar="CSV", help="Draw the matrix of `steer --matrix CSV`, too."
+    "--steering",
+    type=click.Path(path_type=Path),
+    metavar="CSV",
+    help="Draw the matrix of `steer --matrix CSV`.  [default: the steering in FILE]",
 )
 @click.option("--force", is_flag=True, help="Replace files of these names in DIR.")
 def figures(

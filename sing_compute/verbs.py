@@ -1,7 +1,7 @@
-"""Define the commands on results files: verify, concepts, image, steer, words, merge and compare, and list all verbs."""
+"""Define the commands on results files: verify, concepts, image, words, merge and compare, and list all verbs."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -12,9 +12,7 @@ from sing_compute.heads_verbs import heads
 from sing_compute.process.speaking import show, show_text
 from sing_compute.render_verb import render
 from sing_compute.report_verb import report
-
-if TYPE_CHECKING:
-    from sing_compute.store import Store
+from sing_compute.steer_verb import steer
 
 FILE = click.argument("file", type=click.Path(path_type=Path))
 CLIP = click.option(
@@ -22,7 +20,6 @@ CLIP = click.option(
     metavar="NAME",
     help="Where to find the file's CLIP: local-dir:FOLDER or ARCH/FILE.  [default: where its run had it]",
 )
-ANGLE = click.FloatRange(0, 180, min_open=True, max_open=True)
 EMBEDDINGS = click.option(
     "--embeddings",
     type=click.Path(path_type=Path),
@@ -128,40 +125,6 @@ def image(file: Path, path: Path, models: tuple[str, ...], top: int) -> None:
 
 
 @click.command()
-@FILE
-@click.option("--from", "source", metavar="CLASS", help="Class whose images are steered: name, index or WordNet id.")
-@click.option("--to", "target", metavar="CLASS|CONCEPT|TEXT", help="What they are steered toward.")
-@click.option("--angle", type=ANGLE, default=40.0, show_default=True, help="Image Score to reach, in degrees.")
-@click.option("--model", metavar="NAME", help="One model of the file.  [default: all; with --matrix the first]")
-@click.option("--csv", "table", type=click.Path(path_type=Path), metavar="OUT", help="Write a row per image.")
-@click.option("--matrix", type=click.Path(path_type=Path), metavar="OUT", help="Write every class toward every class.")
-@click.option("--force", is_flag=True, help="Replace OUT if it exists.")
-@CLIP
-@EMBEDDINGS
-def steer(file: Path, source: str | None, target: str | None, **options: Any) -> None:
-    """Steer the images of a class toward a text, by a step that changes no logit (SING, Table 1).
-
-    \b
-    sing-compute steer results.h5 --from "sports car" --to jellyfish
-    sing-compute steer results.h5 --matrix steering.csv
-    """  # noqa: D301
-    from sing_compute.store import Store
-
-    if (source is None) != (target is None) or (source is None and options["matrix"] is None):
-        raise SingError("steer needs --from CLASS and --to TEXT, or --matrix OUT.csv for all classes")
-    if options["table"] and source is None:
-        raise SingError("--csv writes the images of --from; --matrix writes all classes")
-    for path in (options["table"], options["matrix"]):
-        if path is not None and path.exists() and not options["force"]:
-            raise SingError(f"{path} exists; --force replaces it")
-    with Store(file) as store:
-        if source is not None and target is not None:
-            _steer_class(store, source, target, **options)
-        if options["matrix"] is not None:
-            _steer_matrix(store, options["model"], options["matrix"], options["angle"])
-
-
-@click.command()
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="FILE", help="The new file.")
 @click.option("--rename", "renames", multiple=True, metavar="OLD=NEW", help="Give a model another name. Repeatable.")
@@ -245,46 +208,6 @@ def words(file: Path, sizes: str, **options: Any) -> None:
     with Store(file) as store:
         show_text("\n\n".join(null_words_text(store, name) for name in models))
     show("", f"In {file}. Explore it: {shlex.join(['sing-tui', str(file)])}, and press I on a model or a class")
-
-
-def _steer_class(store: "Store", source: str, target: str, **options: Any) -> None:
-    from sing_compute.process.progress import Progress
-    from sing_compute.questions.answer_tables import steering_table, write_steered
-    from sing_compute.questions.steering import find_source, find_target, steer_class
-    from sing_compute.questions.stored_model import StoredModel, chosen_models
-    from sing_compute.store.text import clean
-
-    label, progress = find_source(store, source), Progress()
-    wanted = chosen_models(store, options["model"])
-    towards = find_target(store, target, progress, clip=options["clip"], embeddings=options["embeddings"])
-    found = []
-    for name in wanted:
-        try:
-            found.append(steer_class(StoredModel.read(store, name), label, towards, angle=options["angle"]))
-        except SingError as error:
-            if len(wanted) == 1:
-                raise
-            progress.say(str(error))
-    if not found:
-        raise SingError(f"no model of {store.path} can be steered")
-    name = clean(str(store.class_names[label]))
-    show_text(steering_table(found, name, towards, options["angle"], store.noun))
-    if options["table"]:
-        show(f"{write_steered(options['table'], found):,} rows in {options['table']}", err=True)
-
-
-def _steer_matrix(store: "Store", model: str | None, path: Path, angle: float) -> None:
-    from sing_compute.process.progress import Progress
-    from sing_compute.questions.answer_tables import write_matrix
-    from sing_compute.questions.steering import steer_matrix
-    from sing_compute.questions.stored_model import StoredModel
-    from sing_compute.store.text import clean
-
-    stored = StoredModel.read(store, store.model(model))
-    matrix = steer_matrix(stored, Progress(), angle=angle)
-    rows = write_matrix(path, matrix, [str(name) for name in store.class_names])
-    unreachable = int(matrix.unreachable.sum())
-    show(f"{rows:,} pairs of classes of {clean(stored.name)} in {path}; unreachable: {unreachable:,} steps")
 
 
 VERBS = (verify, concepts, image, steer, words, heads, directions, render, merge, compare, figures, report)

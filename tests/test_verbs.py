@@ -161,6 +161,20 @@ def test_the_matrix_agrees_with_the_table(folder: Path, sing: Callable[..., Ende
     assert f"{mean:+.2f} +- {std:.2f}" == cells[1]
 
 
+def test_kept_steering_names_its_largest_pair_and_has_a_table(folder: Path, sing: Callable[..., Ended]) -> None:
+    ended = sing("steer", "a.h5", "--keep", "--angle", "25", "--matrix", "m.csv", "--force")
+    assert ended.code == 0, ended.err
+    assert "full: its head has no null space" in ended.err
+    kept = rows_of(ended.out, "model")
+    assert kept.keys() == {"first", "second"}
+    with (folder / "m.csv").open(encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    largest = max(rows, key=lambda row: float(row["attribute_score_mean"] or "-inf"))
+    assert kept["first"][0] == "25"
+    assert kept["first"][-3:] == [f"{float(largest['attribute_score_mean']):+.2f}", largest["from"], largest["to"]]
+    assert sing("verify", "a.h5").code == 0
+
+
 def test_a_cell_of_the_csv_begins_no_formula(folder: Path, sing: Callable[..., Ended]) -> None:
     with h5py.File(folder / "a.h5", "r+") as file:
         names = file["classes/name"]

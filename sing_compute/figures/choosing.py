@@ -31,7 +31,7 @@ class Choice:
     models: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     steering: Path | None = None
-    """The CSV file of `sing-compute steer --matrix`; the results file holds no steering."""
+    """The CSV file of `sing-compute steer --matrix`, drawn in the place of the steering that the results file holds."""
 
 
 def numbers(table: Table, name: str) -> NDArray[np.float64] | None:

@@ -139,11 +139,8 @@ def _heads(store: Store, choice: Choice) -> Sequence[Any]:
 
 
 def _steering(store: Store, choice: Choice) -> Sequence[Any]:
-    if choice.steering is None:
-        raise SingError(
-            "a results file holds no steering; sing-compute steer FILE --matrix OUT.csv writes it, --steering OUT.csv draws it"
-        )
-    return (choice.steering,)
+    """Return the CSV file that the user names; without one, the models whose steering the file holds."""
+    return _holding("steering")(store, choice) if choice.steering is None else (choice.steering,)
 
 
 def _of_file(name: str) -> Callable[[Store, Choice, Any], PaperFigure]:

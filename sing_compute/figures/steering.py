@@ -1,6 +1,7 @@
-"""The matrix that `sing-compute steer --matrix` writes: how much nearer images of each class come to each class."""
+"""Steering of each class toward each class: how much nearer its images come, from the results file or from a CSV file."""
 
 import csv
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from sing_compute.figures.matrix import MOST, Matrix
 from sing_compute.formats import UNICODE, fit
 from sing_compute.outside_files import read_text
 from sing_compute.store import Store
+from sing_compute.store.definitions.steering import MATRIX
 from sing_compute.store.noun import Noun
-from sing_compute.store.text import csv_text
+from sing_compute.store.text import csv_text, file_stem
 
 _NUMBERS = {
     "attribute_score_mean": ("degree", "mean AS of the images of the first class toward the second, after the step"),
@@ -26,48 +28,97 @@ _NUMBERS = {
 }
 
 
-def steering(store: Store, choice: Choice, path: Any) -> PaperFigure:
+@dataclass(frozen=True, slots=True)
+class _Steered:
+    """Steering of some classes toward all classes of the file."""
+
+    sources: list[int]
+    """The classes whose images are steered."""
+    pairs: list[tuple[str, str]]
+    """Names of both classes of every pair, those of one source after the other."""
+    cells: Numbers
+    """(pair, figure), in the order of `_NUMBERS`."""
+    origin: str
+    """The file or model, for messages."""
+    precision: type[np.floating[Any]]
+    """Precision in which the angles are stored: more digits would be none."""
+
+
+def steering(store: Store, choice: Choice, subject: Any) -> PaperFigure:
     """Show the mean AS of each class steered toward each class.
 
     Args:
         store: The results file.
         choice: Without classes, those that can be steered farthest are drawn.
-        path: The CSV file.
+        subject: The CSV file, as a path, or the name of a model whose steering the results file holds.
 
     Returns:
         The figure.
 
     Raises:
-        SingError: The file is no such matrix, or of other classes.
+        SingError: The CSV file is no such matrix, or of other classes; or the results file holds no steering of the model.
     """
+    name, title, angle = "steering", "Steering of each class toward each class", ""
+    if isinstance(subject, Path):
+        found = _from_csv(store, subject)
+    else:
+        found = _from_store(store, subject)
+        name, title = file_stem(name, subject, plain=True), f"{title}: {subject}"
+        angle = f" of {float(store.array(MATRIX.format(model=subject) + 'angle')):g} degrees of IS"
+    count = len(store.class_names)
+    matrix = found.cells[:, 0].reshape(len(found.sources), count)
+    shown = _shown(store, choice, found.sources, matrix)
+    if not shown:
+        raise SingError(f"{found.origin}: holds no steering of these classes")
+    part = matrix[[found.sources.index(index) for index in shown]][:, shown]
+    names = tuple(str(store.class_names[index]) for index in shown)
+    shape = Matrix(names, names, part, "AS", "steered from", "toward")
+    table = chart_table(
+        "pairs",
+        ("from", "text", "class whose images are steered", [pair[0] for pair in found.pairs]),
+        ("to", "text", "class that they are steered toward", [pair[1] for pair in found.pairs]),
+        *(
+            (figure, unit, text, found.cells[:, k].astype(np.int64 if unit == "count" else found.precision))
+            for k, (figure, (unit, text)) in enumerate(_NUMBERS.items())
+        ),
+    )
+    reading = _reading(shape, store.noun, len(found.sources), angle)
+    columns = ("from", "to", "attribute_score_mean", "attribute_score_std", "images")
+    return PaperFigure(name, title, reading, shape, table, columns)
+
+
+def _from_csv(store: Store, path: Path) -> _Steered:
     rows = _read(path)
-    classes = [csv_text(str(name)) for name in store.class_names]
-    sources = _sources(rows, classes)
+    sources = _sources(rows, _names(store))
     if not sources:
         raise SingError(f"{path}: this is no steering matrix of all classes of this file")
     try:
         cells = np.array([[float(cell or "nan") for cell in row[2:]] for row in rows])
     except ValueError as error:
         raise SingError(f"{path}: a cell is no number ({error})") from error
-    matrix = cells[:, 0].reshape(len(sources), len(classes))
-    shown = _shown(store, choice, sources, matrix)
-    if not shown:
-        raise SingError(f"{path}: holds no steering of these classes")
-    part = matrix[[sources.index(index) for index in shown]][:, shown]
-    names = tuple(str(store.class_names[index]) for index in shown)
-    shape = Matrix(names, names, part, "AS", "steered from", "toward")
-    table = chart_table(
-        "pairs",
-        ("from", "text", "class whose images are steered", [row[0] for row in rows]),
-        ("to", "text", "class that they are steered toward", [row[1] for row in rows]),
-        *(
-            (name, unit, text, cells[:, k].astype(np.int64) if unit == "count" else cells[:, k])
-            for k, (name, (unit, text)) in enumerate(_NUMBERS.items())
-        ),
-    )
-    reading = _reading(shape, store.noun, len(sources))
-    columns = ("from", "to", "attribute_score_mean", "attribute_score_std", "images")
-    return PaperFigure("steering", "Steering of each class toward each class", reading, shape, table, columns)
+    return _Steered(sources, [(row[0], row[1]) for row in rows], cells, str(path), np.float64)
+
+
+def _from_store(store: Store, model: str) -> _Steered:
+    group = MATRIX.format(model=model)
+    if f"{group}attribute_score_mean" not in store:
+        raise SingError(
+            f"the file holds no steering of {model} (sing-compute steer FILE --keep adds it; --steering OUT.csv draws "
+            "what steer FILE --matrix OUT.csv writes)"
+        )
+    names, images = _names(store), store.array(f"{group}images")
+    sources = [int(label) for label in np.flatnonzero(images)]
+    cells = np.empty((len(sources), len(names), len(_NUMBERS)))
+    for k, name in enumerate(_NUMBERS):
+        values = store.array(group + name)[sources]
+        cells[..., k] = values[:, None] if values.ndim == 1 else values
+    pairs = [(names[source], name) for source in sources for name in names]
+    return _Steered(sources, pairs, cells.reshape(-1, len(_NUMBERS)), model, np.float32)
+
+
+def _names(store: Store) -> list[str]:
+    """Return the names of all classes as the CSV file has them."""
+    return [csv_text(str(name)) for name in store.class_names]
 
 
 def _sources(rows: list[list[str]], classes: list[str]) -> list[int]:
@@ -93,15 +144,16 @@ def _shown(store: Store, choice: Choice, sources: list[int], matrix: Numbers) ->
     return sorted(sources[row] for row in order[:MOST].tolist())
 
 
-def _reading(shape: Matrix, noun: Noun, count: int) -> str:
+def _reading(shape: Matrix, noun: Noun, count: int, angle: str) -> str:
     largest = ""
     if np.isfinite(shape.values).any():
         row, column = divmod(int(np.nanargmax(shape.values)), len(shape.columns))
         names = (fit(UNICODE.text(name), 32).rstrip() for name in (shape.rows[row], shape.columns[column]))
         largest = f" Largest: {' toward '.join(names)}, {shape.values[row, column]:+.2f} degrees."
     return (
-        f"Mean AS of the {noun.plural} of a class (row) toward the prompt of a class (column) by a step inside the null space, "
-        f"which changes no logit: so many degrees nearer do they come.{largest} Drawn are {len(shape.rows)} of {count:,} classes."
+        f"Mean AS of the {noun.plural} of a class (row) toward the prompt of a class (column) by a step{angle} inside "
+        f"the null space, which changes no logit: so many degrees nearer do they come.{largest} "
+        f"Drawn are {len(shape.rows)} of {count:,} classes."
     )
 
 

@@ -3,7 +3,7 @@
 import difflib
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -187,13 +187,16 @@ def steer_class(model: StoredModel, label: int, target: Target, *, angle: float)
     return SteeredImages(clean(model.name), keys, **columns)
 
 
-def steer_matrix(model: StoredModel, progress: Progress, *, angle: float) -> SteeringMatrix:
+def steer_matrix(
+    model: StoredModel, progress: Progress, *, angle: float, stop: Callable[[], None] | None = None
+) -> SteeringMatrix:
     """Steer every stored image toward every class, each by the translator that was fitted without its fold.
 
     Args:
         model: The model.
         progress: Shows how far the work is.
         angle: Image Score to reach, in degrees.
+        stop: Called before each class; it raises if the user has asked to stop.
 
     Raises:
         SingError: No features of the model are stored, or the angle is not between 0 and 180 degrees.
@@ -206,6 +209,8 @@ def steer_matrix(model: StoredModel, progress: Progress, *, angle: float) -> Ste
     unreachable, images = np.zeros((classes, classes), np.int64), np.diff(model.offsets)
     with progress.task(f"{clean(model.name)}: steering", len(model.rows)) as advance:
         for label in range(classes):
+            if stop is not None:
+                stop()
             total, square, count = (torch.zeros(classes, dtype=torch.float64) for _ in range(3))
             for batch, fold, rows in _by_fold(model, label):
                 before = model.folds[fold].whole(batch.features[rows])

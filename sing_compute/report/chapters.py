@@ -184,7 +184,7 @@ class Chapters:
         self._add(chapter, "null_modes", whole, f"Null directions of {brief(model)} in words")
         chapter.parts += self._figures("words", of=model)
         self._add(chapter, "directions", whole, f"Direction pairs of {brief(model)}", ("null_share",))
-        chapter.parts += self._figures("directions", "validation", "spectrum", of=model)
+        chapter.parts += self._figures("directions", "validation", "steering", "spectrum", of=model)
         return chapter
 
     def _classes(self, model: str) -> list[int]:
@@ -230,7 +230,7 @@ class Chapters:
 
 
 _OF_FILE = ("scatter", "ratios", "parts", "translator")
-_OF_MODEL = ("violins", "strings", "words", "directions", "validation", "spectrum")
+_OF_MODEL = ("violins", "strings", "words", "directions", "validation", "steering", "spectrum")
 _MODEL_COLUMNS = (
     *("model", "attribute_score_abs_over_control", "attribute_score_abs", "attribute_score_centred_abs", "image_score"),
     *("image_score_over_control", "ratio_images", "accuracy", "nullity", "null_energy", "significant"),

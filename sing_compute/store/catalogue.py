@@ -16,6 +16,7 @@ from sing_compute.store.definitions.null_words import NULL_WORDS
 from sing_compute.store.definitions.renders import RENDERS
 from sing_compute.store.definitions.sing import SING
 from sing_compute.store.definitions.sith import SITH
+from sing_compute.store.definitions.steering import STEERING
 from sing_compute.store.place import Key
 from sing_compute.store.text import store_error
 
@@ -278,5 +279,5 @@ def _check(
             raise ValueError(f"{analysis.name}: {where} refers to {name!r}, which no analysis declares")
 
 
-for _analysis in (IMAGES, CLASSIFIERS, SING, SITH, NULL_WORDS, DIRECTIONS, RENDERS):
+for _analysis in (IMAGES, CLASSIFIERS, SING, SITH, NULL_WORDS, DIRECTIONS, RENDERS, STEERING):
     register(_analysis)

@@ -99,6 +99,11 @@ class Axis:
         """Group axes whose items each have an axis of this name of their own."""
         return tuple(dict.fromkeys(re.findall(r"\{(\w+)\}", f"{self.field} {self.labels}")))
 
+    @property
+    def borrows_names(self) -> bool:
+        """True if its items have the names of another axis: a name alone does not say of which of both it is."""
+        return bool(self.smaller_of and self.labels)
+
 
 @dataclass(frozen=True, slots=True)
 class Explanation:

@@ -19,7 +19,8 @@ def key_labels(catalog: Catalog, place: Place) -> list[str]:
     for axis in axes:
         key = place.key(axis)
         if key is not None:
-            labels.append(str(key) if is_group(catalog, axis) else catalog.label(axis, key, place))
+            label = str(key) if is_group(catalog, axis) else catalog.label(axis, key, place)
+            labels.append(f"{catalog.words(axis)} {label}" if catalog.axis(axis).borrows_names else label)
     if is_figures(spec, place) and place.comparison is not None and not is_joined(place):
         labels.append(str(place.comparison.items[0]))
     return labels

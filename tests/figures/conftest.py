@@ -7,6 +7,7 @@ import pytest
 from direction_figures import write_directions
 from null_word_figures import write_null_words
 from picture_figures import write_pictures
+from steering_figures import write_steering
 from stores import write_store
 from tower_figures import write_tower
 
@@ -23,6 +24,7 @@ def whole_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_null_words(path)
     write_tower(path)
     write_directions(path)
+    write_steering(path)
     write_pictures(path, "alpha")
     return path
 
@@ -37,7 +39,5 @@ def whole(whole_path: Path) -> Iterator[Store]:
 def found(whole: Store) -> dict[str, PaperFigure]:
     """Every figure of it by name."""
     made = list(figures(whole, Choice()))
-    assert [each.name for each in made if not isinstance(each, PaperFigure)] == [
-        "steering"
-    ]  # it is in a file of its own
+    assert [each.name for each in made if not isinstance(each, PaperFigure)] == []
     return {each.name: each for each in made if isinstance(each, PaperFigure)}

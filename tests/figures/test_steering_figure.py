@@ -1,4 +1,4 @@
-"""The steering matrix from the file that `sing-compute steer --matrix` writes."""
+"""The steering matrix from the file that `sing-compute steer --matrix` writes, and from a results file."""
 
 import io
 from pathlib import Path
@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from drawn_figures import drawn, faults, texts_of
+from steering_figures import PLANTED
+from stores import write_store
 
 from sing_compute.errors import SingError
 from sing_compute.figures.choosing import Choice
@@ -85,9 +87,26 @@ def test_another_file_is_refused_in_one_line(change: tuple[str, str], said: str,
         steering(whole, Choice(), csv_path.with_name("nothing.csv"))
 
 
-def test_without_the_file_the_line_says_how_to_make_it(whole: Store) -> None:
-    (absent,) = figures(whole, Choice(), ["steering"])
+def test_the_steering_that_a_results_file_holds_is_drawn_with_the_numbers_of_the_csv(
+    whole: Store, found: dict[str, PaperFigure], tmp_path: Path
+) -> None:
+    write_matrix(tmp_path / "steering.csv", PLANTED, ["cat", "dog", "owl", "empty"])
+    wanted = steering(whole, Choice(), tmp_path / "steering.csv")
+    made = found["steering-alpha"]
+    assert made.title == "Steering of each class toward each class: alpha"
+    assert "by a step of 40 degrees of IS inside the null space" in made.reading
+    assert isinstance(made.shape, Matrix)
+    assert isinstance(wanted.shape, Matrix)
+    assert made.shape.rows == wanted.shape.rows == ("cat", "dog", "owl")
+    np.testing.assert_array_equal(made.shape.values, wanted.shape.values)
+    tables = [io.StringIO(newline="") for _ in range(2)]
+    for table, target in zip((made.table, wanted.table), tables, strict=True):
+        write_rows(WholeTable(table), target)
+    assert tables[0].getvalue() == tables[1].getvalue()  # the planted numbers have few digits
+
+
+def test_a_file_without_steering_says_how_it_is_added(tmp_path: Path) -> None:
+    with Store(write_store(tmp_path / "bare.h5")) as store:
+        (absent,) = figures(store, Choice(), ["steering"])
     assert isinstance(absent, Absent)
-    assert absent.reason.startswith(
-        "a results file holds no steering; sing-compute steer FILE --matrix OUT.csv writes it"
-    )
+    assert absent.reason.startswith("the file holds no steering of alpha (sing-compute steer FILE --keep adds it; ")

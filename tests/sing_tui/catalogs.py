@@ -10,6 +10,7 @@ from sing_compute.store.definitions.images_and_classifiers import CLASSIFIERS, I
 from sing_compute.store.definitions.null_words import NULL_WORDS
 from sing_compute.store.definitions.sing import SING
 from sing_compute.store.definitions.sith import SITH
+from sing_compute.store.definitions.steering import STEERING
 from sing_compute.store.place import Key, Place
 from sing_tui.session.catalog import CONTENTS_AXIS, CONTENTS_SPEC
 from sing_tui.session.counted import COUNTS, COUNTS_AXIS, COUNTS_SPEC, Counted
@@ -140,6 +141,13 @@ def sing_in_words(**changes: object) -> FakeCatalog:
     names = {**known.names, "null_mode": ("mode 0", "mode 1"), "null_direction": ("direction 0", "direction 1")}
     names |= {"null_word": ("red", "round"), "null_size": ("3 concepts", "5 concepts"), "tower": ()}
     return sing(**{"analyses": analyses, "names": names, **changes})
+
+
+def sing_with_steering() -> FakeCatalog:
+    """The same file with steering of each class toward each class: a second table of a class that has a map."""
+    known = sing_in_words()
+    names = {**known.names, "target": known.names["class"]}
+    return replace(known, analyses=(*known.analyses, STEERING), names=names, maps=frozenset({"concepts", "steering"}))
 
 
 LAYERS = Analysis(

@@ -18,7 +18,7 @@ NAMING = ("label", "code", "text", "index")
 EXPLAINED = (
     *("models", "classes", "concepts", "images", "null_directions", "null_modes", "null_words", "directions"),
     *("unread_directions", "direction_classes", "direction_images", "direction_corrections", "direction_rivals"),
-    *("direction_matches", "direction_losses"),
+    *("direction_matches", "direction_losses", "steering"),
 )
 """Tables whose columns docs/method.md or docs/directions.md defines."""
 

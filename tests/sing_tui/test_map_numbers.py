@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from direction_figures import write_directions
+from steering_figures import PLANTED, write_steering
 from stores import write_store
 
 from sing_compute.charts import maps
@@ -117,6 +118,7 @@ def test_probabilities_and_texts_are_not_mapped() -> None:
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = write_store(tmp_path_factory.mktemp("maps") / "maps.h5", concepts=40)
     write_directions(path)
+    write_steering(path)
     with h5py.File(path, "r+") as file:
         file["models/alpha/concepts/attribute_score"][1, 5] = np.nan
         file["models/alpha/concepts/attribute_score"][2, 6] = 1e9
@@ -146,6 +148,23 @@ def test_an_analysis_with_two_axes_needs_no_code(path: Path) -> None:
         step = store.items("direction_step", shown.place).tolist().index("1")
         np.testing.assert_array_equal(shown.values, margins[:, :, step].astype(np.float32))
         assert (shown.rows.axis, shown.columns.axis) == ("direction", "class")
+
+
+def test_the_map_of_steering_is_of_class_and_target_with_the_planted_pair_first(path: Path) -> None:
+    with Store(path) as store:
+        there = Place.of("steering", along="class", model="alpha")
+        shown = read_map(store, there)
+        view = MapView.of(shown, (36, 63))
+        assert [column.name for column in maps.stored_columns(store, there)] == [
+            "attribute_score_mean",
+            "attribute_score_std",
+            "unreachable",
+        ]
+    assert (shown.rows.axis, shown.columns.axis) == ("class", "target")
+    assert shown.rows.names.tolist() == ["cat", "dog", "owl"]
+    assert shown.columns.names.tolist() == ["cat", "dog", "owl", "empty"]
+    np.testing.assert_array_equal(shown.values, PLANTED.mean[:3])
+    assert (view.pair, view.values()[0, 0]) == ((1, 0), 20.125)  # dog toward cat
 
 
 def test_an_export_has_one_row_for_each_pair_in_the_order_of_the_map(path: Path) -> None:

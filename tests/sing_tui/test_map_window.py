@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from catalogs import at, place, sing
+from catalogs import at, place, sing, sing_with_steering
 from sing_places import ALL_IMAGES, CLASSES, CONCEPT_ALONG, CONCEPTS, IMAGES, MODELS
 
 from sing_compute.charts.map_blocks import by_strength, scale_of, strengths
@@ -16,6 +16,8 @@ from sing_tui.maps.view import MapView
 from sing_tui.session import Refused
 from sing_tui.session.map_window import MapWindow, at_block, levels, moved, zoomed
 from sing_tui.session.mapping import map_place, mapped_table, open_pair, start_of_map
+from sing_tui.session.moves import open_further, open_second
+from sing_tui.session.names import breadcrumbs
 from sing_tui.session.state import CONTENTS
 
 MAP = place("concepts", along="class", model="alpha")
@@ -119,6 +121,21 @@ def test_a_map_is_of_the_model_where_one_is(start: Place, row: int, there: Place
     session = at(sing(), start, row)
     assert map_place(session, sing()) == there
     assert start_of_map(session, sing(), there) == pair
+
+
+def test_from_each_of_two_tables_of_a_class_a_map_is_of_that_table() -> None:
+    steering = place("steering", along="class", model="alpha")
+    catalog = sing_with_steering()
+    for start, there in ((CLASSES, MAP), (CONCEPTS, MAP), (place("steering", model="alpha", class_=1), steering)):
+        assert map_place(at(catalog, start, 2), catalog) == there
+    opened = open_further(at(catalog, CLASSES, 1), catalog, 2)  # the key D
+    assert opened.place == place("steering", model="alpha", class_=1)
+    assert open_second(opened, catalog).place == CONCEPTS
+    assert open_pair(opened, catalog, steering, 2, 0).place == place("steering", model="alpha", class_=2)
+    across = place("steering", along="class", model="alpha", target=1)
+    assert breadcrumbs(catalog, across) == ["alpha", "target dog", "classes"]  # the class dog has other tables
+    without = sing()
+    assert mapped_table(without, CLASSES) == without.table("concepts")
 
 
 def test_without_figures_of_two_axes_there_is_no_map() -> None:

@@ -274,7 +274,7 @@ def test_a_table_of_another_analysis_opens_behind_what_a_table_opens_itself() ->
         return Analysis("below", 1, "below", "file", (), (Axis("leaf", "leaves", length=2),), (leaves,))
 
     before = catalogue.table("classes").opens
-    assert before == ("concepts", "images", "null_directions")
+    assert before == ("concepts", "images", "null_directions", "steering")
     with catalogue.registered(below("classes")):
         assert catalogue.table("classes").opens == (*before, "leaves")
         assert catalogue.analysis_of("classes").name == "sing"

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sing_compute.store.checks.classifiers import Array, principal
-from sing_compute.store.checks.features import features
+from sing_compute.store.checks.features import Features, features
 from sing_compute.store.checks.look import Look
 from sing_compute.store.constants import TOP_CONCEPTS
 
@@ -34,7 +34,7 @@ def check_scores(look: Look) -> None:
     mean_null = look.array("translator/mean_feature")[None] - principal(
         look, look.array("translator/mean_feature")[None]
     )
-    texts = _texts(look)
+    texts = _texts(look, found.rows)
     wanted = {
         "attribute_score": angle(seen.before, texts) - angle(seen.after, texts),
         "image_score": angle(seen.before, seen.after),
@@ -52,17 +52,17 @@ def check_scores(look: Look) -> None:
 
 def views(look: Look) -> Views:
     """Return the stored features in CLIP space."""
-    return look.once("views", lambda: _views(look))
+    return look.once("views", lambda: views_of(look, features(look)))
 
 
-def _texts(look: Look) -> Array:
-    labels = look.array("/images/class")[features(look).rows]
+def _texts(look: Look, rows: NDArray[np.int64]) -> Array:
+    labels = look.array("/images/class")[rows]
     return np.asarray(look.array("/clip/class_embeddings")[labels].astype(np.float64))
 
 
-def _views(look: Look) -> Views:
+def views_of(look: Look, found: Features) -> Views:
     """Translate by each fold, and keep for each image the one whose AS, IS and class angle are nearest to the stored ones."""
-    found, texts = features(look), _texts(look)
+    texts = _texts(look, found.rows)
     names = ("attribute_score", "image_score", "class_angle")
     stored = [look.rows(f"images/{name}", found.rows).astype(np.float64) for name in names]
     mean_null = look.array("translator/mean_feature")[None] - principal(
