@@ -140,7 +140,11 @@ def _heads(store: Store, choice: Choice) -> Sequence[Any]:
 
 def _steering(store: Store, choice: Choice) -> Sequence[Any]:
     """Return the CSV file that the user names; without one, the models whose steering the file holds."""
-    return _holding("steering", "steering")(store, choice) if choice.steering is None else (choice.steering,)
+    return (
+        _holding("steering", "steering (sing-compute steer FILE --keep)")(store, choice)
+        if choice.steering is None
+        else (choice.steering,)
+    )
 
 
 def _of_file(name: str) -> Callable[[Store, Choice, Any], PaperFigure]:
