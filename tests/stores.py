@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from store_figures import Array, Datasets
 from store_tables import COLUMNS, Drawn, Shared, write_drawn
 
-from sing_compute.atomic_write import write_bytes
 from sing_compute.store.constants import NEIGHBOURS, TOP_CONCEPTS
 
 
@@ -32,7 +31,9 @@ def write_store(
     sizes = tuple(map(int, images_per_class)), concepts
     content = _content(tuple(models), tuple(class_names), *sizes, tuple(groups), null_space, seed)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes(path, content)
+    beside = path.with_name(f".{path.name}.new")
+    beside.write_bytes(content)
+    beside.replace(path)  # a program may have the file of before open
     return path
 
 

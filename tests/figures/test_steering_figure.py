@@ -108,8 +108,8 @@ def test_the_steering_that_a_results_file_holds_is_drawn_with_the_numbers_of_the
 def test_a_file_without_steering_says_how_it_is_added(tmp_path: Path) -> None:
     with Store(write_store(tmp_path / "bare.h5")) as store:
         (absent,) = figures(store, Choice(), ["steering"])
-    assert isinstance(absent, Absent)
         (named,) = figures(store, Choice(models=("alpha",)), ["steering"])
+    assert isinstance(absent, Absent)
     assert isinstance(named, Absent)
     assert named.reason.startswith("the file holds no steering of alpha (sing-compute steer FILE --keep adds it; ")
     assert absent.reason == "the file holds no steering (sing-compute steer FILE --keep)"
