@@ -40,14 +40,12 @@ class ColorScale:
     text: str
     """The scale as the header writes it."""
 
-    def levels(self, values: NDArray[np.generic]) -> list[int]:
-        """Return the step of colour of each value: below 0 for values below zero, 0 for none.
-
-        Args:
-            values: Numbers, (row,).
-        """
-        shares = np.nan_to_num(values.astype(np.float64) / self.end, nan=0.0, posinf=1.0, neginf=-1.0)
-        return [int(step) for step in np.rint(np.clip(shares, -1 if self.signed else 0, 1) * LEVELS)]
+    def level(self, value: float) -> int:
+        """Return the step of colour of a value: below 0 for one below zero, 0 for none."""
+        if math.isnan(value):
+            return 0
+        share = max(-1.0 if self.signed else 0.0, min(value / self.end, 1.0))
+        return round(share * LEVELS)
 
 
 def color_scale(column: Column, glyphs: Glyphs) -> ColorScale | None:

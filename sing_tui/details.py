@@ -198,6 +198,8 @@ def _comparison(row: Row, comparison: Comparison) -> Detail:
     if len(known) == 1:
         alone = f"Only {row.glyphs.text(labels[known[0]])} has a value here."
         return Detail(row.title, facts, alone, Bars(labels, values, _bar_format(sides[0])))
+    if len({values[k] for k in known}) == 1:
+        return Detail(row.title, facts, "All have the same value.", Bars(labels, values, _bar_format(sides[0])))
     least, most = min(known, key=values.__getitem__), max(known, key=values.__getitem__)
     write = number_format(sides[0], row.glyphs).write
     reading = (

@@ -19,7 +19,6 @@ AT_ONCE = 50_000
 """Tables up to so many rows are computed between two keys, larger ones in a thread while the screen goes on answering."""
 _BLOCK = 32
 _KEPT_BLOCKS = 512
-_UNKNOWN = "not asked for yet"
 GAP = "  "
 
 
@@ -53,6 +52,12 @@ class Layout:
             return " " * (self.width - self.parts[0])
         return f" [{fit(self.number.write(low), left, right=True)} {fit(self.number.write(high), right, right=True)}]"
 
+    def scaled(self, scale: str) -> str:
+        """Write the second header line with a scale in the place of the unit; empty where it has no room."""
+        unit = "" if self.number is None else self.number.unit
+        text = f"{self.title[1].removesuffix(unit).rstrip()} {scale}".lstrip()
+        return text if len(text) <= (self.width if self.ends is None else self.parts[0]) else ""
+
     def heading(self, y: int, marker: str, glyphs: Glyphs, scale: str = "") -> str:
         """Write one of the two header lines, with the mark of the sort if there is one.
 
@@ -62,10 +67,7 @@ class Layout:
             glyphs: The signs of the screen.
             scale: The scale of the column's colours: it takes the place of the unit where there is room.
         """
-        text = self.title[y]
-        if y == 1 and scale and self.number is not None:
-            scaled = f"{text.removesuffix(self.number.unit).rstrip()} {scale}".lstrip()
-            text = scaled if len(scaled) <= (self.width if self.ends is None else self.parts[0]) else text
+        text = (self.scaled(scale) if y == 1 and scale else "") or self.title[y]
         if y == 0:
             text = text + marker if self.number is None else marker + text
         if self.ends is None:
@@ -86,29 +88,48 @@ class CellText:
         self.problem = ""
         """Why cells could not be read, if some could not; they show a -."""
         self._scales: dict[int, ColorScale | None] = {}
-        self._levels: dict[tuple[int, int], list[int]] = {}
+        self._numbers: dict[tuple[int, int], NDArray[np.generic]] = {}
         self.waiting: list[Loaded] = []
         """Cells that have to be loaded as a whole before some can be painted; a thread does it, and these show three dots."""
 
     def scale(self, column: int) -> ColorScale | None:
-        """Return the scale of the colours of a column; None where it has none, or waits for its values."""
-        found = self._scales.get(column, _UNKNOWN)
-        if not isinstance(found, str):
-            return found
-        shown = self._layouts[column].column
-        if shown.is_text or (self._is_slow and shown.values.waits_for):
-            return None
-        try:
-            self._scales[column] = color_scale(shown, self._glyphs)
-        except SingError as error:
-            self.problem, self._scales[column] = str(error), None
+        """Return the scale of the colours of a column; None where it has none, its heading has no room to name it, or it waits.
+
+        The sides of a comparison have one scale, so that one colour is one value in all of them.
+        """
+        if column not in self._scales:
+            sides = self._sides(column)
+            shown = [self._layouts[side].column for side in sides]
+            if any(each.is_text or (self._is_slow and each.values.waits_for) for each in shown):
+                return None
+            found = None
+            try:
+                known = [scale for each in shown if (scale := color_scale(each, self._glyphs)) is not None]
+                found = max(known, key=lambda scale: scale.end, default=None)
+            except SingError as error:
+                self.problem = str(error)
+            if found is not None and not any(self._layouts[side].scaled(found.text) for side in sides):
+                found = None
+            self._scales |= dict.fromkeys(sides, found)
         return self._scales[column]
 
+    def _sides(self, column: int) -> list[int]:
+        """Return the columns of one quantity in a comparison; of any other column itself."""
+        own = self._layouts[column].column
+        if own.side is None:
+            return [column]
+        others = enumerate(layout.column for layout in self._layouts)
+        return [
+            position
+            for position, other in others
+            if other.side is not None and (other.measured, other.role, other.unit) == (own.measured, own.role, own.unit)
+        ]
+
     def level(self, column: int, line: int) -> int:
-        """Return the step of colour of a cell that was written (`ColorScale.levels`); 0 for none."""
+        """Return the step of colour of a cell that was written (`ColorScale.level`); 0 for none."""
         number, offset = divmod(line, _BLOCK)
-        steps = self._levels.get((column, number), ())
-        return steps[offset] if offset < len(steps) else 0
+        values, scale = self._numbers.get((column, number)), self.scale(column)
+        return 0 if values is None or scale is None else scale.level(float(values[offset]))
 
     def value_width(self, column: int) -> int:
         """Return how many cells of a column are its value: the interval behind it has no colour."""
@@ -129,9 +150,8 @@ class CellText:
             try:
                 values = layout.column.values.take(rows)
                 block = self._format(layout, values)
-                scale = self.scale(column)
-                if scale is not None:
-                    self._levels[column, number] = scale.levels(values)
+                if layout.number is not None:
+                    self._numbers[column, number] = values
                 if layout.ends is not None:
                     ends = [end.values.take(rows).tolist() for end in layout.ends]
                     block = [text + layout.interval(*pair) for text, *pair in zip(block, *ends, strict=True)]
@@ -141,7 +161,7 @@ class CellText:
             self._blocks[column, number] = block
             if len(self._blocks) > _KEPT_BLOCKS:
                 gone, _ = self._blocks.popitem(last=False)
-                self._levels.pop(gone, None)
+                self._numbers.pop(gone, None)
         return block[offset]
 
     def _format(self, layout: Layout, values: NDArray[np.generic]) -> list[str]:

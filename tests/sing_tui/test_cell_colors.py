@@ -1,6 +1,7 @@
 """Colours behind numbers: the step of each value, scales, contrast on every theme, and the bytes that they cost."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +16,17 @@ from textual.geometry import Region
 from textual.strip import Strip
 
 from sing_compute.formats import ASCII, UNICODE
-from sing_compute.store import Column
+from sing_compute.store import Column, Table
 from sing_compute.store.columns import Values
 from sing_tui.app import Explorer
 from sing_tui.cell_colors import LEVELS, cell_colors, color_scale
 from sing_tui.colors import READABLE, contrast
+from sing_tui.session.catalog import CONTENTS_SPEC
+from sing_tui.session.state import Arrangement
 from sing_tui.start import THEMES
+from sing_tui.view import arrange
+from sing_tui.widgets.column_widths import lay_out
+from sing_tui.widgets.columns import CellText
 from sing_tui.widgets.thrifty_strip import ThriftyStrip
 
 
@@ -33,18 +39,18 @@ def test_angles_with_a_sign_have_two_colours_on_one_scale_around_zero() -> None:
     values = np.array([0, 0.4, -0.4, 3.1, -3.1, 5, -5, 99, -99, np.nan, np.inf])
     scale = color_scale(column([*np.linspace(-4, 4, 200)]), UNICODE)
     assert (scale.end, scale.signed, scale.text) == (5, True, "±5°")
-    steps = scale.levels(values)
+    steps = [scale.level(value) for value in values]
     assert steps == [0, 0, 0, 4, -4, 6, -6, LEVELS, -LEVELS, 0, LEVELS]
     assert color_scale(column([-0.3, 0.2]), ASCII).text == "+-0.5"
 
 
 def test_amounts_begin_at_zero_and_shares_end_at_all() -> None:
     angle = color_scale(column([3, 48, 12], "degrees"), UNICODE)
-    assert (angle.text, angle.levels(np.array([-3.0, 0, 25, 50]))) == ("0-50°", [0, 0, 3, 6])
+    assert (angle.text, [angle.level(value) for value in (-3.0, 0, 25, 50)]) == ("0-50°", [0, 0, 3, 6])
     share = color_scale(column([0.1, 0.2], "percent", "1", "share"), UNICODE)
-    assert (share.text, share.levels(np.array([0.0, 0.5, 1.0]))) == ("0-100%", [0, 3, 6])
+    assert (share.text, [share.level(value) for value in (0.0, 0.5, 1.0)]) == ("0-100%", [0, 3, 6])
     difference = color_scale(column([1, -2], "degrees", role="difference"), UNICODE)
-    assert (difference.signed, difference.levels(np.array([-2.0]))) == (True, [-6])
+    assert (difference.signed, difference.level(-2.0)) == (True, -6)
 
 
 @pytest.mark.parametrize(
@@ -141,6 +147,38 @@ async def test_a_key_takes_the_colours_away_and_brings_them_back(store_path: Pat
         await press(pilot, "K")
         assert "on the scales in the header" in status(app)
         assert len(table.render_line(table.cursor + table.header_height)._segments) == 1  # the cursor line has its own
+
+
+def test_the_sides_of_a_comparison_have_one_scale_and_a_heading_without_room_has_no_colour() -> None:
+    def side(name: str, cells: list[float], number: int | None, role: str = "value") -> Column:
+        made = replace(column(cells, "degrees", role=role), name=name, title=name)
+        return made if number is None else replace(made, side=number, measured="image_score")
+
+    columns = [
+        side("IS a", [10, 40], 0),
+        side("IS b", [1, 2], 1),
+        side("diff IS", [-9, 38], 1, "difference"),
+        side("alone", [1, 2], None),
+        replace(side("a rather long word", [1, 2], None), title="rather  averylongword"),
+    ]
+    table = Table(CONTENTS_SPEC, columns, 2, None, {}, "contents")
+    view = arrange(table, Arrangement())
+    layouts = lay_out(view, UNICODE, 120)
+    cells = CellText(view, layouts, UNICODE)
+    scales = [cells.scale(k) for k in range(5)]
+    assert [None if scale is None else scale.text for scale in scales] == ["0-50°", "0-50°", "±50°", "0-2°", None]
+    for line in range(2):
+        for k in range(5):
+            cells.cell(k, line)
+    assert [cells.level(k, 1) for k in range(5)] == [
+        5,
+        0,
+        5,
+        6,
+        0,
+    ]  # 2 of 50 degrees has no colour, 2 of 2 the full one
+    narrow = CellText(view, [replace(layout, width=3) for layout in layouts], UNICODE)
+    assert [narrow.scale(k) for k in range(4)] == [None] * 4
 
 
 @pytest.mark.parametrize(
