@@ -101,9 +101,18 @@ def elsewhere(path: str) -> StoreError:
     return store_error(f"{path}: is a link to somewhere else, and such links are not followed")
 
 
-def address(item: Any) -> int:
-    """Return the place of a group or dataset in its file: two names of one object have the same."""
-    return int(h5o.get_info(item).addr)
+def address(item: Any, path: str) -> int:
+    """Return the place of a group or dataset in its file: two names of one object have the same.
+
+    Args:
+        item: The open group or dataset.
+        path: Its path.
+
+    Raises:
+        StoreError: It is damaged.
+    """
+    with reading(path):
+        return int(h5o.get_info(item).addr)
 
 
 def attributes(item: Any, path: str) -> dict[str, Any]:
@@ -139,7 +148,7 @@ def check_tree(item: Any, path: str, seen: set[Any] | None = None, depth: int = 
     if depth > MAX_DEPTH:
         raise store_error(f"{path}: more than {MAX_DEPTH} groups are within each other")
     with reading(path):
-        key = address(item)
+        key = address(item, path)
         if key in seen:
             raise store_error(f"{path}: is in the file twice")
         seen.add(key)

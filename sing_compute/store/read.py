@@ -69,7 +69,8 @@ class Store(StoreFile):
             for name in names:
                 if clean(name) != name or not 0 < len(name.encode()) < 256 or "/" in name or name in (".", ".."):
                     raise store_error(f"{self.path.name}: {group}/{name[:60]}: this is no name for a {axis}")
-                first = places.setdefault(gate.address(self._find(f"{group}/{name}")), name)
+                path = f"{group}/{name}"
+                first = places.setdefault(gate.address(self._find(path), path), name)
                 if first != name:
                     raise store_error(f"{self.path.name}: {group}/{name}: is the same {axis} as {first}, by a link")
             order = {name: _position(self.attributes(f"{group}/{name}").get("order")) for name in names}

@@ -106,7 +106,7 @@ class Stored:
     @property
     def address(self) -> int:
         """Place of the dataset in the file: two names of one dataset have the same."""
-        return address(self._id)
+        return address(self._id, self.path)
 
     def attributes(self) -> dict[str, Any]:
         """Return its attributes as plain Python values."""

@@ -1,5 +1,6 @@
 """Numbers, names and attributes of a stranger's file: read as they are, or refused in one line without control characters."""
 
+import re
 from pathlib import Path
 
 import h5py
@@ -38,6 +39,20 @@ def test_offsets_that_do_not_cut_the_images_are_refused(path: Path, offsets: lis
         with pytest.raises(StoreError, match="images/offsets: do not cut"):
             image_table(store, "alpha", 1)
         assert any("images/offsets" in problem for problem in verify(store)[0])
+
+
+def test_a_group_whose_table_of_names_is_gone_is_refused(path: Path, tmp_path: Path) -> None:
+    content, refusals = path.read_bytes(), []
+    for found in re.finditer(b"TREE", content):
+        damaged = tmp_path / "damaged.h5"
+        damaged.write_bytes(content[: found.start()] + bytes(8) + content[found.start() + 8 :])
+        try:
+            with Store(damaged) as store:
+                assert set(store.models) <= {"alpha", "beta"}
+        except StoreError as error:
+            harmless(str(error), "the refusal")
+            refusals.append(str(error))
+    assert len(refusals) > 2
 
 
 def test_attributes_are_plain_scalars_or_absent(path: Path) -> None:
