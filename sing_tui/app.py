@@ -41,7 +41,10 @@ WATCH_SECONDS = 2.0
 class Explorer(App[None]):
     """The terminal explorer of one results file."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+z", "suspend_process", show=False, id="suspend")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+z", "suspend_process", show=False, priority=True, id="suspend")
+    ]
+    """With priority: screens over the table take no keys of the application otherwise."""
     ENABLE_COMMAND_PALETTE = False
     """Textual's own palette paints signs that plain terminals lack; ours is `screens.palette`."""
     TITLE = "sing-tui"
@@ -290,6 +293,6 @@ class Explorer(App[None]):
             remember(self.memory, self.path, self.catalog, page.session, page.view)
 
     def action_help_quit(self) -> None:
-        """Ctrl+C where no table takes it: say how to leave instead of leaving."""
-        if self.page is not None:
-            self.page.say("Q quits")
+        """Ctrl+C where no table takes it: cancel a running export, or say how to leave instead of leaving."""
+        if self.page is not None and not self.page.export_runner.cancel():
+            self.page.export_runner.say("Q quits")
