@@ -29,7 +29,8 @@ class Overlay(ModalScreen[ScreenResultType]):
     def on_key(self, event: events.Key) -> None:
         """Say that a key does nothing here."""
         unknown = event.key not in self.active_bindings
-        sign = event.character if event.character and not event.character.isspace() and event.is_printable else key_name(event.key)
+        is_sign = event.is_printable and event.key != "space"
+        sign = event.character if is_sign and event.character else key_name(event.key)
         self.tell(f"{sign} does nothing here: ? lists the keys, esc goes back" if unknown else "")
 
     @on(KeyLine.Clicked)
