@@ -126,7 +126,7 @@ def _cells(share: float, most: float, room: int) -> int:
 def pair_line(pair: ColumnPair, width: int, glyphs: Glyphs) -> Text:
     """Write how two columns go together, and how many rows that is of."""
     r, rho = ("-" if value != value else f"{value:+.3f}" for value in (pair.pearson, pair.spearman))
-    text = f"Pearson {r}   Spearman {rho}   {len(pair):,} rows"
+    text = f"Pearson {r}   Spearman {rho}   {len(pair):,} row{'s' * (len(pair) != 1)}"
     if pair.left_out:
         text += f", {pair.left_out:,} left out (missing)"
     constant = [column.title for column, cells in zip((pair.x, pair.y), pair.points, strict=True) if is_constant(cells)]

@@ -134,7 +134,11 @@ class LookScreen(Overlay[str | None]):
         found, room = self.found, static.content_size
         column = self.view.table.column(self.looked.name)
         every = self.view.table.length
-        rows = f"{len(self.view):,} of {every:,} rows pass " if len(self.view) < every else f"{every:,} rows "
+        rows = (
+            f"{len(self.view):,} of {every:,} rows pass "
+            if len(self.view) < every
+            else f"{every:,} row{'s' * (every != 1)} "
+        )
         against = f" against {self.view.table.column(self.looked.across).title}" if self.looked.across else ""
         scale = ", logarithmic" if self.looked.logarithmic else ""
         what = "" if against else f"  {column.name}{scale}"

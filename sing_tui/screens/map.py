@@ -163,7 +163,7 @@ class MapScreen(Overlay[Left | None]):
             self._name_pair(view)
 
     def _name_place(self, what: str) -> None:
-        steps = [self.host.path.name, *key_labels(self.catalog, self.place), what]
+        steps = [self.catalog.title(self.place), *key_labels(self.catalog, self.place), what]
         self.query_one(".place", TextLine).write(f" {self.glyphs.crumb} ".join(map(self.glyphs.text, steps)))
 
     def _name_pair(self, view: MapView) -> None:

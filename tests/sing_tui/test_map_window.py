@@ -125,8 +125,10 @@ def test_without_figures_of_two_axes_there_is_no_map() -> None:
     catalog = sing(maps=frozenset())
     assert mapped_table(catalog, CLASSES) is None
     assert mapped_table(sing(), Place(CONTENTS)) is None
-    with pytest.raises(Refused, match="a map needs"):
+    with pytest.raises(Refused, match="this file has none"):
         map_place(at(catalog, CLASSES, 1), catalog)
+    with pytest.raises(Refused, match="open a model"):
+        map_place(at(sing(), Place(CONTENTS), 1), sing())
     empty = at(sing(), MODELS, 1)
     with pytest.raises(Refused, match="needs a row"):
         map_place(empty.now(replace(empty.here, identity=None)), sing())
