@@ -198,7 +198,10 @@ class KeyLine(TextLine):
         return Strip(segments).adjust_cell_length(self.size.width, text)
 
     def on_click(self, event: events.Click) -> None:
-        """Say which key was clicked."""
+        """Say which key was clicked; a line in place of the keys goes."""
+        if self.told:
+            self.tell("")
+            return
         end = 0
         for offer in self._in_sight():
             start, end = end, end + _width(offer)
