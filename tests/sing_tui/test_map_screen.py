@@ -206,10 +206,10 @@ async def test_an_export_holds_every_pair(path: Path, tmp_path: Path, monkeypatc
     async with app.run_test(size=(100, 30)) as pilot:
         await on_map(pilot)
         await press(pilot, "e")
-        await until(lambda: "maps-alpha-classes-map-attribute_score.csv" in screen_text(app), app)
+        await until(lambda: "maps-alpha-classes-map_attribute_score.csv" in screen_text(app), app)
         await press(pilot, "enter")
         await until(lambda: "180 rows in" in screen_text(app), app)
-    with (tmp_path / "maps-alpha-classes-map-attribute_score.csv").open() as file:
+    with (tmp_path / "maps-alpha-classes-map_attribute_score.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert (rows[0]["class"], rows[0]["concept"], float(rows[0]["attribute_score"])) == ("dog", "concept 23", -40)
     assert len({(row["class"], row["concept"]) for row in rows}) == 180
