@@ -96,7 +96,7 @@ def test_the_column_under_the_cursor_is_compared_and_sorted_by(catalog: PairCata
 def test_measures_are_those_of_both_files(catalog: PairCatalog) -> None:
     there = next_measure(here(catalog, BOTH), catalog, 1).place
     assert there.comparison is not None
-    assert there.comparison.measure == "ratio"
+    assert there.comparison.measure == "attribute_score_abs_q50"  # the column behind IS
     assert there.comparison.measure in catalog.measures(BOTH)
     models = joined(catalog, place("models"))
     assert models.comparison is not None
