@@ -239,7 +239,9 @@ class MapScreen(Overlay[Left | None]):
         """Close, and perhaps open the table of the pair under the cursor."""
         if self.view is not None and not self.view.is_empty:
             self.dismiss((self.view.left, opens))
-        elif not opens:
+        elif opens:
+            self.tell("there is no map here yet" if self.view is None else "this map has no values")
+        else:
             self.dismiss(None)
 
     def action_find(self) -> None:
@@ -267,6 +269,7 @@ class MapScreen(Overlay[Left | None]):
         from sing_compute.charts.maps import map_table
 
         if self.view is None or self.view.is_empty:
+            self.tell("there is no map here yet" if self.view is None else "this map has no values")
             return
         shown = self.view.shown
         table = map_table(self.catalog.store, shown, self.view.rows, self.view.columns)

@@ -235,6 +235,7 @@ async def test_what_cannot_be_read_is_said_and_closing_works_meanwhile(
         assert app.screen is app.page
         await press(pilot, "M", "z", "j", "o", "enter", "e")  # nothing is there yet
         assert isinstance(app.screen, MapScreen)
+        await until(lambda: "there is no map here yet" in screen_text(app), app)
         release.set()
         await until(lambda: "the file is damaged" in screen_text(app), app)
     assert reading.read is not slow
