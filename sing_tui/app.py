@@ -41,7 +41,10 @@ WATCH_SECONDS = 2.0
 class Explorer(App[None]):
     """The terminal explorer of one results file."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+z", "suspend_process", show=False, id="suspend")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+z", "suspend_process", show=False, priority=True, id="suspend")
+    ]
+    """With priority: screens over the table take no keys of the application otherwise."""
     ENABLE_COMMAND_PALETTE = False
     """Textual's own palette paints signs that plain terminals lack; ours is `screens.palette`."""
     TITLE = "sing-tui"
@@ -233,18 +236,18 @@ class Explorer(App[None]):
         """Keys that come before a new table is there wait for it: over a slow link Enter and `f cat` arrive as one piece."""
         page = self.page
         waits = isinstance(event, events.Key) and event.key not in _NEVER_LATE
-        if isinstance(event, events.Key) and event.key == "q" and page is not None and not self._held:
-            waits = not page.session.is_lowest  # there it quits, whatever is being read
-        if (
-            waits
-            and page is not None
-            and page is self.screen
-            and page.reading.is_first
-            and len(self._held) < _MOST_HELD
-        ):
+        if isinstance(event, events.Key) and event.key == "q" and not self._held:
+            waits = page is not None and not page.session.is_lowest  # there it quits, whatever is being read
+        if waits and self._awaits_table() and len(self._held) < _MOST_HELD:
             self._held.append(event)
         else:
             await super().on_event(event)
+
+    def _awaits_table(self) -> bool:
+        """Return True while a table is still to come: the first one of a file that is being opened, or another one."""
+        if self.page is None:
+            return self.path.exists()
+        return self.page is self.screen and self.page.reading.is_first
 
     def release_keys(self) -> None:
         """Let the keys take effect that waited for a table."""
@@ -290,6 +293,6 @@ class Explorer(App[None]):
             remember(self.memory, self.path, self.catalog, page.session, page.view)
 
     def action_help_quit(self) -> None:
-        """Ctrl+C where no table takes it: say how to leave instead of leaving."""
-        if self.page is not None:
-            self.page.say("Q quits")
+        """Ctrl+C where no table takes it: cancel a running export, or say how to leave instead of leaving."""
+        if self.page is not None and not self.page.export_runner.cancel():
+            self.page.export_runner.say("Q quits")

@@ -63,8 +63,10 @@ class ColumnFigures:
         return low if self._is_single(code) else f"{low} to {high}"
 
     def _is_single(self, code: int) -> bool:
-        """Return True if a bin holds one whole number."""
+        """Return True if a bin holds one whole number, or is the one above the largest share, 100%."""
         values = self.groups.values if isinstance(self.groups, Bins) else np.zeros(0)
+        if self.column.format == "percent" and values[code - 1] == 1 == self.facts[1]["maximum"]:
+            return True
         return (
             self.column.format in ("count", "index") and not self.logarithmic and values[code] == values[code - 1] + 1
         )

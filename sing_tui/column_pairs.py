@@ -86,7 +86,7 @@ def mean_ranks(values: NDArray[Any]) -> NDArray[np.floating[Any]]:
 
 def _correlation(x: NDArray[Any], y: NDArray[Any]) -> float:
     """Return Pearson's correlation, a piece at a time: copies of a million numbers are memory."""
-    if len(x) < 2 or x.min() == x.max() or y.min() == y.max():
+    if len(x) < 2 or is_constant(x) or is_constant(y):
         return float("nan")
     sizes = [max(abs(float(values.min())), abs(float(values.max()))) for values in (x, y)]  # no square is too large
     pieces = [slice(low, low + _PIECE) for low in range(0, len(x), _PIECE)]
@@ -101,6 +101,11 @@ def _correlation(x: NDArray[Any], y: NDArray[Any]) -> float:
         )
         xx, yy, xy = xx + float(a @ a), yy + float(b @ b), xy + float(a @ b)
     return max(-1.0, min(xy / math.sqrt(xx * yy), 1.0)) if xx * yy > 0 else float("nan")
+
+
+def is_constant(values: NDArray[Any]) -> bool:
+    """Return True if numbers are there and all are equal: no correlation is defined."""
+    return bool(len(values) and values.min() == values.max())
 
 
 def _cells(values: NDArray[Any], count: int) -> NDArray[np.int64]:

@@ -117,7 +117,7 @@ _SIGNS = {
     "slash": "/", "ampersand": "&", "question_mark": "?", "colon": ":", "escape": "esc", "pagedown": "pgdn", "pageup": "pgup",
     "left_square_bracket": "[", "right_square_bracket": "]", "left_curly_bracket": "{", "right_curly_bracket": "}",
     "left_parenthesis": "(", "right_parenthesis": ")", "full_stop": ".", "comma": ",", "asterisk": "*", "equals_sign": "=",
-    "plus": "+",
+    "plus": "+", "minus": "-",
 }  # fmt: skip
 
 

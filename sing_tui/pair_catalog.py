@@ -39,7 +39,10 @@ class PairCatalog(StoreCatalog):
 
     def title(self, place: Place) -> str:
         """Name of what a place is of, for the line at the top."""
-        return " | ".join(self.files) if is_joined(base_of(place)) else super().title(place)
+        if is_joined(base_of(place)):
+            return " | ".join(self.files)
+        name, other = self.store.path, self.two.second.path
+        return str(Path(self.files[0]) / name.name) if name.name == other.name else name.name
 
     def close(self) -> None:
         """Release both files."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sing_compute.errors import SingError
 from sing_compute.store import Column, Store, Table, catalogue, open_table
 from sing_compute.store.columns import Values, text_column
 from sing_compute.store.definition import Axis, TableSpec
@@ -15,6 +16,7 @@ from sing_compute.store.read import located
 from sing_compute.store.table_building import row_positions
 from sing_tui.counting import Counts, count
 from sing_tui.distributions import with_distributions
+from sing_tui.search import DISTRIBUTION
 from sing_tui.session.catalog import CONTENTS_AXIS, CONTENTS_SPEC
 from sing_tui.session.counted import COUNTS, COUNTS_AXIS, COUNTS_SPEC, Counted
 from sing_tui.session.state import CONTENTS
@@ -129,8 +131,15 @@ class StoreCatalog:
         return [column.name for column in self.open(place).columns if is_measure(column)]
 
     def column(self, place: Place, name: str) -> str:
-        """Name of the column with this name or title."""
-        return column_named(self.open(place), name).name
+        """Name of the column with this name or title, to compare items by.
+
+        Raises:
+            SingError: There is none, or its cells are distributions.
+        """
+        column = column_named(self.open(place), name)
+        if column.format == DISTRIBUTION:
+            raise SingError(f"{column.title}: distributions are not compared; compare by a column of numbers")
+        return column.name
 
     def open(self, place: Place) -> Table:
         """Open the table at a place; no column of many rows is read before it is asked for.

@@ -148,7 +148,9 @@ class TwoFiles:
             return names[0]
         several = catalogue.plural(axis)
         there = ", ".join(names) or "none"
-        raise store_error(f"{self.labels[1]} has no {axis} {name!r} beside {self.labels[0]}; its {several}: {there}")
+        raise store_error(
+            f"{self.labels[1]} has no {axis} {name!r} (only {self.labels[0]} has it); its {several}: {there}"
+        )
 
     def _position(self, axis: str, key: int, place: Place, there: Place) -> int:
         known = catalogue.axis(axis)

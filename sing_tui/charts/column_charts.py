@@ -10,7 +10,7 @@ from sing_compute.store import Column
 from sing_tui.charts.lettering import axis, rows_in_sight
 from sing_tui.colors import ChartColors, painted
 from sing_tui.column_figures import COUNTED, ColumnFigures, Facts
-from sing_tui.column_pairs import ColumnPair
+from sing_tui.column_pairs import ColumnPair, is_constant
 
 _HEADINGS = {"lower quartile": "25%", "upper quartile": "75%", "minimum": "min", "maximum": "max",
              "standard deviation": "std"}  # fmt: skip
@@ -126,7 +126,12 @@ def _cells(share: float, most: float, room: int) -> int:
 def pair_line(pair: ColumnPair, width: int, glyphs: Glyphs) -> Text:
     """Write how two columns go together, and how many rows that is of."""
     r, rho = ("-" if value != value else f"{value:+.3f}" for value in (pair.pearson, pair.spearman))
-    text = f"Pearson {r}   Spearman {rho}   {len(pair):,} rows, {pair.left_out:,} left out: a number is missing"
+    text = f"Pearson {r}   Spearman {rho}   {len(pair):,} row{'s' * (len(pair) != 1)}"
+    if pair.left_out:
+        text += f", {pair.left_out:,} left out (missing)"
+    constant = [column.title for column, cells in zip((pair.x, pair.y), pair.points, strict=True) if is_constant(cells)]
+    if len(pair) > 1 and constant:
+        text += f": {glyphs.text(' and '.join(constant))} {'has' if len(constant) == 1 else 'have'} one value only"
     return Text(fit(text, width, glyphs), style="bold", no_wrap=True)
 
 

@@ -1,5 +1,6 @@
 """The words of the lines around a map, and of its help."""
 
+import math
 from collections.abc import Callable
 
 from sing_compute.charts.maps import ValueMap
@@ -34,6 +35,16 @@ def value_text(shown: ValueMap, value: float, glyphs: Glyphs) -> str:
     return text if text == "-" else text + (glyphs.degree if shown.unit == "degree" else known.unit)
 
 
+def _said(shown: ValueMap, value: float, glyphs: Glyphs) -> str:
+    """Write one value as its cell is written, or with an exponent where that would be 0 and it is not."""
+    text = value_text(shown, value, glyphs)
+    if value == 0 or not math.isfinite(value) or any(digit in text for digit in "123456789"):
+        return text
+    if shown.column.format == "percent":
+        return f"{value * 100:.1e}%"
+    return f"{value:{'+' if shown.signed else ''}.1e}{glyphs.degree if shown.unit == 'degree' else ''}"
+
+
 def title(shown: ValueMap, words: Words) -> str:
     """Name a map: its figure and its two axes."""
     sides = f"{shown.rows.axis} x {shown.columns.axis}".replace("_", " ")
@@ -42,7 +53,7 @@ def title(shown: ValueMap, words: Words) -> str:
 
 def legend_of(shown: ValueMap, glyphs: Glyphs) -> Legend:
     """Return what the line above a map says of its colours."""
-    low, high = (value_text(shown, end, glyphs) for end in shown.scale)
+    low, high = (_said(shown, end, glyphs) for end in shown.scale)
     return Legend(low, high, shown.signed, shown.missing)
 
 
@@ -55,10 +66,15 @@ def pair_text(view: MapView, words: Words, glyphs: Glyphs) -> str:
     """Name the pair under the cursor with its value, and the block of which this is the largest."""
     shown, (row, column) = view.shown, view.pair
     names = [
-        f"{words(side.axis.replace('_', ' '))} {glyphs.text(side.names[index])}"
+        _named(words(side.axis.replace("_", " ")), glyphs.text(side.names[index]))
         for side, index in ((shown.rows, row), (shown.columns, column))
     ]
-    value = f"{shown.column.title} {value_text(shown, float(shown.values[row, column]), glyphs)}"
+    value = f"{shown.column.title} {_said(shown, float(shown.values[row, column]), glyphs)}"
     down, across = view.window.here.block
     block = [] if view.window.here.is_single else [f"the largest of {down} x {across}"]
     return f" {glyphs.dot} ".join([*names, value, *block])
+
+
+def _named(axis: str, name: str) -> str:
+    """Say what an item is, unless its name begins with that: `layer 3`."""
+    return name if name.lower().startswith(f"{axis} ") else f"{axis} {name}"

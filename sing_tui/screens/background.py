@@ -1,6 +1,6 @@
 """Work of a screen in threads: a thread reads, a message carries the result to the screen, a function there draws it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -28,6 +28,11 @@ class Background:
             failed: Called on the screen with one line where a function raised an error.
         """
         self._screen, self._failed = screen, failed
+
+    @property
+    def stack(self) -> Sequence[Screen[Any]]:
+        """The screens of the application, the uppermost last."""
+        return self._screen.app.screen_stack
 
     def run(self, group: str, work: Callable[[Stop], T], draw: Callable[[T], None], *, exclusive: bool = True) -> None:
         """Run a function in a thread.

@@ -6,11 +6,9 @@ from functools import partial
 from typing import ClassVar
 
 from rich.text import Text
-from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from sing_compute.errors import SingError
@@ -24,6 +22,7 @@ from sing_tui.column_figures import ColumnFigures
 from sing_tui.error_reporting import in_one_line
 from sing_tui.looking import Figures, Looked, can_look, look, look_table
 from sing_tui.screens.background import Background
+from sing_tui.screens.overlay import Overlay
 from sing_tui.search import Stop
 from sing_tui.view import View
 from sing_tui.widgets.text_lines import KeyLine, TextLine
@@ -32,7 +31,7 @@ _TALL = 40
 """Lines from which a histogram has more bins."""
 
 
-class LookScreen(ModalScreen[str | None]):
+class LookScreen(Overlay[str | None]):
     """Figures of a column; dismissed with the filter of the chosen bar, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -59,7 +58,7 @@ class LookScreen(ModalScreen[str | None]):
 
     def __init__(
         self, view: View, names: Sequence[str], looked: Looked, *, glyphs: Glyphs,
-        export: Callable[[Table, str, Callable[[str], None]], None], link: Callable[[tuple[str, ...]], None],
+        export: Callable[[Table, str], None], link: Callable[[tuple[str, ...]], None],
     ) -> None:  # fmt: skip
         """Prepare the screen.
 
@@ -68,7 +67,7 @@ class LookScreen(ModalScreen[str | None]):
             names: Names of its columns in the order of the screen.
             looked: The first column.
             glyphs: The signs of the screen.
-            export: Exports a table; its other arguments are a part of the file's name, and what shows one line here.
+            export: Exports a table; the other argument is a part of the file's name.
             link: Shows the command that opens the figures of these columns.
         """
         super().__init__()
@@ -135,7 +134,11 @@ class LookScreen(ModalScreen[str | None]):
         found, room = self.found, static.content_size
         column = self.view.table.column(self.looked.name)
         every = self.view.table.length
-        rows = f"{len(self.view):,} of {every:,} rows pass " if len(self.view) < every else f"{every:,} rows "
+        rows = (
+            f"{len(self.view):,} of {every:,} rows pass "
+            if len(self.view) < every
+            else f"{every:,} row{'s' * (every != 1)} "
+        )
         against = f" against {self.view.table.column(self.looked.across).title}" if self.looked.across else ""
         scale = ", logarithmic" if self.looked.logarithmic else ""
         what = "" if against else f"  {column.name}{scale}"
@@ -156,11 +159,6 @@ class LookScreen(ModalScreen[str | None]):
         steps = (*(() if self.looked.across else bars), Offer(". ,", "columns"))
         last = (Offer("e", "export", "take_away('export')"), Offer("L", "link", "take_away('link')"))
         self.query_one(KeyLine).offer((*steps, *last, Offer("esc", "close", "dismiss(None)")))
-
-    @on(KeyLine.Clicked)
-    async def key_clicked(self, message: KeyLine.Clicked) -> None:
-        """Do what a clicked key does."""
-        await self.run_action(message.action)
 
     def action_column(self, by: int) -> None:
         """Look at the next or previous column, of a pair the one that is drawn from left to right."""
@@ -203,7 +201,7 @@ class LookScreen(ModalScreen[str | None]):
             self.say("there is nothing to export yet")
         else:
             try:
-                self._export(look_table(self.found), "-".join(self.looked.names), self.say)
+                self._export(look_table(self.found), "-".join(self.looked.names))
             except SingError as error:
                 self.say(in_one_line(error))
 

@@ -7,7 +7,6 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
-from textual.screen import ModalScreen
 
 from sing_compute.errors import SingError
 from sing_tui import photographs
@@ -15,6 +14,7 @@ from sing_tui.actions import Offer
 from sing_tui.captions import Caption, captions, class_columns
 from sing_tui.error_reporting import in_one_line
 from sing_tui.photographs.queue import DecodingQueue
+from sing_tui.screens.overlay import Overlay
 from sing_tui.screens.photograph_reading import PhotographReader
 from sing_tui.screens.terminal_drawing import terminal_colors
 from sing_tui.session import Session
@@ -36,7 +36,7 @@ _KEYS = (
 )
 
 
-class ContactSheetScreen(ModalScreen[None]):
+class ContactSheetScreen(Overlay[None]):
     """Sheets of photographs in the order of the table; the keys of the table move the cursor and mark."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -94,6 +94,7 @@ class ContactSheetScreen(ModalScreen[None]):
             photograph: Opens the page of the row under the table's cursor; its argument is called when the page is closed.
         """
         super().__init__()
+        self.glyphs = reader.glyphs
         self.reader, self.steps, self.go_below, self.mark_below, self.open_page = reader, steps, go, mark, photograph
         self.contact_sheet = ContactSheet(reader.glyphs, view, line, marks)
         self.place, self.status = PlaceLine(reader.glyphs, classes="place"), StatusLine(reader.glyphs)
@@ -279,11 +280,6 @@ class ContactSheetScreen(ModalScreen[None]):
         """Leave the program from this row."""
         self.go_below(self.contact_sheet.cursor)
         await self.app.action_quit()
-
-    @on(KeyLine.Clicked)
-    async def key_clicked(self, message: KeyLine.Clicked) -> None:
-        """Do what a clicked key does."""
-        await self.run_action(message.action)
 
     @on(ContactSheet.Clicked)
     def photograph_clicked(self, message: ContactSheet.Clicked) -> None:

@@ -240,7 +240,7 @@ class Dialogs:
         start = self._maps.get(place, MapStart())
         if row is not None and column is not None:
             start = replace(start, row=row, column=column)
-        shown = MapScreen(screen.host, self._taking_away.export_table, self.export_runner.cancel, place, start)
+        shown = MapScreen(screen.host, self._taking_away.export_table, place, start)
         screen.app.push_screen(shown, partial(self._leave_map, place))
 
     def _leave_map(self, place: Place, left: "Left | None") -> None:

@@ -9,6 +9,7 @@ from textual.app import App
 
 from sing_compute.formats import Glyphs
 from sing_tui.screens.background import Background
+from sing_tui.screens.overlay import Overlay
 from sing_tui.search import Stop
 from sing_tui.view import View
 
@@ -28,7 +29,6 @@ class ExportRunner:
             later: Calls a function with arguments on the screen; threads may call it.
         """
         self._background, self._shows, self._later = background, say, later
-        self._also: Callable[[str], None] | None = None
         self._export: Export | None = None
         self._asked_to_quit = False
 
@@ -37,10 +37,12 @@ class ExportRunner:
         """Name of the file that is being written; empty for none."""
         return "" if self._export is None else self._export.name
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
+        """Show one line on the table, and on what is over it."""
         self._shows(text)
-        if self._also is not None:
-            self._also(text)
+        for screen in self._background.stack:
+            if isinstance(screen, Overlay):
+                screen.tell(text)
 
     def write(
         self,
@@ -50,7 +52,6 @@ class ExportRunner:
         marks: Collection[int],
         glyphs: Glyphs,
         after: Callable[[int], str] | None = None,
-        also: Callable[[str], None] | None = None,
     ) -> None:
         """Start an export.
 
@@ -61,14 +62,13 @@ class ExportRunner:
             marks: Identities of the marked rows.
             glyphs: The signs of the screen.
             after: Called in the thread once the file is written (`exporting.Export`).
-            also: Shows the same lines on a screen over that of the table.
         """
         from sing_tui.exporting import Export, scoped
 
         rows = scoped(view, wanted.scope, view.rows_of(marks) if wanted.scope == "marked" else ())
         self._export = Export(rows, wanted, columns if wanted.columns == "shown" and columns else None, after)
-        self._asked_to_quit, self._also = False, also
-        self._say(f"writing {glyphs.text(wanted.path)} ...")
+        self._asked_to_quit = False
+        self.say(f"writing {glyphs.text(wanted.path)} ...")
         self._background.run("export", partial(self._run, self._export), self._over, exclusive=False)
 
     def _run(self, export: "Export", stop: Stop) -> str:
@@ -80,11 +80,11 @@ class ExportRunner:
 
     def _report(self, text: str) -> None:
         if self._export is not None and not self._asked_to_quit:  # the question stays until it is answered
-            self._say(text)
+            self.say(text)
 
     def _over(self, text: str) -> None:
         self._export = None
-        self._say(text)
+        self.say(text)
 
     def cancel(self) -> bool:
         """Stop a running export, nothing of it stays; return False where none runs."""
@@ -98,7 +98,7 @@ class ExportRunner:
             self.cancel()
             return False
         self._asked_to_quit = True
-        self._say(f"{self.writing} is being written: quit once more to give it up")
+        self.say(f"{self.writing} is being written: quit once more to give it up")
         return True
 
     def copy(self, text: str, app: App[None]) -> None:
@@ -109,7 +109,7 @@ class ExportRunner:
 
     def _copied(self, text: str) -> None:
         if not self._asked_to_quit:
-            self._say(text)
+            self.say(text)
 
 
 def _copy(text: str, write: Callable[[str], None], stop: Stop) -> str:

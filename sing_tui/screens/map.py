@@ -6,11 +6,9 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.color import ColorType
-from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import ModalScreen
 
 from sing_compute.errors import SingError
 from sing_compute.store import Table
@@ -24,6 +22,7 @@ from sing_tui.maps.view import MapStart, MapView
 from sing_tui.maps.words import HELP, legend_of, order_text, pair_text, title
 from sing_tui.screens.background import Background
 from sing_tui.screens.host import Host
+from sing_tui.screens.overlay import Overlay
 from sing_tui.session.catalog import position_of
 from sing_tui.session.names import key_labels
 from sing_tui.widgets.map_grid import MapGrid
@@ -38,11 +37,11 @@ Left = tuple[MapStart, bool]
 _FEW_COLORS = (None, "standard", "windows")
 
 
-ExportTable = Callable[[Table, str, Callable[[str], None]], None]
-"""Opens the form of an export: of a table, with the last part of the file's name, saying lines on a screen."""
+ExportTable = Callable[[Table, str], None]
+"""Opens the form of an export: of a table, with the last part of the file's name."""
 
 
-class MapScreen(ModalScreen[Left | None]):
+class MapScreen(Overlay[Left | None]):
     """A map; dismissed with how it was left, or None where it was not read."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -68,23 +67,18 @@ class MapScreen(ModalScreen[Left | None]):
         Binding("o", "order", "order"),
         Binding("t,slash", "find", "find"),
         Binding("e", "export", "export"),
-        Binding("question_mark,f1", "help", "help"),
-        Binding("ctrl+c", "cancel", "cancel a running export"),
     ]
     DEFAULT_CSS = """
     MapScreen { background: $surface; overflow: hidden; }
     MapScreen.low .figures, MapScreen.low .place { display: none; }
     """
 
-    def __init__(
-        self, host: Host, export: ExportTable, cancel: Callable[[], bool], place: Place, start: MapStart
-    ) -> None:
+    def __init__(self, host: Host, export: ExportTable, place: Place, start: MapStart) -> None:
         """Prepare the screen.
 
         Args:
             host: The application.
             export: Opens the form of an export (`TakingAway.export_table`), which goes on when the map is closed.
-            cancel: Cancels it; returns False where none runs.
             place: Place of the map, `along` the axis of its rows.
             start: How the map is first seen.
         """
@@ -95,7 +89,7 @@ class MapScreen(ModalScreen[Left | None]):
         """The figures that can be mapped here."""
         self._waiting: list[Callable[[MapView], MapView]] = []
         """Steps of keys that were pressed before the map was there."""
-        self.background, self.export, self.cancel = Background(self, self.failed), export, cancel
+        self.background, self.export = Background(self, self.failed), export
 
     def compose(self) -> ComposeResult:
         """Return the parts, from top to bottom."""
@@ -169,7 +163,7 @@ class MapScreen(ModalScreen[Left | None]):
             self._name_pair(view)
 
     def _name_place(self, what: str) -> None:
-        steps = [self.host.path.name, *key_labels(self.catalog, self.place), what]
+        steps = [self.catalog.title(self.place), *key_labels(self.catalog, self.place), what]
         self.query_one(".place", TextLine).write(f" {self.glyphs.crumb} ".join(map(self.glyphs.text, steps)))
 
     def _name_pair(self, view: MapView) -> None:
@@ -241,16 +235,13 @@ class MapScreen(ModalScreen[Left | None]):
         """Put the cursor where the mouse clicked."""
         self._act(lambda view: view.at_screen(message.unit))
 
-    @on(KeyLine.Clicked)
-    async def key_clicked(self, message: KeyLine.Clicked) -> None:
-        """Do what a clicked key does."""
-        await self.run_action(message.action)
-
     def action_leave(self, opens: bool) -> None:
         """Close, and perhaps open the table of the pair under the cursor."""
         if self.view is not None and not self.view.is_empty:
             self.dismiss((self.view.left, opens))
-        elif not opens:
+        elif opens:
+            self.tell("there is no map here yet" if self.view is None else "this map has no values")
+        else:
             self.dismiss(None)
 
     def action_find(self) -> None:
@@ -269,26 +260,20 @@ class MapScreen(ModalScreen[Left | None]):
         else:
             self.become(found)
 
-    def action_help(self) -> None:
-        """Say how to read the map, and its keys."""
-        from sing_tui.screens.sheet import Sheet
-
-        self.app.push_screen(Sheet(Text(HELP), ascii_only=self.glyphs.ascii_only))
+    def help_text(self) -> str:
+        """Return how to read the map, and its keys."""
+        return HELP
 
     def action_export(self) -> None:
         """Ask for the file of an export."""
         from sing_compute.charts.maps import map_table
 
         if self.view is None or self.view.is_empty:
+            self.tell("there is no map here yet" if self.view is None else "this map has no values")
             return
         shown = self.view.shown
         table = map_table(self.catalog.store, shown, self.view.rows, self.view.columns)
         try:
-            self.export(table, f"map_{shown.column.name}", self.say)
+            self.export(table, f"map_{shown.column.name}")
         except SingError as error:
             self.say(in_one_line(error))
-
-    def action_cancel(self) -> None:
-        """Give up a running export."""
-        if not self.cancel():
-            self.say("Q quits")

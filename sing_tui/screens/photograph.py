@@ -10,7 +10,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.worker import get_current_worker
 
 from sing_compute.formats import Glyphs
@@ -19,6 +18,7 @@ from sing_compute.store.place import Place
 from sing_tui import photographs
 from sing_tui.actions import Offer
 from sing_tui.captions import Figure
+from sing_tui.screens.overlay import Overlay
 from sing_tui.screens.photograph_reading import PhotographReader, Rows
 from sing_tui.screens.terminal_drawing import TerminalDrawing, terminal_colors
 from sing_tui.view import View
@@ -38,7 +38,7 @@ class Wanted:
     """0: the nearest images; k: the pictures of pair k - 1 of the row."""
 
 
-class PhotographScreen(ModalScreen[None]):
+class PhotographScreen(Overlay[None]):
     """The photograph of a row, its figures, and photographs near to it where the file names some."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -107,11 +107,6 @@ class PhotographScreen(ModalScreen[None]):
                 yield Neighbours(self.glyphs)
             yield KeyLine(self.glyphs)
 
-    @on(KeyLine.Clicked)
-    async def key_clicked(self, message: KeyLine.Clicked) -> None:
-        """Do what a clicked key does."""
-        await self.run_action(message.action)
-
     def on_resize(self) -> None:
         """Read again for the new room."""
         low = self.size.height < 16
@@ -157,6 +152,9 @@ class PhotographScreen(ModalScreen[None]):
     def action_pictures(self) -> None:
         """Show the pictures of the next pair of the image; behind the last one its nearest images again."""
         turn, count = self.wanted.turn, len(self.reader.pairs(self.row))
+        if not count:
+            self.tell("no pictures of this row are in the file: sing-compute render draws them")
+            return
         least = 0 if self.near else 1
         self.wanted = replace(self.wanted, turn=least if turn >= count else turn + 1)
         self.terminal.clear(self.app)

@@ -73,7 +73,7 @@ class Photographs:
             view,
             screen.table.cursor,
             frozenset(screen.session.here.marks),
-            steps=(host.path.name, *breadcrumbs_of(screen.session, screen.catalog)),
+            steps=(screen.catalog.title(place), *breadcrumbs_of(screen.session, screen.catalog)),
             go=screen.table.go,
             mark=self._mark,
             photograph=self._photograph,

@@ -60,6 +60,7 @@ class Search:
             screen.sync()
             screen.become(give_up_typing(screen.session))
             screen.show_keys()
+            screen.draw_status()  # the rows are no longer counted
 
     def _close(self) -> None:
         screen = self.screen

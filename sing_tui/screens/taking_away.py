@@ -96,13 +96,12 @@ class TakingAway:
         columns = start.columns if wanted.columns == "shown" else ()
         return replace(start, row=1, columns=columns, filter="" if wanted.scope == "table" else start.filter)
 
-    def export_table(self, table: Table, part: str, said: Callable[[str], None]) -> None:
+    def export_table(self, table: Table, part: str) -> None:
         """Open the form of an export of a table that is made from the one on the screen.
 
         Args:
             table: The table.
             part: Last part of the file's name.
-            said: Shows one line over the table.
 
         Raises:
             Refused: An export is running.
@@ -119,7 +118,7 @@ class TakingAway:
 
         def write(wanted: "ExportWanted | None") -> None:
             if wanted is not None:
-                self.export_runner.write(view, wanted, (), (), screen.glyphs, also=said)
+                self.export_runner.write(view, wanted, (), (), screen.glyphs)
 
         screen.app.push_screen(ExportScreen(choices, glyphs=screen.glyphs), write)
 

@@ -44,7 +44,7 @@ def find_place(catalog: Catalog, wish: Wish) -> tuple[Place, Keys]:
     place = _place(catalog, wish, named)
     if len(catalog.files) > 1 and not wish.others:
         return _in_files(catalog, place, wish.compare), named
-    if wish.compare is None and not wish.others:
+    if wish.compare in (None, ONE_FILE) and not wish.others:  # a view of the first of two files, in one file
         return place, named
     return _compared(catalog, place, wish, named), named
 

@@ -37,7 +37,9 @@ def map_place(session: Session, catalog: Catalog) -> Place:
     """
     spec = mapped_table(catalog, session.place)
     if spec is None or is_figures(catalog.table(session.place.table), session.place):
-        raise Refused("a map needs a figure of every pair of two things: open a model or its classes first")
+        if not any(map(catalog.is_mapped, catalog.tables())):
+            raise Refused("a map needs figures of pairs, as of class and concept: this file has none")
+        raise Refused("a map needs figures of pairs: open a model or its classes first")
     keys, axis = row_keys(session, catalog), along_axis(catalog, Place(spec.name)) or ""
     kept = {name: keys.get(name) for name in (*spec.within, *spec.options) if name != axis}
     if any(kept.get(name) is None for name in spec.within if name != axis):

@@ -1,5 +1,6 @@
 """Misclassified items: the rows of a declared table in which truth and prediction differ, and their pairs, counted."""
 
+import re
 from dataclasses import replace
 
 from sing_compute.store.definition import TableSpec
@@ -25,6 +26,12 @@ def predicted_table(catalog: Catalog, place: Place) -> TableSpec | None:
     return next((spec for spec in catalog.tables() if spec.confused and set(spec.within) <= known), None)
 
 
+def _keeps_only(filter: str, errors: str) -> bool:
+    """Return True if a filter keeps nothing but errors: it says so, and neither `or` nor `not` can turn it round."""
+    says = re.search(rf"(?<!\w){re.escape(errors)}(?!\w)", filter)
+    return says is not None and re.search(r"\b(or|not)\b", filter, re.IGNORECASE) is None
+
+
 def misclassified(session: Session, catalog: Catalog) -> Session:
     """Open the misclassified items of the row under the cursor; on a table of items, count their pairs of classes.
 
@@ -40,7 +47,7 @@ def misclassified(session: Session, catalog: Catalog) -> Session:
     errors = f"{answer} != {truth}"
     if spec is here:
         present = arrangement(session, catalog).filter
-        wanted = present if errors in present else narrowed(present, errors)
+        wanted = present if _keeps_only(present, errors) else narrowed(present, errors)
         return enter(session, counted(replace(place, comparison=None), wanted, (truth, answer)))
     if session.here.identity is None:
         raise Refused(f"there is no row here whose {plural(catalog, spec.rows)} could be opened")

@@ -42,7 +42,7 @@ def undo(session: Session) -> Session:
     kind, here = rows_kind(session.place), session.here
     at = next((at for at in reversed(range(len(here.past))) if here.past[at].kind == kind), None)
     if at is None:
-        raise Refused("nothing to undo: filter, sort and columns are as they were at first")
+        raise Refused("nothing to undo: filter, sort and columns are as this table was opened")
     before = here.past[at]
     kept = replace(here, past=(*here.past[:at], *here.past[at + 1 :]), identity=before.identity, line=before.line)
     restored = arrange_as(session.now(kept), before.arrangement)

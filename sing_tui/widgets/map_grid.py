@@ -1,5 +1,6 @@
 """The picture of a map: two values in each cell by colour, names of rows at the left, and above it that of the column."""
 
+import textwrap
 from typing import ClassVar
 
 from rich.cells import cell_len
@@ -112,8 +113,9 @@ class MapGrid(Widget):
         width, text = self.size.width, self.get_component_rich_style("map-grid--text")
         view = self.view
         if view is None or self._codes is None or view.is_empty:
-            note = self.note if y == 0 else ""
-            return Strip([Segment(fit(f" {self.glyphs.text(note)}", width, self.glyphs), text)])
+            lines = textwrap.wrap(self.glyphs.text(self.note), max(1, width - 2))
+            note = lines[y] if y < len(lines) else ""
+            return Strip([Segment(fit(f" {note}", width, self.glyphs), text)])
         line = self._pointer(view) if y == 0 else self._body(view, y - 1, text)
         return Strip(line).adjust_cell_length(width, text)
 

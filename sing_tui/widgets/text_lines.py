@@ -153,6 +153,8 @@ class KeyLine(TextLine):
     """The most useful keys of the screen: six on 80 columns, more where there is room. The last one, help, always stays."""
 
     keys: tuple[Offer, ...] = ()
+    told = ""
+    """One line in place of the keys."""
 
     class Clicked(Message):
         """A key that has an action was clicked."""
@@ -167,7 +169,15 @@ class KeyLine(TextLine):
             self.keys = keys
             self.refresh()
 
+    def tell(self, message: str) -> None:
+        """Show one line in place of the keys; without a message they come back."""
+        if message != self.told:
+            self.told = message
+            self.refresh()
+
     def _in_sight(self) -> list[Offer]:
+        if self.told:
+            return []
         width = self.size.width
         *others, last = self.keys or (Offer("?", "help"),)
         room = width - _width(last)
@@ -182,13 +192,16 @@ class KeyLine(TextLine):
     def render_line(self, y: int) -> Strip:
         """Paint one line (Textual asks for those that changed)."""
         text, key = self.get_component_rich_style("text-line--text"), self.get_component_rich_style("text-line--key")
-        segments = []
+        segments = [Segment(f" {self.told}", text)] if self.told else []
         for offer in self._in_sight():
             segments += [Segment(f" {offer.key}", key), Segment(f" {offer.text} ", text)]
         return Strip(segments).adjust_cell_length(self.size.width, text)
 
     def on_click(self, event: events.Click) -> None:
-        """Say which key was clicked."""
+        """Say which key was clicked; a line in place of the keys goes."""
+        if self.told:
+            self.tell("")
+            return
         end = 0
         for offer in self._in_sight():
             start, end = end, end + _width(offer)

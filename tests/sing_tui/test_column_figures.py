@@ -1,5 +1,6 @@
 """Figures of columns are those of numpy, pandas and scipy; the filter of a bar keeps exactly the rows that it counts."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -214,6 +215,26 @@ def test_tables_to_export_hold_the_figures() -> None:
     values = dict(zip(pair.column("figure").values.all(), pair.column("value").values.all(), strict=True))
     assert values["pearson"] == pytest.approx(1)
     assert values["left_out"] == len(HOLES) - len(finite(HOLES))
+
+
+def test_the_line_of_a_pair_says_why_there_is_no_correlation_and_what_is_left_out() -> None:
+    table = table_of(a=HOLES, b=HOLES + 1, same=np.full(len(HOLES), 2.0))
+    line = pair_line(pair_of(table, "a", "same"), 200, UNICODE).plain
+    assert "Pearson -" in line
+    assert "same has one value only" in line
+    missing = int((~np.isfinite(HOLES)).sum())
+    assert f"{missing:,} left out (missing)" in pair_line(pair_of(table, "a", "b"), 78, UNICODE).plain
+    assert "left out" not in pair_line(pair_of(table, "same", "same"), 200, UNICODE).plain
+
+
+def test_the_bin_of_whole_shares_is_called_100_percent() -> None:
+    column = Column("share", "share", "1", "a share", Values(np.array([0.05, 0.5, 0.99, 1.0, 1.0])), format="percent")
+    found = figures_of(Table(table_of(a=HOLES).spec, [column], 5), "share")
+    assert found.label(len(found) - 1) == "100%"
+    assert found.shown[len(found) - 1] == 2
+    more = replace(column, values=Values(np.array([0.05, 0.5, 1.0, 1.01])))
+    found = figures_of(Table(table_of(a=HOLES).spec, [more], 4), "share")
+    assert "to" in found.label(len(found) - 1)
 
 
 @pytest.mark.parametrize("glyphs", [UNICODE, ASCII])

@@ -99,6 +99,8 @@ def test_exports_hold_counts(store_path: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     refused = ["--model", "alpha", "--sort", "image_score_distribution", "--csv", "-"]
     assert "no order" in CliRunner().invoke(main, [str(store_path), *refused]).stderr
+    compared = ["--model", "alpha", "--table", "classes", "--compare", "image_score_distribution", "--csv", "-"]
+    assert "distributions are not compared" in CliRunner().invoke(main, [str(store_path), *compared]).stderr
     with Store(store_path) as store:
         table = StoreCatalog(store).open(Place.of("classes", model="alpha"))
         for name in ("image_score_distribution", "attribute_score_distribution"):

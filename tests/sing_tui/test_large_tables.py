@@ -47,7 +47,7 @@ async def test_places_are_worked_out_beside_the_screen_which_shows_dots_meanwhil
     from sing_compute.store import comparison
 
     gate, real = Event(), comparison.ranks
-    monkeypatch.setattr(comparison, "ranks", lambda *values: (gate.wait(30), real(*values))[1])
+    monkeypatch.setattr(comparison, "ranks", lambda values, every=(): (gate.wait(30), real(values, every))[1])
     app = Explorer(three_path, AT["images"])
     async with app.run_test(size=(140, 30)) as pilot:
         await drawn(app)

@@ -10,9 +10,11 @@ from sing_places import ALL_IMAGES, CLASSES, CONCEPT_ALONG, CONCEPTS, IMAGES, MO
 
 from sing_compute.charts.map_blocks import by_strength, scale_of, strengths
 from sing_compute.charts.maps import Side, ValueMap
+from sing_compute.formats import UNICODE
 from sing_compute.store import catalogue
 from sing_compute.store.place import Place
 from sing_tui.maps.view import MapView
+from sing_tui.maps.words import legend_of, pair_text
 from sing_tui.session import Refused
 from sing_tui.session.map_window import MapWindow, at_block, levels, moved, zoomed
 from sing_tui.session.mapping import map_place, mapped_table, open_pair, start_of_map
@@ -142,8 +144,10 @@ def test_without_figures_of_two_axes_there_is_no_map() -> None:
     catalog = sing(maps=frozenset())
     assert mapped_table(catalog, CLASSES) is None
     assert mapped_table(sing(), Place(CONTENTS)) is None
-    with pytest.raises(Refused, match="a map needs"):
+    with pytest.raises(Refused, match="this file has none"):
         map_place(at(catalog, CLASSES, 1), catalog)
+    with pytest.raises(Refused, match="open a model"):
+        map_place(at(sing(), Place(CONTENTS), 1), sing())
     empty = at(sing(), MODELS, 1)
     with pytest.raises(Refused, match="needs a row"):
         map_place(empty.now(replace(empty.here, identity=None)), sing())
@@ -157,3 +161,13 @@ def test_a_pair_opens_the_table_of_its_row_and_esc_leads_back() -> None:
     assert (there.place, there.here.identity) == (place("concepts", model="alpha", class_=2), 9)
     back = up(there, sing())
     assert (back.place, back.here.identity) == (CLASSES, 2)
+
+
+def test_values_that_round_to_0_are_said_with_their_size_and_a_name_is_not_said_twice() -> None:
+    drawn = drawn_map()
+    for factor, high in ((1e-5, "+5.0e-04°"), (1, "+50.00°")):
+        values = drawn.values * factor
+        shown = replace(drawn, values=values, scale=scale_of(values, signed=True))
+        assert legend_of(shown, UNICODE).high == high
+        said = pair_text(MapView.of(shown, (90, 120)), str, UNICODE)
+        assert said == f"class 31 · concept 77 · AS {high.replace('+', '-')}"

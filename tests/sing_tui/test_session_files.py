@@ -1,5 +1,6 @@
 """Two open files without a screen: what `B`, Enter, Esc and the other keys make of a place, and the command that leads there."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -95,7 +96,7 @@ def test_the_column_under_the_cursor_is_compared_and_sorted_by(catalog: PairCata
 def test_measures_are_those_of_both_files(catalog: PairCatalog) -> None:
     there = next_measure(here(catalog, BOTH), catalog, 1).place
     assert there.comparison is not None
-    assert there.comparison.measure == "attribute_score_abs_q50"
+    assert there.comparison.measure == "attribute_score_abs_q50"  # the column behind IS
     assert there.comparison.measure in catalog.measures(BOTH)
     models = joined(catalog, place("models"))
     assert models.comparison is not None
@@ -286,3 +287,19 @@ def test_one_file_twice_and_a_broken_second_one_are_refused(paths: tuple[Path, P
         open_pair(paths[0], broken)
     with Store(paths[0]) as store:  # the first file is free again
         assert store.models
+
+
+def test_one_of_two_files_with_the_same_name_is_called_by_its_folder_too(
+    paths: tuple[Path, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "before").mkdir()
+    (tmp_path / "after").mkdir()
+    same = [
+        shutil.copy(path, tmp_path / folder / "r.h5") for path, folder in zip(paths, ("before", "after"), strict=True)
+    ]
+    for (one, other), title in ((same, "before/r.h5"), (paths, "a.h5")):
+        catalog = open_pair(Path(one), Path(other))
+        try:
+            assert catalog.title(place("models")) == title
+        finally:
+            catalog.close()

@@ -95,6 +95,10 @@ def test_the_words_of_a_place_lead_back_to_it(name: str) -> None:
     assert find_place(sing(), words_of(sing(), there))[0] == there
 
 
+def test_a_view_of_the_first_of_two_files_opens_in_one_file() -> None:
+    assert find_place(sing(), wish("classes", compare="-", model="beta"))[0] == place("classes", model="beta")
+
+
 @pytest.mark.parametrize(
     ("words", "there"),
     [

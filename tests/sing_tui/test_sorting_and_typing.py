@@ -72,6 +72,7 @@ async def test_the_filter_counts_while_typing_and_escape_gives_up_one_layer(stor
         assert screen.query_one(TypingLine).purpose == "filter"
         await press(pilot, "escape")
         assert arrangement_of(app).filter == name
+        assert f"(filtered from {whole:,})" in status(app)
         assert screen.place.table == level
         await press(pilot, "escape")
         assert (arrangement_of(app).filter, screen.table.lines) == ("", whole)

@@ -153,7 +153,7 @@ async def test_the_screen_shows_both_files_and_one_key_the_first_alone(paths: tu
         await press(pilot, "escape")
         assert "IS of 2 files, by classes" in place_line(app)
         await press(pilot, "full_stop")
-        assert "|AS| of 2 files" in place_line(app)
+        assert " |AS| of 2 files" in place_line(app)
         await press(pilot, "x")
         assert "|AS| a" in on_screen(app)
 

@@ -96,6 +96,11 @@ def test_misclassified_images_of_a_row_and_their_pairs() -> None:
             misclassified(pairs, sing())
     narrow = misclassified(filter_by(at(sing(), IMAGES, 1), sing(), "is > 3 or is < 1"), sing())
     assert narrow.place.filter == "(is > 3 or is < 1) and prediction != class"
+    for also in ("prediction != class or is > 3", "not prediction != class"):  # these keep correct ones, too
+        wide = misclassified(filter_by(at(sing(), IMAGES, 1), sing(), also), sing())
+        assert wide.place.filter == f"({also}) and prediction != class"
+    within = misclassified(filter_by(at(sing(), IMAGES, 1), sing(), "(prediction != class) and is > 3"), sing())
+    assert within.place.filter == "(prediction != class) and is > 3"
 
 
 async def test_three_keys_lead_to_the_images_of_the_pair_confused_most_often(store_path: Path) -> None:

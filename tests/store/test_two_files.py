@@ -134,7 +134,7 @@ def test_all_figures_of_a_row_are_those_of_both_tables(two: TwoFiles) -> None:
 @pytest.mark.parametrize(
     ("here", "problem"),
     [
-        (place("classes", model="alpha"), "b has no model 'alpha' beside a; its models: beta, gamma"),
+        (place("classes", model="alpha"), "b has no model 'alpha' (only a has it); its models: beta, gamma"),
         (place("concepts", model="beta", class_=1), "b has no class 'dog'"),
         (place("images", model="beta", class_=1), "b has no class 'dog'"),
     ],
