@@ -97,7 +97,7 @@ def main(debug: bool, **options: Any) -> None:
     try:
         start = _start(options)
         if options["view_name"] is not None:
-            start = _kept(options["file"], options["view_name"], start)
+            start = _kept(options["file"], options["view_name"], start, pair=options["other"] is not None)
         if options["csv_path"] is not None or options["json_path"] is not None:
             _headless(options["file"], start, options)
         else:
@@ -144,14 +144,14 @@ def _start(options: dict[str, Any]) -> Start:
     )
 
 
-def _kept(file: Path, name: str, start: Start) -> Start:
+def _kept(file: Path, name: str, start: Start, *, pair: bool) -> Start:
     """Return the view that was kept under a name."""
     from sing_tui.named_views import find_view, views_path
     from sing_tui.settings import state_path
 
     if replace(start, row=1) != Start():
         raise SingError("--view says place, filter, sort, columns and chart: leave those options out")
-    return replace(find_view(views_path(state_path(os.environ)), file, name), row=start.row)
+    return replace(find_view(views_path(state_path(os.environ)), file, name, pair=pair), row=start.row)
 
 
 def _headless(file: Path, start: Start, options: dict[str, Any]) -> None:

@@ -31,6 +31,8 @@ class NamedView:
     file: str
     """The results file where it was kept (`settings.file_key`)."""
     start: Start
+    other: str = ""
+    """The second results file, if it is a view of two."""
 
     @property
     def options(self) -> str:
@@ -75,10 +77,13 @@ def _view(entry: dict[str, Any]) -> NamedView:
     start = from_dict(entry["start"])
     if start is None or not isinstance(entry["name"], str) or not isinstance(entry["file"], str):
         raise ValueError
-    return NamedView(entry["name"], entry["file"], start)
+    other = entry.get("other", "")
+    if not isinstance(other, str):
+        raise ValueError
+    return NamedView(entry["name"], entry["file"], start, other)
 
 
-def keep_view(path: Path, file: Path, name: str, start: Start) -> None:
+def keep_view(path: Path, file: Path, name: str, start: Start, other: Path | None = None) -> None:
     """Keep a view under a name; one of the same name and results file is replaced.
 
     Args:
@@ -86,6 +91,7 @@ def keep_view(path: Path, file: Path, name: str, start: Start) -> None:
         file: The results file.
         name: The name.
         start: The view.
+        other: The second results file, where two are open.
 
     Raises:
         SingError: The name is empty or too long, there are too many views, or the file cannot be read or written.
@@ -96,7 +102,8 @@ def keep_view(path: Path, file: Path, name: str, start: Start) -> None:
     others = [view for view in _read(path) if (view.name, view.file) != (name, here)]
     if len(others) >= MOST:
         raise SingError(f"there are {MOST} views already: remove one first")
-    view = NamedView(name, here, start)
+    of_both = other is not None and start.wish.compare not in (None, "-")
+    view = NamedView(name, here, start, file_key(other) if other is not None and of_both else "")
     if len(json.dumps(_entry(view))) > _ENTRY_CHARACTERS:
         raise SingError("this view is too long to keep: its filter or its columns")
     _write(path, [*others, view])
@@ -111,16 +118,18 @@ def remove_view(path: Path, view: NamedView) -> None:
     _write(path, [other for other in _read(path) if (other.name, other.file) != (view.name, view.file)])
 
 
-def find_view(path: Path, file: Path, name: str) -> Start:
+def find_view(path: Path, file: Path, name: str, *, pair: bool = False) -> Start:
     """Find a view by its name: of this results file, or else of another one if only one has it.
 
     Args:
         path: The file of the views.
         file: The results file.
         name: The name.
+        pair: True if two results files are open.
 
     Raises:
-        SingError: There is none, or other files have several of that name, or the file of the views cannot be read.
+        SingError: There is none, or it is of two files and one is open, or other files have several of that name, or the file of
+            the views cannot be read.
     """
     views = read_views(path, file)
     named = [view for view in views if view.name == name]
@@ -131,11 +140,28 @@ def find_view(path: Path, file: Path, name: str) -> Start:
     if not named:
         known = ", ".join(dict.fromkeys(view.name for view in views))
         raise SingError(f"no view {name!r}; " + (f"there are: {known}" if known else "W in the explorer keeps one"))
-    return (own or named)[0].start
+    return opened((own or named)[0], pair=pair)
+
+
+def opened(view: NamedView, *, pair: bool) -> Start:
+    """Return where a view leads.
+
+    Args:
+        view: The view.
+        pair: True if two results files are open.
+
+    Raises:
+        SingError: It is of two files, and one is open: a comparison of files would become one of models.
+    """
+    if view.other and not pair:
+        files = f"{Path(view.file).name} and {Path(view.other).name}"
+        raise SingError(f"{view.name} is a view of two files, {files}: open both")
+    return view.start
 
 
 def _entry(view: NamedView) -> dict[str, Any]:
-    return {"name": view.name, "file": view.file, "start": as_dict(view.start)}
+    found = {"name": view.name, "file": view.file, "start": as_dict(view.start)}
+    return found | ({"other": view.other} if view.other else {})
 
 
 def _write(path: Path, views: list[NamedView]) -> None:

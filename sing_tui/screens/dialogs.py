@@ -111,7 +111,8 @@ class Dialogs:
         if view is None:
             raise Refused("there is no table here yet")
         present = start_of(screen.catalog, screen.session, view, with_chart=True)
-        views = ViewsScreen(views_path(screen.host.memory), screen.host.path, present, glyphs=screen.glyphs)
+        path = views_path(screen.host.memory)
+        views = ViewsScreen(path, screen.host.path, present, screen.host.other, glyphs=screen.glyphs)
         screen.app.push_screen(views, self._open_view)
 
     def _open_view(self, start: "Start | None") -> None:

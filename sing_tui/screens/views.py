@@ -14,7 +14,7 @@ from textual.widgets import Input
 from sing_compute.errors import SingError
 from sing_compute.formats import Glyphs, fit
 from sing_tui.error_reporting import in_one_line
-from sing_tui.named_views import NamedView, keep_view, read_views, remove_view
+from sing_tui.named_views import NamedView, keep_view, opened, read_views, remove_view
 from sing_tui.settings import file_key
 from sing_tui.start import Start
 from sing_tui.widgets.pick_list import PickList
@@ -41,17 +41,18 @@ class ViewsScreen(ModalScreen[Start | None]):
     ViewsScreen TextLine, ViewsScreen TextLine > .text-line--text { background: $surface; }
     """
 
-    def __init__(self, path: Path, file: Path, present: Start, *, glyphs: Glyphs) -> None:
+    def __init__(self, path: Path, file: Path, present: Start, other: Path | None, *, glyphs: Glyphs) -> None:
         """Prepare the list.
 
         Args:
             path: The file of the views.
             file: The results file.
             present: The view that can be given a name.
+            other: The second results file, where two are open.
             glyphs: The signs of the screen.
         """
         super().__init__(classes="ascii" if glyphs.ascii_only else "")
-        self.path, self.file, self.present, self.glyphs = path, file, present, glyphs
+        self.path, self.file, self.other, self.present, self.glyphs = path, file, other, present, glyphs
         self.views: Sequence[NamedView] = ()
 
     def compose(self) -> ComposeResult:
@@ -111,10 +112,15 @@ class ViewsScreen(ModalScreen[Start | None]):
         """Open the highlighted view, or keep the present one under the typed name."""
         chosen, typed = self.query_one(PickList).chosen, self.typed
         if chosen.isdecimal():
-            self.dismiss(self.views[int(chosen)].start)
+            try:
+                start = opened(self.views[int(chosen)], pair=self.other is not None)
+            except SingError as error:
+                self._read(in_one_line(error))
+            else:
+                self.dismiss(start)
         elif chosen == _KEEP:
             try:
-                keep_view(self.path, self.file, typed, self.present)
+                keep_view(self.path, self.file, typed, self.present, self.other)
             except SingError as error:
                 self._read(in_one_line(error))
             else:

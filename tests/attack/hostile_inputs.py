@@ -252,4 +252,5 @@ def unlisted(code: int, folder: Path) -> str:
         return "there is a results file all the same" if (folder / "out.h5").exists() else ""
     with h5py.File(folder / "out.h5") as file:
         listed = len(file["images/key"]) + (len(file["images/skipped_key"]) if "images/skipped_key" in file else 0)
-    return "" if listed >= IMAGES // 4 else f"only {listed} images are listed"
+    # an archive has 8 images; members that are named ../../x.png are left out, and the run says how many
+    return "" if listed >= 3 else f"only {listed} images are listed"

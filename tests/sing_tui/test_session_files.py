@@ -1,6 +1,5 @@
 """Two open files without a screen: what `B`, Enter, Esc and the other keys make of a place, and the command that leads there."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -287,19 +286,3 @@ def test_one_file_twice_and_a_broken_second_one_are_refused(paths: tuple[Path, P
         open_pair(paths[0], broken)
     with Store(paths[0]) as store:  # the first file is free again
         assert store.models
-
-
-def test_one_of_two_files_with_the_same_name_is_called_by_its_folder_too(
-    paths: tuple[Path, Path], tmp_path: Path
-) -> None:
-    (tmp_path / "before").mkdir()
-    (tmp_path / "after").mkdir()
-    same = [
-        shutil.copy(path, tmp_path / folder / "r.h5") for path, folder in zip(paths, ("before", "after"), strict=True)
-    ]
-    for (one, other), title in ((same, "before/r.h5"), (paths, "a.h5")):
-        catalog = open_pair(Path(one), Path(other))
-        try:
-            assert catalog.title(place("models")) == title
-        finally:
-            catalog.close()

@@ -11,12 +11,14 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from catalogs import place
 from click.testing import CliRunner
 from driving import drawn, first_cells, lines, on_screen, place_line, press, status, until, wish
 from stores import write_store
 
 from sing_tui.app import Explorer
 from sing_tui.cli import main
+from sing_tui.pair_catalog import open_pair
 from sing_tui.session.files import is_joined
 from sing_tui.start import Start
 
@@ -219,3 +221,19 @@ async def test_no_place_of_two_files_is_remembered(paths: tuple[Path, Path], tmp
         await drawn(app)
         app.remember()
     assert not memory.exists() or "classes" not in memory.read_text()
+
+
+def test_one_of_two_files_with_the_same_name_is_called_by_its_folder_too(
+    paths: tuple[Path, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "before").mkdir()
+    (tmp_path / "after").mkdir()
+    same = [
+        shutil.copy(path, tmp_path / folder / "r.h5") for path, folder in zip(paths, ("before", "after"), strict=True)
+    ]
+    for (one, other), title in ((same, "before/r.h5"), (paths, "a.h5")):
+        catalog = open_pair(Path(one), Path(other))
+        try:
+            assert catalog.title(place("models")) == title
+        finally:
+            catalog.close()

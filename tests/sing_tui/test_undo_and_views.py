@@ -245,3 +245,14 @@ async def test_a_view_kept_in_one_file_opens_in_another_that_has_its_tables(tmp_
         await press(pilot, "W", "enter")
         await until(lambda: arrangement_of(app).sort == "confidence", app)
         assert arrangement_of(app).filter == "is > 1"
+
+
+def test_a_view_of_two_files_is_not_opened_with_one(tmp_path: Path, store_path: Path) -> None:
+    path, other = tmp_path / "views.json", tmp_path / "after.h5"
+    joined = Start(wish("classes", compare="image_score_q50", model="beta"))
+    keep_view(path, store_path, "both", joined, other)
+    keep_view(path, store_path, "first", Start(wish("classes", compare="-", model="beta")), other)
+    with pytest.raises(SingError, match=r"both is a view of two files, results\.h5 and after\.h5: open both"):
+        find_view(path, store_path, "both")
+    assert find_view(path, store_path, "both", pair=True) == joined
+    assert find_view(path, store_path, "first").wish.table == "classes"
