@@ -188,7 +188,7 @@ def sorts(bench: Bench) -> Iterator[Figure]:
                 order = facts.order(column, not turn % 2)
                 line, around = int((order == cursor).argmax()), facts.images_around(order, cursor)
                 app.wait_quiet(0.15)
-                since, moment = app.here, app.send("s")
+                since, moment = app.here, app.send("S")  # s would go to the first row
                 painted = app.wait(
                     lambda since=since, around=around: _any(app, around, since), what=f"rows by {column}"
                 )

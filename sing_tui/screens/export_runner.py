@@ -101,8 +101,13 @@ class ExportRunner:
         self.say(f"{self.writing} is being written: quit once more to give it up")
         return True
 
-    def copy(self, text: str, app: App[None]) -> None:
-        """Send text to the clipboard of the user's own machine, and say on which way."""
+    def copy(self, text: Callable[[], str], app: App[None]) -> None:
+        """Send text to the clipboard of the user's own machine, and say on which way.
+
+        Args:
+            text: Returns the text; a thread calls it, because some cells take a while.
+            app: The application.
+        """
         driver = app._driver
         write = driver.write if driver is not None else lambda text: None
         self._background.run("copy", partial(_copy, text, write), self._copied, exclusive=False)
@@ -112,8 +117,8 @@ class ExportRunner:
             self.say(text)
 
 
-def _copy(text: str, write: Callable[[str], None], stop: Stop) -> str:
+def _copy(text: Callable[[], str], write: Callable[[str], None], stop: Stop) -> str:
     from sing_tui.clipboard import copy
     from sing_tui.settings import state_path
 
-    return copy(text, write=write, environ=os.environ, folder=state_path(os.environ).parent)
+    return copy(text(), write=write, environ=os.environ, folder=state_path(os.environ).parent)

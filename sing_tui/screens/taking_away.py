@@ -140,7 +140,7 @@ class TakingAway:
             f"{screen.glyphs.text(text)}\n\n--csv FILE or --json FILE behind it: the same rows without a screen."
         )
         screen.app.push_screen(Sheet(said, ascii_only=screen.glyphs.ascii_only))
-        self.export_runner.copy(text, screen.app)
+        self.export_runner.copy(lambda: text, screen.app)
 
     def _publish(self, what: "What") -> None:
         from sing_tui.publishing import free_target, publish
@@ -154,16 +154,17 @@ class TakingAway:
 
     def _copy_cell(self) -> None:
         view, table = rows_of(self.screen, "there is no row here yet"), self.screen.table
-        column = table.columns[table.column]
-        self.export_runner.copy(
-            clean(str(column.values.take(view.order[table.cursor : table.cursor + 1])[0])), self.screen.app
-        )
+        row, column = view.order[table.cursor : table.cursor + 1], table.columns[table.column]
+        self.export_runner.copy(lambda: clean(str(column.values.take(row)[0])), self.screen.app)
 
     def _copy(self) -> None:
         view, line = rows_of(self.screen, "there is no row here yet"), self.screen.table.cursor
         row = view.order[line : line + 1]
-        cells = (clean(str(column.values.take(row)[0])) for column in view.table.columns)
-        self.export_runner.copy("\t".join(cells), self.screen.app)
+
+        def text() -> str:
+            return "\t".join(clean(str(column.values.take(row)[0])) for column in view.table.columns)
+
+        self.export_runner.copy(text, self.screen.app)
 
     def _copy_path(self) -> None:
         needs_photographs(self.screen)
@@ -173,7 +174,8 @@ class TakingAway:
         axis = screen.catalog.axis(screen.catalog.table(screen.session.place.table).rows)
         key = clean(screen.catalog.label(axis.name, screen.identity, screen.session.place))
         root = screen.host.images or screen.catalog.store.attributes(axis.labels.partition("/")[0]).get("root")
-        self.export_runner.copy(str(Path(str(root)) / key) if root else key, screen.app)
+        path = str(Path(str(root)) / key) if root else key
+        self.export_runner.copy(lambda: path, screen.app)
 
     def _cancel(self) -> None:
         if not self.export_runner.cancel():
