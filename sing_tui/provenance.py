@@ -1,4 +1,4 @@
-"""What the rows of an exported table are of, in a JSON file next to it."""
+"""A JSON file next to an exported table that names its origin: results file, place, filter, sort and command."""
 
 import hashlib
 import json

@@ -20,8 +20,8 @@ from sing_compute.measuring.concept_rows import ConceptRows
 from sing_compute.measuring.model_results import ConceptRow
 from sing_compute.measuring.validity import null_directions
 from sing_compute.pipeline.store_sink import ConceptUpdate, StoreSink
-from sing_compute.process.interruption import Interruption
 from sing_compute.process.progress import Progress
+from sing_compute.questions.rewriting import rewriting
 from sing_compute.questions.stored_model import StoredModel
 from sing_compute.questions.text_vectors import text_vectors
 from sing_compute.scores.shifts import ConceptShifts, fold_views
@@ -63,18 +63,10 @@ def add_concepts(
         SingError: The texts have no vectors in the file's CLIP space, the features of a model are not stored, or another
             process writes the file. The file is unchanged.
     """
-    Store(path).close()  # fails here if there is no such file, before a work folder is made
-    with Interruption(progress.say) as interruption:
-        work = WorkFolder(path, fresh=False, stop=interruption.check)
-        try:
-            if any(work.folder.glob("*.safetensors")) or any(work.folder.glob("*.probe")):
-                raise SingError(f"{work.folder} holds unfinished work for {path}: finish that run first")
-            with Store(path) as store, progress.record(work.progress_file, "sing-compute concepts"):
-                new = _new(store, texts, progress)
-                if new:
-                    _add(store, work, progress, new, clip, embeddings)
-        finally:
-            work.release(finished=False)
+    with rewriting(path, progress, "sing-compute concepts") as (store, work):
+        new = _new(store, texts, progress)
+        if new:
+            _add(store, work, progress, new, clip, embeddings)
     return new
 
 

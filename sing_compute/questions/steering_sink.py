@@ -11,8 +11,8 @@ from sing_compute import __version__
 from sing_compute.errors import SingError
 from sing_compute.extraction.shards import WorkFolder
 from sing_compute.pipeline.closing_table import align
-from sing_compute.process.interruption import Interruption
 from sing_compute.process.progress import Progress
+from sing_compute.questions.rewriting import rewriting
 from sing_compute.questions.steering import SteeringMatrix, steer_matrix
 from sing_compute.questions.stored_model import StoredModel, chosen_models
 from sing_compute.store import Store, replace_store
@@ -41,20 +41,12 @@ def keep_steering(path: Path, progress: Progress, *, model: str | None, angle: f
     Raises:
         SingError: A mistake of the user, or no model can be steered; the file is unchanged.
     """
-    Store(path).close()  # fails here if there is no such file, before a work folder is made
-    with Interruption(progress.say) as interruption:
-        work = WorkFolder(path, fresh=False, stop=interruption.check)
-        try:
-            if any(work.folder.glob("*.safetensors")) or any(work.folder.glob("*.probe")):
-                raise SingError(f"{work.folder} holds unfinished work for {path}: finish that run first")
-            with Store(path) as store, progress.record(work.progress_file, "sing-compute steer"):
-                models = _models(store, model, progress)
-                with replace_store(path, scratch=work.folder) as writer:
-                    writer.copy(store, leave_out=[GROUP.format(model=name) for name in models])
-                    for name in models:
-                        _add(writer, StoredModel.read(store, name), work, progress, angle=angle, command=command)
-        finally:
-            work.release(finished=False)
+    with rewriting(path, progress, "sing-compute steer") as (store, work):
+        models = _models(store, model, progress)
+        with replace_store(path, scratch=work.folder) as writer:
+            writer.copy(store, leave_out=[GROUP.format(model=name) for name in models])
+            for name in models:
+                _add(writer, StoredModel.read(store, name), work, progress, angle=angle, command=command)
     return models
 
 

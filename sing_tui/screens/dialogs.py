@@ -40,7 +40,7 @@ class Dialogs:
         self.screen, self.export_runner = screen, export_runner
         self._taking_away = TakingAway(screen, export_runner)
         self._maps: dict[Place, MapStart] = {}
-        """How the last map was left, by its place: the key of the map shows it so again."""
+        """Zoom, order and cursor of the map that was closed last, by its place: the key of the map shows it so again."""
         self._opens: dict[str, Callable[[], None]] = {
             "finder": self._finder,
             "help": self._help,

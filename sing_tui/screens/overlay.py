@@ -1,4 +1,4 @@
-"""What fills the screen over a table: a map, a contact sheet, a photograph, a look at a column."""
+"""The base of screens that cover a table: map, contact sheet, photograph, look at a column."""
 
 from typing import ClassVar
 

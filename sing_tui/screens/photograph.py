@@ -29,7 +29,7 @@ from sing_tui.widgets.text_lines import KeyLine
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to be read: the row, the room for it, and what is near to it."""
+    """A request to read one photograph: its row, the room for it, and the images near to it."""
 
     row: int
     width: int

@@ -1,4 +1,4 @@
-"""What the user takes away from the table screen: exports, copies, links, figures and the report."""
+"""Keys by which the user takes something away from the table screen: exports, copies, links, figures and the report."""
 
 from collections.abc import Callable
 from dataclasses import replace

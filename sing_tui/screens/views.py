@@ -78,7 +78,7 @@ class ViewsScreen(ModalScreen[Start | None]):
 
     @property
     def typed(self) -> str:
-        """What is typed."""
+        """The text in the typing line, without blanks around it."""
         return self.query_one(Input).value.strip()
 
     def _line(self, view: NamedView) -> str:

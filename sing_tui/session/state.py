@@ -78,7 +78,7 @@ class Visit:
     details: bool = True
     """True if details are drawn next to the table where there is room."""
     past: tuple[Before, ...] = ()
-    """What `undo` goes back to, the newest last."""
+    """Earlier states of filter, sort and columns, to which `undo` goes back; the newest is the last."""
     looked_for: str = ""
     """Words that were searched for last."""
     shown: Identities = field(default=(), compare=False, repr=False)

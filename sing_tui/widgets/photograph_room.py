@@ -1,4 +1,4 @@
-"""How the page of a photograph shares its room: the photograph, the figures of its row, and rows of neighbours."""
+"""Places on the page of a photograph: of the photograph itself, the figures of its row, and rows of neighbours."""
 
 import math
 from collections.abc import Sequence

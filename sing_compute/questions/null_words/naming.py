@@ -13,10 +13,10 @@ from sing_compute import __version__
 from sing_compute.errors import SingError
 from sing_compute.extraction.shards import WorkFolder
 from sing_compute.linalg.angles import paired_angle
-from sing_compute.process.interruption import Interruption
 from sing_compute.process.progress import Progress
 from sing_compute.questions.heads.concept_pool import ConceptPool, checked_sizes, dictionary_of, pool_of_file
 from sing_compute.questions.null_words.sink import GROUP, put_null_words
+from sing_compute.questions.rewriting import rewriting
 from sing_compute.questions.stored_model import StoredModel, chosen_models
 from sing_compute.scores.null_movements import FEWEST_IMAGES, null_modes, principal_null_directions
 from sing_compute.sith.movements import NamedMovements, name_movements
@@ -81,16 +81,8 @@ def name_null_directions(path: Path, question: NullWordsQuestion, progress: Prog
     Raises:
         SingError: A mistake of the user, or no model has what is needed; the file is unchanged.
     """
-    Store(path).close()  # fails here if there is no such file, before a work folder is made
-    with Interruption(progress.say) as interruption:
-        work = WorkFolder(path, fresh=False, stop=interruption.check)
-        try:
-            if any(work.folder.glob("*.safetensors")) or any(work.folder.glob("*.probe")):
-                raise SingError(f"{work.folder} holds unfinished work for {path}: finish that run first")
-            with Store(path) as store, progress.record(work.progress_file, "sing-compute words"):
-                return _add(store, work, question, progress)
-        finally:
-            work.release(finished=False)
+    with rewriting(path, progress, "sing-compute words") as (store, work):
+        return _add(store, work, question, progress)
 
 
 def _add(store: Store, work: WorkFolder, question: NullWordsQuestion, progress: Progress) -> list[str]:
