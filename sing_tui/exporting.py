@@ -15,7 +15,7 @@ from sing_compute.table_text import Cancelled, Form, Progress, write_tables
 from sing_tui.view import View, arrange
 
 Scope = Literal["marked", "shown", "table"]
-ColumnScope = Literal["all", "shown"]
+ColumnScope = Literal["all", "in sight", "shown"]
 EXISTS = "the file exists: Enter replaces it"
 SAY_SECONDS = 0.25
 """Shortest time between two reports of a running export."""

@@ -58,7 +58,7 @@ class ExportRunner:
         Args:
             view: The table.
             wanted: What to write, and where.
-            columns: Names of the columns that are painted, where some are chosen.
+            columns: Names of the columns to write; all where it is empty.
             marks: Identities of the marked rows.
             glyphs: The signs of the screen.
             after: Called in the thread once the file is written (`exporting.Export`).
@@ -66,7 +66,7 @@ class ExportRunner:
         from sing_tui.exporting import Export, scoped
 
         rows = scoped(view, wanted.scope, view.rows_of(marks) if wanted.scope == "marked" else ())
-        self._export = Export(rows, wanted, columns if wanted.columns == "shown" and columns else None, after)
+        self._export = Export(rows, wanted, columns or None, after)
         self._asked_to_quit = False
         self.say(f"writing {glyphs.text(wanted.path)} ...")
         self._background.run("export", partial(self._run, self._export), self._over, exclusive=False)

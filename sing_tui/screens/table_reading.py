@@ -74,7 +74,9 @@ class TableReading:
         else:
             screen.session = arrange_as(screen.session, read.view.arrangement)
             screen.note = read.note or screen.note
-            self._show(read.view, note="no rows", fresh=first)
+            kept = read.view.arrangement.filter
+            note = f"no row passes the filter {kept}" if kept else "no rows"
+            self._show(read.view, note=screen.glyphs.text(note), fresh=first)
         screen.draw_place()  # it names the subset that the filter keeps, if the table can be filtered by it
         drawn.position = None
         screen.lay_out()

@@ -71,6 +71,8 @@ class TakingAway:
         painted = columns_at(screen.session)
         if painted and of_table:
             columns["shown"] = len(painted)
+        if of_table and here.body == "table":
+            columns["in sight"] = len(screen.table.names_in_sight)
         parts = file_parts(screen.catalog, here.place)
         files = screen.catalog.files if of_table and is_joined(base_of(here.place)) else [screen.host.path.stem]
         name = file_name(*files, *(parts if of_table else [*parts[:-1], here.chart]))
@@ -80,11 +82,17 @@ class TakingAway:
     def _write(self, view: View, wanted: "ExportWanted | None") -> None:
         screen = self.screen
         if wanted is not None:
-            painted, after = columns_at(screen.session), None
+            columns, after = self._columns(wanted), None
             if wanted.provenance and screen.view is not None:
                 files = (screen.host.path, screen.host.other)
                 after = partial(_write_provenance, files, wanted, self._start(wanted), view.table.spec.name)
-            self.export_runner.write(view, wanted, painted, screen.session.here.marks, screen.glyphs, after)
+            self.export_runner.write(view, wanted, columns, screen.session.here.marks, screen.glyphs, after)
+
+    def _columns(self, wanted: "ExportWanted") -> tuple[str, ...]:
+        """Return the names of the columns to write; empty for all."""
+        if wanted.columns == "in sight":
+            return self.screen.table.names_in_sight
+        return columns_at(self.screen.session) if wanted.columns == "shown" else ()
 
     def _start(self, wanted: "ExportWanted") -> "Start":
         """Return the start that leads to the exported rows."""
@@ -93,8 +101,9 @@ class TakingAway:
         screen = self.screen
         view = rows_of(screen, "there is no row here yet")
         start = start_of(screen.catalog, screen.session, view, with_chart=True)
-        columns = start.columns if wanted.columns == "shown" else ()
-        return replace(start, row=1, columns=columns, filter="" if wanted.scope == "table" else start.filter)
+        return replace(
+            start, row=1, columns=self._columns(wanted), filter="" if wanted.scope == "table" else start.filter
+        )
 
     def export_table(self, table: Table, part: str) -> None:
         """Open the form of an export of a table that is made from the one on the screen.

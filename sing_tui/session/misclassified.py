@@ -47,6 +47,8 @@ def misclassified(session: Session, catalog: Catalog) -> Session:
     errors = f"{answer} != {truth}"
     if spec is here:
         present = arrangement(session, catalog).filter
+        if session.here.identity is None and errors == present:
+            raise Refused(f"there are no misclassified {plural(catalog, spec.rows)} here to count")
         wanted = present if _keeps_only(present, errors) else narrowed(present, errors)
         return enter(session, counted(replace(place, comparison=None), wanted, (truth, answer)))
     if session.here.identity is None:

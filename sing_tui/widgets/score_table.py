@@ -211,6 +211,12 @@ class ScoreTable(TableParts, can_focus=True):
         """Return the positions of the columns in sight."""
         return columns_in_sight(self._layouts, self._columns.left, self.size.width)
 
+    @property
+    def names_in_sight(self) -> tuple[str, ...]:
+        """Names of the columns in sight, with the ends of the intervals that are written behind their values."""
+        shown = [self._layouts[position] for position in self.columns_in_sight()]
+        return tuple(each.name for layout in shown for each in (layout.column, *(layout.ends or ())))
+
     def _settle_columns(self) -> None:
         sorted_by = Arrangement() if self.view is None else self.view.arrangement
         self._columns = self._columns.settled(self._layouts, self.size.width, sorted_by.sort)

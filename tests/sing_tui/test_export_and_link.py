@@ -7,11 +7,12 @@ import shlex
 from pathlib import Path
 from threading import Event
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from driving import burst, drawn, lines, press, screen_text, status, until, wish
 
-from sing_compute.store import Store
+from sing_compute.store import Store, class_table
 from sing_tui.app import Explorer
 from sing_tui.cli import main
 from sing_tui.screens.export import ExportScreen
@@ -200,3 +201,22 @@ async def test_the_form_writes_what_the_rows_are_of_and_the_command_there_writes
     assert said["file_sha256"] == hashlib.sha256(store_path.read_bytes()).hexdigest()
     done = CliRunner().invoke(main, [*shlex.split(said["command"])[1:], "--csv", "-"])
     assert done.stdout == written
+
+
+async def test_eight_keys_export_three_marked_rows_with_the_columns_in_sight(store_path: Path) -> None:
+    app = Explorer(store_path, Start(wish(model="alpha")))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await drawn(app)
+        marked = [line.split()[0] for line in lines(app)[3:6]]
+        await press(pilot, "space", "space", "space", "e", "up", "up", "right", "enter")
+        path = await file_written(app)
+    rows = list(csv.DictReader(path.read_text().splitlines()))
+    assert [row["class"] for row in rows] == marked
+    ends = ["image_score_q50", "image_score_q50_low", "image_score_q50_high"]
+    assert list(rows[0])[:2] == ["class", "leak"]
+    assert list(rows[0])[-3:] == ends
+    with Store(store_path) as store:
+        table = class_table(store, "alpha")
+        wanted = {name: table.column(name).values.all()[:3].tolist() for name in ends}
+    for name in ends:
+        assert np.allclose([float(row[name] or "nan") for row in rows], wanted[name], equal_nan=True)

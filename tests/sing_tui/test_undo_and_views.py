@@ -89,7 +89,9 @@ def test_misclassified_images_of_a_row_and_their_pairs() -> None:
     assert of_class.place == place("images", model="alpha", class_=1)
     for session in (of_model, of_class):
         assert arrangement(session, sing()).filter == "prediction != class"
-        pairs = misclassified(session, sing())
+        with pytest.raises(Refused, match="there are no misclassified images here to count"):
+            misclassified(session, sing())  # its table has no row
+        pairs = misclassified(at_cursor(session, identity=0, line=0), sing())
         assert (pairs.place.base, pairs.place.by) == (session.place, ("class", "prediction"))
         assert pairs.place.filter == "prediction != class"
         with pytest.raises(Refused, match="Enter opens their rows"):
@@ -120,6 +122,15 @@ async def test_three_keys_lead_to_the_images_of_the_pair_confused_most_often(sto
         await press(pilot, "enter")
         assert f"of {count} (filtered from {len(truth)})" in status(app)
         assert "prediction != class" in arrangement_of(app).filter
+
+
+async def test_a_table_opened_with_a_filter_that_keeps_no_row_says_the_filter(store_path: Path) -> None:
+    app = Explorer(store_path, Start(wish("images", model="alpha"), "prediction != class and is > 170"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await drawn(app)
+        assert "no row passes the filter prediction != class and is > 170" in screen_text(app)
+        await press(pilot, "F")
+        assert "no row passes" not in screen_text(app)
 
 
 async def test_undo_on_the_screen_brings_filter_and_columns_back(store_path: Path) -> None:
