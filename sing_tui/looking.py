@@ -71,6 +71,23 @@ def looked_of(table: Table, names: Sequence[str]) -> Looked:
     return Looked(found[0], found[1] if len(found) > 1 else "")
 
 
+def across_of(view: View, names: Sequence[str], name: str) -> str:
+    """Choose the column against which another one is drawn: the one that is sorted by, or else the first of numbers.
+
+    Args:
+        view: The table.
+        names: Names of its columns in the order of the screen.
+        name: The other column.
+
+    Raises:
+        SingError: There is no second column of numbers.
+    """
+    others = [each for each in names if each != name and can_look(view.table, each, pair=True)]
+    if not others:
+        raise SingError("there is no second column of numbers")
+    return view.arrangement.sort if view.arrangement.sort in others else others[0]
+
+
 def look(view: View, looked: Looked) -> Figures:
     """Compute the figures of the rows of a view, and of all rows of its table.
 

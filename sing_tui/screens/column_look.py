@@ -20,7 +20,7 @@ from sing_tui.colors import chart_colors
 from sing_tui.column_bins import FEW, MANY
 from sing_tui.column_figures import ColumnFigures
 from sing_tui.error_reporting import in_one_line
-from sing_tui.looking import Figures, Looked, can_look, look, look_table
+from sing_tui.looking import Figures, Looked, across_of, can_look, look, look_table, looked_of
 from sing_tui.screens.background import Background
 from sing_tui.screens.overlay import Overlay
 from sing_tui.search import Stop
@@ -35,7 +35,9 @@ class LookScreen(Overlay[str | None]):
     """Figures of a column; dismissed with the filter of the chosen bar, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,H,X,backspace,h", "dismiss(None)", "close"),
+        Binding("escape,q,backspace,h", "dismiss(None)", "close"),
+        Binding("H", "switch(False)", "statistics and histogram; once more closes"),
+        Binding("X", "switch(True)", "this column against another; once more closes"),
         Binding("full_stop,right", "column(1)", "next column"),
         Binding("comma,left", "column(-1)", "previous column"),
         Binding("down,j", "bar(1)", "next bar"),
@@ -159,6 +161,18 @@ class LookScreen(Overlay[str | None]):
         steps = (*(() if self.looked.across else bars), Offer(". ,", "columns"))
         last = (Offer("e", "export", "take_away('export')"), Offer("L", "link", "take_away('link')"))
         self.query_one(KeyLine).offer((*steps, *last, Offer("esc", "close", "dismiss(None)")))
+
+    def action_switch(self, pair: bool) -> None:
+        """Show the histogram or the pair, the other one than now; close what is there already."""
+        if pair == bool(self.looked.across):
+            self.dismiss(None)
+            return
+        name = self.looked.name
+        try:
+            names = [name, across_of(self.view, self.names, name)] if pair else [name]
+            self.read(looked_of(self.view.table, names))
+        except SingError as error:
+            self.say(in_one_line(error))
 
     def action_column(self, by: int) -> None:
         """Look at the next or previous column, of a pair the one that is drawn from left to right."""

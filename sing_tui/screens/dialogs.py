@@ -181,20 +181,15 @@ class Dialogs:
         screen.act(lambda session: choose_columns(session, names, every))
 
     def _look(self, *, pair: bool) -> None:
-        from sing_tui.looking import can_look, looked_of
+        from sing_tui.looking import across_of, looked_of
 
         view = rows_of(self.screen, "there is no row to look at")
         columns = self.screen.table.columns
         if not columns:
             raise Refused("there is no column to look at")
-        name, sorted_by = columns[self.screen.table.column].name, view.arrangement.sort
-        names = [name]
-        if pair:
-            others = [each.name for each in columns if each.name != name and can_look(view.table, each.name, pair=True)]
-            if not others:
-                raise Refused("there is no second column of numbers")
-            names.append(sorted_by if sorted_by in others else others[0])
-        self._show_look(looked_of(view.table, names))
+        name = columns[self.screen.table.column].name
+        across = [across_of(view, [column.name for column in columns], name)] if pair else []
+        self._show_look(looked_of(view.table, [name, *across]))
 
     def _first_look(self) -> None:
         from sing_tui.looking import looked_of

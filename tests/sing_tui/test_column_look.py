@@ -197,3 +197,22 @@ async def test_a_table_without_rows_or_numbers_says_so(store_path: Path) -> None
         assert "is text" in status(app)
         await press(pilot, "f", *"is > 999", "enter", "H")
         assert "no row" in status(app)
+
+
+async def test_the_keys_of_histogram_and_pair_switch_between_them_and_close(store_path: Path) -> None:
+    app = Explorer(store_path, IMAGES)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await drawn(app)
+        await to_column(app, pilot, "attribute_score")
+        assert isinstance((await look(app, pilot, "H")).found, ColumnFigures)
+        pair = (await look(app, pilot, "X")).found
+        assert isinstance(pair, ColumnPair)
+        wanted = np.corrcoef(score(store_path), score(store_path, "attribute_score"))[0, 1]
+        assert pair.pearson == pytest.approx(wanted, abs=1e-6)
+        assert isinstance((await look(app, pilot, "H")).found, ColumnFigures)
+        await press(pilot, "H")
+        assert app.screen is app.page
+        await to_column(app, pilot, "class")
+        await look(app, pilot, "H")
+        await press(pilot, "X")
+        assert "class is text: a scatter needs two columns of numbers" in screen_text(app)
