@@ -34,7 +34,10 @@ MANY = 10**9
 PARTS: dict[str, tuple[float, str]] = {
     "deaths": (0.3, "a run is killed at one of its file operations; the same command again"),
     "errno": (0.3, "a file operation of a run fails, once or from then on; the same command again"),
-    "stores": (0.8, "changed results files, read in every way; some by every verb, every export and a screen"),
+    "stores": (
+        0.8,
+        "changed results files, read by every verb and every export; some on a screen and by the slow verbs",
+    ),
     "inputs": (0.3, "hostile images, archives, tables, embeddings, vocabularies, weights, configurations"),
     "terminal": (0.3, "files whose every text is hostile, in a pseudo-terminal: verbs and keys of the explorer"),
 }

@@ -8,29 +8,34 @@ import re
 import shutil
 from pathlib import Path
 
+import numpy as np
 from readers import expect, harmless, one_line_or_good
+from roads import save_embeddings
 
 
 def every_verb(path: Path, rng: random.Random) -> None:
-    """The commands of `sing-compute` that read a results file; those that write get copies."""
+    """The quick commands of `sing-compute` that read a results file; those that write get copies."""
     from sing_compute.cli import cli
     from sing_compute.errors import SingError
 
     folder, stem = path.parent, path.stem
     copy = folder / f"{stem}-copy.h5"
-    embeddings = folder / f"{stem}-later.npz"
-    save_embeddings(embeddings)
+    embeddings = {width: folder / f"{stem}-{width}-wide.npz" for width in (8, 16)}
+    for width, place in embeddings.items():
+        save_embeddings(place, ["snow"], np.ones((1, width)), tag="made up")
     photograph = folder / f"{stem}-photo.png"
     photograph.write_bytes(b"no image")
     file = str(path)
     lines = [
         ["merge", file, file, "--rename", "alpha=a2", "--rename", "beta=b2", "-o", str(folder / f"{stem}-merged.h5")],
         ["compare", file, file],
-        ["concepts", str(copy), "--text", "snow", "--embeddings", str(embeddings)],
+        *(["concepts", str(copy), "--text", "snow", "--embeddings", str(place)] for place in embeddings.values()),
         ["image", file, "--path", str(photograph)],
-        ["steer", file, "--from", "cat", "--to", "dog"],
+        ["steer", file, "--from", rng.choice(["cat", "class0"]), "--to", "1"],
         ["steer", file, "--from", "0", "--to", "concept 1", "--matrix", str(folder / f"{stem}-matrix.csv"), "--force"],
+        ["steer", str(copy), "--keep"],
         ["words", str(copy), "--modes", "2", "--class-directions", "1"],
+        ["render", str(copy), "--model", "alpha", "--top", "1"],
         ["heads", str(copy)],
         ["heads", "check", str(copy), "--images", str(folder / "nowhere")],
         ["heads", "compare", file, file],
@@ -40,12 +45,19 @@ def every_verb(path: Path, rng: random.Random) -> None:
         one_line_or_good(cli, words, words[0], caught=SingError, output=True)
 
 
-def save_embeddings(path: Path) -> None:
-    """Stored embeddings of one text, in the space of the made-up files."""
-    import numpy as np
-    from roads import save_embeddings as save
+def slow_verbs(path: Path, rng: random.Random) -> None:
+    """The verbs that take ten seconds: directions, the figures and the report of a file."""
+    from sing_compute.cli import cli
+    from sing_compute.errors import SingError
 
-    save(path, ["snow"], np.ones((1, 8)), tag="made up")
+    folder, stem = path.parent, path.stem
+    copy = shutil.copy(path, folder / f"{stem}-copy.h5")
+    for words in (
+        ["directions", str(copy), "--model", "alpha", "--count", "2", "--restarts", "2"],
+        ["figures", str(path), "-o", str(folder / f"{stem}-figures")],
+        ["report", str(path), "-o", str(folder / f"{stem}-report.html")],
+    ):
+        one_line_or_good(cli, words, words[0], caught=SingError, output=True)
 
 
 def every_export(path: Path, rng: random.Random) -> None:

@@ -38,8 +38,8 @@ SECONDS = 5.0
 MEMORY = 2**30
 """Bytes that a reader may hold more than it did before the file."""
 ADDRESSES = 9 * 2**30
-SCREENS, THOROUGH = 20, 4
-"""Every so many files are shown on a screen, too, and every so many go through every verb and every export."""
+SCREENS, SLOW = 20, 5
+"""Every so many files are shown on a screen, too; every so many of those go through the verbs that take ten seconds."""
 EARLY = (
     *(
         "pandas",
@@ -53,7 +53,7 @@ EARLY = (
     ),
     *("sing_compute.cli", "sing_compute.questions.heads.checking", "sing_compute.questions.heads.naming"),
     *(f"sing_compute.questions.{name}" for name in ("adding", "agreement", "explaining", "merging", "steering")),
-    "sing_compute.questions.null_words.naming",
+    *("sing_compute.questions.null_words.naming", "sing_compute.figures.output", "sing_compute.report.page"),
 )
 """Modules that some reader needs."""
 TOGETHER = 40
@@ -66,15 +66,47 @@ def sources(folder: Path) -> dict[str, bytes]:
 
     rich = write_store(folder / "rich.h5", groups=("in", "out"), concepts=12, images_per_class=(9, 5, 1, 0))
     bare = write_store(folder / "bare.h5", models=("alpha", "beta"), concepts=5, null_space=False)
-    return {"rich": rich.read_bytes(), "bare": bare.read_bytes()}
+    run = measured(folder / "run")
+    return {"rich": rich.read_bytes(), "bare": bare.read_bytes(), "run": run.read_bytes()}
 
 
-def read_file(
-    seed: int, number: int, path: Path, source: dict[str, bytes], screens: int, thorough: int
-) -> tuple[str, str]:
+def measured(folder: Path) -> Path:
+    """The file of a small run with its features, to which the verbs that add an analysis have added theirs."""
+    from small_run import make_inputs
+
+    folder.mkdir()
+    options = make_inputs(folder, images=24)
+    options[1:2] = ["alpha=slow_net:slow", "--model", "beta=slow_net:slow"]
+    added = (["words", "--modes", "2"], ["steer", "--keep"], ["directions", "--model", "alpha", "--count", "2"])
+    for words in ([*options, "-o", "run.h5"], *([verb, "run.h5", *rest] for verb, *rest in added)):
+        child = os.fork()  # its threads end with it
+        if child == 0:
+            carried_out(folder, words)
+        if os.waitpid(child, 0)[1]:
+            raise RuntimeError(f"sing-compute {' '.join(words)} failed")
+    return folder / "run.h5"
+
+
+def carried_out(folder: Path, words: list[str]) -> None:
+    """Carry out a command in this process, and end the process."""
+    from sing_compute.cli import main
+
+    try:
+        os.chdir(folder)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # our own output is read
+        sys.argv = ["sing-compute", *words]
+        main()
+    except SystemExit as end:
+        os._exit(end.code or 0)
+    finally:
+        traceback.print_exc()
+        os._exit(70)
+
+
+def read_file(seed: int, number: int, path: Path, source: dict[str, bytes], screens: int) -> tuple[str, str]:
     """Make one file and read it in every way; give the kind of mutation, and how opening it ended."""
     from bombs import BOMBS
-    from exports import every_export, every_verb
+    from exports import every_export, every_verb, slow_verbs
     from mutations import MUTATIONS
     from readers import attempt, expect, explore, load_frames, read_tables, verify_command, write_csv
 
@@ -82,23 +114,24 @@ def read_file(
 
     rng = drawn(seed, "stores", number)
     made = MUTATIONS | BOMBS
-    path.write_bytes(source["rich" if rng.random() < 0.9 else "bare"])
+    path.write_bytes(source[rng.choices(["rich", "run", "bare"], [5, 4, 1])[0]])
     kind = rng.choice([*made, "flip", "flip", "flip_heads", "values"])
     with contextlib.suppress(
         KeyError, OSError, ValueError, RuntimeError, TypeError, IndexError
     ):  # no such place in this file
         made[kind](rng, path)
     before = path.read_bytes()
-    ways = [read_tables, write_csv, verify_command, load_frames]
+    ways = [read_tables, write_csv, verify_command, load_frames, every_verb, every_export]
     ways += [explore] if number % screens == 0 else []
-    ways += [every_verb, every_export] if number % thorough == 0 else []
+    ways += [slow_verbs] if number % (SLOW * screens) == 0 else []
+    several = (every_verb, every_export, slow_verbs, explore)  # of many commands each
     opened = attempt(lambda: Store(path).close() or True)
     for way in ways:
-        faulthandler.dump_traceback_later(PATIENCE * (1 if way not in (explore, every_export) else 4), exit=True)
+        faulthandler.dump_traceback_later(PATIENCE * (4 if way in several else 1), exit=True)
         begun = Price()
         try:
             attempt(lambda way=way: way(path, drawn(seed, way.__name__, number)))
-            begun.check(kind in BOMBS and way not in (explore, every_export, every_verb))
+            begun.check(kind in BOMBS and way not in several)
         except BaseException as error:
             error.add_note(f"in {way.__name__} of file {number}, mutation {kind}")
             raise
@@ -171,7 +204,7 @@ def preload() -> None:
     gc.enable()
 
 
-def work(seed: int, first: int, last: int, screens: int, thorough: int) -> None:
+def work(seed: int, first: int, last: int, screens: int) -> None:
     """Read the files of some numbers in forks of this process; the first one that goes wrong ends a fork."""
     preload()
     settle()
@@ -186,7 +219,7 @@ def work(seed: int, first: int, last: int, screens: int, thorough: int) -> None:
                 child = os.fork()
                 if child == 0:
                     os.dup2(said.fileno(), 2)
-                    read_files(seed, range(first, until), Path(folder), source, (screens, thorough), reached)
+                    read_files(seed, range(first, until), Path(folder), source, screens, reached)
                     os._exit(0)
                 code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
                 if code:
@@ -199,14 +232,14 @@ def work(seed: int, first: int, last: int, screens: int, thorough: int) -> None:
 
 
 def read_files(
-    seed: int, numbers: range, folder: Path, source: dict[str, bytes], every: tuple[int, int], reached: mmap.mmap
+    seed: int, numbers: range, folder: Path, source: dict[str, bytes], screens: int, reached: mmap.mmap
 ) -> None:
     """Read the files of some numbers in this process, and end it at the first error."""
     try:
         for number in numbers:
             reached[:] = number.to_bytes(8, "little")
             path = folder / f"results{number}.h5"
-            kind, end = read_file(seed, number, path, source, *every)
+            kind, end = read_file(seed, number, path, source, screens)
             print(f"done {number} {kind} {end}", flush=True)
             for each in folder.glob(f"*{number}*"):
                 each.unlink()
@@ -216,16 +249,15 @@ def read_files(
         os._exit(1)
 
 
-def attack(seed: int, numbers: range, *, screens: int = SCREENS, thorough: int = THOROUGH) -> Iterator[Attempt]:
+def attack(seed: int, numbers: range, *, screens: int = SCREENS) -> Iterator[Attempt]:
     """Read mutated files in children, each beginning behind the file that ended the one before.
 
     Args:
         seed: Of all choices.
         numbers: Of the files.
-        screens: Every so many are shown on a screen, too.
-        thorough: Every so many go through every verb and every export, too.
+        screens: Every so many are shown on a screen, too; of those every fifth goes through the slow verbs.
     """
-    words = [str(word) for word in (seed, numbers.start, numbers.stop, screens, thorough)]
+    words = [str(word) for word in (seed, numbers.start, numbers.stop, screens)]
     surroundings = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     server = subprocess.Popen(
         [sys.executable, str(HERE), *words], stdout=subprocess.PIPE, text=True, env=surroundings, start_new_session=True
@@ -250,4 +282,4 @@ def attack(seed: int, numbers: range, *, screens: int = SCREENS, thorough: int =
 
 
 if __name__ == "__main__":
-    work(*map(int, sys.argv[1:6]))
+    work(*map(int, sys.argv[1:5]))

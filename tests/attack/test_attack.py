@@ -30,7 +30,7 @@ def test_a_run_that_dies_or_whose_disk_fails_ends_in_the_undisturbed_file(runs: 
 
 
 def test_mutated_files_end_well_or_in_one_line() -> None:
-    held(mutated_stores.attack(SEED, range(24), screens=8, thorough=20), 24)
+    held(mutated_stores.attack(SEED, range(24), screens=8), 24)
 
 
 def test_hostile_inputs_are_listed_or_one_line(runs: Runs, tmp_path: Path) -> None:
