@@ -227,8 +227,13 @@ def work(seed: int, first: int, last: int, screens: int) -> None:
                     first = int.from_bytes(reached[:], "little")
                     print(f"failed {first} {json.dumps(f'exit code {code}: {said.read()[-3000:]}')}", flush=True)
                 first = first + 1 if code else until
-            for left in Path(folder).glob("*[0-9]*"):
-                shutil.rmtree(left) if left.is_dir() else left.unlink()
+            remove(Path(folder), "*[0-9]*")
+
+
+def remove(folder: Path, names: str) -> None:
+    """Remove what has one of these names in a folder."""
+    for path in folder.glob(names):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def read_files(
@@ -241,8 +246,7 @@ def read_files(
             path = folder / f"results{number}.h5"
             kind, end = read_file(seed, number, path, source, screens)
             print(f"done {number} {kind} {end}", flush=True)
-            for each in folder.glob(f"*{number}*"):
-                each.unlink()
+            remove(folder, f"*{number}*")
     except BaseException:
         traceback.print_exc()
         sys.stderr.flush()
