@@ -72,6 +72,7 @@ class _Command(click.Command):
 )
 @click.option("--columns", metavar="A,B,...", default="", help="Columns to show or write; all if not given.")
 @click.option("--view", "view_name", metavar="NAME", help="Open the view that was kept under this name (key W).")
+@click.option("--top", metavar="N", type=click.IntRange(1), help="Write the first N rows; on a screen, mark them.")
 @click.option("--row", type=click.IntRange(1), default=1, help="Put the cursor on this line.")
 @click.option("--chart", "--picture", "chart", metavar="CHART", help="Start with this chart, or write its numbers.")
 @click.option(
@@ -128,6 +129,8 @@ def _start(options: dict[str, Any]) -> Start:
     )
     if look and options["chart"] is not None:
         raise SingError("--look and --chart do not go together")
+    if options["top"] and options["chart"] is not None:
+        raise SingError("--top and --chart do not go together: a chart is of all rows")
     if options["having"] and not count_by:
         raise SingError("--having keeps counts: name columns with --count-by, or use --filter")
     return Start(
@@ -141,6 +144,7 @@ def _start(options: dict[str, Any]) -> Start:
         count_by,
         options["having"],
         look,
+        options["top"] or 0,
     )
 
 
@@ -149,9 +153,9 @@ def _kept(file: Path, name: str, start: Start, *, pair: bool) -> Start:
     from sing_tui.named_views import find_view, views_path
     from sing_tui.settings import state_path
 
-    if replace(start, row=1) != Start():
+    if replace(start, row=1, top=0) != Start():
         raise SingError("--view says place, filter, sort, columns and chart: leave those options out")
-    return replace(find_view(views_path(state_path(os.environ)), file, name, pair=pair), row=start.row)
+    return replace(find_view(views_path(state_path(os.environ)), file, name, pair=pair), row=start.row, top=start.top)
 
 
 def _headless(file: Path, start: Start, options: dict[str, Any]) -> None:

@@ -37,6 +37,8 @@ def headless_view(catalog: StoreCatalog, start: Start) -> tuple[View, tuple[str,
         place = counted(place, start.filter, start.count_by)
     table = catalog.open(place)
     view = arrange(table, arrangement_of(table, start, Arrangement()))
+    if start.top:
+        view = replace(view, order=view.order[: start.top])
     if start.look:
         return arrange(look_table(look(view, looked_of(table, start.look))), Arrangement()), None
     columns = tuple(column_named(table, name).name for name in start.columns) or None

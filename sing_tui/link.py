@@ -89,6 +89,7 @@ def command(file: Path, start: Start, other: Path | None = None) -> str:
         ("--row", str(start.row) if start.row > 1 else None),
         ("--picture", start.chart),
         ("--look", ",".join(start.look) or None),
+        ("--top", str(start.top) if start.top else None),
     ]
     words = ["sing-tui", str(file), *([] if other is None else [str(other)])]
     for option, value in options:

@@ -1,10 +1,10 @@
 """Opening a file at the place that was asked for, or where the user was last. No Textual: a thread runs it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from sing_compute.errors import SingError
-from sing_compute.store import Store
+from sing_compute.store import Store, Table
 from sing_compute.store.text import clean
 from sing_tui.filters import check
 from sing_tui.link import arrangement_of, as_dict, from_dict, start_of
@@ -12,15 +12,16 @@ from sing_tui.looking import looked_of
 from sing_tui.session import Session
 from sing_tui.session.arranging import show_chart
 from sing_tui.session.catalog import first_place, position_of
-from sing_tui.session.counted import counted
+from sing_tui.session.counted import base_of, counted
 from sing_tui.session.lookup import find_place
+from sing_tui.session.marking import MOST
 from sing_tui.session.route import route
 from sing_tui.session.stack import enter
-from sing_tui.session.state import arranged, first_arrangement, rows_kind
+from sing_tui.session.state import Arrangement, arranged, arrangement_at, first_arrangement, rows_kind
 from sing_tui.settings import State, file_key, read_state, write_state
 from sing_tui.start import Start
 from sing_tui.store_catalog import StoreCatalog
-from sing_tui.view import View, column_named
+from sing_tui.view import View, arrange, column_named
 
 HINT = "new here? Enter opens, Esc goes back, t finds, ? lists every key"
 
@@ -73,7 +74,8 @@ def open_first(
     kept = from_dict(state.place(path)) if start.anywhere and other is None else None
     if kept is not None:
         try:
-            return Opened(catalog, session_of(catalog, kept), hint)
+            session = session_of(catalog, kept)
+            return Opened(catalog, with_outer(catalog, session, state.place(path).get("outer")), hint)
         except SingError:
             pass  # the file has changed since
     return Opened(catalog, session_of(catalog, start), hint)
@@ -114,6 +116,8 @@ def session_of(catalog: StoreCatalog, start: Start) -> Session:
     rows = catalog.table(place.table).rows
     row = position_of(catalog, rows, named.get(rows), place) if place == first_place(catalog) else None
     last = arranged(replace(visits[-1], line=max(0, start.row - 1), identity=row), wanted)
+    if start.top:
+        last = replace(last, marks=_first_rows(catalog.open(place), wanted, start.top))
     columns = {rows_kind(place): start.columns} if start.columns else {}
     session = Session((*visits[:-1], last), columns)
     if start.chart is None:
@@ -136,11 +140,56 @@ def _counting(catalog: StoreCatalog, start: Start) -> Session:
         check(table, start.having)
     columns = tuple(column_named(table, name).name for name in start.columns)
     session = enter(session, place, arrangement=wanted)
-    session = session.now(replace(session.here, line=max(0, start.row - 1)))
+    marks = _first_rows(table, wanted, start.top) if start.top else ()
+    session = session.now(replace(session.here, line=max(0, start.row - 1), marks=marks))
     return replace(session, columns={**session.columns, rows_kind(place): columns}) if columns else session
+
+
+def _first_rows(table: Table, wanted: Arrangement, count: int) -> tuple[int, ...]:
+    """Return the first rows of a table in an order, to be marked."""
+    if count > MOST:
+        raise SingError(f"--top {count:,}: at most {MOST:,} rows are marked on a screen")
+    return tuple(map(int, arrange(table, wanted).identities[:count]))
 
 
 def remember(memory: Path, path: Path, catalog: StoreCatalog, session: Session, view: View) -> None:
     """Keep the place of a session for the next time."""
-    start = start_of(catalog, session, view)
-    write_state(memory, State(hint_seen=True, places={file_key(path): as_dict(start)}))
+    specs = [catalog.table(base_of(visit.place).table) for visit in session.visits]
+    outer = [
+        {"kind": kind, "columns": ",".join(session.columns.get(kind, ())), **asdict(arrangement_at(visit, specs[i]))}
+        for i, visit in enumerate(session.visits[:-1])
+        if (kind := rows_kind(visit.place)) in visit.arrangements or kind in session.columns
+    ]
+    kept = {**as_dict(start_of(catalog, session, view)), "outer": outer}
+    write_state(memory, State(hint_seen=True, places={file_key(path): kept}))
+
+
+def with_outer(catalog: StoreCatalog, session: Session, kept: object) -> Session:
+    """Return a session whose outer tables are filtered and sorted as they were, as far as the file still lets them be.
+
+    Args:
+        catalog: The open file.
+        session: The session at the remembered place.
+        kept: What is remembered of the outer tables, from outside.
+    """
+    entries = [entry for entry in kept if isinstance(entry, dict)] if isinstance(kept, list) else []
+    visits, columns = list(session.visits), dict(session.columns)
+    for entry in entries:
+        at = next((i for i, visit in enumerate(visits[:-1]) if rows_kind(visit.place) == entry.get("kind")), None)
+        if at is None:
+            continue
+        try:
+            wanted = Arrangement(**{each.name: entry[each.name] for each in fields(Arrangement)})
+            names = tuple(filter(None, entry["columns"].split(",")))
+            if not all(isinstance(text, str) for text in (wanted.filter, wanted.sort, wanted.then)):
+                continue
+            table = catalog.open(visits[at].place)
+            check(table, wanted.filter)
+            for name in filter(None, (wanted.sort, wanted.then, *names)):
+                column_named(table, name)
+        except (SingError, AttributeError, KeyError, TypeError):
+            continue  # the file has changed since, or what is remembered was changed by hand
+        visits[at] = arranged(visits[at], wanted)
+        if names:
+            columns.setdefault(str(entry["kind"]), names)
+    return replace(session, visits=tuple(visits), columns=columns)

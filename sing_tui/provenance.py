@@ -54,6 +54,7 @@ def write_provenance(
         "having": start.having,
         "sort": start.sort,
         "columns": list(start.columns),
+        "top": start.top,
         "rows": rows,
         "scope": scope,
         "command": command(file, start, other) + (f" --all-{every}s" if every else ""),

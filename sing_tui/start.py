@@ -48,6 +48,8 @@ class Start:
     """Filter of the counts."""
     look: tuple[str, ...] = ()
     """A column to look at, or two of which the second is drawn from left to right."""
+    top: int = 0
+    """The first rows: the only ones that are written, and marked on a screen; 0 for all, and for no marks."""
 
     @property
     def anywhere(self) -> bool:

@@ -15,6 +15,7 @@ from sing_tui.screens.export_runner import ExportRunner
 from sing_tui.screens.surface import Surface, needs_photographs, rows_of
 from sing_tui.session.counted import base_of
 from sing_tui.session.files import is_joined
+from sing_tui.session.marking import marks_of_top
 from sing_tui.session.names import file_parts
 from sing_tui.session.state import Arrangement, Refused, columns_at, is_figures
 from sing_tui.view import View, arrange
@@ -101,8 +102,9 @@ class TakingAway:
         screen = self.screen
         view = rows_of(screen, "there is no row here yet")
         start = start_of(screen.catalog, screen.session, view, with_chart=True)
+        top = (marks_of_top(screen.session) or 0) if wanted.scope == "marked" else 0
         return replace(
-            start, row=1, columns=self._columns(wanted), filter="" if wanted.scope == "table" else start.filter
+            start, row=1, columns=self._columns(wanted), filter="" if wanted.scope == "table" else start.filter, top=top
         )
 
     def export_table(self, table: Table, part: str) -> None:
@@ -144,10 +146,12 @@ class TakingAway:
         if screen.view is None:
             return
         start = replace(start_of(screen.catalog, screen.session, screen.view, with_chart=True), look=look)
-        text = command(screen.host.path, start, screen.host.other)
-        said = Text(
-            f"{screen.glyphs.text(text)}\n\n--csv FILE or --json FILE behind it: the same rows without a screen."
-        )
+        top = None if start.chart or look else marks_of_top(screen.session)
+        text = command(screen.host.path, replace(start, top=top or 0), screen.host.other)
+        note = "--csv FILE or --json FILE behind it: the same rows without a screen."
+        if screen.session.here.marks and not top:
+            note += "\nWhat is marked is not in it: e writes marked rows."
+        said = Text(f"{screen.glyphs.text(text)}\n\n{note}")
         screen.app.push_screen(Sheet(said, ascii_only=screen.glyphs.ascii_only))
         self.export_runner.copy(lambda: text, screen.app)
 

@@ -58,6 +58,12 @@ def mark_top(session: Session, count: int) -> Session:
     return _marked(session.now(replace(session.here, marks=())), islice(shown, count))
 
 
+def marks_of_top(session: Session) -> int | None:
+    """Return of how many first rows the marks are; 0 where nothing is marked, None where other rows are."""
+    marks, shown = session.here.marks, session.here.shown
+    return len(marks) if set(marks) == set(map(int, islice(shown, len(marks)))) else None
+
+
 def _marked(session: Session, rows: Iterable[int]) -> Session:
     marks = tuple(dict.fromkeys([*session.here.marks, *(int(row) for row in rows)]))
     _check(len(marks))

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 from driving import burst, drawn, lines, press, screen_text, status, until, wish
 
-from sing_compute.store import Store, class_table
+from sing_compute.store import Store, class_table, image_table
 from sing_tui.app import Explorer
 from sing_tui.cli import main
 from sing_tui.screens.export import ExportScreen
@@ -201,6 +201,34 @@ async def test_the_form_writes_what_the_rows_are_of_and_the_command_there_writes
     assert said["file_sha256"] == hashlib.sha256(store_path.read_bytes()).hexdigest()
     done = CliRunner().invoke(main, [*shlex.split(said["command"])[1:], "--csv", "-"])
     assert done.stdout == written
+
+
+async def test_the_largest_rows_that_are_marked_are_those_of_the_command_of_the_key_l(store_path: Path) -> None:
+    app = Explorer(store_path, Start(wish(table="images", model="alpha", class_="dog")))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await drawn(app)
+        await press(pilot, "T", "5", "enter")
+        command = await link(app, pilot)
+        written = (await exported(app, pilot)).decode()
+        await press(pilot, "G", "space", "L")
+        assert "What is marked is not in it" in screen_text(app)
+        assert "--top" not in screen_text(app)
+    assert "--top 5" in command
+    done = CliRunner().invoke(main, [*shlex.split(command)[1:], "--csv", "-"])
+    assert done.stdout == written
+    scores = [float(row["image_score"]) for row in csv.DictReader(written.splitlines())]
+    with Store(store_path) as store:
+        all_scores = image_table(store, "alpha", 1).column("image_score").values.all()
+    assert np.allclose(scores, np.sort(all_scores)[::-1][:5])
+
+
+async def test_the_first_rows_that_a_command_asks_for_are_marked(store_path: Path) -> None:
+    app = Explorer(store_path, Start(wish(table="images", model="alpha", class_="dog"), sort="image_score", top=3))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await drawn(app)
+        assert "3 marked" in status(app)
+        assert [line.startswith("•") for line in lines(app)[3:7]] == [True, True, True, False]
+        await press(pilot, "escape")
 
 
 async def test_eight_keys_export_three_marked_rows_with_the_columns_in_sight(store_path: Path) -> None:

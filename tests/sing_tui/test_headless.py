@@ -136,6 +136,16 @@ def test_sort_and_filter_are_those_of_the_screen(store_path: Path) -> None:
     assert [float(cell) for cell in rising["image_score"]] == sorted(scores)
 
 
+def test_the_first_rows_are_those_of_the_sort_and_of_each_model(store_path: Path) -> None:
+    arguments = ("--table", "images", "--sort", "IS", "--csv", "-")
+    _, whole = read(run(store_path, "--model", "alpha", *arguments).stdout)
+    _, some = read(run(store_path, "--model", "alpha", *arguments, "--top", "4").stdout)
+    assert some == {name: cells[:4] for name, cells in whole.items()}
+    _, both = read(run(store_path, "--all-models", *arguments, "--top", "2").stdout)
+    assert both["model"] == ["alpha", "alpha", "beta", "beta"]
+    assert both["image"][:2] == whole["image"][:2]
+
+
 def test_a_file_appears_whole_and_is_replaced_only_by_force(store_path: Path, tmp_path: Path) -> None:
     target = tmp_path / "out.csv"
     first = run(store_path, "--csv", target)
@@ -204,6 +214,7 @@ def test_a_table_can_say_what_it_is_of(store_path: Path, tmp_path: Path) -> None
         ),
         (("--class", "dog", "--csv", "-"), "whose concepts? add --model NAME or --all-models; there are: alpha, beta"),
         (("--model", "beta", "--all-models", "--csv", "-"), "--all-models and --model do not go together"),
+        (("--top", "3", "--chart", "scatter", "--csv", "-"), "--top and --chart do not go together"),
         (("--provenance", "--csv", "-"), "--provenance writes a file next to the table"),
         ((), "--csv"),
     ],

@@ -5,7 +5,7 @@ import json
 import os
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import h5py
@@ -27,7 +27,8 @@ from sing_tui.session import Session
 from sing_tui.session.arranging import arrangement, mark
 from sing_tui.session.comparison import compare, next_measure
 from sing_tui.session.moves import go_along, step
-from sing_tui.session.state import Arrangement, at_cursor, is_figures
+from sing_tui.session.stack import leave
+from sing_tui.session.state import Arrangement, arranged, at_cursor, is_figures
 from sing_tui.settings import State, write_state
 from sing_tui.start import Start
 from sing_tui.store_catalog import StoreCatalog
@@ -175,6 +176,51 @@ def test_a_remembered_place_that_the_file_does_not_hold_is_passed_over(
     opened = open_first(store_path, Start(), tmp_path / "state.json")
     with opened.catalog.store:
         assert opened.session.place == place("models")
+
+
+def remembered(store_path: Path, memory: Path) -> None:
+    """Leave the images of a class whose class table was filtered, sorted and has fewer columns."""
+    with Store(store_path) as store:
+        catalog = StoreCatalog(store)
+        session = session_of(catalog, Start(wish(table="images", model="alpha", class_="dog")))
+        outer = arranged(session.visits[-2], Arrangement("is > 1", "class", True, "image_score_q50", False))
+        session = replace(session, visits=(*session.visits[:-2], outer, session.here), columns={"classes": ("class",)})
+        remember(memory, store_path, catalog, session, view_of(catalog, session))
+
+
+def test_filter_sort_and_columns_of_the_tables_on_the_way_are_remembered(store_path: Path, tmp_path: Path) -> None:
+    memory = tmp_path / "state.json"
+    remembered(store_path, memory)
+    opened = open_first(store_path, Start(), memory)
+    with opened.catalog.store:
+        back = leave(opened.session, opened.catalog)
+        assert back.place == place("classes", model="alpha")
+        assert arrangement(back, opened.catalog) == Arrangement("is > 1", "class", True, "image_score_q50", False)
+        assert back.columns == {"classes": ("class",)}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({"filter": "no_such_column > 3"}, {"sort": "no_such_column"}, {"then": 7}, {"columns": "no_such_column"}),
+        *({"kind": "models"}, {"kind": 4}, {"descending": None, "filter": None, "sort": 5}),
+    ],
+)
+def test_what_the_file_does_not_hold_of_the_tables_on_the_way_is_passed_over(
+    store_path: Path, tmp_path: Path, change: dict[str, object]
+) -> None:
+    memory = tmp_path / "state.json"
+    remembered(store_path, memory)
+    said = json.loads(memory.read_text())
+    (kept,) = said["places"].values()
+    kept["outer"] = [{**kept["outer"][0], **change}, 3]
+    memory.write_text(json.dumps(said))
+    opened = open_first(store_path, Start(), memory)
+    with opened.catalog.store:
+        assert opened.session.place == place("images", model="alpha", class_=1)
+        back = leave(opened.session, opened.catalog)
+        assert "no_such" not in str(arrangement(back, opened.catalog))
+        assert back.columns == {}
 
 
 def test_the_first_screen_names_models_with_warnings(tmp_path: Path) -> None:
