@@ -79,7 +79,8 @@ def bar_lines(
         colors: The colours to draw with.
 
     Returns:
-        Lines of at most that width; none where there is too little room, or no bar.
+        Lines of at most that width, that of a bar with its number as `bar` in its style's meta; none where there is too little
+        room, or no bar.
     """
     bars = rows_in_sight(len(found), bar, height - 1)
     if not bars or height < 2 or width < _LEAST:
@@ -114,6 +115,7 @@ def bar_lines(
         line.truncate(width)
         if one == bar:
             line.stylize("reverse", 2, len(text) + 2)
+        line.apply_meta({"bar": one})
         lines.append(line)
     return lines
 
@@ -178,6 +180,6 @@ def _dots(pair: ColumnPair, across: int, up: int) -> list[str]:
 def _shades(pair: ColumnPair, across: int, up: int, glyphs: Glyphs) -> list[str]:
     counts = pair.grid(across, up)
     signs = glyphs.density if glyphs.ascii_only else _SHADES
-    most = math.log1p(int(counts.max()))
-    levels = np.ceil(np.log1p(counts) / most * (len(signs) - 1)).astype(int)
+    shades = np.log1p(counts)  # divided by its own largest, which gives exactly 1: `math.log1p` may round otherwise
+    levels = np.ceil(shades / shades.max() * (len(signs) - 1)).astype(int)
     return ["".join(signs[level] for level in row) for row in levels.tolist()]

@@ -6,6 +6,7 @@ from functools import partial
 from typing import ClassVar
 
 from rich.text import Text
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -189,6 +190,15 @@ class LookScreen(Overlay[str | None]):
         if isinstance(self.found, ColumnFigures) and len(self.found):
             self.bar = max(0, min(self.bar + by, len(self.found) - 1))
             self.draw()
+
+    def on_click(self, event: events.Click) -> None:
+        """Choose the clicked bar; a double click filters by it."""
+        bar = event.style.meta.get("bar")
+        if bar is not None and isinstance(self.found, ColumnFigures) and bar < len(self.found):
+            self.bar = bar
+            self.draw()
+            if event.chain == 2:
+                self.action_take()
 
     def action_scale(self) -> None:
         """Change between bins of equal width and of equal ratio."""

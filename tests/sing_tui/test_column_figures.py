@@ -254,6 +254,14 @@ def test_drawings_fit_at_any_size(glyphs: Any) -> None:
             assert not glyphs.ascii_only or all(line.plain.isascii() for line in drawn)
 
 
+@pytest.mark.parametrize("rows", range(1, 400))
+def test_the_cell_with_most_rows_is_the_darkest_whatever_their_number(rows: int) -> None:
+    x = np.append(np.zeros(rows), 1.0)
+    drawn = scatter_lines(pair_of(table_of(a=x, b=x), "a", "b"), 60, 12, ASCII, ChartColors(("red",)))
+    signs = "".join(line.plain for line in drawn[1:-2]).split("|")
+    assert signs[-1].strip()[0] == ASCII.density[-1]
+
+
 def test_bars_are_as_long_as_the_shares_say() -> None:
     found = figures_of(table_of(a=np.array([1, 1, 1, 1, 2, 2, 3])), "a", mask=np.arange(7) > 1, filter="a > 0")
     lines = [line.plain for line in bar_lines(found, 60, 10, 0, ASCII, PLAIN)]

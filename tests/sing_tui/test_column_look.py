@@ -69,6 +69,24 @@ async def test_a_bar_filters_the_table_to_its_rows(store_path: Path) -> None:
         assert arrangement_of(app).filter.startswith("(as > 0) and image_score >= ")
 
 
+async def test_a_click_chooses_a_bar_and_a_double_click_filters_by_it(store_path: Path) -> None:
+    app = Explorer(store_path, IMAGES)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await drawn(app)
+        await to_column(app, pilot, "class")
+        screen = await look(app, pilot, "H")
+        row = next(i for i, line in enumerate(lines(app)) if line.split()[:1] == ["dog"])
+        await pilot.click(offset=(5, row - 3))
+        assert screen.bar == 0
+        await pilot.click(offset=(5, row))
+        await until(lambda: lines(app)[row].strip().startswith(app.page.glyphs.right), app)
+        assert screen.found.label(screen.bar) == "dog"
+        await pilot.click(offset=(5, row), times=2)
+        await until(lambda: app.screen is app.page, app)
+        await until(lambda: 'class = "dog"' in status(app), app)
+        assert {line.split()[1] for line in lines(app)[3:15]} == {"dog"}
+
+
 async def test_the_next_columns_are_looked_at_in_place(store_path: Path) -> None:
     app = Explorer(store_path, IMAGES)
     async with app.run_test(size=(80, 24)) as pilot:
