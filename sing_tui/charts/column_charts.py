@@ -1,7 +1,5 @@
 """Statistics, histogram and scatter of columns, drawn from letters."""
 
-import math
-
 import numpy as np
 from rich.text import Text
 
