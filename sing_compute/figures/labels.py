@@ -1,6 +1,7 @@
 """Text in figures: harmless, cut to the room that it has, numbers with minus signs, axes with units."""
 
 import re
+import unicodedata
 from functools import lru_cache
 
 from matplotlib.axes import Axes
@@ -15,6 +16,23 @@ _LONGEST = 300
 """Letters of a text that are looked at."""
 _DECIMAL = re.compile(r"[+−-]?\d+\.\d+")
 """A number that is never cut: what is left of it would be another number."""
+
+
+_MARKS = 4
+"""Accents and the like over one letter; more would stand so high that the plot has no room left."""
+
+
+def label_text(text: object) -> str:
+    """Return any text as one harmless line whose letters carry few marks each."""
+    line = UNICODE.text(text)
+    if line.isascii():
+        return line
+    kept, marks = [], 0
+    for letter in line:
+        marks = marks + 1 if unicodedata.category(letter).startswith("M") else 0
+        if marks <= _MARKS:
+            kept.append(letter)
+    return "".join(kept)
 
 
 @lru_cache(maxsize=4096)
@@ -34,7 +52,7 @@ def cut(text: object, room: float, size: float = SIZE) -> str:
     Returns:
         The line.
     """
-    line = UNICODE.text(text)
+    line = label_text(text)
     if len(line) <= _LONGEST and text_width(line, size) <= room:
         return line
     low, high = 0, min(len(line), _LONGEST)
@@ -55,7 +73,7 @@ def cut_list(text: object, room: float) -> str:
     Returns:
         The line.
     """
-    line = UNICODE.text(text)
+    line = label_text(text)
     while ", " in line and text_width(line[:_LONGEST]) > room:
         line = line.removesuffix(", …").rpartition(", ")[0] + ", …"
         if line == ", …":
@@ -65,7 +83,7 @@ def cut_list(text: object, room: float) -> str:
 
 def label_room(labels: list[str], width: float, share: float) -> float:
     """Return the room of row labels in inches: that of the widest, at most a share of the figure's width."""
-    return min(share * width, max((text_width(UNICODE.text(label)[:_LONGEST]) for label in labels), default=0.0))
+    return min(share * width, max((text_width(label_text(label)[:_LONGEST]) for label in labels), default=0.0))
 
 
 def written(value: float, format: str) -> str:
@@ -76,7 +94,7 @@ def written(value: float, format: str) -> str:
 def axis_label(name: str, format: str) -> str:
     """Return a name with its unit, for an axis."""
     unit = "degrees" if named_format(format).unit else ""
-    return UNICODE.text(f"{name}, {unit}" if unit and unit not in name else name or unit)
+    return label_text(f"{name}, {unit}" if unit and unit not in name else name or unit)
 
 
 def format_ticks(axes: Axes, which: str, format: str, *, logarithmic: bool = False) -> None:

@@ -8,10 +8,9 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator, MaxNLocator
 
 from sing_compute.charts.shapes import Curves, Ellipse, Histogram, Scatter, Violins, drawable
-from sing_compute.figures.labels import axis_label, cut, format_ticks, text_width
+from sing_compute.figures.labels import axis_label, cut, format_ticks, label_text, text_width
 from sing_compute.figures.rows import density
 from sing_compute.figures.style import COLOURS, DASHES, GREY, PALE, inches_wide
-from sing_compute.formats import UNICODE
 
 DOTS = 600
 """Dots drawn at most."""
@@ -47,7 +46,7 @@ def draw_scatter(shape: Scatter, figure: Figure | SubFigure) -> None:
         axes.axvline(0, color=GREY, lw=0.5, zorder=0)
     for place, number in zip(_letter_places(axes, order), range(len(order)), strict=True):
         axes.annotate(
-            UNICODE.text(order[number].letter),
+            label_text(order[number].letter),
             place,
             ha="center",
             va="center",
@@ -56,8 +55,8 @@ def draw_scatter(shape: Scatter, figure: Figure | SubFigure) -> None:
             zorder=5,
             path_effects=[withStroke(linewidth=1.6, foreground="white")],
         )
-    axes.set_xlabel(UNICODE.text(shape.x_label))
-    axes.set_ylabel(UNICODE.text(shape.y_label))
+    axes.set_xlabel(label_text(shape.x_label))
+    axes.set_ylabel(label_text(shape.y_label))
     _ellipse_names(figure, order)
 
 
@@ -108,7 +107,7 @@ def draw_histogram(shape: Histogram, axes: Axes) -> None:
             values, bins=min(_BINS, max(5, int(np.sqrt(len(values))))), color=PALE[0], edgecolor=COLOURS[0], lw=0.5
         )
     axes.set_xlabel(axis_label(shape.label, shape.format))
-    axes.set_ylabel(UNICODE.text(shape.count_label))
+    axes.set_ylabel(label_text(shape.count_label))
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     format_ticks(axes, "x", shape.format)
 
@@ -140,7 +139,7 @@ def draw_curves(shape: Curves, axes: Axes) -> None:
         axes.yaxis.set_major_locator(MaxNLocator(5))
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=bool(np.all(shape.x == np.floor(shape.x)))))
     axes.grid(axis="y")
-    axes.set_xlabel(UNICODE.text(shape.x_label))
+    axes.set_xlabel(label_text(shape.x_label))
     axes.set_ylabel(cut(shape.y_label, 1.9))
 
 

@@ -48,6 +48,7 @@ HOSTILE = (
     "=1+1",
     "ネコ科の動物たち" * 4,
     "\\input{x}",
+    "e" + "\u0301" * 250,
 )
 
 
@@ -271,6 +272,17 @@ def test_labels_are_cut_to_their_room_and_lists_at_whole_words() -> None:
             assert cut("heart 0.25 of it", text_width(f"{part}…") + 0.001) == "heart…"
         assert cut("n01440764_10026.JPEG", text_width("n0144…") + 0.001) == "n0144…"
         assert cut("a\u202eb\x1b[31m", 2) == "ab[31m"
+        assert cut("e" + "\u0301" * 250, 2) == "e" + "\u0301" * 4  # towers of accents leave a plot no room
+        assert cut("Việt Nam, שָׁלוֹם, กำลัง", 9) == "Việt Nam, שָׁלוֹם, กำลัง"
+
+
+def test_lines_with_towers_of_accents_for_names_leave_the_plot_its_room() -> None:
+    names = ["e" + "\u0301" * 1500, "o" + "\u0300\u0323" * 700]
+    x = np.array([0.5, 1.0, 2.0])
+    curves = Curves(x, tuple((name, name, x) for name in names), x_label=names[0], y_label=names[1])
+    figure = drawn(Panels((curves, curves)), "page")
+    assert faults(figure) == []
+    assert all(axes.get_position().height > 0.4 for axes in figure.axes)
 
 
 def test_long_text_is_wrapped_in_latex_but_never_the_first_column(found: dict[str, PaperFigure]) -> None:
