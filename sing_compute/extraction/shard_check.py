@@ -8,7 +8,7 @@ import numpy as np
 
 from sing_compute.extraction.folder_lock import reading
 from sing_compute.extraction.shard_file import checked_facts, shard_rows, stored_stamps
-from sing_compute.images.image_stamps import has_stamps, image_stamps
+from sing_compute.images.image_stamps import UNREAD, has_stamps, image_stamps
 from sing_compute.images.listing import ImageList
 from sing_compute.sealed_file import SealError, open_sealed
 
@@ -60,7 +60,10 @@ def misfits(
         if stamps.shape != now.shape:
             return "without the state of its images"
         changed = np.flatnonzero((stamps != now).any(axis=1))
-        return f"older than {images.path(rows[number][int(changed[0])])}" if len(changed) else ""
+        if not len(changed):
+            return ""
+        how = "without" if tuple(stamps[changed[0]].tolist()) == UNREAD else "older than"
+        return f"{how} {images.path(rows[number][int(changed[0])])}"
 
     found: dict[Path, str] = {}
     pool = ThreadPoolExecutor(READERS)

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset, get_worker_info
 from sing_compute.errors import ImagesError, SingError
 from sing_compute.foreign_code import describe_error
 from sing_compute.images.copies import content_hash
-from sing_compute.images.image_stamps import Stamp, has_stamps, image_stamp
+from sing_compute.images.image_stamps import UNREAD, Stamp, has_stamps, image_stamp
 from sing_compute.images.listing import ImageList
 from sing_compute.images.shared_memory import Sent, stacked, stacked_to_send
 from sing_compute.images.transform_steps import SharedSteps, Transform
@@ -104,6 +104,8 @@ class DecodedImages(Dataset[Item]):
                     f"{self._images.path(row)} cannot be opened: {error.strerror}; finished work is kept, the same command "
                     "goes on where more files may be open (ulimit -n)"
                 )
+            if isinstance(error, OSError) and error.errno is not None:  # no fault of the image's content
+                stamp = stamp and UNREAD
             return row, (str(error).splitlines() or [type(error).__name__])[0], False, 0, stamp
 
     def _transformed(self, image: Image.Image) -> list[Tensor] | str:

@@ -10,8 +10,10 @@ from sing_compute.images.listing import ImageList
 
 NUMBERS = 4
 """Numbers of a stamp: size and time of change (ns) of the image's file; for one in an archive those of the archive, then its
-first byte and its size there. A file that is not there has -1 twice."""
+first byte and its size there. One that cannot be read is `UNREAD`."""
 Stamp = tuple[int, int, int, int]
+UNREAD: Stamp = (-1, -1, 0, 0)
+"""Stamp of an image that the system did not let be read, whether it was there or not: once it is there, it is tried again."""
 
 
 def has_stamps(images: ImageList) -> bool:
@@ -37,7 +39,7 @@ def image_stamp(images: ImageList, row: int) -> Stamp:
         found = os.stat(os.path.join(images.root or "", images.keys[row]))  # a Path takes longer than the disk
     except (OSError, ValueError):  # ValueError: the name holds a null character
         images.size(row)  # raises an error if the disk has gone, not only this image
-        return -1, -1, 0, 0
+        return UNREAD
     return found.st_size, found.st_mtime_ns, 0, 0
 
 

@@ -16,7 +16,7 @@ from sing_compute.errors import ImagesError, SingError
 from sing_compute.extraction.shard_file import SHARD_IMAGES
 from sing_compute.extraction.shards import WorkFolder
 from sing_compute.images.archives import list_archives
-from sing_compute.images.image_stamps import NUMBERS, image_stamps
+from sing_compute.images.image_stamps import NUMBERS, UNREAD, image_stamps
 from sing_compute.images.listing import ImageList
 
 
@@ -172,6 +172,23 @@ def test_a_missing_disk_of_images_costs_no_finished_work(output: Path, images: I
         going_on(output, images=images)
     (tmp_path / "away").rename(tmp_path / "images")
     assert going_on(output, images=images) == ([True, True], [])
+
+
+def test_an_image_that_could_not_be_read_then_is_tried_again(output: Path, images: ImageList) -> None:
+    work = opened(output)
+    stamps = torch.from_numpy(image_stamps(images, range(SHARD_IMAGES)))
+    stamps[3] = torch.tensor(UNREAD)
+    work.write(0, replace(shard(0), stamps=stamps))
+    work.release(finished=False)
+    reused, (line,) = going_on(output, images=images)
+    assert reused == [False, False]
+    assert "is without" in line
+    assert "003.png" in line
+    (images.root / images.keys[3]).unlink()  # it still cannot be read
+    work = opened(output)
+    work.write(0, replace(shard(0), stamps=stamps))
+    work.release(finished=False)
+    assert going_on(output, images=images) == ([True, False], [])
 
 
 def test_an_archive_that_was_packed_again_is_computed_again(output: Path, tmp_path: Path) -> None:

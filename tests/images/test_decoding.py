@@ -19,6 +19,7 @@ from sing_compute.errors import ImagesError, SingError
 from sing_compute.images import listing
 from sing_compute.images.decoding import decode_batches
 from sing_compute.images.image_sources import list_images
+from sing_compute.images.image_stamps import UNREAD
 from sing_compute.images.listing import ImageList
 from sing_compute.outside_files import open_file
 
@@ -144,8 +145,10 @@ def test_an_error_of_one_file_is_not_the_disks(folder: list[Path], monkeypatch: 
         return open_file(path, most=most)
 
     monkeypatch.setattr(listing, "open_file", opened)
-    (batch,) = decode_batches(listed(folder), [to_tensor], [[6, 7, 8]], workers=0)
-    assert (batch.rows, [row for row, _ in batch.failed]) == ([6, 8], [7])
+    (batch,) = decode_batches(listed(folder), [to_tensor], [[6, 7, 8, 3]], workers=0)
+    assert (batch.rows, [row for row, _ in batch.failed]) == ([6, 8], [7, 3])
+    assert batch.stamps[7] == UNREAD, "it would not be tried again"
+    assert batch.stamps[3] != UNREAD, "it is broken, and would be tried again and again"
 
 
 def test_a_folder_that_is_gone_is_a_disk_that_is_gone(tmp_path: Path) -> None:
