@@ -125,6 +125,17 @@ def runs() -> Iterator[Runs]:
 
 
 @pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Threads that wait for each other on a busy machine cost a hundred times the work of small matrices."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
 def command(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ended]:
     """The command `sing-compute`, run in the process of the tests."""
     from sing_compute.cli import main

@@ -1,7 +1,5 @@
 """A head fitted on labels, against scikit-learn's logistic regression."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 import torch
@@ -10,16 +8,8 @@ from sklearn.linear_model import LogisticRegression
 from sing_compute.linalg.null_space import split_head
 from sing_compute.models.probe import fit_probe, out_of_fold_accuracy
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 CLASSES, DIM = 4, 20
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Threads that wait for each other on a busy machine cost a hundred times the work of such small matrices."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def data(count: int = 240, *, noise: float = 1.0, scale: float = 1.0) -> tuple[torch.Tensor, torch.Tensor]:

@@ -4,7 +4,7 @@ import io
 import json
 import shutil
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -27,17 +27,9 @@ from sing_compute.process.progress import Progress
 from sing_compute.store import Store
 from sing_compute.store.verify import verify as check
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 CLASSES = ("ant", "bee", "cat")
 PER_CLASS, WIDTH = 15, 64
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Threads that wait for each other on a busy machine cost a hundred times the work of such small matrices."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from planted_numbers import write_planted
 from stores import write_store
+from strange_datasets import make_unreadable
 
 from sing_compute.formats import ASCII, UNICODE
 from sing_compute.store import Column, Comparison, Place, Store, Table, class_table, model_table, open_table
@@ -98,11 +99,7 @@ def test_chosen_columns_follow_the_first(path: Path) -> None:
 
 
 def test_cells_that_cannot_be_read_show_a_dash_and_the_problem(path: Path) -> None:
-    with h5py.File(path, "r+") as file:
-        name = "models/alpha/images/confidence"
-        del file[name]
-        file.create_dataset(name, shape=43, dtype="f4", chunks=(43,), compression="gzip")
-        file[name].id.write_direct_chunk((0,), b"no gzip at all")
+    make_unreadable(path, "models/alpha/images/confidence")
     with Store(path) as store:
         view = arrange(open_table(store, Place.of("images", model="alpha")), Arrangement())
         layouts = lay_out(view, ASCII, 80)

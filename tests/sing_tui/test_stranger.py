@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 from driving import drawn, lines, on_screen, press, wish
 from stores import write_store
+from strange_datasets import make_unreadable
 
 from sing_compute.formats import ASCII, UNICODE, fit
 from sing_compute.store.text import csv_text
@@ -68,11 +69,7 @@ async def test_offsets_out_of_order_do_not_end_the_program(path: Path) -> None:
 
 
 async def test_unreadable_cells_are_dashes_with_a_line(path: Path) -> None:
-    with h5py.File(path, "r+") as file:
-        name = "models/alpha/images/confidence"
-        del file[name]
-        file.create_dataset(name, shape=43, dtype="f4", chunks=(43,), compression="gzip")
-        file[name].id.write_direct_chunk((0,), b"no gzip at all")
+    make_unreadable(path, "models/alpha/images/confidence")
     app = Explorer(path, Start(wish(table="images", model="alpha")))
     async with app.run_test(size=(120, 24)) as pilot:
         await drawn(app)

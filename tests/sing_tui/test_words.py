@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-import h5py
 import pytest
 from driving import AT, LEVELS, drawn, lines, on_screen, press, wish
 from stores import write_store
+from strange_datasets import make_unreadable
 
 from sing_compute.store import catalogue
 from sing_tui.app import Explorer
@@ -44,11 +44,7 @@ async def test_the_page_opens_at_the_column_under_the_cursor_and_closes(
 @pytest.mark.asyncio
 async def test_a_row_that_cannot_be_read_is_a_line_and_no_page(tmp_path: Path) -> None:
     path = write_store(tmp_path / "results.h5")
-    with h5py.File(path, "r+") as file:
-        name = "models/alpha/images/confidence"
-        del file[name]
-        file.create_dataset(name, shape=43, dtype="f4", chunks=(43,), compression="gzip")
-        file[name].id.write_direct_chunk((0,), b"no gzip at all")
+    make_unreadable(path, "models/alpha/images/confidence")
     app = Explorer(path, Start(wish(table="images", model="alpha")))
     async with app.run_test(size=(80, 24)) as pilot:
         await drawn(app)

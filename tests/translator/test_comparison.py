@@ -12,17 +12,9 @@ from sing_compute.errors import TranslatorError
 from sing_compute.translator.comparison import LINEAR, MEAN, TranslatorQuality, compare_translators
 from sing_compute.translator.mlp import KINDS, Batches, MlpSettings, fit_mlp
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 SETTINGS = MlpSettings(width=64, learning_rate=2e-3, batch_size=64, epochs=40)
 Data = tuple[Tensor, Tensor, Tensor]
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Threads that wait for each other on a busy machine cost a hundred times the work of such small matrices."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def make_data(*, bend: float, noise: float = 0.0, images: int = 1000, dim: int = 4, clip: int = 8) -> Data:

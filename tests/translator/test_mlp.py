@@ -12,18 +12,10 @@ from sing_compute.errors import TranslatorError
 from sing_compute.translator import mlp
 from sing_compute.translator.mlp import KINDS, Batches, Kind, MlpSettings, build_mlp, fit_mlp
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 QUICK = MlpSettings(width=32, learning_rate=3e-3, batch_size=32, epochs=12)
 """Small and fast where the property does not depend on the paper's settings."""
 FOLDS = 5
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Threads that wait for each other on a busy machine cost a hundred times the work of such small matrices."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def make_data(images: int = 200, dim: int = 6, clip: int = 5, *, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
