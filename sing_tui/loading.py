@@ -19,7 +19,7 @@ from sing_tui.filters import FilterError
 from sing_tui.search import Stop, Superseded
 from sing_tui.session.state import FILES, Arrangement
 from sing_tui.store_catalog import StoreCatalog
-from sing_tui.view import Rows, View, arrange
+from sing_tui.view import View, arrange
 
 if TYPE_CHECKING:
     from sing_compute.charts.registry import Chart
@@ -75,19 +75,6 @@ def arrange_again(view: View, wanted: Arrangement, stop: Stop) -> View | None:
         return arrange(view.table, wanted, stop)
     except Superseded:
         return None
-
-
-def find_lines(view: View, words: str, stop: Stop) -> Rows | None:
-    """Find the lines with these words in a text column; None if the request is superseded.
-
-    Raises:
-        SingError: The file is damaged.
-    """
-    try:
-        lines = view.matches(words, stop)
-    except Superseded:
-        return None
-    return None if stop() else lines
 
 
 def load_cells(parts: Sequence[Loaded]) -> None:

@@ -83,9 +83,7 @@ class Writer:
             StoreError: The file holds links, or data outside itself, or cannot be copied.
         """
         store.check_tree("")
-        for name, value in store.file.attrs.items():
-            if name not in ("format", "schema_version"):
-                self._file.attrs[name] = value
+        self._copy_attributes(store, "/", leave_out=("format", "schema_version"))
         self._copy_into(store, "", frozenset(leave_out))
 
     def _copy_into(self, store: Store, group: str, leave_out: frozenset[str]) -> None:
@@ -100,9 +98,26 @@ class Writer:
             if not isinstance(store.file[path], h5py.Group):
                 continue
             if path not in self._file:
-                for attribute, value in store.file[path].attrs.items():
-                    self._file.require_group(path).attrs[attribute] = value
+                self._copy_attributes(store, path)
             self._copy_into(store, path, leave_out)
+
+    def _copy_attributes(self, store: Store, path: str, leave_out: Collection[str] = ()) -> None:
+        """Copy the attributes of a group as they are: as Python values, texts that are no UTF-8 could not be written."""
+        source, target = store.file[path], self._file.require_group(path)
+        try:
+            for name in source.attrs:
+                if name in leave_out:
+                    continue
+                old = source.attrs.get_id(name)
+                new = h5py.h5a.create(
+                    target.id, name.encode("utf-8", "surrogateescape"), old.get_type(), old.get_space()
+                )
+                if old.get_space().get_simple_extent_type() != h5py.h5s.NULL:
+                    values = np.empty(old.shape, old.dtype)
+                    old.read(values)
+                    new.write(values)
+        except (KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
+            raise StoreError(f"{store.path}: {path}: {one_line(error)}") from error
 
     def copy_item(self, store: Store, path: str, *, name: str | None = None) -> None:
         """Copy one group or dataset from another results file, bit for bit.

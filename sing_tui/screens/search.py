@@ -1,13 +1,15 @@
 """Typing into a table screen: a filter that counts with every letter, and words to find."""
 
+from dataclasses import dataclass, field
 from functools import partial
 
 from sing_compute.errors import SingError
+from sing_compute.store import Place
 from sing_tui.error_reporting import in_one_line
 from sing_tui.filters import FilterError, check
-from sing_tui.loading import find_lines
 from sing_tui.screens.asking import Asking
 from sing_tui.screens.surface import Surface
+from sing_tui.search import Stop, Superseded
 from sing_tui.session.arranging import (
     arrange_as,
     arrangement,
@@ -25,6 +27,35 @@ from sing_tui.widgets.columns import AT_ONCE
 from sing_tui.widgets.typing_line import TypingLine
 
 
+@dataclass(eq=False, slots=True)
+class _Wanted:
+    """Words that are looked for; in a large table a thread looks, and keys go on being pressed."""
+
+    words: str
+    place: Place
+    identity: int | None
+    line: int
+    """The row from which is looked: its line counts where it is not among the rows."""
+    typed: bool = False
+    """True to begin with the match in this row or the first one after it."""
+    steps: list[int] = field(default_factory=list)
+    """Steps to further matches: 1 to the next, -1 to the one before."""
+
+    def line_of(self, view: View, lines: Rows) -> int | None:
+        """Return the line where the steps over the lines with a match lead to; None if there is no match."""
+        known = None if self.identity is None else view.line_of(self.identity)
+        line = self.line if known is None else known
+        steps = self.steps
+        if self.typed:
+            line, steps = line - 1, [1, *steps]
+        for step in steps:
+            found = next_line(lines, line, step)
+            if found is None:
+                return None
+            line = found
+        return line
+
+
 class Search:
     """Filter and search of one screen."""
 
@@ -33,6 +64,8 @@ class Search:
         self._asking = Asking(screen)
         self._found: tuple[View, str, Rows] | None = None
         """The lines that were found last, so that the next match is not looked for again."""
+        self._wanted: _Wanted | None = None
+        """The words that a thread looks for."""
 
     def start(self, purpose: Purpose) -> None:
         """Open the typing line."""
@@ -54,6 +87,7 @@ class Search:
         """Close the typing line, and go back to filter and cursor of before."""
         screen, typing = self.screen, self.screen.session.typing
         screen.background.cancel("find")
+        self._wanted = None
         screen.frame.done()
         self._close()
         if typing is not None:
@@ -95,8 +129,9 @@ class Search:
             self._take()
         self.screen.sync()
         self.screen.session = look_for(self.screen.session, message.text)
-        if self.screen.session.here.looked_for:
-            self._jump(self.screen.session.here.looked_for, typing.line - 1, 1)
+        here = self.screen.session.here
+        if here.looked_for:
+            self._look(_Wanted(here.looked_for, here.place, typing.identity, typing.line, typed=True))
 
     def _filter_by(self, text: str) -> bool:
         """Filter, or point at what is wrong with the filter; return True if nothing is."""
@@ -129,35 +164,48 @@ class Search:
             words = words_to_find(self.screen.session)
         except SingError as error:
             self.screen.say(in_one_line(error))
+            return
+        here = self.screen.session.here
+        if self._wanted is not None and (self._wanted.words, self._wanted.place) == (words, here.place):
+            self._wanted.steps.append(step)  # the thread that looks for them has not come back
         else:
-            self._jump(words, self.screen.table.cursor, step)
+            self._look(_Wanted(words, here.place, here.identity, here.line, steps=[step]))
 
-    def _jump(self, words: str, line: int, step: int) -> None:
-        """Go to the next line with these words, searching a large table in a thread."""
+    def _look(self, wanted: _Wanted) -> None:
+        """Go to a line with these words, searching a large table in a thread."""
         screen, view = self.screen, self.screen.view
         if view is None:
             return
-        if self._found is not None and self._found[:2] == (view, words):
-            self._arrive(view, words, line, step, self._found[2])
+        self._wanted = wanted
+        if self._found is not None and self._found[:2] == (view, wanted.words):
+            self._arrive(wanted, view, self._found[2])
         elif view.table.length <= AT_ONCE:
-            try:
-                self._arrive(view, words, line, step, view.matches(words))
-            except SingError as error:
-                screen.say(in_one_line(error))
+            self._arrive(wanted, view, _find(view, wanted.words))
         else:
             screen.frame.at_work(partial(screen.busy, "searching"))
-            screen.background.run(
-                "find", partial(find_lines, view, words), partial(self._arrive, view, words, line, step)
-            )
+            screen.background.run("find", partial(_find, view, wanted.words), partial(self._arrive, wanted, view))
 
-    def _arrive(self, view: View, words: str, line: int, step: int, lines: Rows | None) -> None:
-        """Go to what was found, unless something else is looked for now."""
+    def _arrive(self, wanted: _Wanted, view: View, lines: Rows | SingError | None) -> None:
+        """Go to what was found, unless something else is looked for now; look again if the rows are others by now."""
         screen = self.screen
-        if lines is None or view is not screen.view or words != screen.session.here.looked_for:
+        if wanted is not self._wanted or lines is None:
+            return
+        self._wanted = None
+        if screen.view is None or wanted.place != screen.session.place:
+            return
+        if view is not screen.view:
+            self._look(wanted)
             return
         screen.frame.done()
-        self._found = (view, words, lines)
-        found = next_line(lines, line, step)
+        if isinstance(lines, SingError):
+            screen.say(in_one_line(lines))
+        else:
+            self._found = (view, wanted.words, lines)
+            self._show(wanted.words, lines, wanted.line_of(view, lines))
+
+    def _show(self, words: str, lines: Rows, found: int | None) -> None:
+        """Put the cursor on a match, and say which one it is."""
+        screen = self.screen
         if found is None:
             screen.say(f"nothing contains {words!r}")
             return
@@ -168,3 +216,14 @@ class Search:
         else:
             screen.note = text  # said once the cursor has moved
             screen.table.go(found)
+
+
+def _find(view: View, words: str, stop: Stop | None = None) -> Rows | SingError | None:
+    """Return the lines with these words, or the reason why there is no answer; None says that it is not wanted any more."""
+    try:
+        lines = view.matches(words, stop)
+    except Superseded:
+        return None
+    except SingError as error:
+        return error
+    return None if stop is not None and stop() else lines
