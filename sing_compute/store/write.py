@@ -108,6 +108,8 @@ class Writer:
             for name in source.attrs:
                 if name in leave_out:
                     continue
+                if name in target.attrs:
+                    del target.attrs[name]
                 old = source.attrs.get_id(name)
                 new = h5py.h5a.create(
                     target.id, name.encode("utf-8", "surrogateescape"), old.get_type(), old.get_space()
