@@ -81,11 +81,36 @@ def is_answered(app: Explorer) -> bool:
     return answered and bool(screen_text(app).strip())
 
 
+async def handled(app: App) -> None:
+    """Wait until keys that were sent have come to where they are handled, and what that led to as well; then paint.
+
+    A key goes from hand to hand: application, the widget in focus, what holds it, the screen; so do messages about what it did.
+    `Pilot.pause` waits for one hand, then until the processor rests, which it also does where a busy machine stalls.
+    """
+    end = time.monotonic() + 30
+    quiet = False
+    while not quiet and app.is_running and app._exception is None:
+        focused = [] if app.focused is None else app.focused.ancestors_with_self
+        table = (
+            [app.page.table] if isinstance(app, Explorer) and app.page is not None else []
+        )  # it moves also without focus
+        hands = dict.fromkeys([app, *focused, *table, *reversed(app.screen_stack)])
+        quiet = not any(hand.message_queue_size for hand in hands)
+        passed = [(hand, done) for hand in hands if (done := asyncio.Event()) and hand.call_later(done.set)]
+        while any(hand.is_running and not done.is_set() for hand, done in passed) and app._exception is None:
+            if time.monotonic() > end:
+                pytest.fail(f"keys are not handled within 30 s:\n{screen_text(app)}")
+            await asyncio.sleep(0)
+        if app.screen_stack:
+            app.screen._on_timer_update()  # private API of Textual, which its pilot calls, too: some steps follow the painting
+        quiet = quiet and not any(hand.message_queue_size for hand in hands)
+
+
 async def drawn(app: Explorer) -> None:
     """Wait until the screen shows what was asked for, keys that were sent just before included, and is painted."""
-    await Pilot(app).pause()  # before it the app may not know of the keys yet
+    await handled(app)
     await until(lambda: is_drawn(app), app)
-    await Pilot(app).pause()
+    await handled(app)
 
 
 async def press(pilot: Pilot, *keys: str) -> None:
@@ -94,10 +119,10 @@ async def press(pilot: Pilot, *keys: str) -> None:
     for key in keys:
         name = _character_to_key(key) if len(key) == 1 else key
         app.post_message(Key(name, key if len(key) == 1 else None))
-        await pilot.pause()
+        await handled(app)
         if isinstance(app, Explorer) and app.is_running and not (app.page is None or is_answered(app)):
             await until(lambda: is_answered(app), app)
-            await pilot.pause()  # it is painted, too
+            await handled(app)  # it is painted, too
 
 
 def burst(*keys: str, app: Explorer) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driving import drawn, lines, press, screen_text, until, wish
+from driving import drawn, handled, lines, press, screen_text, until, wish
 from picture_figures import COLORS, write_pictures
 from planted_photographs import ABSENT, BROKEN, Pixel, color, plant
 from rich.color import ColorType
@@ -202,6 +202,33 @@ class TestSheet:
             later = [sheet.view.line_of(row) for row in begun[2:]]
             assert sorted(later[:8]) == list(range(24, 32))
             assert not set(later) & set(range(2, 24))  # what was paged away is not decoded
+
+    async def test_a_photograph_that_was_paged_away_takes_the_place_of_none_in_sight(
+        self, planted: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        release, begun = threading.Event(), []
+        render = PhotographReader.rendered
+
+        def slow_at_first(self: PhotographReader, row: int, *size: Any, **how: Any) -> Rendering:
+            begun.append(row)
+            assert row != begun[0] or release.wait(30)
+            return render(self, row, *size, **how)
+
+        monkeypatch.setattr(PhotographReader, "rendered", slow_at_first)
+        app = explorer(planted)
+        async with app.run_test(size=(80, 24)) as pilot:
+            try:
+                await drawn(app)
+                await press(pilot, "O")
+                await until(lambda: len(begun) > 1, app)
+                await press(pilot, "pagedown", "pagedown", "pagedown")
+                sheet = await complete(pilot)
+                await until(lambda: all(sheet.renderings.get(line) for line in range(24, 40)), app)
+            finally:
+                release.set()
+            await until(lambda: all(worker.is_finished for worker in app.workers if worker.group == "sheet"), app)
+            await handled(app)
+            assert all(sheet.renderings.get(line) for line in sheet.sheet)
 
     async def test_a_page_opens_from_the_sheet_and_leads_back_to_it(self, planted: Path) -> None:
         app = explorer(planted)
