@@ -18,6 +18,7 @@ from textual.screen import Screen
 from sing_compute.errors import SingError
 from sing_tui.colors import READABLE_CSS, readable_theme
 from sing_tui.file_stamps import Stamp, stamp_of
+from sing_tui.held_keys import HeldKeys
 from sing_tui.leaving import AbandonedThreads
 from sing_tui.screens.opening import OpeningScreen
 from sing_tui.start import Start, choose_theme
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
     from sing_tui.screens.table import TableScreen
     from sing_tui.store_catalog import StoreCatalog
 
-_NEVER_LATE = ("Q", "ctrl+q", "ctrl+c", "escape")
-"""Keys that do not wait for a table."""
-_MOST_HELD = 200
 WATCH_SECONDS = 2.0
 """Seconds between two looks at the file and at a run that writes it."""
 
@@ -92,7 +90,7 @@ class Explorer(App[None]):
         """True if the file on disk is another one than the file that is open."""
         self._opened: Stamp | None = None
         self._refused: Stamp | None = None
-        self._held: list[events.Event] = []
+        self._held = HeldKeys()
         self._finder: tuple[Store, Finder] | None = None
         self.theme = theme or choose_theme(self.console.color_system, "NO_COLOR" in os.environ)
 
@@ -233,26 +231,14 @@ class Explorer(App[None]):
         return ""
 
     async def on_event(self, event: events.Event) -> None:
-        """Keys that come before a new table is there wait for it: over a slow link Enter and `f cat` arrive as one piece."""
-        page = self.page
-        waits = isinstance(event, events.Key) and event.key not in _NEVER_LATE
-        if isinstance(event, events.Key) and event.key == "q" and not self._held:
-            waits = page is not None and not page.session.is_lowest  # there it quits, whatever is being read
-        if waits and self._awaits_table() and len(self._held) < _MOST_HELD:
-            self._held.append(event)
-        else:
+        """Take an event, but let keys wait for the rows that they are about."""
+        page = self.page if self.screen_stack[-1:] == [self.page] else None  # at the end there is no screen
+        if not self._held.take(event, page, opening=self.page is None and self.path.exists()):
             await super().on_event(event)
-
-    def _awaits_table(self) -> bool:
-        """Return True while a table is still to come: the first one of a file that is being opened, or another one."""
-        if self.page is None:
-            return self.path.exists()
-        return self.page is self.screen and self.page.reading.is_first
 
     def release_keys(self) -> None:
         """Let the keys take effect that waited for a table."""
-        while self._held:
-            self.post_message(self._held.pop(0))
+        self._held.release(self.post_message)
 
     def on_key(self, event: events.Key) -> None:
         """Letters typed ahead of the typing line still belong into it: over a slow link `/zebra` arrives as one piece."""

@@ -65,16 +65,17 @@ def read_table(catalog: StoreCatalog, place: Place, wanted: Arrangement, stop: S
         return TableRead(None, in_one_line(error))
 
 
-def arrange_again(view: View, wanted: Arrangement, stop: Stop) -> View | None:
+def arrange_again(view: View, wanted: Arrangement, stop: Stop | None = None) -> View | SingError | None:
     """Filter and sort an open table in another way; None if the request is superseded.
 
-    Raises:
-        SingError: The filter cannot be read, or the file is damaged.
+    An error is a result, not raised: the filter cannot be read, or the file is damaged.
     """
     try:
         return arrange(view.table, wanted, stop)
     except Superseded:
         return None
+    except SingError as error:
+        return error
 
 
 def load_cells(parts: Sequence[Loaded]) -> None:

@@ -194,8 +194,7 @@ class ContactSheetScreen(Overlay[None]):
 
     @on(Decoded)
     def show_decoded(self, message: Decoded) -> None:
-        """Draw a photograph, unless the grid is another one by now, or the photograph was paged away: it would take the place of one
-        in sight, since only so many are kept."""
+        """Draw a photograph, unless the grid is another one by now, or it was paged away: only so many are kept."""
         sheet = self.contact_sheet
         if message.grid == sheet.grid and message.line in range(sheet.sheet.start, sheet.sheet.stop + sheet.grid.count):
             self.contact_sheet.put(message.line, message.rendering)

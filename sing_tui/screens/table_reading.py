@@ -12,7 +12,7 @@ from sing_tui.screens.surface import Surface
 from sing_tui.search import Stop
 from sing_tui.session.arranging import arrange_as, arrangement
 from sing_tui.session.state import at_cursor, columns_at, is_figures
-from sing_tui.view import View, arrange
+from sing_tui.view import View
 from sing_tui.widgets.columns import AT_ONCE
 from sing_tui.widgets.details_pane import pane_mode
 
@@ -24,6 +24,8 @@ class TableReading:
         self.screen = screen
         self.under_way = False
         """True while the table of a place is read."""
+        self._arranging = False
+        """True while a thread filters or sorts the table."""
         self._newest = 0
         self._loading: list[Loaded] = []
         self._look = bool(screen.host.start.look)
@@ -33,6 +35,11 @@ class TableReading:
     def is_first(self) -> bool:
         """True while the first table of a visit is read: there is none that keys could act on."""
         return self.under_way and self.screen.view is None
+
+    @property
+    def is_behind(self) -> bool:
+        """True while other rows are on their way than those that are shown: keys are about the rows that were asked for."""
+        return self.under_way or self._arranging
 
     def read(self) -> None:
         """Read the table of the present place, then put the cursor on its row."""
@@ -54,8 +61,9 @@ class TableReading:
     def give_up(self) -> None:
         """Drop what is under way."""
         self._newest += 1
-        self.under_way = False
+        self.under_way = self._arranging = False
         self.screen.frame.done()
+        self.screen.host.release_keys()
 
     def _show_read(self, number: int, read: TableRead | None) -> None:
         """Draw a table that was read, unless something else is wanted by now."""
@@ -63,7 +71,7 @@ class TableReading:
         if read is None or number != self._newest:
             return
         screen.frame.done()
-        self.under_way, self._loading = False, []
+        self.under_way, self._arranging, self._loading = False, False, []
         drawn = screen.drawn[-1]
         first = drawn.view is None
         drawn.place, drawn.view = screen.session.place, read.view
@@ -155,27 +163,30 @@ class TableReading:
         self._newest += 1
         wanted = arrangement(screen.session, screen.catalog)
         if view.table.length <= AT_ONCE:
-            try:
-                self._show_arranged(self._newest, arrange(view.table, wanted))
-            except SingError as error:
-                self.failed(in_one_line(error))
+            self._show_arranged(self._newest, arrange_again(view, wanted))
         else:
+            self._arranging = True
             doing = "sorting" if wanted.filter == view.arrangement.filter else "filtering"
             screen.frame.at_work(partial(screen.busy, doing))
             screen.background.run(
                 "table", partial(arrange_again, view, wanted), partial(self._show_arranged, self._newest)
             )
 
-    def _show_arranged(self, number: int, view: View | None) -> None:
-        """Draw the table in its new order, unless something else is wanted by now."""
+    def _show_arranged(self, number: int, view: View | SingError | None) -> None:
+        """Draw the table in its new order, or say why there is none, unless something else is wanted by now."""
         screen = self.screen
         if view is None or number != self._newest:
             return
-        screen.drawn[-1].view = view
-        screen.session = arrange_as(screen.session, view.arrangement)
-        self._show(view, note="no row passes the filter: Esc clears it")
-        screen.frame.done()
-        screen.draw_status()
+        self._arranging = False
+        if isinstance(view, SingError):
+            self.failed(in_one_line(view))
+        else:
+            screen.drawn[-1].view = view
+            screen.session = arrange_as(screen.session, view.arrangement)
+            self._show(view, note="no row passes the filter: Esc clears it")
+            screen.frame.done()
+            screen.draw_status()
+        screen.host.release_keys()
 
     def failed(self, problem: str) -> None:
         """Say why work in a thread came to nothing; the table stays as it was."""

@@ -3,12 +3,14 @@
 from pathlib import Path
 from threading import Event
 
+import numpy as np
 import pytest
 from driving import (
     AT,
     arrangement_of,
     burst,
     drawn,
+    handled,
     lines,
     numbers,
     on_screen,
@@ -23,6 +25,7 @@ from driving import (
 from sing_compute.store import Store
 from sing_tui import loading
 from sing_tui.app import Explorer
+from sing_tui.screens import table_reading
 from sing_tui.session.arranging import filter_by
 from sing_tui.start import Start
 from sing_tui.view import View, arrange
@@ -115,6 +118,60 @@ async def test_large_tables_sort_filter_and_find_like_small_ones(
     for group, before, after in zip(keys, small, await played(three_path, keys), strict=True):
         assert after == before, group
     assert [len(rows) for rows, *_ in small[4:7]] == [7, 7, 9]
+
+
+async def test_keys_pressed_while_rows_are_put_in_order_are_about_the_new_order(
+    three_path: Path, large: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, begun = Event(), []
+
+    def slow(table, wanted, stop=None) -> View:
+        if wanted.sort == "confidence":
+            begun.append(wanted)
+            gate.wait(30)
+        return arrange(table, wanted, stop)
+
+    monkeypatch.setattr(loading, "arrange", slow)
+    app = Explorer(three_path, Start(wish(table="images")))
+    async with app.run_test(size=SIZE):
+        await drawn(app)
+        page = app.page
+        at = [column.name for column in page.table.columns].index("confidence")
+        page.table.move_column(at - page.table.column)
+        burst("s", "space", "space", app=app)
+        await until(lambda: begun, app)
+        await handled(app)
+        assert page.session.here.marks == ()
+        gate.set()
+        await until(lambda: len(page.session.here.marks) == 2, app)
+        confidence = page.view.table.column("confidence").values.all()
+        assert set(page.session.here.marks) == set(np.argsort(-confidence, kind="stable")[:2].tolist())
+
+
+async def test_steps_to_the_next_class_do_not_wait_for_rows_but_other_keys_do(
+    three_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, read = Event(), table_reading.read_table
+
+    def slow(catalog, there, *rest):
+        if there.key("class") in (1, 2):
+            gate.wait(30)
+        return read(catalog, there, *rest)
+
+    app = Explorer(three_path, Start(wish(table="images", model="alpha", class_="cat")))
+    async with app.run_test(size=SIZE):
+        await drawn(app)
+        page = app.page
+        monkeypatch.setattr(table_reading, "read_table", slow)
+        burst("right_square_bracket", "right_square_bracket", "space", app=app)
+        await until(lambda: page.place.key("class") == 2, app)
+        await handled(app)
+        assert page.session.here.marks == ()
+        gate.set()
+        await until(lambda: page.session.here.marks, app)
+        first = page.view.identity(0)
+        assert page.session.here.marks == (first,)
+        assert page.catalog.label("image", first, page.place).startswith("owl/")
 
 
 async def test_a_newer_filter_overtakes_an_older_one(
