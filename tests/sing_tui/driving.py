@@ -81,6 +81,12 @@ def is_answered(app: Explorer) -> bool:
     return answered and bool(screen_text(app).strip())
 
 
+def has_messages(app: App) -> bool:
+    """Return True if a message waits at the application or any widget of its screens."""
+    widgets = (widget for screen in app.screen_stack for widget in screen.walk_children(with_self=True))
+    return bool(app.message_queue_size) or any(widget.message_queue_size for widget in widgets)
+
+
 async def handled(app: App) -> None:
     """Wait until keys that were sent have come to where they are handled, and what that led to as well; then paint.
 
@@ -95,7 +101,7 @@ async def handled(app: App) -> None:
             [app.page.table] if isinstance(app, Explorer) and app.page is not None else []
         )  # it moves also without focus
         hands = dict.fromkeys([app, *focused, *table, *reversed(app.screen_stack)])
-        quiet = not any(hand.message_queue_size for hand in hands)
+        quiet = not has_messages(app)
         passed = [(hand, done) for hand in hands if (done := asyncio.Event()) and hand.call_later(done.set)]
         while any(hand.is_running and not done.is_set() for hand, done in passed) and app._exception is None:
             if time.monotonic() > end:
@@ -103,7 +109,7 @@ async def handled(app: App) -> None:
             await asyncio.sleep(0)
         if app.screen_stack:
             app.screen._on_timer_update()  # private API of Textual, which its pilot calls, too: some steps follow the painting
-        quiet = quiet and not any(hand.message_queue_size for hand in hands)
+        quiet = quiet and not has_messages(app)
 
 
 async def drawn(app: Explorer) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from driving import AT, drawn, lines, press, status
+from driving import AT, drawn, handled, lines, press, status
 from rich.color import Color, ColorSystem
 from rich.console import Console
 from rich.segment import Segment
@@ -193,7 +193,7 @@ async def test_of_the_status_line_only_what_changed_is_painted(
         await drawn(app)
         line = app.page.frame.status
         line.write(before)
-        await pilot.pause()
+        await handled(pilot.app)
         regions: list[Region] = []
         line.refresh = lambda *found, **_: regions.extend(found)
         line.write(now)

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from driving import arrangement_of, drawn, lines, press, screen_text, status, until, wish
+from driving import arrangement_of, drawn, handled, lines, press, screen_text, status, until, wish
 
 from sing_tui.app import Explorer
 from sing_tui.cli import main
@@ -26,7 +26,7 @@ async def look(app: Explorer, pilot: object, *keys: str) -> LookScreen:
     """Press keys, then wait for the figures that they ask for."""
     await press(pilot, *keys)  # type: ignore[arg-type]
     await until(lambda: isinstance(app.screen, LookScreen) and app.screen.answered, app)
-    await pilot.pause()  # type: ignore[attr-defined]
+    await handled(pilot.app)  # type: ignore[attr-defined]
     assert isinstance(app.screen, LookScreen)
     return app.screen
 

@@ -52,7 +52,7 @@ def is_complete(app: Explorer) -> bool:
 async def complete(pilot: Pilot) -> ContactSheet:
     """Wait until the sheet is complete, and painted."""
     await until(lambda: is_complete(pilot.app), pilot.app)
-    await pilot.pause()
+    await handled(pilot.app)
     return sheet_of(pilot.app)
 
 
@@ -267,7 +267,7 @@ class TestSheet:
             await until(lambda: isinstance(app.screen, ContactSheetScreen), app)
             sheet = sheet_of(app)
             await until(lambda: all(map(sheet.renderings.get, sheet.sheet)), app)
-            await pilot.pause()
+            await handled(pilot.app)
             assert {strip.cell_length for strip in app.screen._compositor.render_strips()} == {size[0]}
 
     @pytest.mark.parametrize("graphics", ["kitty", "sixel"])

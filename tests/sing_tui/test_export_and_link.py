@@ -177,7 +177,7 @@ async def test_a_cell_a_row_and_a_path_are_copied_without_control_characters(
         await until(lambda: kept.exists() and kept.read_text() == "bell[31m tabend", app)
         await press(pilot, "Y")
         await until(lambda: "\t" in kept.read_text(), app)
-        assert "clipboard.txt" in status(app)
+        await until(lambda: "clipboard.txt" in status(app), app)
         names = [column.name for column in app.screen.view.table.columns]
         row = dict(zip(names, kept.read_text().split("\t"), strict=True))
         assert (row["class"], row["index"], row["count"]) == ("bell[31m tabend", "3", "5")

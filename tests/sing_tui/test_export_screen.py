@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from driving import burst, lines
+from driving import burst, handled, lines, press, until
 from textual.app import App
-from textual.pilot import Pilot
 from textual.widgets import Input
 
 from sing_compute.formats import ASCII, UNICODE, Glyphs
@@ -39,13 +38,6 @@ class Host(App[None]):
 def form(folder: Path, *, glyphs: Glyphs = UNICODE, name: str = "results-images.csv", scopes: int = 3) -> ExportScreen:
     counts = dict(list({"marked": 3, "shown": 120, "table": 1_281_167}.items())[-scopes:])
     return ExportScreen(ExportChoices(counts, {"all": 23, "shown": 8}, name, folder), glyphs=glyphs)
-
-
-async def press(pilot: Pilot[None], *keys: str) -> None:
-    """Press keys one after the other."""
-    for key in keys:
-        burst(key, app=pilot.app)
-        await pilot.pause()
 
 
 def shown(app: Host) -> str:
@@ -93,7 +85,7 @@ async def test_a_format_counts_although_enter_follows_at_once(tmp_path: Path) ->
     async with app.run_test(size=(80, 24)) as pilot:
         await press(pilot, "up")
         burst("right", "enter", app=app)
-        await pilot.pause()
+        await handled(pilot.app)
     assert app.answer == ExportWanted("marked", "all", tmp_path / "results-images.json", False)
 
 
@@ -114,10 +106,10 @@ async def test_format_and_suffix_follow_each_other(tmp_path: Path) -> None:
         await press(pilot, "space")
         assert app.screen.query_one(Input).value == "rows.v2.csv"
         named(app, "rows.JSON")
-        await pilot.pause()
+        await handled(pilot.app)
         assert "‹JSON›" in shown(app)
         named(app, "rows.txt")
-        await pilot.pause()
+        await handled(pilot.app)
         assert "‹CSV›" in shown(app)
 
 
@@ -142,7 +134,7 @@ async def test_a_file_that_exists_is_replaced_by_a_second_enter_only(tmp_path: P
         assert app.answer is NOTHING_YET
         assert "file exists" in shown(app)
         named(app, "other.csv")  # agreed for one name is not agreed for another
-        await pilot.pause()
+        await handled(pilot.app)
         assert "file exists" not in shown(app)
         await press(pilot, "enter")
         assert app.answer is NOTHING_YET
@@ -159,10 +151,10 @@ async def test_a_name_that_cannot_be_written_is_said_at_once(typed: str, why: st
     app = Host(form(tmp_path))
     async with app.run_test(size=(80, 24)) as pilot:
         named(app, typed)
-        await pilot.pause()
+        await handled(pilot.app)
         await press(pilot, "enter")
+        await until(lambda: why in lines(app)[14], app)
         assert app.answer is NOTHING_YET
-        assert why in lines(app)[14]
 
 
 async def test_a_path_of_its_own_needs_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,10 +7,9 @@ from threading import Event
 
 import h5py
 import pytest
-from driving import until
+from driving import handled, press, until
 from rich.cells import cell_len
 from textual.app import App
-from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -94,7 +93,7 @@ def drive(
         async with app.run_test(size=size) as pilot:
             await until(lambda: isinstance(app.screen, FinderScreen) and app.focused is not None, app)
             await act(pilot, app.screen)
-            await pilot.pause()
+            await handled(pilot.app)
 
     asyncio.run(run())
     return app.chosen
@@ -104,13 +103,7 @@ async def enter_text(pilot: Pilot, screen: FinderScreen, text: str) -> None:
     before = screen.generation
     screen.query_one(Input).value = text
     await until(lambda: before < screen.generation == screen.answered, pilot.app)
-    await pilot.pause()
-
-
-async def press(pilot: Pilot, *keys: str) -> None:
-    for key in keys:
-        pilot.app.post_message(Key(key, None))
-        await pilot.pause()
+    await handled(pilot.app)
 
 
 def painted(screen: FinderScreen) -> list[str]:
@@ -215,7 +208,7 @@ def test_an_answer_that_comes_too_late_is_dropped(named: Finder) -> None:
         await enter_text(pilot, screen, "cat")
         late = Found([hit("too late")], {"class": 1})
         screen.post_message(FinderScreen.Answered(screen.generation - 1, late))
-        await pilot.pause()
+        await handled(pilot.app)
         assert screen.query_one(HitList).hits == named.find("cat").hits
 
     drive(named, act)

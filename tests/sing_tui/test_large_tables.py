@@ -74,7 +74,7 @@ async def test_places_are_worked_out_beside_the_screen_which_shows_dots_meanwhil
 async def press_only(pilot, *keys: str) -> None:
     """Press keys without waiting for what works beside the screen."""
     burst(*keys, app=pilot.app)
-    await pilot.pause()
+    await handled(pilot.app)
 
 
 async def played(path: Path, keys: tuple[tuple[str, ...], ...]) -> list[tuple]:
@@ -197,7 +197,7 @@ async def test_a_newer_filter_overtakes_an_older_one(
         await until(lambda: held, app)
         for key in ("backspace", "backspace", "backspace", *"owl"):
             burst(key, app=app)  # one at a time: sent together, Textual's Input takes letters before other keys
-            await pilot.pause()
+            await handled(pilot.app)
         await until(lambda: app.screen.view.arrangement.filter == "owl", app)
         gate.set()
         await until(lambda: len(held) == 2, app)

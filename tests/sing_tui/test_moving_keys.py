@@ -37,7 +37,7 @@ async def test_quit_leaves_from_anywhere(store_path: Path, level: str, key: str)
     app = Explorer(store_path, AT[level])
     async with app.run_test(size=(80, 24)) as pilot:
         await drawn(app)
-        await pilot.press(key)
+        await press(pilot, key)
         await until(lambda: app.return_code is not None, app)
     assert app.return_code == 0
 

@@ -75,5 +75,5 @@ async def test_quitting_during_an_export_is_asked_about_over_the_table(
 async def test_keys_pressed_while_the_file_is_opened_take_effect_on_its_table(store_path: Path) -> None:
     app = Explorer(store_path, Start(wish("images", model="alpha")))
     async with app.run_test(size=(80, 24)) as pilot:
-        await pilot.press("right", "right", "H")
+        await press(pilot, "right", "right", "H")
         await until(lambda: isinstance(app.screen, LookScreen) and app.screen.answered, app)

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 from drawings import BLUE, GREEN, RED, rastered, save, unpacked
-from driving import until, widget_text
+from driving import handled, press, until, widget_text
 from PIL import Image
 from rich.style import Style
 from stores import write_store
@@ -78,12 +78,12 @@ def is_complete(app: Host) -> bool:
 async def complete(pilot: Pilot) -> None:
     """Wait until everything is shown, and painted."""
     await until(lambda: is_complete(pilot.app), pilot.app)
-    await pilot.pause()
+    await handled(pilot.app)
 
 
 async def closed(pilot: Pilot, key: str) -> None:
     """Press a key that closes the screen."""
-    await pilot.press(key)
+    await press(pilot, key)
     await until(lambda: not isinstance(pilot.app.screen, PhotographScreen), pilot.app)
 
 
@@ -154,7 +154,7 @@ class TestScreen:
                 await complete(pilot)
                 shown = []
                 for key in ("j", "down", "k"):
-                    await pilot.press(key)
+                    await press(pilot, key)
                     await complete(pilot)
                     shown.append((app.screen.row, painted(app, GREEN, slice(0, 40)) > 0))
                 assert asked == [1, 1, -1]
@@ -171,7 +171,7 @@ class TestScreen:
                 now = screen.wanted
                 for wanted in (replace(now, row=1), replace(now, width=40), replace(now, turn=1)):
                     screen.post_message(PhotographScreen.Read(wanted, Shares(78, 21), Rendering("late")))
-                await pilot.pause()
+                await handled(pilot.app)
                 assert "late" not in "\n".join(app.lines())
 
     async def test_ascii_paints_nothing_else(self, pictured: Path) -> None:

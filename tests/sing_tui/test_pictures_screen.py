@@ -6,7 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from driving import until
+from driving import handled, press, until
 from picture_figures import COLORS, write_pictures
 from stores import write_store
 from test_photo_screen import Host, complete, painted
@@ -85,9 +85,9 @@ class TestScreen:
                 counts = [painted_nearly(app, color) for color in COLORS]
                 assert counts[0] == counts[1] > 200
                 assert counts[2] == 0
-                await pilot.press("r")
+                await press(pilot, "r")
                 await until(lambda: "true: within noise;" in "\n".join(app.lines()), app)
-                await pilot.pause()
+                await handled(pilot.app)
                 counts = [painted_nearly(app, color) for color in COLORS]
                 assert counts[0] == counts[2] > 200
                 assert counts[1] == 0
@@ -100,7 +100,7 @@ class TestScreen:
                 await complete(pilot)
                 assert "images nearest to T(f)" in "\n".join(app.lines())
                 for wanted in ("equivalent: beyond noise", "true: within noise", "images nearest to T(f)"):
-                    await pilot.press("r")
+                    await press(pilot, "r")
                     await until(lambda wanted=wanted: wanted in "\n".join(app.lines()), app)
 
     async def test_a_row_without_pictures_offers_none(self, with_pictures: Path) -> None:
@@ -109,7 +109,7 @@ class TestScreen:
             async with app.run_test(size=(100, 30)) as pilot:
                 app.push_screen(screen_of(store, "images", 5))
                 await complete(pilot)
-                await pilot.press("r")
+                await press(pilot, "r")
                 await complete(pilot)
                 text = "\n".join(app.lines())
                 assert "r pictures" not in text

@@ -65,7 +65,7 @@ async def test_the_wait_for_a_file_can_be_left(tmp_path: Path, run_state: Path) 
     app = Explorer(tmp_path / "new.h5", memory=tmp_path / "state.json")
     async with app.run_test(size=(80, 24)) as pilot:
         await until(lambda: "new.h5" in screen_text(app), app)
-        await pilot.press("q")
+        await press(pilot, "q")
         await until(lambda: app.return_code is not None, app)
     assert app.return_code == 0
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from driving import AT, arrangement_of, burst, drawn, first_cells, lines, on_screen, press, status
+from driving import AT, arrangement_of, burst, drawn, first_cells, handled, lines, on_screen, press, status
 from textual.widgets import Input
 
 from sing_tui.app import Explorer
@@ -42,7 +42,7 @@ async def test_every_column_sorts_both_ways_from_the_top_or_with_the_cursor_on_i
                 screen.action_step(reverse)
                 assert screen.table.cursor == 0
                 falling, values = arrangement_of(app).descending, column.values.take(screen.view.order)
-            await pilot.pause()
+            await handled(pilot.app)
             assert f"sort {column.title} {'▼' if falling else '▲'}" in status(app)
             assert ("▼" if falling else "▲") in lines(app)[1]
         await press(pilot, "o")
