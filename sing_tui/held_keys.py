@@ -22,7 +22,7 @@ class HeldKeys:
         self._held: list[events.Key] = []
 
     def take(self, event: events.Event, page: "TableScreen | None", *, opening: bool) -> bool:
-        """Keep a key if the rows that it is about are still to come.
+        """Keep a key if the rows that it is about are still to come; the key Esc gives up those that are kept, and nothing else.
 
         They are those of a file that is being opened, of another table, or of a large one in another order.
 
@@ -32,8 +32,11 @@ class HeldKeys:
             opening: True while a file is being opened.
 
         Returns:
-            True if it was kept.
+            True if it was kept, or gave up others.
         """
+        if page is not None and self._held and isinstance(event, events.Key) and event.key == "escape":
+            self._held.clear()
+            return True
         if not isinstance(event, events.Key) or event.key in _NEVER_LATE or len(self._held) >= _MOST:
             return False
         if page is None:

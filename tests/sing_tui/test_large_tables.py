@@ -138,13 +138,15 @@ async def test_keys_pressed_while_rows_are_put_in_order_are_about_the_new_order(
         page = app.page
         at = [column.name for column in page.table.columns].index("confidence")
         page.table.move_column(at - page.table.column)
-        burst("s", "space", "space", app=app)
+        burst("s", "e", "escape", "space", "space", app=app)  # Esc gives up the form of an export
         await until(lambda: begun, app)
         await handled(app)
         assert page.session.here.marks == ()
+        assert page.session.place.table == "images"
         gate.set()
         await until(lambda: len(page.session.here.marks) == 2, app)
         confidence = page.view.table.column("confidence").values.all()
+        assert app.screen is page
         assert set(page.session.here.marks) == set(np.argsort(-confidence, kind="stable")[:2].tolist())
 
 
