@@ -26,9 +26,17 @@ class Launched:
         self.runs, self.options, self.folder = runs, options, folder
 
     def start(
-        self, output: str, size: int, *more: str, hold: Mapping[int, int] | None = None, slurm: bool = False
+        self,
+        output: str,
+        size: int,
+        *more: str,
+        hold: Mapping[int, int] | None = None,
+        slurm: bool = False,
+        first: str = "",
     ) -> None:
-        """Begin a run of so many; the network of rank r waits after `hold[r]` batches until it may go on."""
+        """Begin a run of so many; the network of rank r waits after `hold[r]` batches until it may go on; `first` is a file of
+        Python that each carries out before.
+        """
         port = free_port()
         for rank, run in enumerate(self.runs[:size]):
             run.folder = self.folder
@@ -36,7 +44,8 @@ class Launched:
                 place = {"SLURM_STEP_NUM_TASKS": size, "SLURM_PROCID": rank, "SLURM_LOCALID": rank, "SLURM_JOB_ID": 7}
             else:
                 place = {"WORLD_SIZE": size, "RANK": rank, "LOCAL_RANK": rank, "MASTER_ADDR": "127.0.0.1"}
-            environment = {key: str(value) for key, value in (place | {"MASTER_PORT": port}).items()}
+            early = {"BEGIN_WITH": first} if first else {}
+            environment = {key: str(value) for key, value in (place | {"MASTER_PORT": port} | early).items()}
             arguments = [*self.options, *more, "-o", output]
             run.start(arguments, hold=(hold or {}).get(rank), place=environment if size > 1 else None)
         self.size = size
@@ -84,6 +93,31 @@ def test_two_processes_under_torchrun_give_the_file_of_one(launched: Launched, c
     assert "features (1 of 2 processes): 512 of 512" in ended.stderr
     assert results(launched.folder / "two.h5") == calm
     assert not (launched.folder / "two.h5.work").exists()
+
+
+LATE = """
+import os, time
+from sing_compute.extraction.shards import WorkFolder
+
+known = WorkFolder.has
+
+def has(self, index):
+    while not self.finished:
+        time.sleep(0.01)
+    return known(self, index)
+
+if os.environ["RANK"] == "1":
+    WorkFolder.has = has
+"""
+
+
+def test_a_process_that_looks_when_another_has_finished_work_leaves_none_to_nobody(
+    launched: Launched, calm: dict[str, object], tmp_path: Path
+) -> None:
+    (tmp_path / "late.py").write_text(LATE)
+    launched.start("late.h5", 2, first=str(tmp_path / "late.py"))
+    assert [code for code, _ in launched.end()] == [0, 0]
+    assert results(launched.folder / "late.h5") == calm
 
 
 def test_a_lost_process_ends_the_run_in_a_line_and_one_process_finishes_it(

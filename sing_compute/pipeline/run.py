@@ -112,7 +112,8 @@ class _Run:
                     "in a folder that their machines share"
                 )
         count = len(shard_rows(len(images)))
-        todo = [index for index in range(count) if not self.work.has(index)]
+        # one list for all: a process that looks later would already see shards of the others, and share out the rest otherwise
+        todo = ranks.share(lambda: [index for index in range(count) if not self.work.has(index)])
         title = "features" if ranks.alone else f"features (1 of {ranks.size} processes)"
         if todo:
             extract(
