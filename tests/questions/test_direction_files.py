@@ -14,10 +14,11 @@ from PIL import Image
 from planted_directions import BASE, DIM, IMAGES, QUESTION, QUICK, faults_of, write_planted
 
 from sing_compute.cli import cli
-from sing_compute.errors import SingError
+from sing_compute.errors import SingError, StoreError
 from sing_compute.process.progress import Progress
 from sing_compute.questions.directions.finding import find_and_add
 from sing_compute.questions.directions.inputs import read_inputs
+from sing_compute.questions.directions.matches import fired_images
 from sing_compute.questions.directions.question import DirectionsQuestion
 from sing_compute.store import Place, Store, open_table
 from sing_compute.store.write import Writer
@@ -212,3 +213,15 @@ def test_a_head_with_one_output_needs_to_be_called_a_sigmoid(results: Path, monk
         with pytest.raises(SingError, match="has one output, whose softmax is always 1: add --sigmoid"):
             read_inputs(store, "alpha", maps=False, label=None, sigmoid=False)
         assert read_inputs(store, "alpha", maps=False, label=None, sigmoid=True).head.sigmoid
+
+
+def test_rows_that_name_an_image_twice_are_refused_where_files_are_merged(results: Path) -> None:
+    find_and_add(results, QUESTION, Progress(), settings=QUICK)
+    with Store(results) as store:
+        (model,) = store.models
+        assert fired_images(store, model) is not None
+    rows = f"models/{model}/directions/images/row"
+    with h5py.File(results, "r+") as file:
+        file[rows][1] = file[rows][0]
+    with Store(results) as store, pytest.raises(StoreError, match=rf"{rows}: does not name the images"):
+        fired_images(store, model)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sing_compute.directions.matching import BestMatches, match_directions
 from sing_compute.store import Store
 from sing_compute.store.definitions.direction_fields import GROUP, MATCHES
+from sing_compute.store.text import store_error
 from sing_compute.store.write import Writer
 
 
@@ -29,11 +30,17 @@ def fired_images(store: Store, model: str) -> FiredImages | None:
     Args:
         store: The results file.
         model: Name of the model.
+
+    Raises:
+        StoreError: The file is damaged: the rows do not ascend, or are not as many as their logits.
     """
     base = f"{GROUP.format(model=model)}/images/"
     if f"{base}logit" not in store:
         return None
-    return FiredImages(store.array(f"{base}row"), store.array(f"{base}logit") > 0)
+    rows, logits = store.array(f"{base}row"), store.array(f"{base}logit")
+    if len(rows) != len(logits) or (np.diff(rows.astype(np.int64)) <= 0).any():
+        raise store_error(f"{store.path.name}: {base}row: does not name the images of {base}logit in their order")
+    return FiredImages(rows, logits > 0)
 
 
 def put_matches(writer: Writer, fired: Mapping[str, FiredImages]) -> None:
