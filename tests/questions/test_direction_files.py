@@ -218,10 +218,9 @@ def test_a_head_with_one_output_needs_to_be_called_a_sigmoid(results: Path, monk
 def test_rows_that_name_an_image_twice_are_refused_where_files_are_merged(results: Path) -> None:
     find_and_add(results, QUESTION, Progress(), settings=QUICK)
     with Store(results) as store:
-        (model,) = store.models
-        assert fired_images(store, model) is not None
-    rows = f"models/{model}/directions/images/row"
+        assert fired_images(store, "alpha") is not None
+    rows = "models/alpha/directions/images/row"
     with h5py.File(results, "r+") as file:
         file[rows][1] = file[rows][0]
     with Store(results) as store, pytest.raises(StoreError, match=rf"{rows}: does not name the images"):
-        fired_images(store, model)
+        fired_images(store, "alpha")
