@@ -43,8 +43,10 @@ class Background:
             draw: Called on the screen with the result. It may be superseded by then, which `draw` has to check.
             exclusive: True if this function supersedes those of its group that still run.
         """
+        waiting = [(work, draw)]
 
         def job() -> None:
+            work, draw = waiting.pop()  # Textual may keep the worker, and with it this function: not what it works on
             worker = get_current_worker()
 
             def stop() -> bool:
@@ -56,9 +58,14 @@ class Background:
                 if not stop():
                     self._screen.call_later(self._failed, in_one_line(error))
             else:
-                self._screen.call_later(draw, result)
+                self._screen.call_later(self._deliver, draw, result)
 
         self._screen.run_worker(job, thread=True, exclusive=exclusive, group=group, exit_on_error=False)
+
+    def _deliver(self, draw: Callable[[T], None], result: T) -> None:
+        """Draw a result, unless the screen was closed meanwhile: its parts are gone before it is."""
+        if self._screen in self.stack:
+            draw(result)
 
     def warm_up(self, catalog: StoreCatalog, ready: Callable[[], bool], *, charts: bool) -> None:
         """Do what would keep a later key waiting, once nothing else is likely to be done.

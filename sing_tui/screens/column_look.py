@@ -94,6 +94,10 @@ class LookScreen(Overlay[str | None]):
         """Read the first column."""
         self.read(self.looked)
 
+    def on_unmount(self) -> None:
+        """Let go of the figures: those of a pair hold both columns, and Textual may keep a closed screen for a while."""
+        self.found = None
+
     def on_resize(self) -> None:
         """Draw again in the new size."""
         self.call_after_refresh(self.draw)
@@ -126,12 +130,12 @@ class LookScreen(Overlay[str | None]):
     def say(self, message: str) -> None:
         """Show one line; without a message it is the filter."""
         kept = self.view.arrangement.filter
-        if self.is_attached:
+        if self.is_open:
             self.query_one("#note", TextLine).write(self.glyphs.text(message or (kept and f"filter {kept}")))
 
     def draw(self) -> None:
         """Draw the figures in the present size."""
-        if not self.is_attached:
+        if not self.is_open:
             return
         static = self.query_one(Static)
         found, room = self.found, static.content_size

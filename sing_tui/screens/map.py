@@ -120,10 +120,12 @@ class MapScreen(Overlay[Left | None]):
         self.call_after_refresh(self._fit)
 
     def _fit(self) -> None:
-        if self.view is not None and not self.view.is_empty:
+        if self.is_open and self.view is not None and not self.view.is_empty:
             self.become(self.view.resized(self.query_one(MapGrid).room))
 
     def _read(self, name: str) -> None:
+        if not self.is_open:
+            return
         if self.view is not None:
             self.say("reading ...")
         self.background.run("map", partial(read, self.catalog.store, self.place, name), self._show)
@@ -148,7 +150,7 @@ class MapScreen(Overlay[Left | None]):
 
     def say(self, text: str) -> None:
         """Show one line until the cursor moves."""
-        if self.is_attached:
+        if self.is_open:
             self.query_one(".pair", TextLine).write(self.glyphs.text(text))
 
     def become(self, view: MapView) -> None:

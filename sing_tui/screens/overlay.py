@@ -21,6 +21,11 @@ class Overlay(ModalScreen[ScreenResultType]):
     ]
     glyphs: Glyphs
 
+    @property
+    def is_open(self) -> bool:
+        """True until the screen is closed; then its parts are gone before it is, and what comes late must not ask for them."""
+        return self in self.app.screen_stack
+
     def tell(self, message: str) -> None:
         """Show one line in place of the keys until the next key."""
         for line in self.query(KeyLine):

@@ -162,6 +162,8 @@ class PhotographScreen(Overlay[None]):
 
     def read(self) -> None:
         """Read the photograph of the present row for the present size."""
+        if not self.is_open:
+            return
         pictures = (Offer("r", "pictures", "pictures"),) if self.reader.pairs(self.row) else ()
         steps = (Offer("j", "next", "step(1)"), Offer("k", "previous", "step(-1)"))
         self.query_one(KeyLine).offer((*steps, *pictures, Offer("esc", "close", "dismiss")))
@@ -212,13 +214,15 @@ class PhotographScreen(Overlay[None]):
     @on(Read)
     def show_read(self, message: Read) -> None:
         """Draw what was read, unless the user has gone on."""
-        if message.wanted == self.wanted:
+        if message.wanted == self.wanted and self.is_open:
             self._share(message.room)
             self._show(message.main, message.figures, message.near, message.labels)
             if not message.near:
                 self.call_after_refresh(self._draw)
 
     def _draw(self) -> None:
+        if not self.is_current:
+            return
         photograph = self.query_one(Photograph)
-        if photograph.rendering.sequence and self.is_current:
+        if photograph.rendering.sequence:
             self.terminal.draw(self.app, photograph.rendering.sequence, *photograph.content_region.offset)

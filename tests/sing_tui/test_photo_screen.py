@@ -206,6 +206,19 @@ class TestScreen:
                     assert "\x07" not in text
                     assert ("not computed" in text) == (model == "vgg")
 
+    async def test_what_comes_after_the_page_was_closed_is_dropped(self, pictured: Path) -> None:
+        with Store(pictured) as store:
+            app = Host()
+            async with app.run_test(size=(80, 24)) as pilot:
+                page = photographed(store, "alpha", 0, glyphs=UNICODE, graphics="kitty")
+                app.push_screen(page)
+                await complete(pilot)
+                await closed(pilot, "q")
+                await until(lambda: not page.children, app)
+                page._draw()
+                page.read()
+                page.show_read(page.Read(page.wanted, Shares(80, 22), Rendering()))
+
     @pytest.mark.parametrize("graphics", ["kitty", "sixel"])
     async def test_a_better_terminal_is_sent_the_drawing_and_told_to_remove_it(
         self, pictured: Path, graphics: photographs.Graphics, monkeypatch: pytest.MonkeyPatch
