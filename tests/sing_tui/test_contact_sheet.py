@@ -1,7 +1,6 @@
 """The contact sheet: planted colours show which image is drawn where."""
 
 import re
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +18,8 @@ from sing_tui.app import Explorer
 from sing_tui.colors import READABLE, contrast
 from sing_tui.screens.contact_sheet import ContactSheetScreen
 from sing_tui.screens.photograph import PhotographScreen
-from sing_tui.screens.photograph_reading import PhotographReader
 from sing_tui.start import Start
 from sing_tui.widgets.contact_sheet import ContactSheet
-from sing_tui.widgets.photographs import Rendering
 
 
 @pytest.fixture(scope="module")
@@ -171,64 +168,6 @@ class TestSheet:
             assert {row for row, note in notes.items() if note} == {BROKEN, ABSENT}
             words = screen_text(app).split()
             assert {"cat/00007.png", "cat/00009.png", "--images"} <= set(words), words
-
-    async def test_keys_are_answered_while_images_are_decoded_and_the_newest_sheet_comes_first(
-        self, planted: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        release, begun = threading.Event(), []
-        render = PhotographReader.rendered
-
-        def slow(self: PhotographReader, row: int, *size: Any, **how: Any) -> Rendering:
-            begun.append(row)
-            assert release.wait(30)
-            return render(self, row, *size, **how)
-
-        monkeypatch.setattr(PhotographReader, "rendered", slow)
-        app = explorer(planted)
-        async with app.run_test(size=(80, 24)) as pilot:
-            try:
-                await drawn(app)
-                await press(pilot, "O")
-                await until(lambda: len(begun) == 2, app)
-                for _ in range(3):
-                    await press(pilot, "pagedown")
-                sheet = sheet_of(app)
-                assert sheet.cursor == 24
-                assert len(begun) == 2  # no further thread was started
-            finally:
-                release.set()
-            await complete(pilot)
-            assert differing(app) <= {BROKEN, ABSENT}
-            later = [sheet.view.line_of(row) for row in begun[2:]]
-            assert sorted(later[:8]) == list(range(24, 32))
-            assert not set(later) & set(range(2, 24))  # what was paged away is not decoded
-
-    async def test_a_photograph_that_was_paged_away_takes_the_place_of_none_in_sight(
-        self, planted: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        release, begun = threading.Event(), []
-        render = PhotographReader.rendered
-
-        def slow_at_first(self: PhotographReader, row: int, *size: Any, **how: Any) -> Rendering:
-            begun.append(row)
-            assert row != begun[0] or release.wait(30)
-            return render(self, row, *size, **how)
-
-        monkeypatch.setattr(PhotographReader, "rendered", slow_at_first)
-        app = explorer(planted)
-        async with app.run_test(size=(80, 24)) as pilot:
-            try:
-                await drawn(app)
-                await press(pilot, "O")
-                await until(lambda: len(begun) > 1, app)
-                await press(pilot, "pagedown", "pagedown", "pagedown")
-                sheet = await complete(pilot)
-                await until(lambda: all(sheet.renderings.get(line) for line in range(24, 40)), app)
-            finally:
-                release.set()
-            await until(lambda: all(worker.is_finished for worker in app.workers if worker.group == "sheet"), app)
-            await handled(app)
-            assert all(sheet.renderings.get(line) for line in sheet.sheet)
 
     async def test_a_page_opens_from_the_sheet_and_leads_back_to_it(self, planted: Path) -> None:
         app = explorer(planted)

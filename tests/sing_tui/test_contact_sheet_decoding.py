@@ -1,0 +1,75 @@
+"""Decoding the photographs of a contact sheet: the newest sheet comes first, and what was paged away stays away."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from driving import drawn, handled, press, until
+from planted_photographs import ABSENT, BROKEN
+from test_contact_sheet import complete, differing, explorer, planted, sheet_of
+
+from sing_tui.screens.photograph_reading import PhotographReader
+from sing_tui.widgets.photographs import Rendering
+
+__all__ = ["planted"]
+
+
+async def test_keys_are_answered_while_images_are_decoded_and_the_newest_sheet_comes_first(
+    planted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release, begun = threading.Event(), []
+    render = PhotographReader.rendered
+
+    def slow(self: PhotographReader, row: int, *size: Any, **how: Any) -> Rendering:
+        begun.append(row)
+        assert release.wait(30)
+        return render(self, row, *size, **how)
+
+    monkeypatch.setattr(PhotographReader, "rendered", slow)
+    app = explorer(planted)
+    async with app.run_test(size=(80, 24)) as pilot:
+        try:
+            await drawn(app)
+            await press(pilot, "O")
+            await until(lambda: len(begun) == 2, app)
+            for _ in range(3):
+                await press(pilot, "pagedown")
+            sheet = sheet_of(app)
+            assert sheet.cursor == 24
+            assert len(begun) == 2  # no further thread was started
+        finally:
+            release.set()
+        await complete(pilot)
+        assert differing(app) <= {BROKEN, ABSENT}
+        later = [sheet.view.line_of(row) for row in begun[2:]]
+        assert sorted(later[:8]) == list(range(24, 32))
+        assert not set(later) & set(range(2, 24))  # what was paged away is not decoded
+
+
+async def test_a_photograph_that_was_paged_away_takes_the_place_of_none_in_sight(
+    planted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release, begun = threading.Event(), []
+    render = PhotographReader.rendered
+
+    def slow_at_first(self: PhotographReader, row: int, *size: Any, **how: Any) -> Rendering:
+        begun.append(row)
+        assert row != begun[0] or release.wait(30)
+        return render(self, row, *size, **how)
+
+    monkeypatch.setattr(PhotographReader, "rendered", slow_at_first)
+    app = explorer(planted)
+    async with app.run_test(size=(80, 24)) as pilot:
+        try:
+            await drawn(app)
+            await press(pilot, "O")
+            await until(lambda: len(begun) > 1, app)
+            await press(pilot, "pagedown", "pagedown", "pagedown")
+            sheet = await complete(pilot)
+            await until(lambda: all(sheet.renderings.get(line) for line in range(24, 40)), app)
+        finally:
+            release.set()
+        await until(lambda: all(worker.is_finished for worker in app.workers if worker.group == "sheet"), app)
+        await handled(app)
+        assert all(sheet.renderings.get(line) for line in sheet.sheet)
