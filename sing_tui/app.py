@@ -182,7 +182,7 @@ class Explorer(App[None]):
         if not self.screen_stack:  # the app ended while the file was read
             return
         self.file, self.changed = found.catalog, False
-        self.page = TableScreen(self, found.session, note=found.hint)
+        self.page = TableScreen(self, found.session, found.first, note=found.hint)
         self.push_screen(self.page)
 
     def _take(self, catalog: "StoreCatalog") -> None:

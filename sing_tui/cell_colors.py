@@ -13,6 +13,7 @@ from rich.style import Style
 
 from sing_compute.formats import Glyphs
 from sing_compute.store import Column
+from sing_compute.store.sorting import quantile
 from sing_tui.colors import BLACK, READABLE, WHITE, contrast
 
 LEVELS = 6
@@ -68,7 +69,7 @@ def color_scale(column: Column, glyphs: Glyphs) -> ColorScale | None:
     sizes = sizes[np.isfinite(sizes)]
     if not len(sizes):
         return None
-    end = _round_up(float(np.quantile(sizes, _SHARE)))
+    end = _round_up(quantile(np.sort(sizes), _SHARE))
     sign = ("+-" if glyphs.ascii_only else "±") if signed else "0-"
     return ColorScale(end, signed, f"{sign}{end:g}{'' if glyphs.ascii_only else glyphs.degree}")
 

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from sing_compute.errors import SingError, visible
+from sing_tui.process import begin
 from sing_tui.start import ALIASES, THEMES, WITH_ALIASES, Start, Wish
 
 if TYPE_CHECKING:
     from sing_tui.settings import Config
 
 GRAPHICS = ("kitty", "sixel", "cells", "ask")
-_GIVEN_BACK = 2**22
-"""Bytes of a block of memory from which it goes back to the system as soon as it is free."""
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
@@ -222,7 +221,7 @@ def _screen(file: Path, start: Start, options: dict[str, Any]) -> None:
     _check_file(file)
     if options["other"] is not None:
         _check_file(options["other"], waits=False)
-    from sing_compute.allocator import return_blocks_above
+    begin()
     from sing_tui.app import Explorer
     from sing_tui.leaving import PATIENCE, REMOVAL_PATIENCE, leave
     from sing_tui.settings import read_state, state_path
@@ -243,8 +242,6 @@ def _screen(file: Path, start: Start, options: dict[str, Any]) -> None:
         memory=memory,
         other=options["other"],
     )
-    sys.setswitchinterval(0.0005)  # threads that read keep the keys waiting for a tenth of Python's usual time
-    return_blocks_above(_GIVEN_BACK)  # columns of a large file go back to the system as soon as they are done with
     explorer.run(mouse=not options["no_mouse"] and config.mouse is not False)
     if explorer.failure is not None:
         raise explorer.failure

@@ -10,6 +10,7 @@ from sing_compute.errors import SingError
 from sing_compute.store import Column, Table
 from sing_compute.store.columns import Values, text_column
 from sing_compute.store.definition import TableSpec
+from sing_compute.store.sorting import quantile
 from sing_tui.column_bins import FEW, bins_of
 from sing_tui.count_groups import Bins, TextGroups, groupings
 from sing_tui.filter_text import narrowed
@@ -149,7 +150,7 @@ def _sorted_facts(cells: NDArray[Any]) -> tuple[NDArray[Any], Facts]:
         ascending = ascending[first:last]
     facts: Facts = {"rows": len(cells), "missing": missing, "infinite": infinite}
     for name, share in QUARTILES.items():
-        facts[name] = _quantile(ascending, share)
+        facts[name] = quantile(ascending, share)
     facts["mean"] = float(ascending.mean(dtype=np.float64)) if len(ascending) else np.nan
     facts["standard deviation"] = _deviation(ascending)
     return ascending, facts
@@ -162,16 +163,6 @@ def _deviation(ascending: NDArray[Any]) -> float:
     if largest < _SQUARED:
         return float(ascending.std(dtype=np.float64, ddof=1))
     return float((ascending / largest).std(dtype=np.float64, ddof=1)) * largest
-
-
-def _quantile(ascending: NDArray[Any], share: float) -> float:
-    """Return a quantile as numpy's default method defines it; NaN of no numbers."""
-    if not len(ascending):
-        return np.nan
-    place = share * (len(ascending) - 1)
-    low = int(place)
-    before, after = float(ascending[low]), float(ascending[min(low + 1, len(ascending) - 1)])
-    return before + (after - before) * (place - low)
 
 
 def _of_text(table: Table, column: Column, mask: Mask | None, filter: str) -> ColumnFigures:

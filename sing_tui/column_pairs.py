@@ -72,15 +72,18 @@ def mean_ranks(values: NDArray[Any]) -> NDArray[np.floating[Any]]:
     """Return the rank of each number, from 1; equal numbers have the mean of their ranks."""
     order = sorting(values)
     in_order = values[order]
-    new = np.ones(len(values), dtype=bool)
-    new[1:] = in_order[1:] != in_order[:-1]
-    half = np.dtype("f4" if len(values) < _EXACT else "f8")
-    starts = np.flatnonzero(new).astype(np.int32)
-    sizes = np.diff(starts, append=np.int32(len(values)))
-    means = starts.astype(half)
-    means += (sizes + np.int32(1)) * half.type(0.5)
-    ranks = np.empty(len(values), half)
-    ranks[order] = np.repeat(means, sizes)
+    begins = np.ones(len(values) + 1, dtype=bool)  # the numbers that differ from the one before; and the end
+    np.not_equal(in_order[1:], in_order[:-1], out=begins[1:-1])
+    del in_order
+    ranks = np.empty(len(values), "f4" if len(values) < _EXACT else "f8")
+    low = 0
+    while low < len(values):
+        high = min(low + _PIECE, len(values))
+        high += int(begins[high:].argmax())  # equal numbers in one piece
+        starts = np.flatnonzero(begins[low:high])
+        sizes = np.diff(starts, append=high - low)
+        ranks[order[low:high]] = np.repeat(low + starts + (sizes + 1) / 2, sizes)
+        low = high
     return ranks
 
 

@@ -20,6 +20,7 @@ from sing_compute.store.definition import Column as Declared
 from sing_compute.store.definition import Explanation
 from sing_compute.store.place import Place
 from sing_compute.store.read import located
+from sing_compute.store.sorting import quantile
 from sing_tui.search import DISTRIBUTION
 
 BINS = 12
@@ -79,7 +80,7 @@ def _of_models(store: Store, table: Table) -> list[Column]:
         counts = np.zeros((table.length, BINS), np.int64)
         for row, place in places.items():
             for values in _pieces(store, place):
-                counts[row] += count_rows(values, np.zeros(len(values), np.int64), 1, scale)[0]
+                counts[row] += count_rows(values, np.zeros(len(values), np.int8), 1, scale)[0]
         return as_text(counts, scale)
 
     reads = sum(store.count("image", each) for each in places.values())
@@ -96,7 +97,8 @@ def _of_class_images(store: Store, place: Place, table: Table) -> list[Column]:
         edges = np.asarray(store.runs("image", place))
         counts, low = np.zeros((len(edges) - 1, BINS), np.int64), 0
         for values in _pieces(store, place):
-            owners = np.searchsorted(edges, np.arange(low, low + len(values)), side="right") - 1
+            inside = np.clip(edges, low, low + len(values)).astype(np.int64)
+            owners = np.repeat(np.arange(len(counts)), inside[1:] - inside[:-1])
             counts += count_rows(values, owners, len(counts), scale)
             low += len(values)
         return as_text(counts[_positions(table)], scale)
@@ -111,8 +113,8 @@ def _of_class_shifts(store: Store, place: Place, table: Table) -> list[Column]:
         return []
     stored = store.dataset(located(_SHIFT, place))
     sample = np.asarray(stored[:: max(1, stored.shape[0] // _SAMPLED)], dtype=np.float64)
-    sample = np.abs(sample[np.isfinite(sample)])
-    most = float(np.quantile(sample, 0.99)) if len(sample) else 0.0
+    sample = np.sort(np.abs(sample[np.isfinite(sample)]))
+    most = quantile(sample, 0.99) if len(sample) else 0.0
     width = _width(2 * most)
     scale = (-width * BINS / 2, width * BINS / 2)
 
@@ -142,12 +144,12 @@ def count_rows(values: NDArray[Any], owners: NDArray[np.integer[Any]], rows: int
     known = ~np.isnan(values)
     if not known.all():
         values, owners = values[known], owners[known]
-    if rows == 1:  # a sort takes a third of the time
-        ends = np.searchsorted(np.sort(values), inner)
-        return np.diff(ends, prepend=0, append=len(values))[None]
-    bins = np.searchsorted(inner, values, side="right")
-    bins += owners * BINS
-    return np.bincount(bins, minlength=rows * BINS).reshape(rows, BINS)
+    bins = np.zeros(len(values), np.int8)
+    for edge in inner:  # a tenth of the time of a search for every number
+        bins += values >= edge
+    if rows == 1:
+        return np.bincount(bins, minlength=BINS)[None]
+    return np.bincount(owners * BINS + bins, minlength=rows * BINS).reshape(rows, BINS)
 
 
 def _inner_edges(scale: Scale, dtype: np.dtype[Any]) -> NDArray[Any]:
@@ -169,7 +171,7 @@ def _scale_of_curves(curves: Sequence[NDArray[Any]]) -> Scale:
     ends = ends[np.isfinite(ends).all(axis=1)]
     if not len(ends):
         return 0.0, float(BINS)
-    low, high = float(np.quantile(ends[:, 0], _FAR)), float(np.quantile(ends[:, 1], 1 - _FAR))
+    low, high = quantile(np.sort(ends[:, 0]), _FAR), quantile(np.sort(ends[:, 1]), 1 - _FAR)
     low = 0.0 if 0 <= low < high / 3 else low
     width = _width(high - low)
     first = np.floor(low / width) * width

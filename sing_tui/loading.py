@@ -3,7 +3,6 @@
 Every function may be called in a thread. `stop` returns True once a newer request has superseded this one.
 """
 
-import gc
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from sing_compute.store.columns import Loaded
 from sing_compute.store.place import Place
 from sing_tui.error_reporting import in_one_line
 from sing_tui.filters import FilterError
+from sing_tui.process import settle
 from sing_tui.search import Stop, Superseded
 from sing_tui.session.state import FILES, Arrangement
 from sing_tui.store_catalog import StoreCatalog
@@ -141,7 +141,7 @@ def warm_up(catalog: StoreCatalog, stop: Stop, *, charts: bool, collector: bool)
             small datasets: they are read once, because Backspace leads to them.
         stop: Returns True once the screen is gone.
         charts: Import what draws charts.
-        collector: Exempt all objects of the start from garbage collection. With them, a full collection takes 60 ms.
+        collector: Let the process collect garbage as usual again.
     """
     if charts:
         import textual_plotext.plot  # noqa: F401
@@ -150,4 +150,4 @@ def warm_up(catalog: StoreCatalog, stop: Stop, *, charts: bool, collector: bool)
             with suppress(SingError):  # it is said where the table is wanted
                 catalog.open(Place(spec.name))
     if collector:
-        gc.freeze()
+        settle()

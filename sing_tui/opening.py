@@ -8,9 +8,9 @@ from sing_compute.store import Store, Table
 from sing_compute.store.text import clean
 from sing_tui.filters import check
 from sing_tui.link import arrangement_of, as_dict, from_dict, start_of
-from sing_tui.looking import looked_of
+from sing_tui.loading import TableRead, read_table
 from sing_tui.session import Session
-from sing_tui.session.arranging import show_chart
+from sing_tui.session.arranging import arrangement, show_chart
 from sing_tui.session.catalog import first_place, position_of
 from sing_tui.session.counted import base_of, counted
 from sing_tui.session.lookup import find_place
@@ -32,6 +32,8 @@ class Opened:
 
     catalog: StoreCatalog
     session: Session
+    first: TableRead
+    """The table of that place."""
     hint: str = ""
 
 
@@ -75,10 +77,16 @@ def open_first(
     if kept is not None:
         try:
             session = session_of(catalog, kept)
-            return Opened(catalog, with_outer(catalog, session, state.place(path).get("outer")), hint)
+            return _opened(catalog, with_outer(catalog, session, state.place(path).get("outer")), hint)
         except SingError:
             pass  # the file has changed since
-    return Opened(catalog, session_of(catalog, start), hint)
+    return _opened(catalog, session_of(catalog, start), hint)
+
+
+def _opened(catalog: StoreCatalog, session: Session, hint: str) -> Opened:
+    """Read the table of the place, so that the table's first frame has rows."""
+    read = read_table(catalog, session.place, arrangement(session, catalog), lambda: False)
+    return Opened(catalog, session, read or TableRead(None, ""), hint)
 
 
 def warned(catalog: StoreCatalog) -> str:
@@ -98,6 +106,8 @@ def session_of(catalog: StoreCatalog, start: Start) -> Session:
         SingError: The file does not hold what was asked for.
     """
     if start.look:
+        from sing_tui.looking import looked_of  # the first rows do not wait for it
+
         session = session_of(catalog, replace(start, look=()))
         looked_of(catalog.open(session.place), start.look)  # a mistake in it ends the program with one line
         return session

@@ -1,4 +1,4 @@
-"""Sort positions by numbers: a stable sort that is ten times as fast as numpy's for a million numbers."""
+"""Order and quantiles of numbers: a stable sort that is faster than numpy's for a million numbers."""
 
 from typing import Any
 
@@ -33,6 +33,24 @@ def sorting(keys: NDArray[Any], *, descending: bool = False) -> NDArray[np.int32
         parts[chunk, 1] = _ascending_bits(keys[chunk], descending=descending)
     joined.sort()
     return parts[:, 0].astype(np.int32)
+
+
+def quantile(ascending: NDArray[Any], share: float) -> float:
+    """Return a quantile as numpy's default method defines it, without the module of masked arrays that numpy imports for it.
+
+    Args:
+        ascending: Finite numbers, the smallest first, (number,).
+        share: Share of the numbers below it, 0 to 1.
+
+    Returns:
+        The quantile, between two numbers by linear interpolation; NaN of no numbers.
+    """
+    if not len(ascending):
+        return float("nan")
+    place = share * (len(ascending) - 1)
+    low = int(place)
+    before, after = float(ascending[low]), float(ascending[min(low + 1, len(ascending) - 1)])
+    return before + (after - before) * (place - low)
 
 
 def _fits(keys: NDArray[Any]) -> bool:

@@ -178,9 +178,8 @@ class Stored:
 
     def _pick(self, rows: NDArray[np.int64]) -> NDArray[Any]:
         """Return single rows, in the order of `rows`; neighbouring rows are read in one run, scattered ones in large blocks."""
-        cells = np.zeros((len(rows), *self.shape[1:]), self.dtype)
         if not len(rows):
-            return cells
+            return np.zeros((0, *self.shape[1:]), self.dtype)
         order = np.argsort(rows, kind="stable")
         ordered = rows[order]
         self._within(int(ordered[0]), int(ordered[-1]))
@@ -193,6 +192,10 @@ class Stored:
         elif len(cuts) > _RUNS:
             cuts = np.arange(1, 1 + (int(ordered[-1]) - int(ordered[0])) * per_row // _BLOCK)
             cuts = np.searchsorted(ordered, ordered[0] + cuts * (_BLOCK // per_row))
+        if not len(cuts):
+            low = int(ordered[0])
+            return self._read(low, int(ordered[-1]) + 1)[rows - low]
+        cells = np.zeros((len(rows), *self.shape[1:]), self.dtype)
         edges = [0, *cuts.tolist(), len(rows)]
         for a, b in pairwise(edges):
             if a < b:

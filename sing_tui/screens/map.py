@@ -89,6 +89,7 @@ class MapScreen(Overlay[Left | None]):
         """The figures that can be mapped here."""
         self._waiting: list[Callable[[MapView], MapView]] = []
         """Steps of keys that were pressed before the map was there."""
+        self._asked = False
         self.background, self.export = Background(self, self.failed), export
 
     def compose(self) -> ComposeResult:
@@ -110,28 +111,31 @@ class MapScreen(Overlay[Left | None]):
         self.query_one(KeyLine).offer(keys)
         self._name_place("map")
         self.query_one(MapGrid).show(None, None, "reading ...")
-        self.call_after_refresh(
-            self._read, self.start.figure
-        )  # a map that is there before the first frame would be painted twice
 
     def on_resize(self) -> None:
         """Fit the map to the new room."""
         self.set_class(self.size.height < 10, "low")
+        if not self._asked:  # from the start the thread would hold up the first frame
+            self._asked = True
+            self._read(self.start.figure)
         self.call_after_refresh(self._fit)
 
     def _fit(self) -> None:
         if self.is_open and self.view is not None and not self.view.is_empty:
-            self.become(self.view.resized(self.query_one(MapGrid).room))
+            room = self.query_one(MapGrid).room
+            if room != self.view.window.room:
+                self.become(self.view.resized(room))
 
     def _read(self, name: str) -> None:
-        if not self.is_open:
-            return
         if self.view is not None:
             self.say("reading ...")
         self.background.run("map", partial(read, self.catalog.store, self.place, name), self._show)
 
     def _show(self, found: MapRead) -> None:
         grid, self.names = self.query_one(MapGrid), found.names
+        if not grid.size:  # read before there was a place for it
+            self.call_after_refresh(self._show, found)
+            return
         grid.palette = self._palette(signed=found.shown.signed)
         if self.view is not None and not self.view.is_empty:
             self.become(self.view.of_figure(found.shown))

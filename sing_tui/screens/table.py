@@ -14,6 +14,7 @@ from sing_compute.store.place import Place
 from sing_tui.actions import footer
 from sing_tui.error_reporting import in_one_line
 from sing_tui.key_list import BINDINGS
+from sing_tui.loading import TableRead
 from sing_tui.screens.background import Background
 from sing_tui.screens.dialogs import Dialogs
 from sing_tui.screens.export_runner import ExportRunner
@@ -42,19 +43,20 @@ class TableScreen(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [*BINDINGS]
 
-    def __init__(self, host: Host, session: Session, *, note: str = "") -> None:
+    def __init__(self, host: Host, session: Session, first: TableRead, *, note: str = "") -> None:
         """Prepare the screen.
 
         Args:
             host: The application.
             session: Where to begin.
+            first: The table of that place.
             note: One line to show at first.
         """
         super().__init__()
         self.host, self.session, self.note = host, session, note
         self.frame = TableFrame(host.glyphs)
         self.drawn = [Drawn() for _ in session.visits]
-        self.reading, self.search = TableReading(self), Search(self)
+        self.reading, self.search = TableReading(self, first), Search(self)
         self.background = Background(self, self.reading.failed)
         self.export_runner = ExportRunner(self.background, self.say, self.call_later)
         self.dialogs = Dialogs(self, self.export_runner)
@@ -69,7 +71,7 @@ class TableScreen(Screen[None]):
         self.table.focus()
         self.draw_place()
         self.show_keys()
-        self.reading.read()
+        self.reading.show_first()
         self.background.warm_up(self.catalog, lambda: not self.reading.under_way, charts=self.frame.wide)
 
     def on_resize(self) -> None:
@@ -131,7 +133,7 @@ class TableScreen(Screen[None]):
             self.reading.read()
         elif len(new.visits) < len(old.visits):
             self.drawn.pop()
-            self.reading.show_again()
+            self.reading.show_again(before.place)
         elif here.place != before.place:
             self.reading.read()
         else:
@@ -165,14 +167,13 @@ class TableScreen(Screen[None]):
 
     def draw_place(self) -> None:
         """Draw the line at the top: file, items and table; and at the right what happens to the file."""
-        title = self.catalog.title(self.place)
-        self.frame.place.show([title, *breadcrumbs_of(self.session, self.catalog)], self.host.news())
+        steps = [self.catalog.title(self.place), *breadcrumbs_of(self.session, self.catalog)]
+        self.frame.place.show(steps, self.host.news())
 
     def draw_status(self) -> None:
         """Draw the line at the bottom."""
-        typing = self.session.typing
+        typing, here = self.session.typing, self.session.here
         counting = typing is not None and typing.purpose == "filter"
-        here = self.session.here
         self.frame.status.show(
             self.view, self.table.cursor, len(here.marks), counting=counting, named=here.body != "table"
         )
@@ -243,8 +244,7 @@ class TableScreen(Screen[None]):
     def action_step(self, name: str, what: str | int | None = None, by: int | None = None) -> None:
         """Take a step of the session (`steps.STEPS`); Textual counts the arguments of actions, so they are named here."""
         columns = self.table.columns
-        column = columns[self.table.column] if columns else None
-        around = Surroundings(self.catalog, column, self.frame.wide)
+        around = Surroundings(self.catalog, columns[self.table.column] if columns else None, self.frame.wide)
         arguments = [argument for argument in (what, by) if argument is not None]
         self.act(lambda session: STEPS[name](session, around, *arguments))
 

@@ -6,6 +6,7 @@ from functools import partial
 
 from sing_compute.errors import SingError
 from sing_compute.store.columns import Loaded
+from sing_compute.store.place import Place
 from sing_tui.error_reporting import in_one_line
 from sing_tui.loading import DetailWanted, TableRead, arrange_again, load_cells, read_detail, read_table
 from sing_tui.screens.surface import Surface
@@ -20,8 +21,8 @@ from sing_tui.widgets.details_pane import pane_mode
 class TableReading:
     """The newest request of a screen; what an earlier one brings is dropped."""
 
-    def __init__(self, screen: Surface) -> None:
-        self.screen = screen
+    def __init__(self, screen: Surface, first: TableRead) -> None:
+        self.screen, self._first = screen, first
         self.under_way = False
         """True while the table of a place is read."""
         self._arranging = False
@@ -50,6 +51,11 @@ class TableReading:
         wanted = arrangement(screen.session, screen.catalog)
         work = partial(read_table, screen.catalog, screen.session.place, wanted)
         screen.background.run("table", work, partial(self._show_read, self._newest))
+
+    def show_first(self) -> None:
+        """Draw the table that was read when the file was opened."""
+        self._show_read(self._newest, self._first)
+        self._first = TableRead(None, "")
 
     def take_file(self) -> None:
         """Read the tables of a file that was opened again."""
@@ -94,8 +100,9 @@ class TableReading:
             screen.app.call_later(screen.run_action, "show('first look')")
         screen.host.release_keys()
 
-    def show_again(self) -> None:
-        """Show the table below again, as it was left; read it if it is of other items now."""
+    def show_again(self, left: Place) -> None:
+        """Show the table below again, as it was left, in place of one that was closed; read it if it is of other items now."""
+        self.screen.catalog.forget(left)
         screen, drawn = self.screen, self.screen.drawn[-1]
         self.give_up()
         view, here = drawn.view, screen.session.here

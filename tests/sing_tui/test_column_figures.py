@@ -161,6 +161,10 @@ def test_correlations_and_ranks_are_those_of_scipy(ties: bool) -> None:
     x = x.round(0) if ties else x
     y = (x**3 + RNG.normal(0, 1, 400)).astype(np.float32)
     np.testing.assert_array_equal(mean_ranks(x), stats.rankdata(x))
+    many = RNG.integers(-3, 1000 ** (not ties) + 3, 2**17 + 5).astype(
+        np.float32
+    )  # equal numbers go on where a piece ends
+    np.testing.assert_array_equal(mean_ranks(many), stats.rankdata(many))
     y[::7], x[5], x[3] = np.nan, np.inf, np.nan
     known = np.isfinite(x) & np.isfinite(y)
     found = pair_of(table_of(x=x, y=y), "x", "y")

@@ -221,6 +221,9 @@ async def test_a_key_counts_enter_shows_the_rows_and_escape_comes_back(store_pat
         await press(pilot, "escape")
         await drawn(app)
         assert "counted by class, prediction" in place_line(app)
+        counted, place = app.page.view.table, app.page.place
+        assert app.catalog.open(place) is counted
         await press(pilot, "escape")
         await drawn(app)
         assert status(app).startswith(f"1 of {total:,}")
+        assert app.catalog.open(place) is not counted, "the counts of a table that was left are still held"

@@ -126,7 +126,7 @@ async def test_a_new_file_is_taken_up_and_the_place_is_kept(tmp_path: Path) -> N
 
 def test_warming_up_reads_the_numbers_of_all_models_once(three_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     frozen: list[bool] = []
-    monkeypatch.setattr("sing_tui.loading.gc.freeze", lambda: frozen.append(True))
+    monkeypatch.setattr("sing_tui.process.gc.freeze", lambda: frozen.append(True))
     with Store(three_path) as store:
         catalog = StoreCatalog(store)
         warm_up(catalog, lambda: False, charts=False, collector=True)

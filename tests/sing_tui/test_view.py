@@ -9,6 +9,7 @@ from sing_compute.errors import SingError
 from sing_compute.store import Column, Store, Table, image_table, model_table
 from sing_compute.store.columns import Values
 from sing_compute.store.definition import TableSpec
+from sing_compute.store.sorting import quantile
 from sing_tui.filters import FilterError, check, matches
 from sing_tui.view import Arrangement, View, arrange, column_named, next_line, sorting
 
@@ -177,3 +178,11 @@ def test_an_unknown_sort_column_leaves_the_order_of_the_file(store: Store) -> No
     assert isinstance(view, View)
     assert view.order.tolist() == [0, 1]
     assert view.arrangement.sort == ""
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 400])
+def test_quantiles_are_those_of_numpy(count: int) -> None:
+    values = np.sort(np.random.default_rng(count).normal(0, 9, count).astype(np.float32))
+    for share in (0.0, 0.01, 0.25, 0.5, 0.98, 1.0):
+        assert quantile(values, share) == pytest.approx(np.quantile(values.astype(float), share), rel=1e-6)
+    assert np.isnan(quantile(values[:0], 0.5))
