@@ -110,6 +110,7 @@ class Runs:
         """Where the next run works."""
         self.pid = 0
         """Of the run in work."""
+        self._at_work = False
         self.seconds, self.memory = 0.0, 0
         """Of the last run: seconds of a processor, and its largest memory in bytes."""
 
@@ -123,6 +124,7 @@ class Runs:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._give_up()
         self._orders.close()
         if self._beside:
             self._answers.read()  # until its end
@@ -159,6 +161,7 @@ class Runs:
             place: Variables that give its place among several processes, and others: BEGIN_WITH (a Python file that runs before
                 the command), PATIENCE (seconds after which the run is ended).
         """
+        self._give_up()
         waits = {} if hold is None else {"HOLD": str(hold)}
         self._ask(
             {
@@ -169,7 +172,13 @@ class Runs:
                 "output": self._told,
             }
         )
-        self.pid = int(self._answers.readline())
+        self.pid, self._at_work = int(self._answers.readline()), True
+
+    def _give_up(self) -> None:
+        """End a run whose end nobody has asked for: a test that failed left it waiting, and the next one would wait for it."""
+        if self._at_work:
+            self.kill()
+            self.end()
 
     def wait_held(self) -> None:
         """Wait until the network of the run waits where `hold` says."""
@@ -182,6 +191,7 @@ class Runs:
     def end(self) -> tuple[int, list[str]]:
         """Wait for its end; gives the exit code, negative for a signal, and the lines it said, unless on a terminal."""
         self._ask("")
+        self._at_work = False
         code, seconds, memory = self._answers.readline().split()
         self.seconds, self.memory = float(seconds), int(memory)
         return int(code), self.said().splitlines()

@@ -24,6 +24,9 @@ from sing_tui.session.state import Arrangement
 from sing_tui.start import Start, Wish
 from sing_tui.widgets.photographs import Photograph
 
+PATIENCE = 120
+"""Seconds after which a test gives up. Machines may stand still for a minute."""
+
 
 def wish(
     table: str | None = None, compare: str | None = None, others: tuple[str, ...] = (), **items: str | None
@@ -93,7 +96,7 @@ async def handled(app: App) -> None:
     A key goes from hand to hand: application, the widget in focus, what holds it, the screen; so do messages about what it did.
     `Pilot.pause` waits for one hand, then until the processor rests, which it also does where a busy machine stalls.
     """
-    end = time.monotonic() + 30
+    end = time.monotonic() + PATIENCE
     quiet = False
     while not quiet and app.is_running and app._exception is None:
         focused = [] if app.focused is None else app.focused.ancestors_with_self
@@ -105,7 +108,7 @@ async def handled(app: App) -> None:
         passed = [(hand, done) for hand in hands if (done := asyncio.Event()) and hand.call_later(done.set)]
         while any(hand.is_running and not done.is_set() for hand, done in passed) and app._exception is None:
             if time.monotonic() > end:
-                pytest.fail(f"keys are not handled within 30 s:\n{screen_text(app)}")
+                pytest.fail(f"keys are not handled within {PATIENCE} s:\n{screen_text(app)}")
             await asyncio.sleep(0)
         if app.screen_stack:
             app.screen._on_timer_update()  # private API of Textual, which its pilot calls, too: some steps follow the painting
@@ -151,7 +154,7 @@ def screen_text(app: App) -> str:
 on_screen = screen_text
 
 
-async def until(condition: Callable[[], object], app: App, *, seconds: float = 30) -> None:
+async def until(condition: Callable[[], object], app: App, *, seconds: float = PATIENCE) -> None:
     """Wait until a condition holds, best one on `screen_text`; after so many seconds fail with the screen in the message."""
     end = time.monotonic() + seconds
     while not condition():
