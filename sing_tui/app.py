@@ -76,6 +76,8 @@ class Explorer(App[None]):
         """
         self.path, self.other, self.ascii_only = path, other, ascii_only
         super().__init__()
+        # The explorer has neither; with them each screen that opens is laid out and painted once more.
+        self._disable_notifications = self._disable_tooltips = True
         self.start = start or Start()
         self.images, self.graphics, self.memory = images, graphics, memory
         self.keys = dict(keys or {})
@@ -110,7 +112,7 @@ class Explorer(App[None]):
 
     def get_default_screen(self) -> Screen[Any]:
         """Return what is shown until the file is open."""
-        return OpeningScreen(self.path.name, ascii_only=self.ascii_only)
+        return OpeningScreen(self.path.name, ascii_only=self.ascii_only, shown=self.open_file)
 
     def get_css_variables(self) -> dict[str, str]:
         """Return the colours of the theme, readable ones for text."""
@@ -125,7 +127,6 @@ class Explorer(App[None]):
     def on_mount(self) -> None:
         """Start once the parts exist."""
         self.set_keymap(self.keys)
-        self.call_after_refresh(self.open_file)
         self.set_interval(WATCH_SECONDS, self.look)
         if not self.is_headless and sys.platform != "win32":
             asyncio.get_running_loop().set_default_executor(AbandonedThreads())

@@ -7,7 +7,7 @@ import sys
 from sing_compute.allocator import return_blocks_above
 
 _USUAL = gc.get_threshold()
-_START_OBJECTS = 100_000
+_START_OBJECTS = 300_000
 """New objects before the collector looks for garbage. Left alone it looks 150 times until the first table, 50 ms in all."""
 _GIVEN_BACK = 2**22
 """Bytes of a block of memory from which it goes back to the system as soon as it is free."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from rich.style import Style
 from textual import events
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.strip import Strip
 
 from sing_compute.errors import SingError
@@ -37,7 +37,6 @@ class ScoreTable(TableParts, can_focus=True):
         self.glyphs = glyphs
         self.view: View | None = None
         self.note = ""
-        """One line shown where there are no rows."""
         self.cursor = self.top = 0
         self._columns = ColumnCursor()
         self.marks: frozenset[int] = frozenset()
@@ -45,8 +44,8 @@ class ScoreTable(TableParts, can_focus=True):
         self._chosen: tuple[str, ...] = ()
         self._layouts: list[Layout] = []
         self._text: CellText | None = None
+        self._fitted = Size(0, 0)
         self.colored = True
-        """True if numbers have colours behind them where the terminal has enough."""
 
     def show(
         self,
@@ -178,6 +177,7 @@ class ScoreTable(TableParts, can_focus=True):
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Return the lines in few bytes."""
+        self._fit()  # the first lines in a size are painted before `on_resize`
         return [ThriftyStrip(strip, strip.cell_length) for strip in super().render_lines(crop)]
 
     @property
@@ -195,7 +195,7 @@ class ScoreTable(TableParts, can_focus=True):
         return () if self._text is None else colored_columns(self._text, self.columns_in_sight(), most)
 
     def color(self, *, wanted: bool) -> None:
-        """Paint numbers with colours behind them, or without."""
+        """Paint numbers with colours behind them where the terminal has enough, or without."""
         self.colored = wanted
         self.refresh()
 
@@ -259,12 +259,20 @@ class ScoreTable(TableParts, can_focus=True):
         return self.get_component_rich_style(f"score-table--{part}")
 
     def on_resize(self) -> None:
-        """Fit what is painted to the new size; columns that fit again come back into sight."""
+        """Paint in the new size, unless that was done already."""
+        if self._fit():
+            self.refresh()
+
+    def _fit(self) -> bool:
+        """Fit what is painted to a new size; columns that fit again come back into sight. Return False for the same size."""
+        if self._fitted == self.size:
+            return False
+        self._fitted = self.size
         self._measure()
         self._columns = replace(self._columns, left=1)
         self._settle_columns()
         self._follow()
-        self.refresh()
+        return True
 
     def on_click(self, event: events.Click) -> None:
         """Put the cursor where the mouse is; on a header, sort."""
