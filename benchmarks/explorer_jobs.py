@@ -7,6 +7,7 @@ from pathlib import Path
 from explorer_report import Figure, spread
 from explorer_session import SIZES, Bench, named
 from terminal import Terminal
+from terminal_text import visible
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests" / "sing_tui"))  # for planted_photographs.py
 
@@ -22,12 +23,14 @@ def jobs(bench: Bench) -> Iterator[Figure]:
     with bench.at("images") as app:
         yield spread("count by class and prediction", where, _counts(app, turns), 300, headline=True)
         yield spread("sort by class, then IS", where, _two_keys(app, facts.columns, turns), 250, headline=True)
-        yield spread("look at a column", where, _opened(app, "H", "median", turns), 100, headline=True)
-        yield spread("a pair of columns", where, _opened(app, "X", "Spearman", turns), 300, headline=True)
+        yield spread("look at a column", where, _opened(app, "H", "median", turns)[1], 100, headline=True)
+        yield spread("a pair of columns", where, _opened(app, "X", "Spearman", turns)[1], 300, headline=True)
     for size in SIZES:
         with bench.at("classes", size=size) as app:
             shown = f"{named(size)}, classes x concepts"
-            yield spread("map", shown, _opened(app, "M", "strongest first", turns), 50, headline=True)
+            drawn, last = _opened(app, "M", "strongest first", turns)
+            yield spread("map", shown, drawn, 50, headline=True)
+            yield spread("map, with the figures of the pair below it", shown, last, headline=True)
     yield from thumbnails(bench, turns)
     yield from _memory(bench)
 
@@ -55,16 +58,23 @@ def _two_keys(app: Terminal, columns: Sequence[str], turns: int) -> list[float]:
     return times[1:]
 
 
-def _opened(app: Terminal, key: str, text: str, turns: int) -> list[float]:
-    """Open a screen several times; the first time reads what it shows."""
-    times = []
+def _opened(app: Terminal, key: str, text: str, turns: int) -> tuple[list[float], list[float]]:
+    """Open a screen several times; the first time reads what it shows.
+
+    Returns:
+        Seconds until the whole frame had arrived that shows the text, and until the last byte.
+    """
+    drawn, last = [], []
     for _ in range(turns + 1):
-        since = app.here
+        since, frames = app.here, len(app.frames)
         answer = app.press(key, pause=PAUSE)
         app.wait_for(text, since=since)
-        times.append(answer.last)
+        painted = app.frames[frames:]
+        arrival = next(at for at, end in painted if text.encode() in visible(bytes(app.output[since:end])))
+        drawn.append(arrival - painted[0][0] + answer.first)
+        last.append(answer.last)
         app.press("escape", pause=PAUSE)
-    return times[1:]
+    return drawn[1:], last[1:]
 
 
 def thumbnails(bench: Bench, turns: int) -> Iterator[Figure]:
