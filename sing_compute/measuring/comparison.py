@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from sing_compute.errors import SingError, visible
 from sing_compute.measuring.model_results import Bootstrap
 from sing_compute.scores.resampling import certainty
 from sing_compute.scores.statistics import rank_correlation
@@ -67,12 +68,36 @@ class ModelComparison:
     """Pearson correlation of accuracy and zero-shot accuracy of T(f~); None below three models or without variation."""
 
 
+def check_replicates(models: Mapping[str, ModelFigures], wanted: int | None = None) -> None:
+    """Refuse models that were resampled differently often: replicate r of one would not be of the images of another's.
+
+    Args:
+        models: Models by name.
+        wanted: Number of replicates of models that are still to be measured.
+
+    Raises:
+        SingError: A model has another number than the first, or than the wanted one.
+    """
+    for name, part in models.items():
+        count = part.replicates.shape[-1]
+        wanted = count if wanted is None else wanted
+        if count != wanted:
+            raise SingError(
+                f"{visible(name)} cannot be compared: its figures are resampled {count:,} times, others {wanted:,} times; "
+                "compute it again"
+            )
+
+
 def compare_models(models: Mapping[str, ModelFigures]) -> ModelComparison:
     """Compare models with each other.
 
     Args:
         models: At least one model, by name, all measured on the same images.
+
+    Raises:
+        SingError: They are resampled differently often.
     """
+    check_replicates(models)
     parts = list(models.values())
     orders = [[rank_correlation(a.class_medians, b.class_medians) for b in parts] for a in parts]
     replicates = np.stack([part.replicates for part in parts], axis=2)  # (penalty, figure, model, replicate)

@@ -126,6 +126,27 @@ def test_files_of_other_words_or_images_are_refused(folder: Path, tmp_path: Path
     assert {path.name for path in tmp_path.iterdir()} == {"other.h5"}
 
 
+def test_models_that_were_resampled_differently_often_are_not_compared(folder: Path, tmp_path: Path) -> None:
+    """By `merge`, and by a run that adds a model: before it is measured."""
+    other = Path(shutil.copy(folder / "b.h5", tmp_path / "other.h5"))
+    with h5py.File(other, "r+") as file:
+        for name in ("images", "classes"):
+            few = file[f"models/second/bootstrap/{name}"][..., :7]
+            del file[f"models/second/bootstrap/{name}"]
+            file[f"models/second/bootstrap/{name}"] = few
+    with pytest.raises(
+        SingError, match=r"second cannot be compared: its figures are resampled 7 times, others 2,000 times"
+    ):
+        merge([folder / "a.h5", other], tmp_path / "merged.h5", Progress())
+    assert {path.name for path in tmp_path.iterdir()} == {"other.h5"}
+    shutil.copy(other, folder / "few.h5")
+    with pytest.raises(
+        SingError, match=r"second cannot be compared: its figures are resampled 7 times, others 2,000 times"
+    ):
+        asking.measure(folder, "few.h5", "first")
+    assert (folder / "few.h5").read_bytes() == other.read_bytes()
+
+
 def test_a_file_in_the_way_stays_unless_asked(folder: Path, tmp_path: Path) -> None:
     files, output = [folder / "a.h5", folder / "b.h5"], tmp_path / "merged.h5"
     output.write_text("dear")
