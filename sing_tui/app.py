@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from textual import events, work
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.driver import Driver
 from textual.filter import Monochrome, NoColor
 from textual.screen import Screen
 
 from sing_compute.errors import SingError
 from sing_tui.colors import READABLE_CSS, readable_theme
 from sing_tui.file_stamps import Stamp, stamp_of
+from sing_tui.frames_once import FramesOnce, frames_once
 from sing_tui.held_keys import HeldKeys
 from sing_tui.leaving import AbandonedThreads
 from sing_tui.screens.opening import OpeningScreen
@@ -113,6 +115,10 @@ class Explorer(App[None]):
     def get_default_screen(self) -> Screen[Any]:
         """Return what is shown until the file is open."""
         return OpeningScreen(self.path.name, ascii_only=self.ascii_only, shown=self.open_file)
+
+    def get_driver_class(self) -> type[Driver]:
+        """Return Textual's driver for this terminal, but one that sends no frame twice in a row."""
+        return frames_once(super().get_driver_class())
 
     def get_css_variables(self) -> dict[str, str]:
         """Return the colours of the theme, readable ones for text."""
@@ -233,6 +239,8 @@ class Explorer(App[None]):
 
     async def on_event(self, event: events.Event) -> None:
         """Take an event, but let keys wait for the rows that they are about."""
+        if isinstance(event, events.Resize) and isinstance(self._driver, FramesOnce):
+            self._driver.forget()  # also in the same size: programs that hold a session ask so for all of the screen
         page = self.page if self.screen_stack[-1:] == [self.page] else None  # at the end there is no screen
         if not self._held.take(event, page, opening=self.page is None and self.path.exists()):
             await super().on_event(event)

@@ -16,9 +16,9 @@ from textual.pilot import Pilot
 from textual.widgets import OptionList
 
 from sing_compute.store import Store
+from sing_tui import opening
 from sing_tui.app import Explorer
 from sing_tui.key_list import NAMES
-from sing_tui.screens import table_reading
 from sing_tui.screens.finder import FinderScreen
 from sing_tui.screens.palette import Palette
 from sing_tui.settings import read_config
@@ -240,16 +240,17 @@ async def test_keys_typed_ahead_of_a_table_wait_for_it(store_path: Path) -> None
 
 
 async def test_q_at_the_first_table_does_not_wait_for_it(store_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    read, go = table_reading.read_table, threading.Event()
+    read, begun, go = opening.read_table, threading.Event(), threading.Event()
 
     def slow(*arguments: Any) -> Any:
+        begun.set()
         go.wait(60)
         return read(*arguments)
 
-    monkeypatch.setattr(table_reading, "read_table", slow)
+    monkeypatch.setattr(opening, "read_table", slow)
     app = Explorer(store_path)
     async with app.run_test(size=(80, 24)):
-        await until(lambda: app.page is not None and app.page.reading.is_first, app)
+        await until(begun.is_set, app)
         burst("q", app=app)
         await until(lambda: app._exit, app)
         go.set()
