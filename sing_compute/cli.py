@@ -160,7 +160,9 @@ def main() -> None:
             raise
         if debug:
             show_text(traceback.format_exc(), err=True)
-        line = f"cannot use {error.filename}: {error.strerror}; finished work is kept, the same command goes on"
+        line = (
+            f"cannot use {error.filename}: {error.strerror or error}; finished work is kept, the same command goes on"
+        )
         show(f"sing-compute: error: {visible(line)}", err=True)
         sys.exit(2)
     except (KeyboardInterrupt, click.Abort, StoppedError) as stop:

@@ -69,7 +69,7 @@ def check_folder(folder: Path, where: str) -> int | None:
             if path.suffix == ".json":
                 configs += _read(path)
     except OSError as error:
-        raise SingError(f"{where}: {error.strerror}") from error
+        raise SingError(f"{where}: {error.strerror or error}") from error
     for config in configs:
         check_config(config, where, weights=weights or None)
     return weights or None
@@ -80,7 +80,7 @@ def check_config_file(path: Path, where: str, *, weights: int | None = None) -> 
     try:
         configs = _read(path)
     except OSError as error:
-        raise SingError(f"{where}: {path.name}: {error.strerror}") from error
+        raise SingError(f"{where}: {path.name}: {error.strerror or error}") from error
     for config in configs:
         check_config(config, where, weights=weights)
 

@@ -58,7 +58,7 @@ def check_local_clip(name: str, pretrained: str | None) -> int | None:
         try:
             check_weights_file(Path(pretrained))
         except OSError as error:
-            raise ConceptsError(f"--clip {name}: {error.strerror}") from error
+            raise ConceptsError(f"--clip {name}: {error.strerror or error}") from error
     return None
 
 

@@ -68,7 +68,7 @@ def _read(path: Path) -> list[NamedView]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise SingError(one_line(f"cannot read {path}: {error.strerror}")) from error
+        raise SingError(one_line(f"cannot read {path}: {error.strerror or error}")) from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise SingError(one_line(f"{path} is damaged: move it away to keep views again")) from error
 
@@ -170,4 +170,4 @@ def _write(path: Path, views: list[NamedView]) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_text(path, text)
     except OSError as error:
-        raise SingError(one_line(f"cannot write {path}: {error.strerror}")) from error
+        raise SingError(one_line(f"cannot write {path}: {error.strerror or error}")) from error

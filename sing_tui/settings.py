@@ -78,7 +78,7 @@ def read_config(path: Path, actions: Collection[str]) -> Config:
     except FileNotFoundError:
         return Config()
     except OSError as error:
-        raise SingError(one_line(f"cannot read {path}: {error.strerror}")) from error
+        raise SingError(one_line(f"cannot read {path}: {error.strerror or error}")) from error
     import tomllib
 
     try:

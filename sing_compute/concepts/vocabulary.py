@@ -147,7 +147,7 @@ def read_text(path: Path, name: str = "") -> str:
         ) from None
     except OSError as error:
         what = name or f"vocabulary {path}"
-        raise ConceptsError(f"cannot read {what}: {error.strerror}; give a readable text file") from None
+        raise ConceptsError(f"cannot read {what}: {error.strerror or error}; give a readable text file") from None
     if "\0" in text:
         raise ConceptsError(f"{where} is not UTF-8 text (it has zero bytes, as UTF-16 has); save it as UTF-8 text")
     return text

@@ -50,7 +50,9 @@ def prepare(output: Path) -> dict[str, Any]:
         if found == set(keys):
             write_text(output.with_name(f"{output.stem}-attributes.csv"), "\n".join([*lines, ""]))
     except OSError as error:
-        raise SingError(f"cannot write the demo's drawings to {folder}: {error.strerror}; choose another -o") from error
+        raise SingError(
+            f"cannot write the demo's drawings to {folder}: {error.strerror or error}; choose another -o"
+        ) from error
     if found != set(keys):
         raise SingError(f"{folder} does not hold the demo's drawings; remove it, or choose another -o")
     return {

@@ -47,7 +47,9 @@ class FolderLock:
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise SingError(f"cannot write next to {self._output}: {error.strerror}; choose another -o") from error
+                raise SingError(
+                    f"cannot write next to {self._output}: {error.strerror or error}; choose another -o"
+                ) from error
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # without flock a file that names its owner is the lock

@@ -101,8 +101,8 @@ class DecodedImages(Dataset[Item]):
         except Exception as error:  # decoders raise many types; the image is skipped and the reason reported
             if isinstance(error, OSError) and error.errno in NO_FILES:  # this process lacks something, not the image
                 return ImagesError(
-                    f"{self._images.path(row)} cannot be opened: {error.strerror}; finished work is kept, the same command "
-                    "goes on where more files may be open (ulimit -n)"
+                    f"{self._images.path(row)} cannot be opened: {error.strerror or error}; finished work is kept, the same "
+                    "command goes on where more files may be open (ulimit -n)"
                 )
             if isinstance(error, OSError) and error.errno is not None:  # no fault of the image's content
                 stamp = stamp and UNREAD
@@ -164,7 +164,8 @@ def decode_batches(
             raise
         cause = "ulimit -n" if error.errno in NO_FILES else "/dev/shm?"
         say(
-            f"images are decoded in the process of the run, more slowly: no other can be started ({error.strerror}; {cause})"
+            "images are decoded in the process of the run, more slowly: no other can be started "
+            f"({error.strerror or error}; {cause})"
         )
         workers, stream = 0, started(loader(0))
     watch = WorkerWatch(stream)

@@ -156,7 +156,7 @@ def folder_entries(folder: Path) -> Iterator[os.DirEntry[str]]:
         with os.scandir(folder) as entries:
             yield from entries
     except OSError as error:
-        raise ImagesError(f"--images {folder}: this folder cannot be listed ({error.strerror})") from error
+        raise ImagesError(f"--images {folder}: this folder cannot be listed ({error.strerror or error})") from error
 
 
 def is_class(entry: os.DirEntry[str]) -> bool:
@@ -164,7 +164,7 @@ def is_class(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir() and not is_junk(entry.name)
     except OSError as error:  # a link to itself
-        raise ImagesError(f"--images {entry.path}: cannot be read ({error.strerror})") from error
+        raise ImagesError(f"--images {entry.path}: cannot be read ({error.strerror or error})") from error
 
 
 def is_junk(name: str) -> bool:

@@ -83,7 +83,7 @@ def stacked_to_send(tensors: Sequence[Tensor]) -> SharedTensor | Tensor:
         shared = SharedTensor(*_form(tensors))
     except OSError as error:
         limit = "; ulimit -f" if error.errno == errno.EFBIG else ""
-        raise SingError(f"no memory for decoded images ({error.strerror}{limit}); {WAY_OUT}") from error
+        raise SingError(f"no memory for decoded images ({error.strerror or error}{limit}); {WAY_OUT}") from error
     torch.stack(tuple(tensors), out=shared.tensor)
     return shared
 

@@ -3,9 +3,11 @@
 import multiprocessing
 import os
 import signal
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from multiprocessing.util import get_temp_dir
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,8 @@ DESCRIPTORS, DESCRIPTORS_EACH = 32, 6
 STILL_SECONDS = 20.0
 """Time without any activity of any worker, while a batch is awaited, after which they are ended. Torch notices their end within
 5 s more."""
+LONGEST_FOLDER = 71
+"""Bytes of the path of a folder in which there is room for the name of a socket, on every system."""
 LOOK_SECONDS = 2.0
 """Time between two looks at the workers."""
 
@@ -37,6 +41,7 @@ def check_workers(workers: int) -> None:
     """
     if not workers:
         return
+    keep_sockets_short()
     made = [multiprocessing.Event() for _ in range(2 * workers + 2)]
     del made
     held = [os.open(os.devnull, os.O_RDONLY)]
@@ -46,6 +51,18 @@ def check_workers(workers: int) -> None:
     finally:
         for descriptor in held:
             os.close(descriptor)
+
+
+def keep_sockets_short() -> None:
+    """Let processes meet in /tmp where the path of TMPDIR is too long for a socket in it, as clusters name it after the job."""
+    if len(os.fsencode(tempfile.gettempdir())) <= LONGEST_FOLDER:
+        return
+    kept = tempfile.tempdir
+    tempfile.tempdir = next((place for place in ("/tmp", "/var/tmp") if os.access(place, os.W_OK | os.X_OK)), kept)
+    try:
+        get_temp_dir()  # made once for this process and its workers, and removed at the end of this process
+    finally:
+        tempfile.tempdir = kept
 
 
 def started(loader: DataLoader[Any]) -> Iterator[Any]:

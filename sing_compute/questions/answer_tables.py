@@ -207,7 +207,7 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Cells]) -> int:
                 writer.writerow([_cell(value) for value in row])
                 count += 1
     except OSError as error:
-        raise SingError(f"cannot write {path}: {error.strerror}") from error
+        raise SingError(f"cannot write {path}: {error.strerror or error}") from error
     return count
 
 

@@ -4,6 +4,8 @@ import errno
 import os
 import resource
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -41,6 +43,27 @@ def at_value(value: int, act: Callable[[], object]) -> Callable[[Image.Image], T
         return to_tensor(image)
 
     return transform
+
+
+DECODES = """
+import sys
+from pathlib import Path
+from small_images import listed, to_tensor
+from sing_compute.images.decoding import decode_batches
+paths = [Path(path) for path in sys.argv[1:]]
+print([len(batch.tensors[0]) for batch in decode_batches(listed(paths), [to_tensor], [[0, 1], [2]], workers=1)])
+"""
+
+
+def test_images_are_handed_over_where_tmpdir_has_a_long_path(folder: list[Path], tmp_path: Path) -> None:
+    """A socket's path has 107 bytes at most, of which its own name takes 32."""
+    long = tmp_path / ("j" * 100)
+    long.mkdir()
+    environment = os.environ | {"TMPDIR": str(long), "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", DECODES, *map(str, folder)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "[2, 1]\n"), done.stderr
+    assert list(long.iterdir()) == []
 
 
 def values(batches: Iterator[Any]) -> list[float]:

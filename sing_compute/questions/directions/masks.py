@@ -68,7 +68,7 @@ def find_masks(folder: Path, keys: Sequence[str], inputs: DirectionInputs) -> Ma
     try:
         concepts = sorted(path.name for path in folder.iterdir() if path.is_dir())
     except OSError as error:
-        raise SingError(f"--masks {folder}: cannot be read ({error.strerror})") from error
+        raise SingError(f"--masks {folder}: cannot be read ({error.strerror or error})") from error
     files = [
         [path if (path := folder / concept / Path(key).with_suffix(".png")).is_file() else None for concept in concepts]
         for key in keys
