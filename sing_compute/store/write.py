@@ -111,9 +111,8 @@ class Writer:
                 if name in target.attrs:
                     del target.attrs[name]
                 old = source.attrs.get_id(name)
-                new = h5py.h5a.create(
-                    target.id, name.encode("utf-8", "surrogateescape"), old.get_type(), old.get_space()
-                )
+                raw = name if isinstance(name, bytes) else name.encode()  # a name that is no UTF-8 comes as bytes
+                new = h5py.h5a.create(target.id, raw, old.get_type(), old.get_space())
                 if old.get_space().get_simple_extent_type() != h5py.h5s.NULL:
                     values = np.empty(old.shape, old.dtype)
                     old.read(values)

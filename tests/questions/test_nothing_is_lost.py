@@ -93,14 +93,17 @@ def test_unknown_groups_and_datasets_survive(folder: Path, results: Path, change
     assert sorted(found.unknown) == sorted(UNKNOWN)
 
 
+@pytest.mark.parametrize("name", ["theirs", b"\xfftheirs"], ids=str)
 @pytest.mark.parametrize("group", ["/", "models/first"])
 @pytest.mark.parametrize(
     "value", [b"\xff\xfe", np.bytes_(b"\xff"), "snow \u2603", h5py.Empty("f4"), np.arange(3.0, dtype=">f2")], ids=str
 )
-def test_attributes_survive_as_they_are(folder: Path, results: Path, group: str, value: object) -> None:
+def test_attributes_survive_as_they_are(
+    folder: Path, results: Path, group: str, value: object, name: str | bytes
+) -> None:
     def bytes_of(path: Path) -> tuple[h5py.h5t.TypeID, object]:
         with h5py.File(path) as file:
-            held = file[group].attrs.get_id("theirs")
+            held = file[group].attrs.get_id(name)
             if held.get_space().get_simple_extent_type() == h5py.h5s.NULL:
                 return held.get_type(), None
             values = np.empty(held.shape, held.dtype)
@@ -108,7 +111,7 @@ def test_attributes_survive_as_they_are(folder: Path, results: Path, group: str,
             return held.get_type(), values.tolist()
 
     with h5py.File(results, "r+") as file:
-        file[group].attrs["theirs"] = value
+        file[group].attrs[name] = value
     before = bytes_of(results)
     with_concepts(folder, results)
     assert bytes_of(results) == before
