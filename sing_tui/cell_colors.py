@@ -65,7 +65,8 @@ def color_scale(column: Column, glyphs: Glyphs) -> ColorScale | None:
     if not is_value or column.unit != "degree" or column.format not in ("degrees", "signed degrees"):
         return None
     signed = column.format == "signed degrees" or column.role == "difference"
-    sizes = np.abs(_some(column))
+    with np.errstate(invalid="ignore"):  # a file may hold signalling NaN
+        sizes = np.abs(_some(column))
     sizes = sizes[np.isfinite(sizes)]
     if not len(sizes):
         return None

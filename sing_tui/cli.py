@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -94,6 +95,8 @@ class _Command(click.Command):
 @click.option("--debug", is_flag=True, help="Show the whole traceback of an error.")
 def main(debug: bool, **options: Any) -> None:
     """Explore the tables of a results file of sing-compute; with FILE2 those of two files side by side. Press ? for help."""
+    click.get_current_context().with_resource(warnings.catch_warnings())
+    warnings.simplefilter("default" if debug else "ignore", RuntimeWarning)  # of odd numbers in a file
     try:
         start = _start(options)
         if options["view_name"] is not None:

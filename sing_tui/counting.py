@@ -131,7 +131,8 @@ def _mean(
         values, at = column.values, 0
         for low in range(0, len(values), _PIECE):
             high = min(low + _PIECE, len(values))
-            cells = replace(values, start=values.start + low, stop=values.start + high).all().astype(np.float64)
+            with np.errstate(invalid="ignore"):  # a file may hold signalling NaN
+                cells = replace(values, start=values.start + low, stop=values.start + high).all().astype(np.float64)
             if mask is not None:
                 cells = cells[mask[low:high]]
             of = group[at : at + len(cells)]

@@ -58,7 +58,7 @@ def with_distributions(store: Store, place: Place, table: Table) -> Table:
         table: The open table. None of the cells of the new columns is read before it is asked for.
     """
     found: list[Column] = []
-    with suppress(SingError):  # of a damaged file: it is said where its numbers are wanted
+    with suppress(SingError), np.errstate(all="ignore"):  # of a damaged file: it is said where its numbers are wanted
         if place == Place("models"):
             found = _of_models(store, table)
         elif place.table == "classes" and place == Place.of("classes", model=place.name("model")):

@@ -2,6 +2,8 @@
 
 import csv
 import io
+import shutil
+import warnings
 from pathlib import Path
 
 import h5py
@@ -15,6 +17,7 @@ from sing_compute.store import Column, Store
 from sing_compute.store.columns import Loaded
 from sing_compute.store.place import Place
 from sing_tui.app import Explorer
+from sing_tui.cell_colors import color_scale
 from sing_tui.cli import main
 from sing_tui.distributions import BINS, count_rows, strip
 from sing_tui.search import DISTRIBUTION
@@ -131,3 +134,21 @@ async def test_the_screen_draws_strips_under_their_scale(store_path: Path, ascii
         assert str(column.values.all()[page.view.order[page.table.cursor]]) in " ".join(screen_text(app).split())
         await press(pilot, "escape", "f", *"0|0", "enter")
         assert "no row" in screen_text(app)  # words are not looked for in counts
+
+
+def test_numbers_that_signal_warn_nobody(store_path: Path, tmp_path: Path) -> None:
+    """A warning would be written onto the screen."""
+    path = Path(shutil.copy(store_path, tmp_path / "signals.h5"))
+    signal = np.array(0x7F800001, np.uint32).view(np.float32)
+    with h5py.File(path, "r+") as file:
+        for name in ("classes/image_score_curve", "images/image_score", "concepts/attribute_score"):
+            cells = file[f"models/alpha/{name}"][()]
+            cells.view(np.uint32).flat[::5] = signal.view(np.uint32)
+            file[f"models/alpha/{name}"][...] = cells
+    with Store(path) as store, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        catalog = StoreCatalog(store)
+        for place in (Place("models"), Place.of("classes", model="alpha")):
+            for column in catalog.open(place).columns:
+                column.values.all()
+                color_scale(column, UNICODE)
