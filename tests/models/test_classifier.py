@@ -147,7 +147,9 @@ def test_a_folder_with_another_networks_weights_is_refused(tmp_path: Path) -> No
 
 
 def test_an_absent_folder_is_named_with_the_ways_out(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match=r"Config file not found: .*/net/config.json.*--weights FILE, or local-dir:"):
+    with pytest.raises(
+        WeightsError, match=r"local-dir:.*/net \(Config file not found: .*--weights FILE, or local-dir:"
+    ):
         load_classifier(ModelSpec.parse(f"local-dir:{tmp_path}/net"))
 
 
