@@ -142,7 +142,7 @@ def check_tree(item: Any, path: str, seen: set[Any] | None = None, depth: int = 
     """Refuse a group that holds, at any depth, anything but its own groups and datasets.
 
     Raises:
-        StoreError: There is a link, a circle, data outside the file, or groups are within each other too deeply.
+        StoreError: There is a link, a circle, a named type, data outside the file, or groups are within each other too deeply.
     """
     seen = set() if seen is None else seen
     if depth > MAX_DEPTH:
@@ -152,6 +152,8 @@ def check_tree(item: Any, path: str, seen: set[Any] | None = None, depth: int = 
         if key in seen:
             raise store_error(f"{path}: is in the file twice")
         seen.add(key)
+        if isinstance(item, h5t.TypeID):  # HDF5 crashes when it copies a damaged one
+            raise store_error(f"{path}: is neither a group nor a dataset")
         if isinstance(item, h5d.DatasetID):
             stored_inside(item.get_create_plist(), path)
     for name, hard in links(item, path).items():

@@ -236,3 +236,14 @@ def test_groups_within_each_other_are_bounded(tmp_path: Path) -> None:
             file.create_group("unknown/" + "/".join(["g"] * 400))
     with pytest.raises(SingError, match="more than 64 groups are within each other"):
         merge(paths, tmp_path / "merged.h5", Progress())
+
+
+@pytest.mark.parametrize("group", ["models/second/controls", "theirs"])
+def test_a_type_with_a_name_is_one_line(folder: Path, tmp_path: Path, group: str) -> None:
+    """A results file has none. HDF5 crashes when it copies a damaged one, as a flipped byte makes it of a dataset."""
+    other = Path(shutil.copy(folder / "b.h5", tmp_path / "other.h5"))
+    with h5py.File(other, "r+") as file:
+        file.require_group(group)["odd"] = np.dtype("f4")
+    with pytest.raises(SingError, match=f"{group}/odd: is neither a group nor a dataset"):
+        merge([folder / "a.h5", other], tmp_path / "merged.h5", Progress())
+    assert {path.name for path in tmp_path.iterdir()} == {"other.h5"}
