@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sing_compute.allocator import give_memory_back
 from sing_compute.errors import SingError
 from sing_compute.store import Column, Store, Table, catalogue, open_table
 from sing_compute.store.columns import Values, text_column
@@ -128,7 +129,9 @@ class StoreCatalog:
 
     def forget(self, place: Place) -> None:
         """Let go of the counts of a table that was left: a million rows are counted again in less time than a key may take."""
-        self._counts = {known: counts for known, counts in self._counts.items() if known != place}
+        if place in self._counts:
+            self._counts = {known: counts for known, counts in self._counts.items() if known != place}
+            give_memory_back()
 
     def measures(self, place: Place) -> Sequence[str]:
         """Names of the columns of a table that can be compared."""

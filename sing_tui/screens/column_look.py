@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import Static
 
+from sing_compute.allocator import give_memory_back
 from sing_compute.errors import SingError
 from sing_compute.formats import Glyphs
 from sing_compute.store import Table
@@ -97,6 +98,7 @@ class LookScreen(Overlay[str | None]):
     def on_unmount(self) -> None:
         """Let go of the figures: those of a pair hold both columns, and Textual may keep a closed screen for a while."""
         self.found = None
+        give_memory_back()
 
     def on_resize(self) -> None:
         """Draw again in the new size."""
