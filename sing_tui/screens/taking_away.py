@@ -177,7 +177,7 @@ class TakingAway:
         def text() -> str:
             return "\t".join(clean(str(column.values.take(row)[0])) for column in view.table.columns)
 
-        if any(column.values.waits_for() for column in view.table.columns):
+        if any(column.values.waits_for for column in view.table.columns):
             self.screen.say("reading the row ...")
         self.export_runner.copy(text, self.screen.app)
 
