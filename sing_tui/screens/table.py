@@ -76,7 +76,7 @@ class TableScreen(Screen[None]):
 
     def on_resize(self) -> None:
         """Fit what is painted to the new size."""
-        self.lay_out()
+        self.reading.resized()
 
     @property
     def catalog(self) -> StoreCatalog:

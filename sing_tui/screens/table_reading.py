@@ -53,9 +53,16 @@ class TableReading:
         screen.background.run("table", work, partial(self._show_read, self._newest))
 
     def show_first(self) -> None:
-        """Draw the table that was read when the file was opened."""
+        """Draw the table that was read when the file was opened; keys wait until it is on the screen, which others cover."""
         self._show_read(self._newest, self._first)
-        self._first = TableRead(None, "")
+        self._first, self.under_way = TableRead(None, ""), True
+
+    def resized(self) -> None:
+        """Lay out for another size; the first time, keys take effect that waited for it."""
+        self.screen.lay_out()
+        if self.under_way and not self._newest:
+            self.under_way = False
+            self.screen.host.release_keys()
 
     def take_file(self) -> None:
         """Read the tables of a file that was opened again."""
