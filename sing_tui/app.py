@@ -118,7 +118,8 @@ class Explorer(App[None]):
 
     def get_driver_class(self) -> type[Driver]:
         """Return Textual's driver for this terminal, but one that sends no frame twice in a row."""
-        return frames_once(super().get_driver_class())
+        kind = super().get_driver_class()
+        return kind if sys.platform == "win32" else frames_once(kind)  # there Textual writes a frame in pieces
 
     def get_css_variables(self) -> dict[str, str]:
         """Return the colours of the theme, readable ones for text."""
