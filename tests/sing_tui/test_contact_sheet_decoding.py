@@ -15,18 +15,24 @@ from sing_tui.widgets.photographs import Rendering
 __all__ = ["planted"]
 
 
-async def test_keys_are_answered_while_images_are_decoded_and_the_newest_sheet_comes_first(
-    planted: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def hold(monkeypatch: pytest.MonkeyPatch, *, first_alone: bool = False) -> tuple[threading.Event, list[int]]:
+    """Let the decoding of photographs, or of the first alone, wait; give what releases it, and the rows that were begun."""
     release, begun = threading.Event(), []
     render = PhotographReader.rendered
 
     def slow(self: PhotographReader, row: int, *size: Any, **how: Any) -> Rendering:
         begun.append(row)
-        assert release.wait(30)
+        assert (first_alone and row != begun[0]) or release.wait(30)
         return render(self, row, *size, **how)
 
     monkeypatch.setattr(PhotographReader, "rendered", slow)
+    return release, begun
+
+
+async def test_keys_are_answered_while_images_are_decoded_and_the_newest_sheet_comes_first(
+    planted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release, begun = hold(monkeypatch)
     app = explorer(planted)
     async with app.run_test(size=(80, 24)) as pilot:
         try:
@@ -50,15 +56,7 @@ async def test_keys_are_answered_while_images_are_decoded_and_the_newest_sheet_c
 async def test_a_photograph_that_was_paged_away_takes_the_place_of_none_in_sight(
     planted: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    release, begun = threading.Event(), []
-    render = PhotographReader.rendered
-
-    def slow_at_first(self: PhotographReader, row: int, *size: Any, **how: Any) -> Rendering:
-        begun.append(row)
-        assert row != begun[0] or release.wait(30)
-        return render(self, row, *size, **how)
-
-    monkeypatch.setattr(PhotographReader, "rendered", slow_at_first)
+    release, begun = hold(monkeypatch, first_alone=True)
     app = explorer(planted)
     async with app.run_test(size=(80, 24)) as pilot:
         try:
