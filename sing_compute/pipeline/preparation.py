@@ -18,14 +18,23 @@ from sing_compute.extraction.trial import choose
 from sing_compute.images.class_labels import match_labels
 from sing_compute.images.listing import ImageList
 from sing_compute.linalg.null_space import HeadSplit, split_head
+from sing_compute.measuring.comparison import check_replicates
 from sing_compute.models.classifier import Classifier, load_classifier
 from sing_compute.pipeline.clip_space import ClassTable, ClipSpace, class_table
-from sing_compute.pipeline.comparability import MeasuredImages, TextInputs, differing_classes, existing, refuse
+from sing_compute.pipeline.comparability import (
+    MeasuredImages,
+    TextInputs,
+    differing_classes,
+    existing,
+    refuse,
+    stored_figures,
+)
 from sing_compute.pipeline.image_sources import imagenette_images, planned_images
 from sing_compute.pipeline.plan import Plan
 from sing_compute.pipeline.probing import fit_probes
 from sing_compute.process.progress import Progress
 from sing_compute.process.ranks import Ranks
+from sing_compute.scores.resampling import REPLICATES
 from sing_compute.translator.translator_file import ImportedTranslator, read_translator
 
 TRIAL_IMAGES = 256
@@ -134,6 +143,7 @@ def text_inputs(plan: Plan, prepared: Prepared, progress: Progress) -> TextInput
     Raises:
         ConceptsError: A file of embeddings lacks images or texts.
         StoreError: The existing results file has other texts or images.
+        SingError: Its models were resampled differently often than new ones are.
     """
     space, texts = prepared.space, None
     if space is not None:
@@ -149,6 +159,10 @@ def text_inputs(plan: Plan, prepared: Prepared, progress: Progress) -> TextInput
             expected = MeasuredImages.of(images.take(readable), prepared.labels[readable], [], noun=plan.noun)
             differing = texts.differing(old) if texts else differing_classes(prepared.classes, old)
             refuse(old, expected.differing(old) + differing)
+            again = {classifier.name for classifier in prepared.classifiers}
+            known = {name: stored_figures(old, name) for name in old.models if name not in again}
+            scored = {name: figures for name, figures in known.items() if figures is not None}
+            check_replicates(scored, REPLICATES if texts else None)
     return texts
 
 

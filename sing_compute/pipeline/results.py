@@ -14,7 +14,7 @@ from sing_compute import __version__
 from sing_compute.extraction.settings import Settings
 from sing_compute.extraction.shards import WorkFolder
 from sing_compute.images.listing import folds_of
-from sing_compute.measuring.comparison import ModelFigures, check_replicates, compare_models
+from sing_compute.measuring.comparison import ModelFigures, compare_models
 from sing_compute.measuring.fitting import FOLDS
 from sing_compute.measuring.network_outputs import keep_outputs
 from sing_compute.measuring.reader import ShardReader
@@ -36,7 +36,6 @@ from sing_compute.pipeline.store_sink import StoreSink
 from sing_compute.pipeline.wording import noun_of
 from sing_compute.process.progress import Progress
 from sing_compute.process.ranks import Ranks
-from sing_compute.scores.resampling import REPLICATES
 from sing_compute.store import Store, Writer, replace_store
 from sing_compute.store.copying import comparison_paths, dependent_paths, dependents
 from sing_compute.store.text import clean
@@ -160,7 +159,6 @@ class Results:
             self.progress.say(f"left out, because the models of the file change: {dependents(stale)}")
         writer.copy(old, leave_out=[*again, *comparison_paths(), *stale])
         known = {name: stored_figures(old, name) for name in others}
-        check_replicates({name: figures for name, figures in known.items() if figures is not None}, REPLICATES)
         last = max((int(old.attributes(f"models/{name}").get("order", 0)) for name in others), default=-1)
         return known, 1 + last
 

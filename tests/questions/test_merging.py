@@ -127,7 +127,7 @@ def test_files_of_other_words_or_images_are_refused(folder: Path, tmp_path: Path
 
 
 def test_models_that_were_resampled_differently_often_are_not_compared(folder: Path, tmp_path: Path) -> None:
-    """By `merge`, and by a run that adds a model: before it is measured."""
+    """By `merge`, and by a run that adds a model: before it reads an image."""
     other = Path(shutil.copy(folder / "b.h5", tmp_path / "other.h5"))
     with h5py.File(other, "r+") as file:
         for name in ("images", "classes"):
@@ -145,6 +145,7 @@ def test_models_that_were_resampled_differently_often_are_not_compared(folder: P
     ):
         asking.measure(folder, "few.h5", "first")
     assert (folder / "few.h5").read_bytes() == other.read_bytes()
+    assert not list(folder.glob("few.h5.work/*.safetensors")), "images were read before the file was refused"
 
 
 def test_a_file_in_the_way_stays_unless_asked(folder: Path, tmp_path: Path) -> None:
