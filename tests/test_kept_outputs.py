@@ -144,6 +144,11 @@ def test_features_alone_need_no_clip_and_sing_can_be_added_later(
 
 def test_features_alone_are_added_to_a_file_with_scores(folder: Path) -> None:
     path = asking.measure(folder, "scored.h5", "first")
+    with h5py.File(path, "r+") as file:  # of a program that resampled less often: features have nothing to be compared
+        for name in ("images", "classes"):
+            few = file[f"models/first/bootstrap/{name}"][..., :7]
+            del file[f"models/first/bootstrap/{name}"]
+            file[f"models/first/bootstrap/{name}"] = few
     before = models_of(path)
     only_features(folder, "scored.h5", "third=asked_networks:third")
     after = models_of(path)
