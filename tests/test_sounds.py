@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from driving import drawn, place_line, press, screen_text
 
 from sing_compute.charts.registry import chart, titles
 from sing_compute.cli import cli
@@ -110,20 +111,11 @@ def test_no_text_about_the_measured_sounds_speaks_of_images(folder: Path) -> Non
 
 
 async def test_the_screen_counts_sounds(folder: Path) -> None:
-    from textual.pilot import Pilot
-
     app = Explorer(folder / "sounds.h5")
     async with app.run_test(size=(110, 30)) as pilot:
-        while app.page is None or app.page.view is None:
-            await pilot.pause(0.01)
-        for keys in (("enter",), ("i",)):
-            await pilot.press(*keys)
-            for _ in range(200):
-                await Pilot(app).pause(0.01)
-                text = "\n".join(
-                    "".join(part.text for part in strip) for strip in app.screen._compositor.render_strips()
-                )
-                if ("classes" if keys == ("enter",) else "sounds") in text.splitlines()[0]:
-                    break
-            assert not IMAGES.search(text), text
-    assert "dog bark › sounds" in text.splitlines()[0]
+        for key, place in (("enter", "classes"), ("i", "dog bark › sounds")):
+            await drawn(app)
+            await press(pilot, key)
+            await drawn(app)
+            assert place in place_line(app)
+            assert not IMAGES.search(screen_text(app)), screen_text(app)

@@ -1,18 +1,14 @@
 """Stores on disk that the tests of the explorer share."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from named_things import write_named
 from stores import write_store
 
 from sing_compute.store import Store
 from sing_tui.finder import Finder
-
-sys.path.append(str(Path(__file__).parent))  # for driving.py and other builders here
-
-from named_things import write_named
 
 AWKWARD = ("[red]bold[/red]", "=1+1", "ネコ科の動物たち", "bell\x07\x1b[31m tab\tend", "🦉 owl 🦉", "long " * 30)
 

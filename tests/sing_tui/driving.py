@@ -11,10 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from terminal import Terminal
+from textual._context import visible_screen_stack
 from textual.app import App
 from textual.events import Key
 from textual.keys import _character_to_key
 from textual.pilot import Pilot
+from textual.screen import Screen
+from textual.strip import Strip
 from textual.widget import Widget
 
 from sing_tui.app import Explorer
@@ -141,9 +144,18 @@ def burst(*keys: str, app: Explorer) -> None:
         app.post_message(Key(name, "/" if key == "slash" else key if len(key) == 1 else None))
 
 
+def strips(screen: Screen) -> list[Strip]:
+    """A screen as it is painted, line by line (private API of Textual, kept in this one place).
+
+    Textual names the screens behind before it paints; one painted without covers them with its background, and keeps that.
+    """
+    visible_screen_stack.set(screen.app._background_screens if screen is screen.app.screen else [])
+    return screen._compositor.render_strips()
+
+
 def lines(app: App) -> list[str]:
-    """The text on the screen, line by line (private API of Textual, kept in this one place)."""
-    return ["".join(segment.text for segment in strip) for strip in app.screen._compositor.render_strips()]
+    """The text on the screen, line by line."""
+    return [strip.text for strip in strips(app.screen)]
 
 
 def screen_text(app: App) -> str:
@@ -166,8 +178,8 @@ async def until(condition: Callable[[], object], app: App, *, seconds: float = P
 def widget_text(widget: Widget) -> str:
     """Return the text painted inside one widget, its words joined by single spaces, wherever the lines end."""
     area = widget.region
-    strips = widget.screen._compositor.render_strips()[area.y : area.bottom]
-    return " ".join(" ".join(strip.crop(area.x, area.right).text for strip in strips).split())
+    painted = strips(widget.screen)[area.y : area.bottom]
+    return " ".join(" ".join(strip.crop(area.x, area.right).text for strip in painted).split())
 
 
 def status(app: Explorer) -> str:

@@ -8,7 +8,20 @@ from typing import Any
 import numpy as np
 import pytest
 from catalogs import place
-from driving import arrangement_of, burst, drawn, ended, lines, on_screen, place_line, press, until, widget_text, wish
+from driving import (
+    arrangement_of,
+    burst,
+    drawn,
+    ended,
+    lines,
+    on_screen,
+    place_line,
+    press,
+    strips,
+    until,
+    widget_text,
+    wish,
+)
 from PIL import Image
 from rich.cells import cell_len
 from stores import write_store
@@ -185,7 +198,7 @@ async def test_photographs_are_shown_and_gone_through(store_path: Path, photos: 
         assert not shade(app)
         reason = "photos/dog/00041.png is not on this machine: --images DIR says where the images are"
         assert widget_text(app.screen.query_one(Photograph)) == f"{reason} dog/00041.png"
-        assert {strip.cell_length for strip in app.screen._compositor.render_strips()} == {100}
+        assert {strip.cell_length for strip in strips(app.screen)} == {100}
 
 
 async def test_without_a_folder_the_photograph_says_what_is_missing(store_path: Path) -> None:

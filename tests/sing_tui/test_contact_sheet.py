@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from driving import drawn, handled, lines, press, screen_text, until, wish
+from driving import drawn, handled, lines, press, screen_text, strips, until, wish
 from picture_figures import COLORS, write_pictures
 from planted_photographs import ABSENT, BROKEN, Pixel, color, plant
 from rich.color import ColorType
@@ -64,7 +64,7 @@ def painted(app: Explorer, line: int) -> Pixel | None:
     """The colour in the middle of the photograph of a line of the table; None where nothing is drawn."""
     sheet = sheet_of(app)
     x, y = sheet.region.offset + sheet.grid.corner(line)
-    strip = app.screen._compositor.render_strips()[y + sheet.grid.picture_height // 2]
+    strip = strips(app.screen)[y + sheet.grid.picture_height // 2]
     ((_, style, _),) = strip.crop(x + sheet.grid.cell_width // 2, x + sheet.grid.cell_width // 2 + 1)
     return tuple(style.bgcolor.get_truecolor())
 
@@ -207,7 +207,7 @@ class TestSheet:
             sheet = sheet_of(app)
             await until(lambda: all(map(sheet.renderings.get, sheet.sheet)), app)
             await handled(pilot.app)
-            assert {strip.cell_length for strip in app.screen._compositor.render_strips()} == {size[0]}
+            assert {strip.cell_length for strip in strips(app.screen)} == {size[0]}
 
     @pytest.mark.parametrize("graphics", ["kitty", "sixel"])
     async def test_a_better_terminal_draws_each_in_its_place(
@@ -238,7 +238,7 @@ class TestSheet:
         app = explorer(planted, theme=theme)
         async with app.run_test(size=(100, 30)) as pilot:
             await opened(pilot)
-            for strip in app.screen._compositor.render_strips():
+            for strip in strips(app.screen):
                 for text, style, _ in strip:
                     if any(map(str.isalnum, text)) and ColorType.DEFAULT not in (style.color.type, style.bgcolor.type):
                         ratio = contrast(style.color.get_truecolor(), style.bgcolor.get_truecolor())

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from driving import AT, drawn, on_screen, press, until
+from driving import AT, drawn, on_screen, press, strips, until
 from rich.color import ColorType
 from textual.app import App
 
@@ -20,8 +20,7 @@ def unreadable(app: App) -> set[tuple[float, str, str, str]]:
     """Contrast, colours and text of what is hard to read on the screen."""
     found = set()
     top = app.screen.children[0].region  # around it a dialog dims the table
-    strips = app.screen._compositor.render_strips()[top.y : top.bottom]
-    for strip in strips:
+    for strip in strips(app.screen)[top.y : top.bottom]:
         for text, style, _ in strip.crop(top.x, top.right):
             if style is None or not text.strip() or style.color is None or style.bgcolor is None:
                 continue

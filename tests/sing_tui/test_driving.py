@@ -1,12 +1,15 @@
 """Waiting for what is to be seen."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
-from driving import screen_text, until, widget_text
+from driving import drawn, place_line, press, screen_text, until, widget_text
 from textual.app import App, ComposeResult
 from textual.containers import Horizontal
 from textual.widgets import Static
+
+from sing_tui.app import Explorer
 
 
 class Two(App[None]):
@@ -43,3 +46,14 @@ async def test_the_text_of_a_widget_is_whole_wherever_its_lines_end() -> None:
     async with app.run_test(size=(30, 5)):
         await until(lambda: "another" in screen_text(app), app)
         assert widget_text(app.query_one("#left")) == "a sentence that is broken"
+
+
+async def test_what_is_behind_a_screen_stays_however_early_one_looks(store_path: Path) -> None:
+    app = Explorer(store_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await drawn(app)
+        await press(pilot, "t")
+        await drawn(app)
+        for _ in range(2):
+            app.screen.refresh()  # as before it is painted for the first time
+            assert "results.h5 › models" in place_line(app)

@@ -7,7 +7,7 @@ from threading import Event
 
 import h5py
 import pytest
-from driving import handled, press, until
+from driving import handled, press, strips, until
 from rich.cells import cell_len
 from textual.app import App
 from textual.pilot import Pilot
@@ -107,7 +107,7 @@ async def enter_text(pilot: Pilot, screen: FinderScreen, text: str) -> None:
 
 
 def painted(screen: FinderScreen) -> list[str]:
-    return ["".join(segment.text for segment in strip) for strip in screen._compositor.render_strips()]
+    return [strip.text for strip in strips(screen)]
 
 
 @pytest.mark.parametrize(("size", "glyphs"), [((80, 24), UNICODE), ((40, 10), ASCII), ((200, 50), UNICODE)])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from catalogs import place
-from driving import AT, LEVELS, drawn, lines, on_screen, press
+from driving import AT, LEVELS, drawn, lines, on_screen, press, strips
 
 from sing_compute.store import catalogue
 from sing_tui.app import Explorer
@@ -44,7 +44,7 @@ async def test_every_picture_at_every_level_fits_and_its_key_closes_it(
                 assert " ".join(detail.reading.split()[-4:]) in text  # the whole reading, and a picture below it
                 told = len(textwrap.wrap(detail.reading, 78))
                 assert sum(bool(line.strip()) for line in lines(app)[2:-2]) >= told + 4, name
-            assert {strip.cell_length for strip in app.screen._compositor.render_strips()} == {size[0]}
+            assert {strip.cell_length for strip in strips(app.screen)} == {size[0]}
             assert not ascii_only or text.isascii(), [c for c in text if not c.isascii()]
             await press(pilot, key)
             assert app.page.session.here.body == "table"

@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 from direction_figures import write_directions
-from driving import AT, drawn, lines, press, screen_text, until
+from driving import AT, drawn, lines, press, screen_text, strips, until
 from rich.color import ColorType
 from stores import write_store
 from test_contrast import COLOURED, unreadable
@@ -51,7 +51,7 @@ async def on_map(pilot: Pilot[None], *keys: str) -> Explorer:
 def look(app: Explorer, x: int, y: int) -> tuple[str, str]:
     """Colours of the upper and the lower half of a cell of the map, without the line and the names beside it."""
     grid = app.screen.query_one(MapGrid)
-    strip = app.screen._compositor.render_strips()[grid.region.y + 1 + y]
+    strip = strips(app.screen)[grid.region.y + 1 + y]
     at = grid.names_width + x
     ((text, style, _),) = strip.crop(at, at + 1)
     assert style is not None
@@ -277,4 +277,4 @@ async def test_small_terminals_show_what_fits(path: Path, size: tuple[int, int])
         await press(pilot, "M")
         await until(lambda: isinstance(app.screen, MapScreen) and app.screen.view is not None, app)
         await press(pilot, *"zzzjlZZo")
-        assert {strip.cell_length for strip in app.screen._compositor.render_strips()} == {size[0]}
+        assert {strip.cell_length for strip in strips(app.screen)} == {size[0]}

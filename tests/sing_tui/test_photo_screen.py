@@ -9,13 +9,12 @@ import h5py
 import numpy as np
 import pytest
 from drawings import BLUE, GREEN, RED, rastered, save, unpacked
-from driving import handled, press, until, widget_text
+from driving import handled, lines, press, screen_text, strips, until, widget_text
 from PIL import Image
 from rich.style import Style
 from stores import write_store
 from textual.app import App
 from textual.pilot import Pilot
-from textual.strip import Strip
 
 from sing_compute.formats import ASCII, UNICODE
 from sing_compute.store import Store
@@ -35,9 +34,6 @@ class Host(App[None]):
     def __init__(self) -> None:
         super().__init__()
         self.written: list[str] = []
-
-    def lines(self) -> list[str]:
-        return ["".join(segment.text for segment in strip) for strip in self.screen._compositor.render_strips()]
 
 
 COLORS = {"cat": RED, "dog": GREEN, "owl": BLUE}
@@ -90,8 +86,8 @@ async def closed(pilot: Pilot, key: str) -> None:
 def painted(app: Host, color: tuple[int, int, int], columns: slice) -> int:
     """Half-cells of a colour in some columns of the screen."""
     found = 0
-    for strip in app.screen._compositor.render_strips():
-        for text, style, _ in Strip(strip).crop(columns.start, columns.stop):
+    for strip in strips(app.screen):
+        for text, style, _ in strip.crop(columns.start, columns.stop):
             if style is not None and text and set(text) <= {" ", "▀"}:
                 lower = style.bgcolor and tuple(style.bgcolor.get_truecolor()) == color
                 upper = style.color and text[0] == "▀" and tuple(style.color.get_truecolor()) == color
@@ -107,7 +103,7 @@ class TestScreen:
             async with app.run_test(size=(80, 24)) as pilot:
                 app.push_screen(photographed(store, "alpha", 0, glyphs=UNICODE))
                 await complete(pilot)
-                text = "\n".join(app.lines())
+                text = screen_text(app)
                 assert "images nearest to T(f) in CLIP space" in text
                 assert "images nearest to T(f~) in CLIP space" in text
                 assert "cat/00000.png" in text
@@ -128,7 +124,7 @@ class TestScreen:
             async with app.run_test(size=size) as pilot:
                 app.push_screen(photographed(store, "alpha", 0, glyphs=UNICODE))
                 await complete(pilot)
-                assert "nearest" not in "\n".join(app.lines())
+                assert "nearest" not in screen_text(app)
                 assert painted(app, RED, slice(0, size[0])) > 0
 
     async def test_names_alone_stand_where_pictures_are_too_small(self, pictured: Path) -> None:
@@ -138,7 +134,7 @@ class TestScreen:
                 app.push_screen(photographed(store, "alpha", 0, glyphs=UNICODE))
                 await complete(pilot)
                 assert painted(app, RED, slice(18, 80)) == 0
-                assert sum("dog/0" in line[18:] for line in app.lines()) == 3
+                assert sum("dog/0" in line[18:] for line in lines(app)) == 3
 
     async def test_steps_go_through_the_table_and_end_with_it(self, pictured: Path) -> None:
         rows, asked = iter([1, 30, None]), []
@@ -159,7 +155,7 @@ class TestScreen:
                     shown.append((app.screen.row, painted(app, GREEN, slice(0, 40)) > 0))
                 assert asked == [1, 1, -1]
                 assert shown == [(1, False), (30, True), (30, True)]
-                assert "dog/00030.png" in "\n".join(line[:40] for line in app.lines())
+                assert "dog/00030.png" in "\n".join(line[:40] for line in lines(app))
 
     async def test_what_was_read_for_another_row_or_size_is_dropped(self, pictured: Path) -> None:
         with Store(pictured) as store:
@@ -172,7 +168,7 @@ class TestScreen:
                 for wanted in (replace(now, row=1), replace(now, width=40), replace(now, turn=1)):
                     screen.post_message(PhotographScreen.Read(wanted, Shares(78, 21), Rendering("late")))
                 await handled(pilot.app)
-                assert "late" not in "\n".join(app.lines())
+                assert "late" not in screen_text(app)
 
     async def test_ascii_paints_nothing_else(self, pictured: Path) -> None:
         with Store(pictured) as store:
@@ -180,8 +176,8 @@ class TestScreen:
             async with app.run_test(size=(80, 24)) as pilot:
                 app.push_screen(photographed(store, "alpha", 0, glyphs=ASCII))
                 await complete(pilot)
-                assert "\n".join(app.lines()).isascii()
-                assert "-" * 36 in "\n".join(app.lines())  # red is a dark grey
+                assert screen_text(app).isascii()
+                assert "-" * 36 in screen_text(app)  # red is a dark grey
 
     async def test_without_the_images_the_reason_stands_in_their_place(self, store_path: Path) -> None:
         with Store(store_path) as store:
@@ -201,7 +197,7 @@ class TestScreen:
                 async with app.run_test(size=(80, 24)) as pilot:
                     app.push_screen(photographed(store, model, 17, glyphs=UNICODE))
                     await complete(pilot)
-                    text = "\n".join(app.lines())
+                    text = screen_text(app)
                     assert "\x1b" not in text
                     assert "\x07" not in text
                     assert ("not computed" in text) == (model == "vgg")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from driving import AT, drawn, lines, on_screen, press, wish
+from driving import AT, drawn, lines, on_screen, press, strips, wish
 
 from sing_compute.store import Store
 from sing_compute.store.leaks import largest_leak
@@ -168,5 +168,5 @@ async def test_awkward_text_reaches_the_screen_tame(
             if size[0] != 80:
                 break
             app.screen.table.go(line + 1)
-        widths = {strip.cell_length for strip in app.screen._compositor.render_strips()}
+        widths = {strip.cell_length for strip in strips(app.screen)}
         assert widths == {size[0]}

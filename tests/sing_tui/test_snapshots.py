@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 
 import pytest
-from driving import drawn, lines, press, wish
+from driving import drawn, press, strips, wish
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
@@ -72,11 +72,10 @@ def style_line(strip: Strip) -> str:
 
 def painted(app: Explorer, *, styled: bool) -> list[str]:
     """The screen as a snapshot keeps it: without blanks at the end, below each line its styles where they are asked for."""
-    strips = app.screen._compositor.render_strips()
     kept = []
-    for line, strip in zip(lines(app), strips, strict=True):
-        assert cell_len(line) == app.size.width
-        kept.append(line.rstrip())
+    for strip in strips(app.screen):
+        assert cell_len(strip.text) == app.size.width
+        kept.append(strip.text.rstrip())
         if styled and style_line(strip):
             kept.append(f"      ~ {style_line(strip)}")
     return kept

@@ -1,13 +1,7 @@
 import gzip
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path += [
-    str(Path(__file__).parent),
-    str(Path(__file__).parents[1] / "attack"),
-]  # edit_kinds.py; mutations.py, readers.py
 
 ARCHIVE = Path(__file__).resolve().parents[1] / "store_archives" / "schema-1.h5.gz"
 
