@@ -92,7 +92,12 @@ def column_pages() -> str:
         for spec in analysis.tables:
             within = f", within {' and '.join(spec.within)}" if spec.within else ""
             parts.append(f"## {spec.name}\n\nOne {spec.rows} on each row{within}. Part of: {analysis.title}.")
-            parts.append("\n".join(column_words(column) for column in spec.columns))
+            lines = [column_words(column) for column in spec.columns]
+            lines += [
+                f"- **`{each.name}`** ({each.title}; text)  \n  Histogram of {each.description}."
+                for each in spec.distributions
+            ]
+            parts.append("\n".join(lines))
     return "\n\n".join(parts)
 
 

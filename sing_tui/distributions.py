@@ -4,9 +4,9 @@ The cells of such a column are text, `0|12|340|... in 0 to 36`: the counts of th
 is what exports and copies hold, so rows of several models can be put into one file. The screen draws them as a strip of signs.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,24 +14,23 @@ from numpy.typing import NDArray
 
 from sing_compute.errors import SingError
 from sing_compute.formats import Glyphs
-from sing_compute.store import Column, Store, Table
+from sing_compute.store import Column, Store, Table, catalogue
 from sing_compute.store.columns import Loaded, Values
 from sing_compute.store.definition import Column as Declared
-from sing_compute.store.definition import Explanation
+from sing_compute.store.definition import Distribution, Explanation, TableSpec
 from sing_compute.store.place import Place
 from sing_compute.store.read import located
 from sing_compute.store.sorting import quantile
+from sing_compute.store.stored import Stored
 from sing_tui.search import DISTRIBUTION
 
 BINS = 12
 _PIECE = 2**18
 _SAMPLED = 64
-"""Classes whose concept shifts give the scale: a scale must be known before all are read."""
+"""Items at least whose values give a scale where no percentiles do: a scale must be known before all are read."""
 _FAR = 0.01
-"""Share of classes that may lie beyond an end of the scale of images."""
+"""Share of rows that may lie beyond an end of a scale."""
 _STEPS = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
-_IMAGE_SCORE, _SHIFT = "models/{model}/images/image_score", "models/{model}/concepts/attribute_score"
-_IMAGE_CURVE = "models/{model}/classes/image_score_curve"
 Scale = tuple[float, float]
 
 
@@ -49,83 +48,98 @@ def strip(counts: str, glyphs: Glyphs) -> str:
     return "".join(glyphs.density[-(-number * steps // max(numbers))] for number in numbers)
 
 
+@dataclass(frozen=True, slots=True)
+class _Values:
+    """The values of some rows: entries edges[k] to edges[k + 1] of a dataset belong to row `first` + k."""
+
+    stored: Stored
+    edges: NDArray[np.integer[Any]]
+    first: int = 0
+    percentiles: Stored | None = None
+
+
 def with_distributions(store: Store, place: Place, table: Table) -> Table:
-    """Return the table with columns of distributions, where the rows have some: of models, and of the classes of a model.
+    """Return the table with its declared columns of distributions; a table of some of the rows has none.
 
     Args:
         store: The results file.
         place: The place of the table.
         table: The open table. None of the cells of the new columns is read before it is asked for.
     """
-    found: list[Column] = []
-    with suppress(SingError), np.errstate(all="ignore"):  # of a damaged file: it is said where its numbers are wanted
-        if place == Place("models"):
-            found = _of_models(store, table)
-        elif place.table == "classes" and place == Place.of("classes", model=place.name("model")):
-            found = [*_of_class_images(store, place, table), *_of_class_shifts(store, place, table)]
-    if not found or not table.length:
+    whole = Place(place.table, tuple((axis, item) for axis, item in place.keys if axis in table.spec.within))
+    if not table.length or place != whole:
         return table
-    at = next((k for k, column in enumerate(table.columns) if column.name in ("place", "ratio")), len(table.columns))
-    return replace(table, columns=[*table.columns[:at], *found, *table.columns[at:]])
+    columns = list(table.columns)
+    with suppress(SingError), np.errstate(all="ignore"):  # of a damaged file: it is said where its numbers are wanted
+        for declared in table.spec.distributions:
+            values = _values(store, place, table.spec, declared)
+            if values:
+                at = next((k for k, column in enumerate(columns) if column.name == declared.before), len(columns))
+                columns.insert(at, _column(store, declared, table, values))
+    return replace(table, columns=columns)
 
 
-def _of_models(store: Store, table: Table) -> list[Column]:
-    names = [name for name in store.models if _holds(store, Place.of("images", model=name), _IMAGE_SCORE, _IMAGE_CURVE)]
-    if not names or [*store.models] != table.columns[0].values.all().tolist():
-        return []
-    places = {store.models.index(name): Place.of("images", model=name) for name in names}
-    scale = _scale_of_curves([_array(store, _IMAGE_CURVE, place) for place in places.values()])
-
-    def count() -> NDArray[Any]:
-        counts = np.zeros((table.length, BINS), np.int64)
-        for row, place in places.items():
-            for values in _pieces(store, place):
-                counts[row] += count_rows(values, np.zeros(len(values), np.int8), 1, scale)[0]
-        return as_text(counts, scale)
-
-    reads = sum(store.count("image", each) for each in places.values())
-    text = store.noun.words("IS of all images of the model")
-    return [_column("image_score_distribution", "IS", scale, text, Loaded(table.length, count, reads))]
-
-
-def _of_class_images(store: Store, place: Place, table: Table) -> list[Column]:
-    if not _holds(store, place, _IMAGE_SCORE, _IMAGE_CURVE):
-        return []
-    scale = _scale_of_curves([_array(store, _IMAGE_CURVE, place)])
-
-    def count() -> NDArray[Any]:
-        edges = np.asarray(store.runs("image", place))
-        counts, low = np.zeros((len(edges) - 1, BINS), np.int64), 0
-        for values in _pieces(store, place):
-            inside = np.clip(edges, low, low + len(values)).astype(np.int64)
-            owners = np.repeat(np.arange(len(counts)), inside[1:] - inside[:-1])
-            counts += count_rows(values, owners, len(counts), scale)
-            low += len(values)
-        return as_text(counts[_positions(table)], scale)
-
-    text = store.noun.words("IS of the images of the class")
-    found = Loaded(table.length, count, store.count("image", place))
-    return [_column("image_score_distribution", "IS", scale, text, found)]
+def _values(store: Store, place: Place, spec: TableSpec, declared: Distribution) -> list[_Values]:
+    """Return the values of all rows that have some; none where the file lacks them, or percentiles of them."""
+    if f"{{{spec.rows}}}" in declared.field:
+        places = [place.at(**{spec.rows: item}) for item in store.members(spec.rows)]
+    else:
+        places = [place]
+    axis = catalogue.FIELDS[declared.field].axes[0]
+    paths = [path for path in (declared.field, declared.percentiles) if path]
+    found = []
+    for row, each in enumerate(places):
+        if all(located(path, each) in store for path in paths):
+            stored, *percentiles = (store.dataset(located(path, each)) for path in paths)
+            if each is not place:
+                edges = np.array([0, len(stored)])
+            elif axis == spec.rows:
+                edges = np.arange(len(stored) + 1)
+            else:
+                edges = store.runs(axis, each)
+            found.append(_Values(stored, edges, row, *percentiles))
+    return found
 
 
-def _of_class_shifts(store: Store, place: Place, table: Table) -> list[Column]:
-    if not _holds(store, place, _SHIFT):
-        return []
-    stored = store.dataset(located(_SHIFT, place))
-    sample = np.asarray(stored[:: max(1, stored.shape[0] // _SAMPLED)], dtype=np.float64)
-    sample = np.sort(np.abs(sample[np.isfinite(sample)]))
-    most = quantile(sample, 0.99) if len(sample) else 0.0
-    width = _width(2 * most)
-    scale = (-width * BINS / 2, width * BINS / 2)
+def _column(store: Store, declared: Distribution, table: Table, values: Sequence[_Values]) -> Column:
+    curves = [each.percentiles for each in values if each.percentiles is not None]
+    scale = _scale_of_percentiles(curves) if curves else _scale_of_sample(values)
+    rows = max(table.length, *(each.first + len(each.edges) - 1 for each in values))
 
     def count() -> NDArray[Any]:
-        values = np.asarray(stored[()])
-        owners = np.repeat(np.arange(len(values)), values.shape[1])
-        return as_text(count_rows(values.ravel(), owners, len(values), scale)[_positions(table)], scale)
+        counts = np.zeros((rows, BINS), np.int64)
+        for each in values:
+            _count(each, counts[each.first :], scale)
+        return as_text(counts[: table.length] if table.ids is None else counts[table.ids], scale)
 
-    text = store.noun.words("AS of the class, one for each concept")
-    found = Loaded(table.length, count, int(np.prod(stored.shape)))
-    return [_column("attribute_score_distribution", "AS", scale, text, found)]
+    text, width = store.noun.words(declared.description), f"{(scale[1] - scale[0]) / BINS:g}"
+    degrees = " degrees" if catalogue.FIELDS[declared.field].unit == "degree" else ""
+    said = f"{_said(scale)}{degrees}"
+    words = Explanation(
+        formula=f"counts of {text}, from left to right: {said} in {BINS} bins of {width}, the same in all rows; "
+        "the end bins hold also what lies beyond",
+        meaning="Shows if a row's mean or median comes from a few or from all of them. The largest count is drawn highest.",
+        caution="Heights are not comparable between rows: each strip is drawn over its own largest count.",
+        source="counted by the explorer; exports hold the counts",
+    )
+    title = f"{declared.title} {_said(scale)}"
+    spec = Declared(declared.name, title, "text", explanation=words, role="text")
+    cells = Values(Loaded(table.length, count, sum(int(np.prod(each.stored.shape)) for each in values)))
+    return Column(
+        declared.name, title, "text", f"{text}: counts from {said}", cells, format=DISTRIBUTION, role="text", spec=spec
+    )  # fmt: skip
+
+
+def _count(values: _Values, counts: NDArray[np.int64], scale: Scale) -> None:
+    """Add the values of rows to their counts, (row, bin), a piece of the dataset at a time."""
+    stored, edges = values.stored, values.edges
+    rows, width = len(edges) - 1, int(np.prod(stored.shape[1:]))
+    step = max(1, _PIECE // max(1, width))
+    for low in range(0, len(stored), step):
+        piece = np.asarray(stored[low : low + step])
+        inside = np.clip(edges, low, low + len(piece)).astype(np.int64)
+        owners = np.repeat(np.arange(rows), (inside[1:] - inside[:-1]) * width)
+        counts[:rows] += count_rows(piece.ravel(), owners, rows, scale)
 
 
 def count_rows(values: NDArray[Any], owners: NDArray[np.integer[Any]], rows: int, scale: Scale) -> NDArray[np.int64]:
@@ -153,7 +167,10 @@ def count_rows(values: NDArray[Any], owners: NDArray[np.integer[Any]], rows: int
 
 
 def _inner_edges(scale: Scale, dtype: np.dtype[Any]) -> NDArray[Any]:
-    return np.linspace(*scale, BINS + 1)[1:-1].astype(dtype)
+    """Return the edges between bins, multiples of their width: a number that is one of them belongs to the bin above it."""
+    width = (scale[1] - scale[0]) / BINS
+    first = round(scale[0] / width)
+    return np.array([float(f"{(first + k) * width:.12g}") for k in range(1, BINS)], dtype=dtype)
 
 
 def as_text(counts: NDArray[np.int64], scale: Scale) -> NDArray[Any]:
@@ -165,13 +182,32 @@ def _said(scale: Scale) -> str:
     return f"{scale[0]:g} to {scale[1]:g}"
 
 
-def _scale_of_curves(curves: Sequence[NDArray[Any]]) -> Scale:
-    """Return a scale that holds nine tenths of the images of nearly every class of every model, from 0 where that is near."""
-    ends = np.concatenate([np.asarray(curve[:, [1, -2]], dtype=np.float64) for curve in curves])
+def _scale_of_percentiles(curves: Sequence[Stored]) -> Scale:
+    """Return a scale that holds nine tenths of the values of nearly every row."""
+    ends = np.concatenate([np.asarray(curve[()][:, [1, -2]], dtype=np.float64) for curve in curves])
     ends = ends[np.isfinite(ends).all(axis=1)]
-    if not len(ends):
+    return _scale(np.sort(ends[:, 0]), np.sort(ends[:, 1]))
+
+
+def _scale_of_sample(values: Sequence[_Values]) -> Scale:
+    """Return a scale that holds nearly all values; 0 is in its middle where some are negative."""
+    parts = []
+    for stored in (each.stored for each in values):
+        wanted = max(_SAMPLED, _PIECE // 4 // max(1, int(np.prod(stored.shape[1:]))))
+        parts.append(np.asarray(stored[:: max(1, stored.shape[0] // wanted)], dtype=np.float64).ravel())
+    sample = np.concatenate(parts)
+    sample = np.sort(sample[np.isfinite(sample)])
+    if not len(sample) or sample[0] >= 0:
+        return _scale(sample, sample)
+    half = _width(2 * quantile(np.sort(np.abs(sample)), 1 - _FAR)) * BINS / 2
+    return -half, half
+
+
+def _scale(lows: NDArray[np.float64], highs: NDArray[np.float64]) -> Scale:
+    """Return a round scale that holds nearly all lower and upper ends, both ascending; from 0 where that is near."""
+    if not len(lows):
         return 0.0, float(BINS)
-    low, high = quantile(np.sort(ends[:, 0]), _FAR), quantile(np.sort(ends[:, 1]), 1 - _FAR)
+    low, high = quantile(lows, _FAR), quantile(highs, 1 - _FAR)
     low = 0.0 if 0 <= low < high / 3 else low
     width = _width(high - low)
     first = np.floor(low / width) * width
@@ -188,37 +224,3 @@ def _width(span: float) -> float:
         return 1.0
     power = 10.0 ** np.floor(np.log10(least))
     return float(next(step * power for step in _STEPS if step * power >= least * (1 - 1e-9)))
-
-
-def _column(name: str, title: str, scale: Scale, what: str, cells: Loaded) -> Column:
-    width = f"{(scale[1] - scale[0]) / BINS:g}"
-    said = f"{_said(scale)} degrees in {BINS} bins of {width}, the same in all rows"
-    words = Explanation(
-        formula=f"counts of {what}, from left to right: {said}; the end bins hold also what lies beyond",
-        meaning="Shows if a row's mean or median comes from a few or from all of them. The largest count is drawn highest.",
-        caution="Heights are not comparable between rows: each strip is drawn over its own largest count.",
-        source="counted by the explorer; exports hold the counts",
-    )
-    declared = Declared(name, f"{title} {_said(scale)}", "text", explanation=words, role="text")
-    return Column(
-        name, declared.title, "text", f"{what}: counts from {said}", Values(cells), format=DISTRIBUTION, role="text",
-        spec=declared,
-    )  # fmt: skip
-
-
-def _holds(store: Store, place: Place, *paths: str) -> bool:
-    return all(located(path, place) in store for path in paths)
-
-
-def _array(store: Store, path: str, place: Place) -> NDArray[Any]:
-    return np.asarray(store.dataset(located(path, place))[()])
-
-
-def _pieces(store: Store, place: Place) -> Iterator[NDArray[Any]]:
-    stored = store.dataset(located(_IMAGE_SCORE, place))
-    for low in range(0, len(stored), _PIECE):
-        yield np.asarray(stored[low : low + _PIECE])
-
-
-def _positions(table: Table) -> Any:
-    return slice(None) if table.ids is None else table.ids

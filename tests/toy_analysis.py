@@ -6,7 +6,17 @@ import numpy as np
 
 from sing_compute.store import Store, replace_store
 from sing_compute.store.checks.look import Look
-from sing_compute.store.definition import Analysis, Axis, Column, Explanation, Interval, TableSpec, check, fields
+from sing_compute.store.definition import (
+    Analysis,
+    Axis,
+    Column,
+    Distribution,
+    Explanation,
+    Interval,
+    TableSpec,
+    check,
+    fields,
+)
 from sing_compute.store.derived.cells import quotient
 
 STAGES = {"block 1": ("edges", "corners", "dots"), "block 2": ("faces", "wheels")}
@@ -64,6 +74,9 @@ TOY = Analysis(
             opens=("units",),
             measure="strength",
             naming=("stage",),
+            distributions=(
+                Distribution("strength_distribution", "strength", _UNITS + "strength", "strength of the units"),
+            ),
             charts=("strengths",),
         ),
         TableSpec(

@@ -264,6 +264,9 @@ def _check(
     for spec in analysis.tables:
         wanted += [(name, spec.name, axes) for name in (spec.rows, *spec.within, *spec.options)]
         wanted += [(name, spec.name, tables) for name in (*spec.opens, *spec.opened_by)]  # type: ignore[misc]
+        for distribution in spec.distributions:
+            paths = filter(None, (distribution.field, distribution.percentiles))
+            wanted += [(path, distribution.name, fields) for path in paths]  # type: ignore[misc]
         for column in spec.columns:
             wanted += [(path, column.name, fields) for path in sources(column)]  # type: ignore[misc]
             if column.format not in NUMBER_FORMATS:
@@ -277,6 +280,14 @@ def _check(
     for name, where, known in wanted:
         if name not in known:
             raise ValueError(f"{analysis.name}: {where} refers to {name!r}, which no analysis declares")
+    for spec in analysis.tables:
+        for distribution in spec.distributions:
+            first = fields[distribution.field].axes[:1]
+            own = f"{{{spec.rows}}}" in distribution.field or first == (spec.rows,)
+            if not first or not (own or axes[first[0]].parent == spec.rows):
+                raise ValueError(
+                    f"{analysis.name}: {distribution.name}: no {spec.rows} has values of {distribution.field}"
+                )
 
 
 for _analysis in (IMAGES, CLASSIFIERS, SING, SITH, NULL_WORDS, DIRECTIONS, RENDERS, STEERING):

@@ -187,23 +187,26 @@ NUMBER_FORMATS = (
 """All formats of cells. A `path` that is too long is cut at its beginning."""
 
 
-def columns(text: str, *, group: str, source: str) -> tuple[Column, ...]:
-    """Read columns of stored figures from a table, one a line; an indented line continues the one before.
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """A column of small histograms on one scale: in each row, how the values of a field are spread that belong to its item.
 
-    A line is `name | title | format | role | dataset | formula | meaning | caution`; `-` for an empty part.
-
-    Args:
-        text: The table.
-        group: Path of the group that holds the datasets, with `/` at its end.
-        source: Page that defines the figures.
+    These are all values of the item's own dataset (`{rows}` in its path), those at the item's position on the field's first axis,
+    or those of the entries of that axis that the item owns (`Axis.parent`).
     """
-    found = []
-    for line in text.replace("\n    ", " ").strip().splitlines():
-        parts = line.split(" | ")
-        name, title, format, role, dataset, formula, meaning, caution = ("" if part == "-" else part for part in parts)
-        words = Explanation(formula, meaning, caution, source)
-        found.append(Column(name, title, format, group + dataset, words, role=role))
-    return tuple(found)
+
+    name: str
+    title: str
+    """Title of the column, to which the scale is added."""
+    field: str
+    """The dataset that holds the values."""
+    description: str
+    """Name of the values: `IS of the images of the class`."""
+    percentiles: str = ""
+    """A dataset with percentiles 0, 5, ..., 100 of them for each row; the 5th and 95th give the scale. Without one, the scale is
+    taken from a sample of the values."""
+    before: str = ""
+    """Name of the column that it comes before; empty: it comes last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +233,7 @@ class TableSpec:
     """Column that is compared if the cursor chooses none."""
     naming: tuple[str, ...] = ()
     """Columns that remain when items are compared; the label is the first."""
+    distributions: tuple[Distribution, ...] = ()
     charts: tuple[str, ...] = ()
     """Names of its charts, in the order of the keys 1, 2, ..."""
     confused: tuple[()] | tuple[str, str] = ()

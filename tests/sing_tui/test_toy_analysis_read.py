@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
+import numpy as np
 import pytest
 from stores import write_store
 from toy_analysis import STAGES, STRENGTH, TOY, write_toy
@@ -12,8 +13,10 @@ from sing_compute.charts.registry import Chart, Subject, chart, register_chart, 
 from sing_compute.charts.shapes import Bars
 from sing_compute.errors import SingError
 from sing_compute.store import Place, Store, catalogue, open_table
+from sing_compute.store.definition import Analysis, Distribution, TableSpec
 from sing_tui.details import detail_of
 from sing_tui.finder import Finder
+from sing_tui.store_catalog import StoreCatalog
 from sing_tui.view import Arrangement, arrange
 from sing_tui.words import column_texts
 
@@ -74,6 +77,26 @@ def test_the_chart_is_of_the_stage_under_the_cursor_or_of_the_place(store: Store
         chart(store, Place("stages"), "strengths", identity="block 9")
     with pytest.raises(SingError, match="no row 2 among its units"):
         chart(store, Place("units").at(stage="block 2"), "strengths", identity=2)
+
+
+def test_stages_have_the_distribution_of_their_units_over_all_of_them(store: Store) -> None:
+    column = StoreCatalog(store).open(Place("stages")).column("strength_distribution")
+    low, high = map(float, column.title.removeprefix("strength ").split(" to "))
+    assert low == 0
+    assert max(map(max, STRENGTH.values())) <= high
+    for cell, values in zip(column.values.all(), STRENGTH.values(), strict=True):
+        expected, _ = np.histogram(np.minimum(values, high), np.linspace(low, high, 13).round(9))
+        assert cell == f"{'|'.join(map(str, expected))} in {low:g} to {high:g}"
+    assert "strength of the units" in column.spec.explanation.formula
+
+
+def test_a_distribution_of_what_no_row_has_is_refused() -> None:
+    lost = Distribution("lost", "lost", "stages/{stage}/units/strength", "strength")
+    table = TableSpec("notes", "bound", (), "bound", (), distributions=(lost,))
+    with catalogue.registered(TOY), pytest.raises(ValueError, match="lost: no bound has values of stages"):
+        catalogue.register(Analysis("notes", 1, "notes", "file", tables=(table,)))
+    with pytest.raises(ValueError, match=r"lost refers to .*, which no analysis"):
+        catalogue.register(Analysis("notes", 1, "notes", "file", tables=(table,)))
 
 
 def test_units_of_every_stage_are_found_those_of_the_users_first(store: Store) -> None:

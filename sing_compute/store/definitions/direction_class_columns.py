@@ -1,6 +1,7 @@
 """The columns of a direction's classes: how the classes answer to a step along it, and where its detector fires."""
 
-from sing_compute.store.definition import Column, Explanation, columns
+from sing_compute.store.definition import Column, Explanation
+from sing_compute.store.definitions.column_lists import columns
 from sing_compute.store.definitions.direction_columns import SOURCE, label
 from sing_compute.store.definitions.direction_fields import CLASSES, GROUP
 from sing_compute.store.derived.cells import significance_mark

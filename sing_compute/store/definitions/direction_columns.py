@@ -1,6 +1,7 @@
 """The columns of the direction pairs of a classifier: trust, name, null share and influence."""
 
-from sing_compute.store.definition import Column, Explanation, columns
+from sing_compute.store.definition import Column, Explanation
+from sing_compute.store.definitions.column_lists import columns
 from sing_compute.store.definitions.direction_fields import CLASSES, GROUP, NAMES, NULL, STEPS, SUMMARY, TRUST, WORDS
 from sing_compute.store.derived.cells import repeated
 from sing_compute.store.derived.direction_cells import largest_margin, mean_over_searches, most_moved_class, pick_text

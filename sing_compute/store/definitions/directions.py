@@ -2,8 +2,9 @@
 
 from sing_compute.store.checks import direction_features, direction_losses, names
 from sing_compute.store.checks import directions as direction_checks
-from sing_compute.store.definition import Analysis, Column, Explanation, TableSpec, columns
+from sing_compute.store.definition import Analysis, Column, Explanation, TableSpec
 from sing_compute.store.definition import check as _check
+from sing_compute.store.definitions.column_lists import columns
 from sing_compute.store.definitions.direction_class_columns import CLASS_COLUMNS
 from sing_compute.store.definitions.direction_columns import COLUMNS, SOURCE, UNREAD_COLUMNS, label
 from sing_compute.store.definitions.direction_fields import AXES, FIELDS, FIXES, GROUP, IMAGES, NULL

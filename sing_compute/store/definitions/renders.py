@@ -1,7 +1,8 @@
 """Pictures of equivalent features: T(f), T(f~) and others decoded to images, and how far each pair can be believed."""
 
 from sing_compute.store.checks import renders
-from sing_compute.store.definition import Analysis, Column, Explanation, Interval, TableSpec, check, columns
+from sing_compute.store.definition import Analysis, Column, Explanation, Interval, TableSpec, check
+from sing_compute.store.definitions.column_lists import columns
 from sing_compute.store.definitions.images_and_classifiers import NO_FEATURES
 from sing_compute.store.definitions.render_fields import AXES, FIELDS, GROUP, KINDS, PAIRS, PICTURES, VECTORS
 from sing_compute.store.derived.picture_cells import kind_of_picture

@@ -11,13 +11,13 @@ from sing_compute.store.checks import (
     sing_intervals,
 )
 from sing_compute.store.constants import CURVE, NEIGHBOURS, PENALTIES, TOP_CONCEPTS
-from sing_compute.store.definition import Analysis, Axis, TableSpec, check
+from sing_compute.store.definition import Analysis, Axis, Distribution, TableSpec, check
 from sing_compute.store.definitions import class_columns, concept_columns, image_columns
 from sing_compute.store.definitions.images_and_classifiers import MODEL, NO_FEATURES
 from sing_compute.store.definitions.model_checks import CHECKS
 from sing_compute.store.definitions.model_scores import SCORES
 from sing_compute.store.definitions.sing_fields import FIELDS
-from sing_compute.store.definitions.sing_paths import CLASSES
+from sing_compute.store.definitions.sing_paths import CLASSES, CONCEPTS, IMAGES
 
 CHARTS = ("scatter", "ratios", "distributions", "strings", "validation", "spectrum", "parts")
 _AXES = (
@@ -60,6 +60,9 @@ _AXES = (
     Axis("penalty", "0.1, 1 and 10 times the chosen lambda", length=len(PENALTIES)),
     Axis("percent", "percentiles 0, 5, ... 100", length=len(CURVE)),
 )
+_IMAGE_SCORES = ("image_score_distribution", "IS", IMAGES + "image_score")
+_SHIFTS_OF_CLASS = ("attribute_score_distribution", "AS", CONCEPTS + "attribute_score")
+_CURVES = CLASSES + "image_score_curve"
 _TABLES = (
     TableSpec(
         "models",
@@ -69,6 +72,9 @@ _TABLES = (
         (*SCORES, *CHECKS),
         opens=("classes", "images"),
         naming=("model",),
+        distributions=(
+            Distribution(*_IMAGE_SCORES, "IS of all images of the model", percentiles=_CURVES, before="place"),
+        ),
         charts=CHARTS,
     ),
     TableSpec(
@@ -81,6 +87,10 @@ _TABLES = (
         opens=("concepts", "images"),
         measure="image_score_q50",
         naming=("class", "index"),
+        distributions=(
+            Distribution(*_IMAGE_SCORES, "IS of the images of the class", percentiles=_CURVES, before="ratio"),
+            Distribution(*_SHIFTS_OF_CLASS, "AS of the class, one for each concept", before="ratio"),
+        ),
         charts=CHARTS,
         nonzero=CLASSES + "count",
     ),
