@@ -229,6 +229,7 @@ class Explorer(App[None]):
             self.open_file(again=True)
         elif moved:
             page.draw_place()
+            page.dialogs.say_changed()
 
     def news(self) -> str:
         """Say what happens to the file, or how far the run is that writes it; empty for nothing."""

@@ -66,6 +66,15 @@ class Dialogs:
         except SingError as error:
             self.screen.say(in_one_line(error))
 
+    def say_changed(self) -> None:
+        """Say on a screen over the table that its numbers are those of a file that was replaced, or is gone."""
+        from sing_tui.screens.overlay import Overlay
+
+        over = self.screen.app.screen
+        if self.screen.host.changed and isinstance(over, Overlay):
+            again = "esc goes back to the table, which is read again"
+            over.tell(f"the file changed: {again}" if self.screen.host.path.exists() else "the file is gone")
+
     def _finder(self) -> None:
         from sing_tui.screens.finder import FinderScreen
 

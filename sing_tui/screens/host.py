@@ -28,6 +28,8 @@ class Host(Protocol):
     """File of what is remembered; None where nothing is."""
     keys: dict[str, str]
     """The user's key map by action name."""
+    changed: bool
+    """True while another file is in the place of the open one, or none."""
 
     @property
     def catalog(self) -> StoreCatalog:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from driving import drawn, lines, press, screen_text, until, wish
+from stores import write_store
 
 from sing_tui.app import Explorer
 from sing_tui.screens.column_look import LookScreen
@@ -40,6 +41,27 @@ async def test_keys_without_an_effect_are_said_until_the_next_key(
             if key == "M":
                 await press(pilot, "i")
                 await drawn(app)
+
+
+async def test_a_file_that_was_replaced_is_said_over_the_table_which_is_read_again_below(tmp_path: Path) -> None:
+    path = write_store(tmp_path / "live.h5")
+    app = Explorer(path, Start(wish("images", class_="cat")))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await drawn(app)
+        await press(pilot, "H")
+        await until(lambda: isinstance(app.screen, LookScreen) and app.screen.answered, app)
+        write_store(path, images_per_class=(35, 12, 1, 0))
+        app.look()
+        await until(lambda: "the file changed: esc goes back to the table, which is read again" in lines(app)[-1], app)
+        await press(pilot, "escape")
+        await until(lambda: app.screen is app.page, app)
+        app.look()
+        await until(lambda: app.page.view.table.length == 35, app)
+        await press(pilot, "H")
+        await until(lambda: isinstance(app.screen, LookScreen) and app.screen.answered, app)
+        path.unlink()
+        app.look()
+        await until(lambda: "the file is gone" in lines(app)[-1], app)
 
 
 async def test_the_help_of_a_look_lists_its_keys(store_path: Path) -> None:
