@@ -6,7 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from driving import handled, press, until
+from driving import handled, lines, press, screen_text, until
 from picture_figures import COLORS, write_pictures
 from stores import write_store
 from test_photo_screen import Host, complete, painted
@@ -77,7 +77,7 @@ class TestScreen:
             async with app.run_test(size=(100, 30)) as pilot:
                 app.push_screen(screen_of(store, "pairs", 0))
                 await complete(pilot)
-                text = "\n".join(app.lines())
+                text = screen_text(app)
                 assert "T(f): back" in text
                 assert "equivalent: beyond noise;" in text
                 assert "seed 0:" in text
@@ -86,7 +86,7 @@ class TestScreen:
                 assert counts[0] == counts[1] > 200
                 assert counts[2] == 0
                 await press(pilot, "r")
-                await until(lambda: "true: within noise;" in "\n".join(app.lines()), app)
+                await until(lambda: "true: within noise;" in screen_text(app), app)
                 await handled(pilot.app)
                 counts = [painted_nearly(app, color) for color in COLORS]
                 assert counts[0] == counts[2] > 200
@@ -98,10 +98,10 @@ class TestScreen:
             async with app.run_test(size=(100, 30)) as pilot:
                 app.push_screen(screen_of(store, "images", 30))
                 await complete(pilot)
-                assert "images nearest to T(f)" in "\n".join(app.lines())
+                assert "images nearest to T(f)" in screen_text(app)
                 for wanted in ("equivalent: beyond noise", "true: within noise", "images nearest to T(f)"):
                     await press(pilot, "r")
-                    await until(lambda wanted=wanted: wanted in "\n".join(app.lines()), app)
+                    await until(lambda wanted=wanted: wanted in screen_text(app), app)
 
     async def test_a_row_without_pictures_offers_none(self, with_pictures: Path) -> None:
         with Store(with_pictures) as store:
@@ -111,7 +111,7 @@ class TestScreen:
                 await complete(pilot)
                 await press(pilot, "r")
                 await complete(pilot)
-                text = "\n".join(app.lines())
+                text = screen_text(app)
                 assert "r pictures" not in text
                 assert "images nearest to T(f)" in text
 
@@ -131,7 +131,7 @@ class TestScreen:
 def near_text(app: Host) -> str:
     """The text at the right of the photograph, line by line."""
     area = app.screen.query_one(Neighbours).region
-    return "\n".join(line[area.x : area.right] for line in app.lines()[area.y : area.bottom])
+    return "\n".join(line[area.x : area.right] for line in lines(app)[area.y : area.bottom])
 
 
 def letters(text: str) -> str:
