@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from sing_tui.screens.table import TableScreen
     from sing_tui.store_catalog import StoreCatalog
 
+FILE_CHANGED = "file changed"
 WATCH_SECONDS = 2.0
 """Seconds between two looks at the file and at a run that writes it."""
 
@@ -196,8 +197,8 @@ class Explorer(App[None]):
     def _take(self, catalog: "StoreCatalog") -> None:
         """Take up a file that was opened again; the earlier one stays open for threads still at work, until nothing needs it."""
         if self.screen_stack and self.page is not None:
-            self.file, self.changed = catalog, False
-            self.page.reading.take_file()
+            before, self.file, self.changed = self.catalog, catalog, False
+            self.page.reading.take_file(before)
 
     @work(thread=True, exclusive=True, group="look")
     def look(self) -> None:
@@ -235,9 +236,13 @@ class Explorer(App[None]):
         """Say what happens to the file, or how far the run is that writes it; empty for nothing."""
         if self.running is not None:
             return f"sing-compute: {self.running.line(self.glyphs)} "
-        if self.changed:
-            return "file changed: R reads it again " if stamp_of(self.path, self.other) else "file is gone "
-        return ""
+        lost = self.lost_file()
+        return f"{lost}: R reads it again " if lost == FILE_CHANGED else f"{lost} " if lost else ""
+
+    def lost_file(self) -> str:
+        """Say that the open file is no longer at its place; empty while it is."""
+        gone = [path.name for path in (self.path, self.other) if path is not None and not path.exists()]
+        return "" if not self.changed else f"{gone[0]} is gone" if gone else FILE_CHANGED
 
     async def on_event(self, event: events.Event) -> None:
         """Take an event, but let keys wait for the rows that they are about."""

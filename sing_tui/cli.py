@@ -12,7 +12,7 @@ import click
 
 from sing_compute.errors import SingError, visible
 from sing_tui.process import begin
-from sing_tui.start import ALIASES, THEMES, WITH_ALIASES, Start, Wish
+from sing_tui.start import ALIASES, THEMES, WITH_ALIASES, Start, Wish, named_once, takes_unicode
 
 if TYPE_CHECKING:
     from sing_tui.settings import Config
@@ -100,6 +100,8 @@ def main(debug: bool, **options: Any) -> None:
     try:
         start = _start(options)
         if options["view_name"] is not None:
+            if options["all_models"]:
+                raise SingError("--view and --all-models do not go together: a view says its model")
             start = _kept(options["file"], options["view_name"], start, pair=options["other"] is not None)
         if options["csv_path"] is not None or options["json_path"] is not None:
             _headless(options["file"], start, options)
@@ -125,9 +127,12 @@ def _start(options: dict[str, Any]) -> Start:
     for text in (*options["at"], *options["with"]):
         if not all(text.partition("=")):
             raise SingError(f"--at and --with take AXIS=ITEM, not {text!r}")
+    at = named_once((*named, *options["at"]))
+    if options["reverse"] and options["sort"] == "-":
+        raise SingError("--reverse turns a sort round; --sort - asks for the order of the file")
     columns, count_by, look = (
-        tuple(name.strip() for name in options[option].split(",") if name.strip())
-        for option in ("columns", "count_by", "look")
+        tuple(name.strip() for name in options[several].split(",") if name.strip())
+        for several in ("columns", "count_by", "look")
     )
     if look and options["chart"] is not None:
         raise SingError("--look and --chart do not go together")
@@ -136,7 +141,7 @@ def _start(options: dict[str, Any]) -> Start:
     if options["having"] and not count_by:
         raise SingError("--having keeps counts: name columns with --count-by, or use --filter")
     return Start(
-        Wish(options["table"], (*named, *options["at"]), options["compare"], (*others, *options["with"])),
+        Wish(options["table"], at, options["compare"], (*others, *options["with"])),
         options["filter_text"],
         options["sort"],
         options["reverse"],
@@ -237,7 +242,7 @@ def _screen(file: Path, start: Start, options: dict[str, Any]) -> None:
     explorer = Explorer(
         file,
         start,
-        ascii_only=options["ascii_only"] or bool(config.ascii) or not _takes_unicode(),
+        ascii_only=options["ascii_only"] or bool(config.ascii) or not takes_unicode(os.environ, sys.stdout.encoding),
         theme=theme,
         images=options["images"] or config.images,
         graphics=_graphics(options["graphics"] or config.graphics),
@@ -263,12 +268,6 @@ def _config() -> "Config":
 
     config = read_config(path, NAMES)
     return replace(config, keys=present_names(config.keys))
-
-
-def _takes_unicode() -> bool:
-    """Return True if the locale is one of UTF-8. Python writes UTF-8 in the C locale, too, where terminals may not read it."""
-    locale = next((os.environ[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if os.environ.get(name)), "")
-    return "utf" in (locale or sys.stdout.encoding or "").lower()
 
 
 def _graphics(wanted: str | None) -> Literal["auto", "kitty", "sixel", "cells"]:

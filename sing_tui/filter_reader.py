@@ -8,6 +8,8 @@ from sing_compute.store import Column, Table
 from sing_tui.search import aliases
 
 _SPACE = re.compile(r"\s*")
+_GOES_ON = re.compile(r"\w|\.\w")
+"""What follows a part of a longer name, such as `is.after` of a comparison."""
 _END = re.compile(r"\s*($|[()]|(and|or)\s)", re.IGNORECASE)
 _WORDS_END = re.compile(r"\s+(and|or)\s|\s*[()]|\s*$", re.IGNORECASE)
 
@@ -66,7 +68,7 @@ class FilterReader:
         lowered = self.text.lower()
         for name, column in self.names:
             end = self.at + len(name)
-            if lowered.startswith(name.lower(), self.at) and not re.match(r"\w", lowered[end : end + 1]):
+            if lowered.startswith(name.lower(), self.at) and not _GOES_ON.match(lowered, end):
                 if alone and not _END.match(self.text, end):
                     return None
                 self.at = end

@@ -9,16 +9,18 @@ from sing_compute.errors import SingError
 from sing_compute.store import Column
 from sing_compute.store.columns import Values
 from sing_compute.store.place import Key, Place
-from sing_tui.link import arrangement_of
+from sing_tui.link import arrangement_of, columns_of
 from sing_tui.looking import look, look_table, looked_of
-from sing_tui.session.catalog import is_group
+from sing_tui.session.catalog import free_options, is_group
 from sing_tui.session.counted import counted
 from sing_tui.session.files import is_joined
 from sing_tui.session.lookup import find_place
+from sing_tui.session.names import rows_word
 from sing_tui.session.state import Arrangement, is_figures
+from sing_tui.session.subsets import selecting_axis, within_subset
 from sing_tui.start import Start, option, parted
 from sing_tui.store_catalog import StoreCatalog
-from sing_tui.view import View, arrange, column_named
+from sing_tui.view import View, arrange
 
 
 def headless_view(catalog: StoreCatalog, start: Start) -> tuple[View, tuple[str, ...] | None]:
@@ -31,17 +33,22 @@ def headless_view(catalog: StoreCatalog, start: Start) -> tuple[View, tuple[str,
     """
     place, named = find_place(catalog, start.wish)
     _refuse_silent_choice(catalog, place, named)
+    start = replace(start, filter=within_subset(catalog, place, named, start.filter))
+    note = _lost_options(catalog, place, named, start.filter)
+    if start.chart is not None:
+        _refuse_beside_chart(catalog, place, start)
     if start.count_by:
         if start.chart is not None:
             raise SingError("--count-by and --chart do not go together")
         place = counted(place, start.filter, start.count_by)
     table = catalog.open(place)
+    table = replace(table, note="; ".join(filter(None, (table.note, note))))
     view = arrange(table, arrangement_of(table, start, Arrangement()))
     if start.top:
         view = replace(view, order=view.order[: start.top])
     if start.look:
         return arrange(look_table(look(view, looked_of(table, start.look))), Arrangement()), None
-    columns = tuple(column_named(table, name).name for name in start.columns) or None
+    columns = columns_of(table, start) or None
     if start.chart is None:
         return view, columns
     from sing_compute.formats import UNICODE
@@ -50,8 +57,32 @@ def headless_view(catalog: StoreCatalog, start: Start) -> tuple[View, tuple[str,
     figures = is_figures(catalog.table(place.table), place)
     row = None if figures or not len(view) else view.identity(min(start.row, len(view)) - 1)
     drawn = read_chart(catalog.store, place, start.chart, row, UNICODE)
-    note = f"numbers of {catalog.files[0]} alone" if is_joined(place) else ""
+    note = "; ".join(filter(None, (f"numbers of {catalog.files[0]} alone" if is_joined(place) else "", note)))
     return arrange(replace(drawn.table, note=note), Arrangement()), None
+
+
+def _refuse_beside_chart(catalog: StoreCatalog, place: Place, start: Start) -> None:
+    """Refuse options that the numbers of a chart would not follow.
+
+    Raises:
+        SingError: One of them is there.
+    """
+    lost = [option(axis) for axis in free_options(catalog, catalog.table(place.table)) if place.key(axis)]
+    lost += ["--filter"] if start.filter else []
+    lost += ["--columns"] if start.columns else []
+    if lost:
+        raise SingError(f"{lost[0]} and --chart do not go together: a chart is of all {catalog.words(place.table)}")
+
+
+def _lost_options(catalog: StoreCatalog, place: Place, named: Mapping[str, Key | None], filter: str) -> str:
+    """Say which subset is named that the rows do not follow; empty for none."""
+    known = {name for spec in catalog.tables() for name in free_options(catalog, spec)}
+    axis = selecting_axis(catalog, place)
+    for name in known & set(named):
+        if named[name] and place.key(name) is None and not (filter and axis is not None and axis.name == name):
+            one = catalog.words(catalog.axis(name).selects or name)
+            return f"{option(name)} does not change these {rows_word(catalog, place)}: they are of all {one}s"
+    return ""
 
 
 def headless_views(catalog: StoreCatalog, start: Start, axis: str) -> tuple[dict[str, View], tuple[str, ...]]:
@@ -74,11 +105,28 @@ def headless_views(catalog: StoreCatalog, start: Start, axis: str) -> tuple[dict
     views: dict[str, View] = {}
     problem: SingError | None = None
     for name in catalog.items(axis, None):
+        one = replace(start, wish=replace(wish, at=(f"{axis}={name}", *wish.at)))
         try:
-            one = replace(start, wish=replace(wish, at=(f"{axis}={name}", *wish.at)))
+            place, _ = find_place(catalog, one.wish)
+        except SingError as error:
+            problem = error
+            continue
+        if place.key(axis) is None or place.along == axis:
+            raise SingError(
+                f"--all-{axis}s goes with tables that are of one {axis}; here each {axis} has a row or column"
+            )
+        if place.comparison is not None and place.comparison.axis == axis:
+            raise SingError(
+                f"--all-{axis}s does not go with a comparison of {axis}s: name one with {option(axis, 'NAME')}"
+            )
+        try:
             views[name], chosen = headless_view(catalog, one)
         except SingError as error:
             problem = error
+    for name, view in views.items():
+        own = next((column for column in view.table.columns if column.name == axis), None)
+        if own is not None and {str(cell) for cell in own.values.all()} - {name}:
+            raise SingError(f"--all-{axis}s goes with what is of one {axis}; here the rows say their {axis} already")
     if not views:
         raise problem or SingError(f"{catalog.store.path.name} holds no {axis}")
     first = next(iter(views.values()))

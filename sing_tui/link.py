@@ -15,6 +15,7 @@ from sing_tui.session.catalog import Catalog, free_options
 from sing_tui.session.counted import Counted, base_of
 from sing_tui.session.lookup import words_of
 from sing_tui.session.state import Arrangement, columns_at
+from sing_tui.session.subsets import within_subset
 from sing_tui.start import ALIASES, WITH_ALIASES, Start, Wish, parted
 from sing_tui.view import View, column_named, first_direction, sortable
 
@@ -43,7 +44,7 @@ def start_of(catalog: Catalog, session: Session, view: View, *, with_chart: bool
     place = here.place
     counts = place if isinstance(place, Counted) else None
     return Start(
-        words_of(catalog, base_of(place), _options_below(catalog, session)),
+        words_of(catalog, base_of(place), _options_below(catalog, session, arrangement.filter)),
         arrangement.filter if counts is None else counts.filter,
         sort,
         reverse,
@@ -55,8 +56,11 @@ def start_of(catalog: Catalog, session: Session, view: View, *, with_chart: bool
     )
 
 
-def _options_below(catalog: Catalog, session: Session) -> dict[str, Key | None]:
-    """Return the subset and the like that the table below is of, where the present table is about one of its rows."""
+def _options_below(catalog: Catalog, session: Session, filter: str) -> dict[str, Key | None]:
+    """Return the subset and the like that the table below is of, where the present table is about one of its rows.
+
+    A subset of the present rows that their filter does not keep is left out: the command line would keep it.
+    """
     below = session.below
     if below is None or below.place.along or session.place.along:
         return {}
@@ -64,7 +68,9 @@ def _options_below(catalog: Catalog, session: Session) -> dict[str, Key | None]:
     agree = all(session.place.key(axis) == below.place.key(axis) for axis in spec.within)
     if not agree or session.place.key(spec.rows) is None:
         return {}
-    return {axis: below.place.key(axis) for axis in free_options(catalog, spec) if below.place.key(axis)}
+    found = {axis: below.place.key(axis) for axis in free_options(catalog, spec) if below.place.key(axis)}
+    place = session.place
+    return found if within_subset(catalog, place, found, filter) == filter else {}
 
 
 def command(file: Path, start: Start, other: Path | None = None) -> str:
@@ -119,6 +125,19 @@ def arrangement_of(table: Table, start: Start, default: Arrangement) -> Arrangem
             wanted, descending=not wanted.descending, then_descending=not wanted.then_descending and bool(wanted.then)
         )
     return replace(wanted, filter=start.having if start.count_by else start.filter)
+
+
+def columns_of(table: Table, start: Start) -> tuple[str, ...]:
+    """Return the names of the columns that a start asks for; none where it asks for all.
+
+    Raises:
+        SingError: The table has no such column, or one is named twice.
+    """
+    names = [column_named(table, name).name for name in start.columns]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise SingError(f"--columns names {twice} twice")
+    return tuple(names)
 
 
 def _sort_of(table: Table, text: str) -> Arrangement:

@@ -17,7 +17,8 @@ from sing_tui.error_reporting import in_one_line
 from sing_tui.filters import FilterError
 from sing_tui.process import settle
 from sing_tui.search import Stop, Superseded
-from sing_tui.session.state import FILES, Arrangement
+from sing_tui.session.arranging import arrangement
+from sing_tui.session.state import FILES, Arrangement, Session
 from sing_tui.store_catalog import StoreCatalog
 from sing_tui.view import View, arrange
 
@@ -34,6 +35,8 @@ class TableRead:
     """None where it could not be read."""
     note: str
     """The reason why it could not be read, or not be filtered or sorted as wanted; else empty."""
+    session: Session | None = None
+    """The session in this file, where another one was open before."""
 
 
 def read_table(catalog: StoreCatalog, place: Place, wanted: Arrangement, stop: Stop) -> TableRead | None:
@@ -63,6 +66,28 @@ def read_table(catalog: StoreCatalog, place: Place, wanted: Arrangement, stop: S
         return None
     except Exception as error:  # a reader that dies takes the screen with it; a damaged file must not
         return TableRead(None, in_one_line(error))
+
+
+def read_after(before: StoreCatalog, catalog: StoreCatalog, session: Session, stop: Stop) -> TableRead | None:
+    """Read the table of a session in a file that took the place of another one.
+
+    Args:
+        before: The file of before.
+        catalog: The file that is open now.
+        session: The state in the file of before.
+        stop: Returns True once the request is superseded.
+
+    Returns:
+        The table, with the session in the new file; None if the request is superseded.
+    """
+    from sing_tui.session.following import follow_file
+
+    try:
+        followed, said = follow_file(session, before, catalog)
+    except SingError as error:  # of a damaged file
+        return TableRead(None, in_one_line(error))
+    read = read_table(catalog, followed.place, arrangement(followed, catalog), stop)
+    return None if read is None else replace(read, session=followed, note="; ".join(filter(None, (said, read.note))))
 
 
 def arrange_again(view: View, wanted: Arrangement, stop: Stop | None = None) -> View | SingError | None:
@@ -117,7 +142,8 @@ def read_detail(store: Store, wanted: DetailWanted, glyphs: Glyphs) -> "Detail":
         drawn = read_chart(store, wanted.place, wanted.chart, wanted.identity, glyphs)
         compared = wanted.place.comparison
         alone = f" ({compared.items[0]} alone)" if compared is not None and compared.axis == FILES else ""
-        return Detail(drawn.title + alone, reading=drawn.reading, shape=drawn.shape)
+        every = " All rows are drawn, whatever the filter." if wanted.view.arrangement.filter else ""
+        return Detail(drawn.title + alone, reading=drawn.reading + every, shape=drawn.shape)
     except Exception as error:  # whatever a damaged file leads to is said in its place
         return Detail("details", reading=in_one_line(error))
 

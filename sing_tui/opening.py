@@ -7,7 +7,7 @@ from sing_compute.errors import SingError
 from sing_compute.store import Store, Table
 from sing_compute.store.text import clean
 from sing_tui.filters import check
-from sing_tui.link import arrangement_of, as_dict, from_dict, start_of
+from sing_tui.link import arrangement_of, as_dict, columns_of, from_dict, start_of
 from sing_tui.loading import TableRead, read_table
 from sing_tui.session import Session
 from sing_tui.session.arranging import arrangement, show_chart
@@ -18,6 +18,7 @@ from sing_tui.session.marking import MOST
 from sing_tui.session.route import route
 from sing_tui.session.stack import enter
 from sing_tui.session.state import Arrangement, arranged, arrangement_at, first_arrangement, rows_kind
+from sing_tui.session.subsets import within_subset
 from sing_tui.settings import State, file_key, read_state, write_state
 from sing_tui.start import Start
 from sing_tui.store_catalog import StoreCatalog
@@ -114,14 +115,14 @@ def session_of(catalog: StoreCatalog, start: Start) -> Session:
     if start.count_by:
         return _counting(catalog, start)
     place, named = find_place(catalog, start.wish)
+    start = replace(start, filter=within_subset(catalog, place, named, start.filter))
     wanted = first_arrangement(catalog.table(place.table), place)
     if start.sort is not None or start.filter or start.reverse or start.columns:
         table = catalog.open(place)  # a mistake in them ends the program with one line
         wanted = arrangement_of(table, start, wanted)
         if start.filter:
             check(table, start.filter)
-        for name in start.columns:
-            column_named(table, name)
+        start = replace(start, columns=columns_of(table, start))
     visits = route(catalog, place, named)
     rows = catalog.table(place.table).rows
     row = position_of(catalog, rows, named.get(rows), place) if place == first_place(catalog) else None
@@ -148,7 +149,7 @@ def _counting(catalog: StoreCatalog, start: Start) -> Session:
     wanted = arrangement_of(table, start, first_arrangement(table.spec, place))
     if start.having:
         check(table, start.having)
-    columns = tuple(column_named(table, name).name for name in start.columns)
+    columns = columns_of(table, start)
     session = enter(session, place, arrangement=wanted)
     marks = _first_rows(table, wanted, start.top) if start.top else ()
     session = session.now(replace(session.here, line=max(0, start.row - 1), marks=marks))

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sing_compute.errors import SingError
+
 THEMES = ("textual-dark", "textual-light", "nord", "gruvbox", "solarized-light", "ansi-dark", "ansi-light")
 """The themes that are offered; any other of Textual's would do, too."""
 ALIASES = ("model", "class", "subset", "concept")
@@ -68,6 +70,30 @@ def option(axis: str, item: str = "") -> str:
     if axis in ALIASES:
         return f"--{axis} {item}" if item else f"--{axis}"
     return f"--at {axis}={item}" if item else f"--at {axis}"
+
+
+def named_once(items: tuple[str, ...]) -> tuple[str, ...]:
+    """Return items, each `axis=item`, if each axis is named once.
+
+    Raises:
+        SingError: An axis is named twice.
+    """
+    axes = [parted(text)[0] for text in items]
+    twice = next((axis for axis in axes if axes.count(axis) > 1), None)
+    if twice is not None:
+        raise SingError(f"{twice} is named twice, by {option(twice)} or --at: name it once")
+    return items
+
+
+def takes_unicode(environment: Mapping[str, str], encoding: str | None) -> bool:
+    """Return True if the locale is one of UTF-8. Python writes UTF-8 in the C locale, too, where terminals may not read it.
+
+    Args:
+        environment: The environment of the process.
+        encoding: The encoding of what it prints, which counts where the environment says nothing.
+    """
+    locale = next((environment[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if environment.get(name)), "")
+    return "utf" in (locale or encoding or "").lower()
 
 
 def choose_theme(color_system: str | None, no_color: bool) -> str:

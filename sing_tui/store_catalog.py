@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sing_compute.allocator import give_memory_back
 from sing_compute.errors import SingError
@@ -163,6 +164,42 @@ class StoreCatalog:
         if place.table not in self._of_groups:
             self._of_groups[place.table] = with_distributions(self.store, place, open_table(self.store, place))
         return self._of_groups[place.table]
+
+    def row_names(self, place: Place, identities: Sequence[int]) -> list[str]:
+        """Names of some rows of a table; empty for those that it does not have."""
+        try:
+            table = self.open(place)
+        except SingError:
+            return [""] * len(identities)
+        wanted = np.asarray(identities, np.int64)
+        ids = np.arange(table.length) if table.ids is None else np.asarray(table.ids)
+        order = np.argsort(ids, kind="stable")
+        at = np.searchsorted(ids, wanted, sorter=order).clip(max=max(0, table.length - 1))
+        known = np.zeros(len(wanted), bool) if not table.length else ids[order[at]] == wanted
+        names = np.full(len(wanted), "", object)
+        if known.any():
+            names[known] = self._names_of(place, table, order[at[known]])
+        return [str(name) for name in names]
+
+    def rows_named(self, place: Place, names: Sequence[str]) -> list[int | None]:
+        """Identities of the rows of these names; None where no row, or more than one, has the name."""
+        try:
+            table = self.open(place)
+        except SingError:
+            return [None] * len(names)
+        found: dict[str, int | None] = {}
+        wanted = set(names)
+        for row, name in enumerate(self._names_of(place, table, np.arange(table.length))):
+            if name in wanted:
+                found[name] = None if name in found else row if table.ids is None else int(table.ids[row])
+        return [found.get(name) for name in names]
+
+    def _names_of(self, place: Place, table: Table, rows: NDArray[np.int64]) -> list[str]:
+        """Names of rows of an open table; those of counts are the filters that keep what they count."""
+        if isinstance(place, Counted):
+            return [self.condition(place, int(row)) for row in rows]
+        label = next((column for column in table.columns if column.name == table.spec.label), table.columns[0])
+        return [str(name) for name in label.values.take(rows)]
 
     def neighbours(self, place: Place) -> list[tuple[str, str]]:
         """Title and path of each dataset that names, for every row of a table, other rows that are near to it."""

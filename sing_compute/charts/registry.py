@@ -151,4 +151,9 @@ def chart(store: Store, place: Place, name: str, *, identity: Key | None, glyphs
         found = _registered[catalogue.analysis_of(spec.name).name, name].function(Subject(store, place, row, glyphs))
     words = store.noun.words
     columns = [replace(column, description=words(column.description)) for column in found.table.columns]
+    for axis in spec.options:
+        item, selects = place.key(axis), catalogue.axis(axis).selects
+        if item and selects:
+            subset = words(f" All {catalogue.plural(selects)} count, not the ")
+            found = replace(found, reading=f"{found.reading}{subset}{store.label(axis, item, place)} ones alone.")
     return replace(found, table=replace(found.table, columns=columns))

@@ -72,7 +72,8 @@ def _several(store: Store, wanted: Comparison, place: Place) -> list[Key]:
     items = [_known_item(store, wanted.axis, item, place) for item in wanted.items]
     twice = next((item for item in items if items.count(item) > 1), None)
     if twice is not None:
-        raise store_error(f"{twice} is named twice among the {plural} to compare")
+        name = one_line(store.label(wanted.axis, twice, place))
+        raise store_error(f"{name} is named twice among the {plural} to compare")
     return items
 
 

@@ -70,10 +70,10 @@ class Dialogs:
         """Say on a screen over the table that its numbers are those of a file that was replaced, or is gone."""
         from sing_tui.screens.overlay import Overlay
 
-        over = self.screen.app.screen
-        if self.screen.host.changed and isinstance(over, Overlay):
-            again = "esc goes back to the table, which is read again"
-            over.tell(f"the file changed: {again}" if self.screen.host.path.exists() else "the file is gone")
+        over, lost = self.screen.app.screen, self.screen.host.lost_file()
+        if lost and isinstance(over, Overlay):
+            over.standing = f"{lost}: these numbers are of before; esc goes back"
+            over.tell(over.standing)
 
     def _finder(self) -> None:
         from sing_tui.screens.finder import FinderScreen

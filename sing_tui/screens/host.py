@@ -28,8 +28,6 @@ class Host(Protocol):
     """File of what is remembered; None where nothing is."""
     keys: dict[str, str]
     """The user's key map by action name."""
-    changed: bool
-    """True while another file is in the place of the open one, or none."""
 
     @property
     def catalog(self) -> StoreCatalog:
@@ -45,6 +43,9 @@ class Host(Protocol):
 
     def news(self) -> str:
         """Say what happens to the file, or how far the run is that writes it; empty for nothing."""
+
+    def lost_file(self) -> str:
+        """Say that the open file is no longer at its place; empty while it is."""
 
     def release_keys(self) -> None:
         """Let the keys take effect that waited for a table."""

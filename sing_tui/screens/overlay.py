@@ -20,6 +20,8 @@ class Overlay(ModalScreen[ScreenResultType]):
         Binding("ctrl+c", "app.help_quit", "cancel a running export"),
     ]
     glyphs: Glyphs
+    standing = ""
+    """What is said in place of the keys as long as the screen is open, between other messages."""
 
     @property
     def is_open(self) -> bool:
@@ -36,7 +38,7 @@ class Overlay(ModalScreen[ScreenResultType]):
         unknown = event.key not in self.active_bindings
         is_sign = event.is_printable and event.key != "space"
         sign = event.character if is_sign and event.character else key_name(event.key)
-        self.tell(f"{sign} does nothing here: ? lists the keys, esc goes back" if unknown else "")
+        self.tell(f"{sign} does nothing here: ? lists the keys, esc goes back" if unknown else self.standing)
 
     @on(KeyLine.Clicked)
     async def key_clicked(self, message: KeyLine.Clicked) -> None:

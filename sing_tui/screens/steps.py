@@ -34,6 +34,7 @@ from sing_tui.session.moves import (
     step,
     up,
 )
+from sing_tui.session.state import Refused
 from sing_tui.session.undoing import undo
 from sing_tui.store_catalog import is_measure
 from sing_tui.view import sortable
@@ -100,7 +101,23 @@ def _measure(session: Session, around: Surroundings, by: int) -> Session:
     return next_measure(session, around.catalog, by)
 
 
+def _details(session: Session, around: Surroundings) -> Session:
+    _needs_row(session)
+    return show_details(session, wide=around.wide)
+
+
+def _needs_row(session: Session) -> None:
+    """Refuse to fill the screen with what is about a row where there is none.
+
+    Raises:
+        Refused: The table has no row.
+    """
+    if session.here.identity is None and session.here.body == "table":
+        raise Refused("there is no row here to show")
+
+
 def _chart(session: Session, around: Surroundings, chart: str | int) -> Session:
+    _needs_row(session)
     name = chart if isinstance(chart, str) else chart_name(session, around.catalog, chart)
     if name:
         refuse_second_alone(session, around.catalog)
@@ -124,7 +141,7 @@ STEPS: dict[str, Step] = {
     "reverse": lambda session, around: reverse_sort(session, around.catalog),
     "unsort": lambda session, around: unsort(session, around.catalog),
     "clear": lambda session, around: clear_filter(session, around.catalog),
-    "details": lambda session, around: show_details(session, wide=around.wide),
+    "details": _details,
     "chart": _chart,
     "mark": lambda session, around: mark(session),
     "mark_all": lambda session, around: mark_all(session),

@@ -8,11 +8,12 @@ from sing_compute.errors import SingError
 from sing_compute.store.columns import Loaded
 from sing_compute.store.place import Place
 from sing_tui.error_reporting import in_one_line
-from sing_tui.loading import DetailWanted, TableRead, arrange_again, load_cells, read_detail, read_table
+from sing_tui.loading import DetailWanted, TableRead, arrange_again, load_cells, read_after, read_detail, read_table
 from sing_tui.screens.surface import Surface
 from sing_tui.search import Stop
-from sing_tui.session.arranging import arrange_as, arrangement
+from sing_tui.session.arranging import arrange_as, arrangement, close_body, shown_as
 from sing_tui.session.state import at_cursor, columns_at, is_figures
+from sing_tui.store_catalog import StoreCatalog
 from sing_tui.view import View
 from sing_tui.widgets.columns import AT_ONCE
 from sing_tui.widgets.details_pane import pane_mode
@@ -28,6 +29,8 @@ class TableReading:
         self._arranging = False
         """True while a thread filters or sorts the table."""
         self._newest = 0
+        self._before: StoreCatalog | None = None
+        """The file that was open before, until the session is about the one that took its place."""
         self._loading: list[Loaded] = []
         self._look = bool(screen.host.start.look)
         """True until the figures are opened that the command line asks for."""
@@ -48,8 +51,11 @@ class TableReading:
         self.under_way = True
         screen = self.screen
         screen.frame.at_work(partial(screen.busy, "reading"))
-        wanted = arrangement(screen.session, screen.catalog)
-        work = partial(read_table, screen.catalog, screen.session.place, wanted)
+        if self._before is None:
+            wanted = arrangement(screen.session, screen.catalog)
+            work = partial(read_table, screen.catalog, screen.session.place, wanted)
+        else:
+            work = partial(read_after, self._before, screen.catalog, screen.session)
         screen.background.run("table", work, partial(self._show_read, self._newest))
 
     def show_first(self) -> None:
@@ -64,11 +70,16 @@ class TableReading:
             self.under_way = False
             self.screen.host.release_keys()
 
-    def take_file(self) -> None:
-        """Read the tables of a file that was opened again."""
+    def take_file(self, before: StoreCatalog) -> None:
+        """Read the tables of a file that was opened again.
+
+        Args:
+            before: The file that was open; what the session is about is found again by the names there.
+        """
+        self._before = self._before or before
         self.screen.sync()
         for drawn in self.screen.drawn[:-1]:
-            drawn.view = None
+            drawn.view = drawn.details = None
         self.read()
 
     def give_up(self) -> None:
@@ -85,15 +96,19 @@ class TableReading:
             return
         screen.frame.done()
         self.under_way, self._arranging, self._loading = False, False, []
+        if read.session is not None:
+            self._before, screen.session = None, read.session
+            del screen.drawn[len(read.session.visits) :]
         drawn = screen.drawn[-1]
         first = drawn.view is None
         drawn.place, drawn.view = screen.session.place, read.view
         if first:
             screen.frame.pane.show(None, mode=pane_mode(screen.session.here.body))
         if read.view is None:
+            screen.session = close_body(screen.session)  # the reason is said in the table's place
             screen.table.show(None, note=screen.glyphs.text(read.note))
         else:
-            screen.session = arrange_as(screen.session, read.view.arrangement)
+            screen.session = shown_as(screen.session, screen.catalog, read.view.arrangement)
             screen.note = read.note or screen.note
             kept = read.view.arrangement.filter
             note = f"no row passes the filter {kept}" if kept else "no rows"

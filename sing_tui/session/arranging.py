@@ -27,6 +27,20 @@ def arrange_as(session: Session, wanted: Arrangement) -> Session:
     return session.now(arranged(session.here, wanted))
 
 
+def shown_as(session: Session, catalog: Catalog, shown: Arrangement) -> Session:
+    """The state after a table was read: filtered and sorted as far as they fit it.
+
+    Args:
+        session: The present state.
+        catalog: What the file holds.
+        shown: Filter and sort of the table that was read.
+    """
+    wanted = arrangement(session, catalog).filter
+    found = arrange_as(session, shown)
+    dropped = wanted and not shown.filter and session.place.comparison is not None
+    return found.now(replace(found.here, dropped=wanted)) if dropped else found
+
+
 def sort_by(session: Session, catalog: Catalog, column: str, *, is_text: bool, to_top: bool = True) -> Session:
     """Sort by a column: numbers first descending, text ascending; the column that is sorted by is reversed.
 

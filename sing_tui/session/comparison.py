@@ -16,7 +16,7 @@ from sing_tui.session.catalog import (
 )
 from sing_tui.session.files import can_join, is_joined, joined, refuse_second_alone
 from sing_tui.session.stack import enter, leave
-from sing_tui.session.state import FILES, Refused, Session, arranged, arrangement_at, is_figures
+from sing_tui.session.state import FILES, Arrangement, Refused, Session, arranged, arrangement_at, is_figures
 
 
 def group_compared(catalog: Catalog, spec: TableSpec) -> str | None:
@@ -130,24 +130,35 @@ def _compared(session: Session, catalog: Catalog, comparison: Comparison) -> Ses
     """Compare in place; a table that is sorted is sorted by what is compared."""
     here = session.here
     present = arrangement_at(here, catalog.table(here.place.table))
-    sort = comparison.measure if present.sort else ""
-    here = arranged(here, replace(present, sort=sort))
-    return session.now(replace(here, place=replace(here.place, comparison=comparison), line=0, shown=()))
+    plain = present if here.place.comparison is None else here.plain
+    here = arranged(here, _sorted_by(present, comparison.measure))
+    return session.now(replace(here, place=replace(here.place, comparison=comparison), plain=plain, line=0, shown=()))
+
+
+def _sorted_by(present: Arrangement, measure: str) -> Arrangement:
+    return replace(present, sort=measure if present.sort else "")
 
 
 def end_comparison(session: Session, catalog: Catalog) -> Session:
-    """Go back to the plain table; a comparison that was opened above another table closes."""
+    """Go back to the plain table; a comparison that was opened above another table closes.
+
+    A sort that nobody changed in the comparison is as before it, and a filter that it could not keep is there again.
+    """
     here, place = session.here, session.place
     if not is_in_place(catalog, place):
         return leave(session.now(replace(here, place=place.plain)), catalog)
     spec = catalog.table(place.table)
     present = arrangement_at(here, spec)
-    if place.comparison is not None and present.sort and present.sort not in (spec.label, *spec.naming):
-        here = arranged(here, replace(present, sort=place.comparison.measure))
+    measure, plain = "" if place.comparison is None else place.comparison.measure, here.plain
+    if plain is not None and present == replace(_sorted_by(plain, measure), filter=present.filter):
+        present = replace(plain, filter=present.filter)
+    elif measure and present.sort and present.sort not in (spec.label, *spec.naming):
+        present = replace(present, sort=measure)
+    here = arranged(here, replace(present, filter=present.filter or here.dropped))
     if is_joined(place):  # marks of rows that only the second file has are gone
         known = catalog.count(row_axis(place, catalog), place)
         here = replace(here, marks=tuple(mark for mark in here.marks if mark < known))
-    return session.now(replace(here, place=place.plain, line=0, shown=()))
+    return session.now(replace(here, place=place.plain, plain=None, dropped="", line=0, shown=()))
 
 
 def join(session: Session, catalog: Catalog, column: str = "") -> Session:

@@ -1,6 +1,5 @@
 """Misclassified items: the rows of a declared table in which truth and prediction differ, and their pairs, counted."""
 
-import re
 from dataclasses import replace
 
 from sing_compute.store.definition import TableSpec
@@ -13,6 +12,7 @@ from sing_tui.session.files import refuse_second_alone
 from sing_tui.session.moves import row_keys
 from sing_tui.session.stack import enter
 from sing_tui.session.state import Refused, Session, first_arrangement, is_figures
+from sing_tui.session.subsets import keeps_only
 
 
 def predicted_table(catalog: Catalog, place: Place) -> TableSpec | None:
@@ -24,12 +24,6 @@ def predicted_table(catalog: Catalog, place: Place) -> TableSpec | None:
         return here
     known = {*(axis for axis, _ in place.keys), here.rows}
     return next((spec for spec in catalog.tables() if spec.confused and set(spec.within) <= known), None)
-
-
-def _keeps_only(filter: str, errors: str) -> bool:
-    """Return True if a filter keeps nothing but errors: it says so, and neither `or` nor `not` can turn it round."""
-    says = re.search(rf"(?<!\w){re.escape(errors)}(?!\w)", filter)
-    return says is not None and re.search(r"\b(or|not)\b", filter, re.IGNORECASE) is None
 
 
 def misclassified(session: Session, catalog: Catalog) -> Session:
@@ -47,9 +41,11 @@ def misclassified(session: Session, catalog: Catalog) -> Session:
     errors = f"{answer} != {truth}"
     if spec is here:
         present = arrangement(session, catalog).filter
+        if present and place.comparison is not None:
+            raise Refused("this filter is about what is side by side: F clears it, or = goes back to the plain table")
         if session.here.identity is None and errors == present:
             raise Refused(f"there are no misclassified {plural(catalog, spec.rows)} here to count")
-        wanted = present if _keeps_only(present, errors) else narrowed(present, errors)
+        wanted = present if keeps_only(present, errors) else narrowed(present, errors)
         return enter(session, counted(replace(place, comparison=None), wanted, (truth, answer)))
     if session.here.identity is None:
         raise Refused(f"there is no row here whose {plural(catalog, spec.rows)} could be opened")

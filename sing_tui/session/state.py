@@ -52,7 +52,7 @@ class Before:
     """Filter, sort, columns and cursor of a table before one of the first three was changed."""
 
     kind: str
-    """Kind of rows (`rows_kind`)."""
+    """Kind of rows (`rows_kind`), and what is compared there."""
     arrangement: Arrangement
     columns: tuple[str, ...]
     identity: int | None
@@ -79,6 +79,10 @@ class Visit:
     """True if details are drawn next to the table where there is room."""
     past: tuple[Before, ...] = ()
     """Earlier states of filter, sort and columns, to which `undo` goes back; the newest is the last."""
+    plain: Arrangement | None = None
+    """Filter and sort of the table from which a comparison in its place began; None without one."""
+    dropped: str = ""
+    """The filter that the comparison could not keep; it comes back when the comparison ends."""
     looked_for: str = ""
     """Words that were searched for last."""
     shown: Identities = field(default=(), compare=False, repr=False)

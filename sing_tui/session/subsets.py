@@ -1,9 +1,12 @@
 """Subsets of images hold on the way from classes to their images, as filters of the table of images."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import replace
 
 from sing_compute.store.definition import Axis
 from sing_compute.store.place import Key, Place
+from sing_tui.filter_text import narrowed
 from sing_tui.session.arranging import filter_by
 from sing_tui.session.catalog import Catalog, free_options, row_axis
 from sing_tui.session.counted import Counted
@@ -36,6 +39,29 @@ def subset_of(catalog: Catalog, place: Place, filter: str) -> str:
     if not filter:
         return ""
     return next((name for name, text in subset_filters(catalog, place).items() if text == filter), "")
+
+
+def within_subset(catalog: Catalog, place: Place, items: Mapping[str, Key | None], filter: str) -> str:
+    """The filter of a table whose command line names a subset of its rows: it keeps nothing else.
+
+    Args:
+        catalog: What the file holds.
+        place: The table.
+        items: The items that are named, by axis.
+        filter: The filter that is asked for.
+    """
+    axis = selecting_axis(catalog, place)
+    item = None if axis is None else items.get(axis.name)
+    if axis is None or not item or place.key(axis.name) is not None:
+        return filter
+    kept = subset_filters(catalog, place).get(catalog.label(axis.name, item, place), "")
+    return filter if not kept or keeps_only(filter, kept) else narrowed(filter, kept)
+
+
+def keeps_only(filter: str, condition: str) -> bool:
+    """Return True if a filter keeps nothing but what a condition does: it says so, and neither `or` nor `not` turns it round."""
+    says = re.search(rf"(?<!\w){re.escape(condition)}(?!\w)", filter)
+    return says is not None and re.search(r"\b(or|not)\b", filter.replace(condition, ""), re.IGNORECASE) is None
 
 
 def kept_arrangement(session: Session, catalog: Catalog, place: Place) -> Arrangement | None:

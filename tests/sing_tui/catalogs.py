@@ -12,7 +12,7 @@ from sing_compute.store.definitions.sing import SING
 from sing_compute.store.definitions.sith import SITH
 from sing_compute.store.definitions.steering import STEERING
 from sing_compute.store.place import Key, Place
-from sing_tui.session.catalog import CONTENTS_AXIS, CONTENTS_SPEC
+from sing_tui.session.catalog import CONTENTS_AXIS, CONTENTS_SPEC, row_axis
 from sing_tui.session.counted import COUNTS, COUNTS_AXIS, COUNTS_SPEC, Counted
 from sing_tui.session.route import route
 from sing_tui.session.state import CONTENTS, Session
@@ -95,6 +95,16 @@ class FakeCatalog:
         axis = self.table(place.table).rows
         hidden = self.without_rows.get(axis, frozenset())
         return [position for position in range(self.count(axis, place)) if position not in hidden]
+
+    def row_names(self, place: Place, identities: Sequence[int]) -> list[str]:
+        if isinstance(place, Counted):
+            return [self.condition(place, row) for row in identities]
+        names = self.items(row_axis(place, self), place)
+        return [names[row] if row < len(names) else "" for row in identities]
+
+    def rows_named(self, place: Place, names: Sequence[str]) -> list[int | None]:
+        known = list(self.items(row_axis(place, self), place))
+        return [known.index(name) if known.count(name) == 1 else None for name in names]
 
     def condition(self, place: Counted, row: int) -> str:
         known = [f"{name} = {row}" for name in place.by]

@@ -52,7 +52,9 @@ async def test_a_file_that_was_replaced_is_said_over_the_table_which_is_read_aga
         await until(lambda: isinstance(app.screen, LookScreen) and app.screen.answered, app)
         write_store(path, images_per_class=(35, 12, 1, 0))
         app.look()
-        await until(lambda: "the file changed: esc goes back to the table, which is read again" in lines(app)[-1], app)
+        await until(lambda: "file changed: these numbers are of before; esc goes back" in lines(app)[-1], app)
+        await press(pilot, "K", "j")
+        await until(lambda: "file changed: these numbers" in lines(app)[-1], app)  # as long as they are seen
         await press(pilot, "escape")
         await until(lambda: app.screen is app.page, app)
         app.look()
@@ -61,7 +63,7 @@ async def test_a_file_that_was_replaced_is_said_over_the_table_which_is_read_aga
         await until(lambda: isinstance(app.screen, LookScreen) and app.screen.answered, app)
         path.unlink()
         app.look()
-        await until(lambda: "the file is gone" in lines(app)[-1], app)
+        await until(lambda: "live.h5 is gone" in lines(app)[-1], app)
 
 
 async def test_the_help_of_a_look_lists_its_keys(store_path: Path) -> None:
