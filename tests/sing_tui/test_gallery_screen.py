@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 from catalogs import place
-from driving import AT, LEVELS, drawn, lines, on_screen, press, strips
+from driving import AT, LEVELS, drawn, lines, on_screen, press, status, strips, wish
 
 from sing_compute.store import catalogue
 from sing_tui.app import Explorer
+from sing_tui.start import Start
 from sing_tui.widgets.details_pane import DetailsPane
 
 CHARTS = [(str(number), name) for number, name in enumerate(catalogue.table("models").charts, start=1)]
@@ -124,3 +125,28 @@ async def test_pictures_over_figures_and_over_two_classes_have_a_reading(three_p
                 detail = app.screen.query_one(DetailsPane).detail
                 assert detail.shape is not None, (keys, name, detail.reading)
                 await press(pilot, key)
+
+
+async def test_a_chart_says_that_it_follows_neither_filter_nor_subset(three_path: Path) -> None:
+    app = Explorer(three_path, Start(wish("classes", model="beta")))
+    async with app.run_test(size=(100, 30)) as pilot:
+        await drawn(app)
+        await press(pilot, "2")
+        await drawn(app)
+        assert "All rows are drawn" not in on_screen(app)
+        await press(pilot, "escape", "f", *"class = cat", "enter", "2")
+        await drawn(app)
+        assert "All rows are drawn, whatever the filter." in " ".join(on_screen(app).split())
+        await press(pilot, "escape", "F", "v", "v", "2")
+        await drawn(app)
+        assert "All images count, not the wrong ones alone." in " ".join(on_screen(app).split())
+
+
+@pytest.mark.parametrize("key", ["d", "2", "p"])
+async def test_where_no_row_passes_the_table_stays_in_sight(three_path: Path, key: str) -> None:
+    app = Explorer(three_path, Start(wish("concepts", model="beta", class_="cat"), filter="as > 900"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await drawn(app)
+        await press(pilot, key)
+        assert "no row passes the filter" in on_screen(app)
+        assert "there is no row here to show" in status(app)

@@ -195,6 +195,22 @@ def test_a_table_can_say_what_it_is_of(store_path: Path, tmp_path: Path) -> None
     assert run(store_path, *arguments).returncode == 2
 
 
+def test_a_named_subset_keeps_these_images_alone_or_says_that_it_does_not(store_path: Path) -> None:
+    one = ("--model", "alpha", "--class", "cat", "--columns", "image,prediction", "--csv", "-")
+    wrong = run(store_path, "--table", "images", *one, "--filter", "prediction != class")
+    assert 1 < len(wrong.stdout.splitlines()) < 31
+    for options in (("--subset", "wrong"), ("--subset", "wrong", "--filter", "prediction != class")):
+        assert run(store_path, "--table", "images", *one, *options).stdout == wrong.stdout
+    both = run(store_path, "--table", "images", *one, "--subset", "wrong", "--filter", "prediction = dog")
+    assert both.stdout == run(store_path, "--table", "images", *one, "--filter", "prediction = dog").stdout
+    counted = ("--model", "alpha", "--count-by", "class", "--columns", "count", "--csv", "-")
+    errors = run(store_path, "--table", "images", *counted, "--filter", "prediction != class")
+    assert run(store_path, "--table", "images", *counted, "--subset", "wrong").stdout == errors.stdout
+    concepts = run(store_path, "--model", "alpha", "--class", "cat", "--subset", "wrong", "--csv", "-")
+    assert "--subset does not change these concepts: they are of all images" in concepts.stderr
+    assert concepts.stdout == run(store_path, "--model", "alpha", "--class", "cat", "--csv", "-").stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [
@@ -205,6 +221,30 @@ def test_a_table_can_say_what_it_is_of(store_path: Path, tmp_path: Path) -> None
         (("--model", "alpha", "--class", "empty", "--csv", "-"), "no image of empty"),
         (("--subset", "left", "--csv", "-"), "no subset 'left'"),
         (("--sort", "nothing", "--csv", "-"), "no column 'nothing'"),
+        (("--table", "models", "--all-models", "--csv", "-"), "of one model; here each model has a row or column"),
+        (("--all-models", "--chart", "ratios", "--csv", "-"), "here the rows say their model already"),
+        (("--table", "models", "--at", "image=0", "--all-models", "--csv", "-"), "here each model has a row or column"),
+        (("--table", "models", "--class", "cat", "--all-models", "--csv", "-"), "here each model has a row or column"),
+        (
+            ("--table", "classes", "--all-models", "--with-model", "beta", "--csv", "-"),
+            "does not go with a comparison of models",
+        ),
+        (
+            ("--table", "classes", "--all-models", "--compare", "is", "--csv", "-"),
+            "does not go with a comparison of models",
+        ),
+        (("--view", "mine", "--all-models", "--csv", "-"), "--view and --all-models do not go together"),
+        (
+            ("--model", "alpha", "--class", "cat", "--chart", "strings", "--filter", "z > 1", "--csv", "-"),
+            "--filter and --chart do not go together: a chart is of all concepts",
+        ),
+        (("--model", "alpha", "--chart", "ratios", "--columns", "class", "--csv", "-"), "--columns and --chart do not"),
+        (("--model", "alpha", "--chart", "ratios", "--subset", "wrong", "--csv", "-"), "--subset and --chart do not"),
+        (("--class", "cat", "--at", "class=dog", "--csv", "-"), "class is named twice, by --class or --at"),
+        (("--at", "model=alpha", "--at", "model=beta", "--csv", "-"), "model is named twice, by --model or --at"),
+        (("--model", "alpha", "--columns", "class,is,IS", "--csv", "-"), "--columns names image_score_q50 twice"),
+        (("--model", "alpha", "--sort", "-", "--reverse", "--csv", "-"), "--sort - asks for the order of the file"),
+        (("--model", "alpha", "--class", "cat", "--with-class", "cat", "--csv", "-"), "cat is named twice among"),
         (("--filter", "is >", "--csv", "-"), "at character 5"),
         (("--csv", "/no/such/folder/out.csv"), "cannot write"),
         (("--csv", "/"), "/ is a folder: name a file in it"),

@@ -208,6 +208,18 @@ async def test_a_newer_second_file_is_read_and_a_damaged_one_complained_of(
         await press(pilot, "j")
 
 
+async def test_a_file_of_two_that_is_gone_is_named(paths: tuple[Path, Path], tmp_path: Path) -> None:
+    one, other = (Path(shutil.copy(source, tmp_path)) for source in paths)
+    app = Explorer(one, CLASSES, other=other)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await drawn(app)
+        other.unlink()
+        app.look()
+        await until(lambda: place_line(app).rstrip().endswith("b.h5 is gone"), app)
+        await press(pilot, "B")
+        await until(lambda: place_line(app).rstrip().endswith("b.h5 is gone"), app)
+
+
 def _same(app: Explorer, before: np.ndarray) -> bool:
     now = app.page.view.table.column("image_score_q50.b").values.all()
     return np.array_equal(now, before, equal_nan=True)

@@ -77,6 +77,8 @@ def test_a_filter_keeps_the_rows_that_plain_python_keeps(table: Table, text: str
         ("is >", 4, "expected"),
         ("is > 20 and", 11, "expected"),
         ("wrong > 3", 0, "no column 'wrong'"),
+        ("is.after > 3", 0, "no column 'is.after'"),
+        ("(is.after > 3) and is > 2", 1, "no column 'is.after'"),
         ("is > wrong", 5, "no column 'wrong'"),
         ("is > 20 )", 8, "expected"),
         ("(is > 20", 8, "')' is missing"),
