@@ -23,6 +23,31 @@ class ProtectedFileError(OSError):
     """A new file would replace something that it must not replace. `strerror` says what that is."""
 
 
+def followed(path: Path) -> Path:
+    """Return the file that a link leads to, so that a new file does not take the place of the link; any other path itself."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
+def refusal(path: Path, *, force: bool) -> str:
+    """Say in one line why a new table or page cannot have a name, before any work is done for it; empty if it can.
+
+    Args:
+        path: The name.
+        force: True if a file of this name may be replaced.
+    """
+    if str(path) == "-":
+        return "- is no name of a file: name one"
+    try:
+        check_replaceable(path)
+    except ProtectedFileError as error:
+        return write_failure(path, error)
+    if path.exists() and not force:
+        return f"{path} exists; --force replaces it"
+    if not path.parent.is_dir():
+        return f"cannot write {path}: there is no folder {path.parent}"
+    return ""
+
+
 def check_replaceable(path: Path, *, hdf5: bool = False) -> None:
     """Refuse a name that belongs to a device, a pipe, a socket, a folder, or a results file; links are followed.
 
@@ -31,7 +56,7 @@ def check_replaceable(path: Path, *, hdf5: bool = False) -> None:
 
     Args:
         path: Name of a file that is going to be written.
-        hdf5: True if the new file is a results file itself, so that it may replace one.
+        hdf5: True if the new file is a results file itself, so that it may replace one, and nothing else but an empty file.
 
     Raises:
         ProtectedFileError: There is such a thing.
@@ -42,12 +67,12 @@ def check_replaceable(path: Path, *, hdf5: bool = False) -> None:
         return  # there is nothing yet, or whoever writes gets the same error
     if not stat.S_ISREG(mode):
         raise ProtectedFileError(errno.EEXIST, "it is a folder" if stat.S_ISDIR(mode) else "it is no regular file")
-    if hdf5:
-        return
     start = b""
     with suppress(OSError), open(path, "rb") as stream:
         start = stream.read(len(_HDF5))
-    if start == _HDF5:
+    if hdf5 and start not in (b"", _HDF5):
+        raise ProtectedFileError(errno.EEXIST, "it is no results file")
+    if start == _HDF5 and not hdf5:
         raise ProtectedFileError(errno.EEXIST, "it is a results file, or another HDF5 file")
 
 
@@ -117,6 +142,7 @@ def write_text(path: Path, content: str, *, permissions: int = 0o666, durable: b
 @contextmanager
 def _new_file(path: Path, mode: Literal["w", "wb"], permissions: int, durable: bool) -> Iterator[IO[Any]]:
     check_replaceable(path)
+    path = followed(path)
     # Another name at each call: a file that a killed process leaves blocks no other. Clean-ups look for the ending.
     temporary = path.with_name(f".sing-{os.urandom(8).hex()}.tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, permissions)

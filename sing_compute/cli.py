@@ -126,7 +126,7 @@ def _compute(options: dict[str, Any]) -> Path | None:
             progress.result(outputs_table(store, measured))
             return plan.output
         progress.result(closing_table(store, measured))
-        refuse_unscored(store, measured)
+        refuse_unscored(store, measured, kept=True)
     return plan.output
 
 

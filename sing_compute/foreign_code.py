@@ -75,7 +75,7 @@ def guarding(task: str, kind: type[SingError] = SingError) -> Iterator[None]:
         yield
     except (SingError, StoppedError, OtherRankError):
         raise
-    except Exception as error:  # the user's own code may raise anything
+    except (Exception, SystemExit) as error:  # the user's own code may raise anything, and call sys.exit
         if is_out_of_memory(error):
             raise
         raise kind(f"{task} ({describe_error(error)})") from error

@@ -13,9 +13,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from sing_compute.atomic_write import followed
 from sing_compute.store import Column, Comparison, Place, Store, Table, catalogue, open_table
 from sing_compute.store.place import Key
 from sing_compute.store.text import clean, store_error
+from sing_compute.store.write import check_results_name
 
 
 class Results:
@@ -62,7 +64,7 @@ class Results:
         """Copy the file, so that a temporary one is kept, or opened with `sing-tui`.
 
         Args:
-            path: The new file; one that exists is replaced.
+            path: The new file; a results file of this name is replaced.
 
         Returns:
             The new file.
@@ -70,8 +72,9 @@ class Results:
         Raises:
             StoreError: The file cannot be written.
         """
-        target = Path(path)
+        target = followed(Path(path))
         try:
+            check_results_name(target)
             with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as folder:
                 copy = Path(shutil.copyfile(self._store.path, Path(folder) / target.name))
                 copy.replace(target)

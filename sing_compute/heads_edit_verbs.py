@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from sing_compute.atomic_write import refusal
 from sing_compute.errors import SingError
 from sing_compute.process.speaking import show, show_text
 
@@ -134,8 +135,8 @@ def compare(a: str, b: str, table: Path | None, force: bool, **options: Any) -> 
 
 
 def _refuse_existing(path: Path | None, *, force: bool) -> None:
-    if path is not None and path.exists() and not force:
-        raise SingError(f"{path} exists; --force replaces it")
+    if path is not None and (problem := refusal(path, force=force)):
+        raise SingError(problem)
 
 
 def _numbers(rule: str) -> list[float]:

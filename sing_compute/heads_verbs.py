@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from sing_compute.atomic_write import refusal
 from sing_compute.errors import SingError
 from sing_compute.heads_check_verb import check
 from sing_compute.heads_edit_verbs import EDITING
@@ -161,8 +162,8 @@ def explanations(file: Path, output: Path, tower: str | None, vectors: int, forc
     from sing_compute.questions.heads.explanations import write_explanations
     from sing_compute.store import Store
 
-    if output.exists() and not force:
-        raise SingError(f"{output} exists; --force replaces it")
+    if problem := refusal(output, force=force):
+        raise SingError(problem)
     with Store(file) as store:
         right = [each for each in store.members("tower") if store.attributes(f"towers/{each}").get("vectors") != "left"]
         if tower is None and len(right) != 1:

@@ -47,6 +47,6 @@ def _carry_out(plan: Plan, *, progress: bool) -> None:
     measured = run(plan, Progress(screen=line if progress else Silence()))
     if plan.only is None:
         with Store(plan.output) as store:
-            refuse_unscored(store, measured)
+            refuse_unscored(store, measured, kept=not plan.in_memory)
     if line is not None:
         line.finish(f"{', '.join(measured)}: measured")

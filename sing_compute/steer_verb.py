@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sing_compute.atomic_write import refusal
 from sing_compute.errors import SingError
 from sing_compute.process.speaking import show, show_text
 
@@ -49,8 +50,8 @@ def steer(file: Path, source: str | None, target: str | None, **options: Any) ->
     if options["table"] and source is None:
         raise SingError("--csv writes the images of --from; --matrix writes all classes")
     for path in (options["table"], options["matrix"]):
-        if path is not None and path.exists() and not options["force"]:
-            raise SingError(f"{path} exists; --force replaces it")
+        if path is not None and (problem := refusal(path, force=options["force"])):
+            raise SingError(problem)
     with Store(file) as store:
         if source is not None and target is not None:
             _steer_class(store, source, target, **options)
@@ -64,11 +65,12 @@ def _steer_class(store: "Store", source: str, target: str, **options: Any) -> No
     from sing_compute.process.progress import Progress
     from sing_compute.questions.answer_tables import steering_table, write_steered
     from sing_compute.questions.steering import find_source, find_target, steer_class
-    from sing_compute.questions.stored_model import StoredModel, chosen_models
+    from sing_compute.questions.stored_model import StoredModel, chosen_models, need_scores
     from sing_compute.store.text import clean
 
     label, progress = find_source(store, source), Progress()
     wanted = chosen_models(store, options["model"])
+    need_scores(store, wanted)
     towards = find_target(store, target, progress, clip=options["clip"], embeddings=options["embeddings"])
     found = []
     for name in wanted:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sing_compute.atomic_write import write_bytes, write_failure
+from sing_compute.atomic_write import followed, write_bytes, write_failure
 from sing_compute.errors import SingError
 from sing_compute.extraction.folder_lock import FolderLock, check_regular, reading
 from sing_compute.extraction.shard_check import misfit_lines, misfits
@@ -52,6 +52,7 @@ class WorkFolder:
         """
         check_regular(output)
         self._stop, self._warn, self._joined = stop, warn, joined
+        self.output = output = followed(output)
         self.folder = output.with_name(output.name + ".work")
         self.progress_file = self.folder / "progress.json"
         """File with the progress of the run; it holds no work, so nothing here depends on it."""
@@ -112,9 +113,12 @@ class WorkFolder:
                     differing = sorted(
                         key for key in found.keys() | plan.keys() if found.get(key) != json.loads(text).get(key)
                     )
+                    fresh = (
+                        ": --fresh would also replace the results file" if self.output.exists() else ", as --fresh does"
+                    )
                     raise SingError(
                         f"{self.folder} holds unfinished work of another command (differs: {', '.join(differing)}); "
-                        "run that command again to finish it, or add --fresh to start over"
+                        f"run that command again to finish it; or remove that folder, which drops its work alone{fresh}"
                     )
             if found is None:
                 self._clear()

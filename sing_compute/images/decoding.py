@@ -116,7 +116,7 @@ class DecodedImages(Dataset[Item]):
             raise
         except TransformResultError as error:
             return str(error)
-        except Exception as error:  # a user's transform may raise anything; the image is skipped
+        except (Exception, SystemExit) as error:  # a user's transform may raise anything; the image is skipped
             return f"{TRANSFORM} failed: {describe_error(error)}"
 
 

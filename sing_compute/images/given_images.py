@@ -119,7 +119,7 @@ def labels_in(dataset: Any) -> tuple[object, ...]:
     for position in range(len(dataset)):
         try:
             item = dataset[position]
-        except Exception as error:  # the user's own code may raise anything
+        except (Exception, SystemExit) as error:  # the user's own code may raise anything, and call sys.exit
             raise ImagesError(
                 f"item {position} of the data set cannot be read for its label ({describe_error(error)}); labels= gives one "
                 "label for each item"

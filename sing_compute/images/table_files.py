@@ -93,6 +93,10 @@ def _of_paths(lines: Iterable[str]) -> ImageList:
 
     def keys() -> Iterator[str]:
         for number, line in enumerate(lines, 1):
+            if "\0" in line:
+                raise ImagesError(
+                    "--images -: paths must end in a line break, not in a NUL byte (find without -print0)"
+                )
             path = Path(line.rstrip("\r\n"))
             if not path.name:
                 continue

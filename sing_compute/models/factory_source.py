@@ -97,7 +97,7 @@ def create_from_factory(spec: ModelSpec) -> nn.Module:
         sys.path.insert(0, os.getcwd())
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:  # the user's own code may raise anything
+    except (Exception, SystemExit) as error:  # the user's own code may raise anything, and call sys.exit
         raise SingError(
             f"--model {spec.spec}: cannot import {module_name} ({describe_error(error)}); run from its folder or install it"
         ) from error

@@ -73,14 +73,14 @@ def _choose_format(network: nn.Module, batch: Tensor) -> tuple[str, Tensor, dict
     plain = _run(network, batch, CONTIGUOUS)
     buffers = {name: value.clone() for name, value in network.named_buffers() if value.is_floating_point()}
     other = _run(network, batch, CHANNELS_LAST) if batch.ndim == 4 else plain
-    if isinstance(plain, Exception):
-        if isinstance(other, Exception):
+    if isinstance(plain, BaseException):
+        if isinstance(other, BaseException):
             raise HeadError(_failure(plain, batch)) from plain
         return CHANNELS_LAST, other, buffers
-    if not isinstance(other, Exception) and not _differ(other, plain, plain):
+    if not isinstance(other, BaseException) and not _differ(other, plain, plain):
         return (CHANNELS_LAST if batch.ndim == 4 else CONTIGUOUS), other, buffers
     again = _run(network, batch, CONTIGUOUS)
-    if isinstance(again, Exception):
+    if isinstance(again, BaseException):
         raise HeadError(f"the network fails the second time for the same images ({describe_error(again)})") from again
     if _differ(again, plain, plain):
         raise HeadError(RANDOM)
@@ -91,7 +91,7 @@ def _check_alone(network: nn.Module, batch: Tensor, memory_format: str, logits: 
     """Refuse a network that gives an image another result alone than among others."""
     if len(batch) == 1:
         pair = _run(network, torch.cat([batch, batch.flip(-1)]), memory_format)
-        if isinstance(pair, Exception):
+        if isinstance(pair, BaseException):
             raise HeadError(f"it takes one image only ({describe_error(pair)}); it must take a batch") from pair
         together = pair[:1]
     else:
@@ -100,7 +100,7 @@ def _check_alone(network: nn.Module, batch: Tensor, memory_format: str, logits: 
         alone = _run(network, batch[:1], memory_format)
     except HeadError as error:
         raise HeadError(f"for one image alone {error}; does it squeeze the axis of images?") from error
-    if isinstance(alone, Exception):
+    if isinstance(alone, BaseException):
         raise HeadError(
             f"it fails for one image alone ({describe_error(alone)}), though not for {len(batch)}: batch statistics in "
             "evaluation, or a fixed number of images?"
@@ -112,14 +112,14 @@ def _check_alone(network: nn.Module, batch: Tensor, memory_format: str, logits: 
         )
 
 
-def _run(network: nn.Module, batch: Tensor, memory_format: str) -> Tensor | Exception:
+def _run(network: nn.Module, batch: Tensor, memory_format: str) -> Tensor | BaseException:
     """Return the logits, or the network's own error. An output of the wrong kind, or want of memory, is raised."""
     try:
         convert(network, memory_format)
         output = network(lay_out(batch, memory_format))
     except HeadError:
         raise
-    except Exception as error:  # the user's own code may raise anything
+    except (Exception, SystemExit) as error:  # the user's own code may raise anything, and call sys.exit
         if is_out_of_memory(error):
             raise HeadError(f"there is no memory for the first {len(batch)} images; take a smaller model") from error
         return error
@@ -134,7 +134,7 @@ def _differ(left: Tensor, right: Tensor, reference: Tensor) -> bool:
     return left.shape != right.shape or not float((left - right).abs().max()) <= AGREEMENT * spread
 
 
-def _failure(error: Exception, batch: Tensor) -> str:
+def _failure(error: BaseException, batch: Tensor) -> str:
     if not batch.is_floating_point():
         needed = FLOATS_NEEDED.format(dtype=str(batch.dtype).removeprefix("torch."))
         return f"{needed} ({describe_error(error)})"

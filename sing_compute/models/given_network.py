@@ -43,7 +43,7 @@ class GivenNetwork:
         transform = getattr(self.module, "transform", None)
         try:
             network = copy.deepcopy(_unwrapped(self.module)).cpu()
-        except Exception as error:  # the user's own code may raise anything
+        except (Exception, SystemExit) as error:  # the user's own code may raise anything, and call sys.exit
             raise SingError(
                 f"this {type(self.module).__name__} cannot be copied ({describe_error(error)}), and the run must not change "
                 "it: give the function that makes it, as model='module:factory'"

@@ -82,6 +82,6 @@ def _gives_a_result(transform: UserTransform) -> bool | None:
     """Return True if a transform makes something of a grey image, False if it gives an image back; None if it fails."""
     try:
         result = transform(grey_image())
-    except Exception:  # a user's code may raise anything; on the images of the run its error is reported
+    except (Exception, SystemExit):  # a user's code may raise anything; on the images of the run its error is reported
         return None
     return not isinstance(result, Image.Image)

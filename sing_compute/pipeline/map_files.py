@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
-from sing_compute.atomic_write import binary_file, sync_folder, write_failure
+from sing_compute.atomic_write import binary_file, followed, sync_folder, write_failure
 from sing_compute.errors import SingError, StoreError
 from sing_compute.fingerprints import file_sha256
 from sing_compute.store import Store
@@ -28,6 +28,7 @@ _DIGITS = 64
 
 def map_folder(output: Path) -> Path:
     """Return the folder of the map files of a results file."""
+    output = followed(output)
     return output.with_name(output.name + ".maps")
 
 

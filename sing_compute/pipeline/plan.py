@@ -28,6 +28,7 @@ from sing_compute.pipeline.model_options import (
     translator_files,
 )
 from sing_compute.pipeline.option_texts import image_bounds, item_noun, map_limits, null_space_rule
+from sing_compute.pipeline.output_file import output_file
 from sing_compute.precision import AUTO
 from sing_compute.store.noun import Noun
 
@@ -225,17 +226,12 @@ def make_plan(
         raise SingError(
             "--translator brings a translator that is fitted already: leave --lambda and --compare-translators out"
         )
-    target = Path(output)
-    if target.is_dir():
-        raise SingError(f"-o {target}: this is a folder; give the name of a file, e.g. {target / 'results.h5'}")
-    if target.exists() and not target.is_file():
-        raise SingError(f"-o {target}: this is no regular file; give the name of a file")
     return Plan(
         models=tuple(specs),
         images=_path(images),
         labels=Path(labels) if labels else None,
         labels_from=labels_from,
-        output=target,
+        output=output_file(output),
         clip=None if any(stored) or only is not None else clip or DEFAULT_CLIP,
         image_embeddings=_path(image_embeddings),
         concept_embeddings=_path(concept_embeddings),

@@ -30,6 +30,7 @@ from sing_compute.pipeline.comparability import (
     stored_figures,
 )
 from sing_compute.pipeline.image_sources import imagenette_images, planned_images
+from sing_compute.pipeline.output_file import check_measured_again
 from sing_compute.pipeline.plan import Plan
 from sing_compute.pipeline.probing import fit_probes
 from sing_compute.process.progress import Progress
@@ -163,6 +164,7 @@ def text_inputs(plan: Plan, prepared: Prepared, progress: Progress) -> TextInput
             known = {name: stored_figures(old, name) for name in old.models if name not in again}
             scored = {name: figures for name, figures in known.items() if figures is not None}
             check_replicates(scored, REPLICATES if texts else None)
+            check_measured_again(old, again, scored=texts is not None, maps=plan.maps is not None, progress=progress)
     return texts
 
 

@@ -15,6 +15,7 @@ from sing_compute.images.listing import ImageList
 from sing_compute.images.transform_steps import transform_settings
 from sing_compute.openmp import waiting
 from sing_compute.pipeline.comparability import TextInputs
+from sing_compute.pipeline.output_file import replaced_models
 from sing_compute.pipeline.plan import Plan
 from sing_compute.pipeline.preparation import Prepared, prepare, read_translators, resolve, text_inputs
 from sing_compute.pipeline.results import Results
@@ -23,6 +24,7 @@ from sing_compute.process.interruption import Interruption
 from sing_compute.process.progress import Progress
 from sing_compute.process.ranks import Ranks
 from sing_compute.store import Store
+from sing_compute.store.text import clean
 
 
 def run(plan: Plan, progress: Progress, ranks: Ranks | None = None) -> list[str]:
@@ -67,20 +69,20 @@ def run(plan: Plan, progress: Progress, ranks: Ranks | None = None) -> list[str]
     return [spec.name for spec in plan.models]
 
 
-def refuse_unscored(store: Store, measured: Sequence[str]) -> None:
+def refuse_unscored(store: Store, measured: Sequence[str], *, kept: bool) -> None:
     """Refuse results in which no model has scores.
 
     Args:
         store: The results file.
         measured: Names of the models of the run.
+        kept: True if the file stays.
 
     Raises:
         SingError: No head of these models has a null space.
     """
     if not any(store.summary(name)["nullity"] for name in measured):
-        raise SingError(
-            f"no model of this run has a null space, so there is nothing to score; {store.path} says so for each"
-        )
+        where = f"; {store.path} says so for each" if kept else f": {', '.join(map(clean, measured))}"
+        raise SingError(f"no model of this run has a null space, so there is nothing to score{where}")
 
 
 class _Run:
@@ -90,7 +92,8 @@ class _Run:
         self.plan, self.work, self.progress, self.ranks = plan, work, progress, ranks
 
     def go(self) -> None:
-        for remark in self.plan.remarks:
+        replaced = replaced_models(self.plan.output) if self.plan.fresh and self.ranks.first else []
+        for remark in (*self.plan.remarks, *replaced):
             self.progress.say(remark)
         prepared = prepare(self.plan, self.work, self.progress, self.ranks)
         texts = self.ranks.share(lambda: text_inputs(self.plan, prepared, self.progress))

@@ -22,7 +22,7 @@ from sing_compute.measuring.validity import null_directions
 from sing_compute.pipeline.store_sink import ConceptUpdate, StoreSink
 from sing_compute.process.progress import Progress
 from sing_compute.questions.rewriting import rewriting
-from sing_compute.questions.stored_model import StoredModel
+from sing_compute.questions.stored_model import StoredModel, need_scores
 from sing_compute.questions.text_vectors import text_vectors
 from sing_compute.scores.shifts import ConceptShifts, fold_views
 from sing_compute.scores.significance import SharedDirections, benjamini_hochberg
@@ -64,6 +64,7 @@ def add_concepts(
             process writes the file. The file is unchanged.
     """
     with rewriting(path, progress, "sing-compute concepts") as (store, work):
+        need_scores(store, store.models)
         new = _new(store, texts, progress)
         if new:
             _add(store, work, progress, new, clip, embeddings)

@@ -70,7 +70,7 @@ def explanation_text(found: Explanation, path: Path) -> str:
     lines = [f"{found.model}: {path}", f"  prediction   {found.prediction} ({found.confidence:.1%})"]
     scores = found.scores
     if scores is None:
-        return "\n".join([*lines, "  its head has no null space: it ignores nothing", ""])
+        return "\n".join([*lines, f"  {found.unscored}", ""])
     medians = number(scores.class_attribute_score, "+.2f"), number(scores.class_image_score, ".2f")
     lines += [
         f"  null energy  {number(scores.null_energy, '.3f')}",

@@ -80,7 +80,9 @@ class Explanation:
     prediction: str
     confidence: float
     scores: Scores | None
-    """Scores of the photograph; None for a head without a null space."""
+    """Scores of the photograph; None where the file has no scores of the model."""
+    unscored: str = ""
+    """Why there are none."""
 
 
 @torch.inference_mode()
@@ -116,7 +118,8 @@ def explain(store: Store, model: str, path: Path, *, spec: str | None = None, to
     scores = None
     if store.summary(model).get("nullity"):
         scores = _scores(StoredModel.read(store, model), features, int(prediction), top)
-    return Explanation(clean(model), clean(str(names[int(prediction)])), float(confidence), scores)
+    why = "" if scores is not None else store.unscored(model)
+    return Explanation(clean(model), clean(str(names[int(prediction)])), float(confidence), scores, why)
 
 
 def check_photograph(path: Path) -> None:

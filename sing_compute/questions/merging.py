@@ -17,6 +17,7 @@ from sing_compute.measuring.comparison import compare_models
 from sing_compute.pipeline.clip_space import ClassTable
 from sing_compute.pipeline.comparability import MeasuredImages, TextInputs, stored_figures
 from sing_compute.pipeline.map_files import copy_map_file, remove_unused_map_files
+from sing_compute.pipeline.output_file import output_file
 from sing_compute.pipeline.store_sink import StoreSink
 from sing_compute.process.interruption import Interruption
 from sing_compute.process.progress import Progress
@@ -56,8 +57,7 @@ def merge(
     """
     if len(files) < 2:
         raise SingError("merge needs two results files or more")
-    if output.is_dir():
-        raise SingError(f"-o {output}: this is a folder; give the name of a file, e.g. {output / 'results.h5'}")
+    output = output_file(output)
     if output.exists() and not fresh:
         if output.with_name(f"{output.name}.work").is_dir():  # perhaps of a merge that was killed after its last step
             WorkFolder(output, fresh=False).release(finished=False)

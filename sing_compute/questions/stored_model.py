@@ -1,6 +1,6 @@
 """Read a model back from a results file, to answer questions about it without images and without its network."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,7 +52,7 @@ class StoredModel:
         """
         base, summary = f"models/{name}/", store.summary(name)
         if not summary.get("nullity"):
-            raise SingError(f"{clean(name)}: its head has no null space, so there is nothing to ask")
+            raise SingError(f"{clean(name)} has no scores to ask about: {store.unscored(name)}")
         weight, bias = (_tensor(store, f"{base}head/{part}") for part in ("weight", "bias"))
         invariance = str(store.attributes(f"models/{name}").get("invariance", "logits"))
         exact = split_head(weight, stored_dtype=torch.float32, invariance=invariance)
@@ -164,6 +164,21 @@ def chosen_models(store: Store, wanted: str | None) -> list[str]:
         StoreError: No such model.
     """
     return store.models if wanted is None else [store.model(wanted)]
+
+
+def need_scores(store: Store, models: Sequence[str]) -> None:
+    """Refuse a question about scores if no model has any.
+
+    Args:
+        store: The results file.
+        models: The models that it is about.
+
+    Raises:
+        SingError: None has; the message says why the first has none.
+    """
+    if models and not any(store.summary(name).get("nullity") for name in models):
+        more = f" (and {len(models) - 1} more)" if len(models) > 1 else ""
+        raise SingError(f"{clean(models[0])}{more} has no scores to ask about: {store.unscored(models[0])}")
 
 
 def _tensor(store: Store, path: str) -> Tensor:

@@ -8,7 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from sing_compute.atomic_write import write_text
+from sing_compute.atomic_write import refusal, write_text
 from sing_compute.errors import SingError
 from sing_compute.figures.contents import by_reason
 from sing_compute.report.chapters import Chapters, PageFigure, described
@@ -86,12 +86,8 @@ def write_report(store: Store, target: Path, named: Sequence[str] = (), *, repla
         raise SingError(f"{target} is the results file itself; name another file")
     if target.suffix.lower() not in ENDINGS:
         raise SingError(f"cannot write {target}: the page is HTML; name a file that ends in {ENDINGS[0]}")
-    if target.exists() and not target.is_file():
-        raise SingError(f"cannot write {target}: it is no regular file")
-    if target.exists() and not replace:
-        raise SingError(f"{target} exists; --force replaces it")
-    if not target.parent.is_dir():
-        raise SingError(f"cannot write {target}: there is no folder {target.parent}")
+    if problem := refusal(target, force=replace):
+        raise SingError(problem)
     page = report_page(store, named)
     try:
         write_text(target, page, durable=False)

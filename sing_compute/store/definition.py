@@ -241,7 +241,8 @@ class TableSpec:
     nonzero: str = ""
     """A field of counts: rows with a count of zero are left out."""
     absent: str = ""
-    """Noun for the missing figures, and the reason, for the message if a place has no such table."""
+    """Noun for the missing figures, and the reason, for the message if a place has no such table; `{unscored}` becomes the
+    reason why its model has no scores."""
 
 
 @dataclass(frozen=True, slots=True)

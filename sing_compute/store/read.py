@@ -208,6 +208,11 @@ class Store(StoreFile):
         """Return the scalar figures of one model by name; figures that were not computed are absent."""
         return dict(self.scalars(f"models/{model}/summary"))
 
+    def unscored(self, model: str) -> str:
+        """Say why a model has no scores, as the end of a sentence about it."""
+        full = self.summary(model).get("nullity") == 0
+        return "its head has no null space" if full else "only its features were kept; a run without --only adds scores"
+
     def scalars(self, path: str) -> dict[str, float | int]:
         """Return the declared numbers without axes in one group, by name; those that were not computed are absent.
 

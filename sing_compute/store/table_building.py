@@ -79,7 +79,7 @@ def _check_items(store: Store, spec: TableSpec, place: Place) -> None:
             store.find(axis, str(item))
     own = catalogue.axis(spec.rows)
     if spec.absent and own.owners and located(own.field, place) not in store:
-        raise store_error(f"{place.name(spec.within[0])} has no {store.noun.words(spec.absent)}")
+        raise _absent(store, spec, place)
     for axis, item in place.keys:
         if not catalogue.axis(axis).group and isinstance(item, int):
             count = store.count(axis, place)
@@ -116,7 +116,10 @@ def _rows(store: Store, spec: TableSpec, place: Place, *, every_row: bool) -> Ro
 def _absent(store: Store, spec: TableSpec, place: Place) -> StoreError:
     """Return the error for a table that the file does not hold at a place."""
     where = place.name(spec.within[0]) if spec.within else store.path.name
-    return store_error(f"{where} has no {spec.absent or store.noun.words(spec.name)}")
+    what = store.noun.words(spec.absent or spec.name)
+    if "{unscored}" in what:
+        what = what.replace("{unscored}", store.unscored(place.name("model")))
+    return store_error(f"{where} has no {what}")
 
 
 def _check_measured(store: Store, spec: TableSpec, place: Place) -> None:

@@ -1,5 +1,6 @@
 """Write a results file by the schema, under a temporary name, and rename it at the end; until then the old file remains."""
 
+import errno
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -9,7 +10,7 @@ import h5py
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sing_compute.atomic_write import check_replaceable, sync_folder, write_failure
+from sing_compute.atomic_write import ProtectedFileError, check_replaceable, followed, sync_folder, write_failure
 from sing_compute.errors import StoreError
 from sing_compute.store import catalogue
 from sing_compute.store.catalogue import FIELDS
@@ -199,6 +200,25 @@ def _attribute(item: h5py.Group | h5py.Dataset, name: str, value: Attribute) -> 
         item.attrs[name] = int(value) if isinstance(value, bool) else value
 
 
+def check_results_name(path: Path) -> None:
+    """Refuse a name that belongs to anything but a results file, even a damaged one, or an empty file.
+
+    Args:
+        path: Name of a results file that is going to be written.
+
+    Raises:
+        ProtectedFileError: It belongs to something else.
+    """
+    check_replaceable(path, hdf5=True)
+    try:
+        with h5py.File(path, "r") as file:
+            ours = file.attrs.get("format") in (FORMAT, FORMAT.encode())
+    except (OSError, ValueError, RuntimeError):
+        return  # there is none, or it is damaged
+    if not ours:
+        raise ProtectedFileError(errno.EEXIST, "it is an HDF5 file of another program")
+
+
 @contextmanager
 def replace_store(path: Path, *, scratch: Path) -> Iterator[Writer]:
     """Write a new results file in `scratch` and, if the block raises nothing, replace `path` by it in one step.
@@ -210,11 +230,12 @@ def replace_store(path: Path, *, scratch: Path) -> Iterator[Writer]:
     Raises:
         StoreError: The file cannot be written; an old file at `path` is unchanged.
     """
+    path = followed(path)
     scratch.mkdir(parents=True, exist_ok=True)
     temporary = scratch / f"{path.name}.{os.getpid()}.tmp"
     stream = None
     try:
-        check_replaceable(path, hdf5=True)
+        check_results_name(path)
         with StoreStream(temporary) as stream:
             file = h5py.File(stream, "w")
             try:

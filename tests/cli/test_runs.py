@@ -192,7 +192,10 @@ REFUSALS: dict[str, tuple[list[str], str]] = {
         ["--model", "cli_factories:small", "--image-embeddings", "{}/foreign.npz"],
         "words.npz comes from ViT-B-32/openai, .*foreign.npz from other: use one CLIP for all",
     ),
-    "not a store": (["--model", "cli_factories:small", "-o", "{}/list.csv"], "list.csv is not a readable HDF5 file"),
+    "not a store": (
+        ["--model", "cli_factories:small", "-o", "{}/list.csv"],
+        "list.csv: it is no results file; give",
+    ),
 }
 
 

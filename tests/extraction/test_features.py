@@ -117,6 +117,7 @@ def test_a_batch_that_stops_fitting_on_the_way_costs_no_image(
         assert torch.allclose(left.tensors["wide/features"], right.tensors["wide/features"], atol=1e-6)
 
 
+@pytest.mark.usefixtures("threads")
 def test_decoding_is_never_far_ahead_of_computing(
     images: ImageList, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -60,7 +60,7 @@ def test_another_plan_is_refused_naming_what_differs_and_the_way_out(output: Pat
         work.adopt_plan(changed)
     assert str(caught.value) == (
         f"{output}.work holds unfinished work of another command (differs: batch size, device, models, version); "
-        "run that command again to finish it, or add --fresh to start over"
+        "run that command again to finish it; or remove that folder, which drops its work alone, as --fresh does"
     )
     work.release(finished=False)
     work = WorkFolder(output, fresh=False)

@@ -45,6 +45,10 @@ def gives_a_list():
 def raises():
     return Net().missing_layer
 
+def leaves():
+    import sys
+    sys.exit(0)
+
 def needs_an_argument(size):
     return Net()
 
@@ -127,6 +131,10 @@ def test_a_factory_is_found_in_the_folder_the_command_runs_in(
         (
             "my_factories:raises",
             r"raises\(\) failed \(AttributeError: .* no attribute 'missing_layer', at my_factories.py:31\)",
+        ),
+        (
+            "my_factories:leaves",
+            r"leaves\(\) failed \(SystemExit: 0, at my_factories.py:35\)",
         ),
         ("my_factories:needs_an_argument", r"needs_an_argument\(\) failed \(.*missing 1 required positional argument"),
     ],

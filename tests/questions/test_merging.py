@@ -151,9 +151,14 @@ def test_models_that_were_resampled_differently_often_are_not_compared(folder: P
 def test_a_file_in_the_way_stays_unless_asked(folder: Path, tmp_path: Path) -> None:
     files, output = [folder / "a.h5", folder / "b.h5"], tmp_path / "merged.h5"
     output.write_text("dear")
+    for fresh in (False, True):
+        with pytest.raises(SingError, match=r"merged.h5: it is no results file; give the name of another file"):
+            merge(files, output, Progress(), fresh=fresh)
+    assert output.read_text() == "dear"
+    shutil.copy(files[0], output)
     with pytest.raises(SingError, match=r"merged.h5 exists; --fresh replaces it"):
         merge(files, output, Progress())
-    assert output.read_text() == "dear"
+    assert output.read_bytes() == files[0].read_bytes()
     merge(files, output, Progress(), fresh=True)
     with Store(output) as merged:
         assert len(merged.models) == 3

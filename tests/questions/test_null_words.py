@@ -223,7 +223,7 @@ MISTAKES = {
     ),
     "sizes": (("results.h5", "--sizes", "five"), "--sizes 'five': write numbers of concepts"),
     "clip alone": (("results.h5", "--clip", "ViT-B-32/openai"), "--clip is for --words or --vocabulary"),
-    "no null space": (("flat.h5",), "alpha: its head has no null space"),
+    "no null space": (("flat.h5",), "alpha has no scores to ask about: its head has no null space"),
     "no classifier": (("bare.h5",), "holds no classifiers"),
     "no translator": (("untranslated.h5", "--model", "alpha"), "alpha has no translator into CLIP space"),
     "not finite": (("nan.h5", "--model", "alpha"), "models/alpha/features/value: not all finite"),

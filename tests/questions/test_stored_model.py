@@ -88,7 +88,10 @@ def test_the_stated_rank_decides_where_the_head_is_cut(copy: Path) -> None:
 
 
 def test_a_model_without_null_space_has_nothing_to_ask(results: Path) -> None:
-    with Store(results) as store, pytest.raises(SingError, match="full: its head has no null space, so there is"):
+    with (
+        Store(results) as store,
+        pytest.raises(SingError, match="full has no scores to ask about: its head has no null space"),
+    ):
         StoredModel.read(store, "full")
 
 

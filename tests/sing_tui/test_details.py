@@ -161,7 +161,7 @@ def test_compared_figures_are_the_models_figures(path: Path) -> None:
 
 def test_a_head_without_null_space_says_so(bare_path: Path) -> None:
     found = detail(bare_path, MODELS)
-    assert found.reading == "This head has no null space: nothing can be removed, so there are no scores."
+    assert found.reading == "There are no scores: its head has no null space."
     assert found.shape is None
     assert "median IS" not in dict(found.facts)
 

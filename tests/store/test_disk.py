@@ -34,8 +34,11 @@ for limit in range(0, 16 * step, step):
             os.write(1, f"{limit} {error or 'interrupted'}\\n".encode())
         sys.exit()  # HDF5 tidies up once more
     assert os.wait()[1] == 0
-    assert (place / "out.h5").read_bytes() == b"old" and not list((place / "work").iterdir()), limit
+    assert (place / "out.h5").read_bytes() == b"\\x89HDF\\r\\n\\x1a\\nold" and not list((place / "work").iterdir()), limit
 """
+
+OLD = b"\x89HDF\r\n\x1a\nold"
+"""A damaged results file: a new one may take its place."""
 
 
 def test_wherever_the_room_ends_the_old_file_stays_and_one_line_says_why(tmp_path: Path) -> None:
@@ -43,7 +46,7 @@ def test_wherever_the_room_ends_the_old_file_stays_and_one_line_says_why(tmp_pat
     with Store(source) as store, replace_store(tmp_path / "whole.h5", scratch=tmp_path) as writer:
         writer.copy(store)
     size = (tmp_path / "whole.h5").stat().st_size
-    (tmp_path / "out.h5").write_bytes(b"old")
+    (tmp_path / "out.h5").write_bytes(OLD)
     step = size // 17
     ended = subprocess.run(
         [sys.executable, "-c", FILLING, str(tmp_path), str(step)], capture_output=True, text=True, check=False
@@ -87,12 +90,12 @@ def test_a_file_that_cannot_be_finished_leaves_the_old_one_alone(
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    (tmp_path / "x.h5").write_bytes(b"old")
+    (tmp_path / "x.h5").write_bytes(OLD)
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(StoreError, match=r"^cannot write .*x.h5: No space left on device \("):
         with_one_text(tmp_path / "x.h5")
     assert [path.name for path in tmp_path.iterdir()] == ["x.h5"]
-    assert (tmp_path / "x.h5").read_bytes() == b"old"
+    assert (tmp_path / "x.h5").read_bytes() == OLD
 
 
 def with_one_text(path: Path) -> None:

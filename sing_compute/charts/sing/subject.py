@@ -61,7 +61,7 @@ class ScoreSubject:
             SingError: It lacks one; the message names `what`.
         """
         if not self.holds(*paths):
-            why = "" if self.holds("images/image_score") else ": the head has no null space, so nothing can be removed"
+            why = "" if self.holds("images/image_score") else f": {self.store.unscored(self.model)}"
             what = self.noun.words(what)
             raise SingError(f"this file holds no {what} of {self.model}{why or ': it was not computed'}")
 

@@ -1,5 +1,6 @@
 """Find direction pairs in the features of one classifier of a results file, measure them, and add them to the file."""
 
+import math
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -51,6 +52,8 @@ def find_and_add(
     Raises:
         SingError: A mistake of the user; the file is unchanged.
     """
+    if question.step is not None and not 0 < question.step < math.inf:  # also refuses NaN
+        raise SingError(f"--step {question.step:g}: a length above 0, in the unit of the features")
     Store(path).close()  # fails here if there is no such file, before a work folder is made
     with Interruption(progress.say, unit="step") as interruption:
         work = WorkFolder(path, fresh=question.fresh, stop=interruption.check, warn=progress.warn)

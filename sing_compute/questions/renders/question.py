@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sing_compute import __version__
-from sing_compute.atomic_write import check_replaceable, write_failure
+from sing_compute.atomic_write import refusal
 from sing_compute.errors import SingError
 from sing_compute.questions.stored_model import StoredModel
 from sing_compute.rendering.decoders import Memory
@@ -81,14 +81,8 @@ class RenderQuestion:
             )
         if self.export is None:
             return
-        try:
-            check_replaceable(self.export)
-        except OSError as error:
-            raise SingError(write_failure(self.export, error)) from error
-        if self.export.exists() and not self.force:
-            raise SingError(f"{self.export} exists; --force replaces it")
-        if not self.export.parent.is_dir():
-            raise SingError(f"cannot write {self.export}: there is no folder {self.export.parent}")
+        if problem := refusal(self.export, force=self.force):
+            raise SingError(problem)
 
 
 def plan_of(

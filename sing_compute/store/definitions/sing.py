@@ -105,7 +105,7 @@ _TABLES = (
         measure="attribute_score",
         naming=("concept", "kind"),
         charts=CHARTS,
-        absent="concept shifts: its head has no null space",
+        absent="concept shifts: {unscored}",
     ),
     TableSpec(
         "images",

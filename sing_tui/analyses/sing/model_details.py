@@ -145,7 +145,7 @@ def _with_dots(row: Row, model: str, facts: list[Fact]) -> Detail:
     store, base = row.store, f"models/{model}/"
     names = ("images/attribute_score", "images/image_score", "summary/score_mean", "summary/score_covariance")
     if any(base + name not in store for name in names):
-        reading = "This head has no null space: nothing can be removed, so there are no scores."
+        reading = f"There are no scores: {store.unscored(model)}."
         return Detail(model, tuple(facts), reading)
     count = len(store.dataset(base + "images/image_score"))
     step = max(1, -(-count // _SAMPLE))
