@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driving import drawn, handled, press, until
+from driving import PATIENCE, drawn, handled, press, until
 from planted_photographs import ABSENT, BROKEN
 from test_contact_sheet import complete, differing, explorer, planted, sheet_of
 
@@ -17,12 +17,14 @@ __all__ = ["planted"]
 
 def hold(monkeypatch: pytest.MonkeyPatch, *, first_alone: bool = False) -> tuple[threading.Event, list[int]]:
     """Let the decoding of photographs, or of the first alone, wait; give what releases it, and the rows that were begun."""
-    release, begun = threading.Event(), []
+    release, begun, lock = threading.Event(), [], threading.Lock()
     render = PhotographReader.rendered
 
     def slow(self: PhotographReader, row: int, *size: Any, **how: Any) -> Rendering:
-        begun.append(row)
-        assert (first_alone and row != begun[0]) or release.wait(30)
+        with lock:  # a row is begun once more where the screen is laid out again
+            begun.append(row)
+            is_first = len(begun) == 1
+        assert (first_alone and not is_first) or release.wait(PATIENCE)
         return render(self, row, *size, **how)
 
     monkeypatch.setattr(PhotographReader, "rendered", slow)
