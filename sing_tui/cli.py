@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from sing_compute.atomic_write import followed, refusal
 from sing_compute.errors import SingError, visible
 from sing_tui.process import begin
 from sing_tui.start import ALIASES, THEMES, WITH_ALIASES, Start, Wish, named_once, takes_unicode
@@ -201,10 +202,8 @@ def _headless(file: Path, start: Start, options: dict[str, Any]) -> None:
         target = Path(path)
         places = [target, *([provenance_path(target)] if options["provenance"] else [])]
         for place in places:
-            if place.is_dir():
-                raise SingError(f"{place} is a folder: name a file in it")
-            if place.exists() and not options["force"]:
-                raise SingError(f"{place} exists; --force replaces it")
+            if problem := refusal(place, force=options["force"]):
+                raise SingError(problem)
         count = save_views(views, target, replace=options["force"], columns=columns, form=form)
         click.echo(visible(f"{count:,} rows in {target}"), err=True)
         if options["provenance"]:
@@ -289,7 +288,8 @@ def _check_file(file: Path, *, waits: bool = True) -> None:
     if file.exists() and not file.is_file():
         raise SingError(f"{file} is no regular file; sing-tui reads what sing-compute writes")
     if not file.is_file():
-        if waits and (file.with_name(file.name + ".work") / "progress.json").is_file():
+        written = followed(file)
+        if waits and (written.with_name(written.name + ".work") / "progress.json").is_file():
             return  # a run is at work on it; the screen waits with it
         raise SingError(f"{file} does not exist; sing-compute writes such a file (-o {file.name})")
     with open(file, "rb") as opened:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sing_compute.atomic_write import followed
 from sing_compute.formats import Glyphs
 from sing_compute.store.text import one_line
 
@@ -54,6 +55,7 @@ def read_progress(file: Path) -> RunProgress | None:
         The progress; None where there is no run, or its state cannot be read.
     """
     try:
+        file = followed(file)
         path = file.with_name(file.name + ".work") / "progress.json"
         if not path.is_file():  # nor a pipe, which would be waited for
             return None

@@ -231,7 +231,7 @@ def test_a_table_can_say_what_it_is_of(store_path: Path, tmp_path: Path) -> None
         (("--model", "alpha", "--class", "cat", "--with-class", "cat", "--csv", "-"), "cat is named twice among"),
         (("--filter", "is >", "--csv", "-"), "at character 5"),
         (("--csv", "/no/such/folder/out.csv"), "cannot write"),
-        (("--csv", "/"), "/ is a folder: name a file in it"),
+        (("--csv", "/"), "cannot write /: it is a folder; name another file"),
         (
             ("--table", "classes", "--csv", "-"),
             "whose classes? add --model NAME or --all-models; there are: alpha, beta",

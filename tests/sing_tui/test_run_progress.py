@@ -38,6 +38,15 @@ def leave(file: Path, content: object) -> None:
     (file.parent / "results.h5.work" / "progress.json").write_bytes(text)
 
 
+def test_a_run_that_writes_through_a_link_is_seen_there(file: Path, tmp_path: Path) -> None:
+    leave(file, state())
+    link = tmp_path / "elsewhere" / "link.h5"
+    link.parent.mkdir()
+    link.symlink_to(file)
+    assert read_progress(file) is not None
+    assert read_progress(link) == read_progress(file)
+
+
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
