@@ -81,7 +81,9 @@ def ratios(about: ScoreSubject) -> Chart:
             found.append((value, model, _interval(store, model, "images"), _interval(store, model, "classes")))
     found.sort(key=lambda row: (-row[0] if np.isfinite(row[0]) else np.inf, row[1]))
     if not any(np.isfinite(row[0]) for row in found):
-        raise SingError("this file holds no IS/|AS|: no model of it has scores")
+        raise SingError(
+            f"this file holds no IS/|AS|: no model has scores ({about.model}: {store.unscored(about.model)})"
+        )
     values, models = tuple(row[0] for row in found), tuple(row[1] for row in found)
     images, classes = tuple(row[2] for row in found), tuple(row[3] for row in found)
     chosen = models.index(about.model) if about.model in models else -1
