@@ -24,7 +24,10 @@ class ProtectedFileError(OSError):
 
 
 def followed(path: Path) -> Path:
-    """Return the file that a link leads to, so that a new file does not take the place of the link; any other path itself."""
+    """Return the results file that a link leads to, so that a new one does not take the place of the link; else the path.
+
+    Files of this module take the place of a link: another user may have put it where private files are written.
+    """
     return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
@@ -142,7 +145,6 @@ def write_text(path: Path, content: str, *, permissions: int = 0o666, durable: b
 @contextmanager
 def _new_file(path: Path, mode: Literal["w", "wb"], permissions: int, durable: bool) -> Iterator[IO[Any]]:
     check_replaceable(path)
-    path = followed(path)
     # Another name at each call: a file that a killed process leaves blocks no other. Clean-ups look for the ending.
     temporary = path.with_name(f".sing-{os.urandom(8).hex()}.tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, permissions)
