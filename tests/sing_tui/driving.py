@@ -22,6 +22,7 @@ from textual.widget import Widget
 
 from sing_tui.app import Explorer
 from sing_tui.screens.finder import FinderScreen
+from sing_tui.screens.sheet import Sheet
 from sing_tui.session.arranging import arrangement
 from sing_tui.session.state import Arrangement
 from sing_tui.start import Start, Wish
@@ -180,6 +181,12 @@ def widget_text(widget: Widget) -> str:
     area = widget.region
     painted = strips(widget.screen)[area.y : area.bottom]
     return " ".join(" ".join(strip.crop(area.x, area.right).text for strip in painted).split())
+
+
+def sheet_text(app: App) -> str:
+    """Return the text of the page in front, as it is before its lines are broken: a path in it may be of any length."""
+    assert isinstance(app.screen, Sheet), screen_text(app)
+    return str(app.screen.text)
 
 
 def status(app: Explorer) -> str:

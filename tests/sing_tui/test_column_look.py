@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from driving import arrangement_of, drawn, handled, lines, press, screen_text, status, until, wish
+from driving import arrangement_of, drawn, handled, lines, press, screen_text, sheet_text, status, until, wish
 
 from sing_tui.app import Explorer
 from sing_tui.cli import main
@@ -162,7 +162,7 @@ async def test_export_and_link_reopen_the_same_figures(
         await press(pilot, "e", "enter")
         await until(lambda: "rows in" in screen_text(app), app)
         await press(pilot, "L")
-        command = screen_text(app)
+        command = sheet_text(app)
     (written,) = tmp_path.glob("*.csv")
     assert "image_score" in written.name
     assert "--look image_score" in command

@@ -10,13 +10,12 @@ from threading import Event
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from driving import burst, drawn, lines, press, screen_text, status, until, wish
+from driving import burst, drawn, lines, press, screen_text, sheet_text, status, until, wish
 
 from sing_compute.store import Store, class_table, image_table
 from sing_tui.app import Explorer
 from sing_tui.cli import main
 from sing_tui.screens.export import ExportScreen
-from sing_tui.screens.sheet import Sheet
 from sing_tui.start import Start
 
 pytestmark = pytest.mark.asyncio
@@ -34,8 +33,7 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 async def link(app: Explorer, pilot) -> str:
     """The command that the key L says."""
     await press(pilot, "L")
-    assert isinstance(app.screen, Sheet)
-    text = str(app.screen.text).split("\n", 1)[0]
+    text = sheet_text(app).split("\n", 1)[0]
     await press(pilot, "escape")
     return text
 
@@ -211,8 +209,8 @@ async def test_the_largest_rows_that_are_marked_are_those_of_the_command_of_the_
         command = await link(app, pilot)
         written = (await exported(app, pilot)).decode()
         await press(pilot, "G", "space", "L")
-        assert "What is marked is not in it" in screen_text(app)
-        assert "--top" not in screen_text(app)
+        assert "What is marked is not in it" in sheet_text(app)
+        assert "--top" not in sheet_text(app)
     assert "--top 5" in command
     done = CliRunner().invoke(main, [*shlex.split(command)[1:], "--csv", "-"])
     assert done.stdout == written

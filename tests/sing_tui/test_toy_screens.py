@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from driving import press, screen_text, status, until
+from driving import press, screen_text, sheet_text, status, until
 from stores import write_store
 from textual.pilot import Pilot
 from toy_analysis import STAGES, STRENGTH, TOY, write_toy
@@ -19,6 +19,7 @@ from sing_compute.charts.shapes import Bars
 from sing_compute.store import Place, Store, catalogue, open_table
 from sing_tui.app import Explorer
 from sing_tui.cli import main
+from sing_tui.screens.sheet import Sheet
 
 
 def strengths(subject: Subject) -> Chart:
@@ -90,7 +91,9 @@ async def test_every_key_works_on_both_levels(alone: Path, tmp_path: Path, monke
         await press(pilot, "right_curly_bracket")
         await seen(pilot, "toy.h5 › block 2 › units", "wheels")
         await press(pilot, "L")
-        await seen(pilot, "sing-tui", "--table units", "stage")
+        await until(lambda: isinstance(app.screen, Sheet), app)
+        assert "sing-tui" in sheet_text(app)
+        assert "--table units --at 'stage=block 2'" in sheet_text(app)
         await press(pilot, "escape")
         await press(pilot, "e")
         await seen(pilot, "toy-block_2-units.csv")
