@@ -194,9 +194,8 @@ class ContactSheetScreen(Overlay[None]):
 
     @on(Decoded)
     def show_decoded(self, message: Decoded) -> None:
-        """Draw a photograph, unless the grid is another one by now, or it was paged away: only so many are kept."""
-        sheet = self.contact_sheet
-        if message.grid == sheet.grid and message.line in range(sheet.sheet.start, sheet.sheet.stop + sheet.grid.count):
+        """Draw a photograph, unless the grid is another one by now."""
+        if message.grid == self.contact_sheet.grid:
             self.contact_sheet.put(message.line, message.rendering)
             if message.rendering.sequence:
                 self.call_after_refresh(self._draw, message.line)

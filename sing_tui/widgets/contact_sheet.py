@@ -138,16 +138,22 @@ class ContactSheet(Widget, can_focus=True):
         self._blocks.clear()
         self.refresh()
 
+    def keeps(self, line: int) -> bool:
+        """Return True for the lines of this sheet and of the next one: only so many are kept, so others would displace these."""
+        return self.sheet.start <= line < self.sheet.stop + self.grid.count
+
     def put(self, line: int, rendering: Rendering) -> None:
-        """Show a photograph; without a sheet that has it, keep it."""
-        self.renderings.put(line, rendering, 2 * self.grid.count)
-        self._changed(line, Region(0, 0, self.grid.cell_width, self.grid.picture_height))
+        """Show a photograph of this sheet, or keep one of the next; what was paged away is dropped."""
+        if self.keeps(line):
+            self.renderings.put(line, rendering, 2 * self.grid.count)
+            self._changed(line, Region(0, 0, self.grid.cell_width, self.grid.picture_height))
 
     def caption(self, captions: dict[int, Caption]) -> None:
-        """Show captions."""
+        """Show captions of this sheet, or keep those of the next; what was paged away is dropped."""
         for line, caption in captions.items():
-            self.captions.put(line, caption, 2 * self.grid.count)
-            self._caption_changed(line)
+            if self.keeps(line):
+                self.captions.put(line, caption, 2 * self.grid.count)
+                self._caption_changed(line)
 
     def mark(self, marks: Collection[int]) -> None:
         """Mark other rows."""
