@@ -95,7 +95,7 @@ class Explorer(App[None]):
         """True if the file on disk is another one than the file that is open."""
         self._opened: Stamp | None = None
         self._refused: Stamp | None = None
-        self._held = HeldKeys()
+        self._held = HeldKeys(self.post_message)
         self._finder: tuple[Store, Finder] | None = None
         self.theme = theme or choose_theme(self.console.color_system, "NO_COLOR" in os.environ)
 
@@ -241,26 +241,26 @@ class Explorer(App[None]):
 
     def lost_file(self) -> str:
         """Say that the open file is no longer at its place; empty while it is."""
-        gone = [path.name for path in (self.path, self.other) if path is not None and not path.exists()]
-        return "" if not self.changed else f"{gone[0]} is gone" if gone else FILE_CHANGED
+        gone = [f"{path.name} is gone" for path in (self.path, self.other) if path is not None and not path.exists()]
+        return next(iter(gone), FILE_CHANGED) if self.changed else ""
 
     async def on_event(self, event: events.Event) -> None:
         """Take an event, but let keys wait for the rows that they are about."""
         if isinstance(event, events.Resize) and isinstance(self._driver, FramesOnce):
             self._driver.forget()  # also in the same size: programs that hold a session ask so for all of the screen
-        page = self.page if self.screen_stack[-1:] == [self.page] else None  # at the end there is no screen
-        if not self._held.take(event, page, opening=self.page is None and self.path.exists()):
+        front = self.screen_stack[-1] if self.screen_stack else None  # at the end there is none
+        if not self._held.take(event, self.page, front, opening=self.page is None and self.path.exists()):
             await super().on_event(event)
 
     def release_keys(self) -> None:
         """Let the keys take effect that waited for a table."""
-        self._held.release(self.post_message)
+        self._held.release()
 
     def on_key(self, event: events.Key) -> None:
-        """Letters typed ahead of the typing line still belong into it: over a slow link `/zebra` arrives as one piece."""
-        page = self.page
-        letter = event.character if event.is_printable else None
-        if page is not None and page is self.screen and letter and page.frame.typing.type_ahead(letter):
+        """Keys typed ahead of the typing line or of a screen belong to it: over a slow link `/zebra` arrives as one piece."""
+        page, letter = self.page, event.character if event.is_printable else None
+        typed = page is not None and page is self.screen and letter and page.frame.typing.type_ahead(letter)
+        if typed or self._held.take_for_next(event, self.screen_stack):
             event.prevent_default()
 
     def action_theme_named(self, name: str) -> None:

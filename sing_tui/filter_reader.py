@@ -9,7 +9,7 @@ from sing_tui.search import aliases
 
 _SPACE = re.compile(r"\s*")
 _GOES_ON = re.compile(r"\w|\.\w")
-"""What follows a part of a longer name, such as `is.after` of a comparison."""
+"""Goes on with a longer name behind that of a column, as in `is.after` of a comparison."""
 _END = re.compile(r"\s*($|[()]|(and|or)\s)", re.IGNORECASE)
 _WORDS_END = re.compile(r"\s+(and|or)\s|\s*[()]|\s*$", re.IGNORECASE)
 

@@ -1,4 +1,4 @@
-"""What takes the place of what: a run, a verb and a copy spare foreign files, follow links, and say what would be lost."""
+"""A run, a verb and a copy spare foreign files, follow links, and say which parts of a file would be lost."""
 
 import os
 import shutil

@@ -21,7 +21,7 @@ class Overlay(ModalScreen[ScreenResultType]):
     ]
     glyphs: Glyphs
     standing = ""
-    """What is said in place of the keys as long as the screen is open, between other messages."""
+    """Text in place of the keys as long as the screen is open, between other messages; empty for the keys."""
 
     @property
     def is_open(self) -> bool:

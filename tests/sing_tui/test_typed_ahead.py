@@ -1,0 +1,39 @@
+"""Keys that come in one piece with the key that opens a screen, as over a slow link, belong to that screen."""
+
+from pathlib import Path
+
+import pytest
+from driving import burst, drawn, press, until, wish
+from textual.widgets import Input
+
+from sing_tui.app import Explorer
+from sing_tui.screens.finder import FinderScreen
+from sing_tui.screens.help import HelpScreen
+from sing_tui.screens.map import MapScreen
+from sing_tui.screens.palette import Palette
+from sing_tui.start import Start
+
+CONCEPTS = Start(wish(class_="cat"))
+
+
+@pytest.mark.parametrize(("key", "screen"), [("t", FinderScreen), ("question_mark", HelpScreen), ("colon", Palette)])
+async def test_letters_are_typed_into_the_screen_that_opens(store_path: Path, key: str, screen: type) -> None:
+    app = Explorer(store_path, CONCEPTS)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await drawn(app)
+        before = app.page.session
+        for _ in range(2):  # a screen that is imported already is opened at once
+            burst(key, *"sort", app=app)
+            await until(lambda: isinstance(app.screen, screen) and app.screen.query_one(Input).value == "sort", app)
+            await press(pilot, "escape")
+            await until(lambda: app.screen is app.page, app)
+        assert app.page.session == before  # s, o, r and t are keys of the table
+
+
+async def test_arrows_move_in_the_map_that_opens(store_path: Path) -> None:
+    app = Explorer(store_path, Start(wish(model="alpha")))
+    async with app.run_test(size=(80, 24)):
+        await drawn(app)
+        burst("M", "right", "right", app=app)
+        await until(lambda: isinstance(app.screen, MapScreen) and app.screen.view is not None, app)
+        await until(lambda: app.screen.view.window.cursor[1] == 2, app)
