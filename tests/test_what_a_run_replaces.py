@@ -44,7 +44,7 @@ def run(folder: Path, output: Path, *options: object) -> None:
 def test_a_run_replaces_no_foreign_file_and_none_of_its_inputs(folder: Path, tmp_path: Path, fresh: list[str]) -> None:
     (tmp_path / "notes.txt").write_text("dear")
     with h5py.File(tmp_path / "other.h5", "w") as file:
-        file["a"] = 1
+        file.attrs["format"] = [1, 2]
     for name, reason in (("notes.txt", "it is no results file"), ("other.h5", "it is an HDF5 file of another program")):
         before = (tmp_path / name).read_bytes()
         with pytest.raises(SingError, match=f"^-o .*{name}: {reason}; give the name of another file$"):

@@ -212,10 +212,10 @@ def check_results_name(path: Path) -> None:
     check_replaceable(path, hdf5=True)
     try:
         with h5py.File(path, "r") as file:
-            ours = file.attrs.get("format") in (FORMAT, FORMAT.encode())
+            form = file.attrs.get("format")
     except (OSError, ValueError, RuntimeError):
         return  # there is none, or it is damaged
-    if not ours:
+    if not isinstance(form, str | bytes) or form not in (FORMAT, FORMAT.encode()):
         raise ProtectedFileError(errno.EEXIST, "it is an HDF5 file of another program")
 
 
