@@ -258,9 +258,9 @@ class Explorer(App[None]):
 
     def on_key(self, event: events.Key) -> None:
         """Keys typed ahead of the typing line or of a screen belong to it: over a slow link `/zebra` arrives as one piece."""
-        page, letter = self.page, event.character if event.is_printable else None
-        typed = page is not None and page is self.screen and letter and page.frame.typing.type_ahead(letter)
-        if typed or self._held.take_for_next(event, self.screen_stack):
+        page, screens = self.page, self.screen_stack  # at the end there is no screen
+        letter = event.character if event.is_printable and page in screens[-1:] else None
+        if (letter and page and page.frame.typing.type_ahead(letter)) or self._held.take_for_next(event, screens):
             event.prevent_default()
 
     def action_theme_named(self, name: str) -> None:

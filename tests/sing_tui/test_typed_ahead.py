@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from driving import burst, drawn, press, until, wish
+from textual.events import Key
 from textual.widgets import Input
 
 from sing_tui.app import Explorer
@@ -16,6 +17,11 @@ from sing_tui.start import Start
 CONCEPTS = Start(wish(class_="cat"))
 
 
+def typed(app: Explorer) -> list[str]:
+    """What the lines hold that the screen in front has; none before they are there."""
+    return [line.value for line in app.screen.query(Input)]
+
+
 @pytest.mark.parametrize(("key", "screen"), [("t", FinderScreen), ("question_mark", HelpScreen), ("colon", Palette)])
 async def test_letters_are_typed_into_the_screen_that_opens(store_path: Path, key: str, screen: type) -> None:
     app = Explorer(store_path, CONCEPTS)
@@ -24,7 +30,7 @@ async def test_letters_are_typed_into_the_screen_that_opens(store_path: Path, ke
         before = app.page.session
         for _ in range(2):  # a screen that is imported already is opened at once
             burst(key, *"sort", app=app)
-            await until(lambda: isinstance(app.screen, screen) and app.screen.query_one(Input).value == "sort", app)
+            await until(lambda: isinstance(app.screen, screen) and typed(app) == ["sort"], app)
             await press(pilot, "escape")
             await until(lambda: app.screen is app.page, app)
         assert app.page.session == before  # s, o, r and t are keys of the table
@@ -37,3 +43,13 @@ async def test_arrows_move_in_the_map_that_opens(store_path: Path) -> None:
         burst("M", "right", "right", app=app)
         await until(lambda: isinstance(app.screen, MapScreen) and app.screen.view is not None, app)
         await until(lambda: app.screen.view.window.cursor[1] == 2, app)
+
+
+async def test_a_key_that_comes_when_the_screens_are_gone_is_nobodys(store_path: Path) -> None:
+    app = Explorer(store_path, CONCEPTS)
+    async with app.run_test(size=(80, 24)):
+        await drawn(app)
+    key = Key("t", "t")
+    app.on_key(key)
+    assert not app.screen_stack
+    assert not key._no_default_action
