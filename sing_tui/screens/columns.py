@@ -19,7 +19,13 @@ from sing_tui.widgets.text_lines import TextLine
 class ColumnList(OptionList):
     """Lines to choose from; Enter takes the choice instead of changing it, a click changes it."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "screen.take", "take", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "screen.take", "take", show=False),
+        Binding("j", "cursor_down", "next", show=False),
+        Binding("k", "cursor_up", "previous", show=False),
+        Binding("g", "first", "first", show=False),
+        Binding("G", "last", "last", show=False),
+    ]
 
 
 class ColumnScreen(ModalScreen[tuple[str, ...] | None]):
@@ -30,7 +36,7 @@ class ColumnScreen(ModalScreen[tuple[str, ...] | None]):
         Binding("enter", "take", "take"),
         Binding("space", "choose", "choose"),
         Binding("a", "set_all(True)", "all"),
-        Binding("n", "set_all(False)", "none"),
+        Binding("n", "set_all(False)", "only the first"),
     ]
     DEFAULT_CSS = """
     ColumnScreen { align: center middle; }
@@ -73,7 +79,7 @@ class ColumnScreen(ModalScreen[tuple[str, ...] | None]):
     def count(self) -> None:
         """Say how many are chosen and which keys there are."""
         text = f"{len(self.chosen)} of {len(self.columns)} columns: space chooses"
-        self.query_one("#hint", TextLine).write(text, "a all, n none, Enter takes")
+        self.query_one("#hint", TextLine).write(text, "a all, n only the first, Enter takes")
 
     def action_choose(self) -> None:
         """Choose the highlighted column, or no longer."""
@@ -82,6 +88,10 @@ class ColumnScreen(ModalScreen[tuple[str, ...] | None]):
             self.chosen ^= {self.columns[row].name}
             self.query_one(ColumnList).replace_option_prompt_at_index(row, self.line(self.columns[row]))
             self.count()
+        elif row == 0:
+            self.query_one("#hint", TextLine).write(
+                f"{self.glyphs.text(self.columns[0].title)} names the rows: it stays"
+            )
 
     @on(OptionList.OptionSelected)
     def clicked(self) -> None:

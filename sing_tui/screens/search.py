@@ -11,7 +11,6 @@ from sing_tui.screens.asking import Asking
 from sing_tui.screens.surface import Surface
 from sing_tui.search import Stop, Superseded
 from sing_tui.session.arranging import (
-    arrange_as,
     arrangement,
     filter_by,
     give_up_typing,
@@ -146,7 +145,7 @@ class Search:
         except FilterError as error:
             before = present if session.typing is None else session.typing.arrangement
             if present != before:
-                screen.become(arrange_as(session, before))
+                screen.become(filter_by(session, screen.catalog, before.filter))
             indent = len(text) - len(text.lstrip())
             screen.frame.status.point_at(screen.frame.typing.column_of(indent + error.position), error.message)
             screen.draw_status()

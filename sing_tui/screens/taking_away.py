@@ -68,10 +68,9 @@ class TakingAway:
             counts = {"marked": len(here.marks), **counts}
         if counts["shown"] == counts["table"]:
             del counts["table"]
-        columns: dict[ColumnScope, int] = {"all": len(view.table.columns)}
         painted = columns_at(screen.session)
-        if painted and of_table:
-            columns["shown"] = len(painted)
+        columns: dict[ColumnScope, int] = {"shown": len(painted)} if painted and of_table else {}
+        columns["all"] = len(view.table.columns)
         if of_table and here.body == "table":
             columns["in sight"] = len(screen.table.names_in_sight)
         parts = file_parts(screen.catalog, here.place)

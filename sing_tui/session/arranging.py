@@ -12,6 +12,7 @@ from sing_tui.session.state import (
     Typing,
     arranged,
     arrangement_at,
+    chosen_row,
     columns_at,
     rows_kind,
 )
@@ -104,8 +105,16 @@ def unsort(session: Session, catalog: Catalog) -> Session:
 
 
 def filter_by(session: Session, catalog: Catalog, text: str) -> Session:
-    """Keep the rows that pass another filter; the sort stays."""
-    return arrange_as(session, replace(arrangement(session, catalog), filter=text.strip()))
+    """Keep the rows that pass another filter; the sort stays.
+
+    The cursor stays on the row that was chosen (`chosen_row`), else it goes to the first line. With every letter of a filter that
+    is being typed this is the row of before: those that half a filter keeps were not chosen.
+    """
+    typing, here = session.typing, session.here
+    if typing is not None:
+        here = replace(here, identity=typing.identity, line=typing.line)
+    kept = replace(here, identity=chosen_row(here), line=0)
+    return arrange_as(session.now(kept), replace(arrangement(session, catalog), filter=text.strip()))
 
 
 def clear_filter(session: Session, catalog: Catalog) -> Session:

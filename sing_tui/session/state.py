@@ -176,6 +176,14 @@ def is_figures(spec: TableSpec, place: Place) -> bool:
     return _is_figures(spec, place)
 
 
+def chosen_row(visit: Visit) -> int | None:
+    """Identity of the row that the cursor stays on among other rows or in another order; None on the first of several lines.
+
+    Nobody chose that one: the cursor is there because a table begins there, and the new first lines are wanted.
+    """
+    return visit.identity if visit.line or len(visit.shown) == 1 else None
+
+
 def at_cursor(session: Session, *, identity: int | None, line: int, shown: Identities | None = None) -> Session:
     """The same session with the cursor on another row.
 

@@ -67,19 +67,19 @@ class ScoreTable(TableParts, can_focus=True):
             position: Where cursor and columns were when this table was last shown; `line` does not count then.
             fresh: True for a table that was just opened: the first lines and columns come into sight.
         """
-        before = [layout.column.name for layout in self._layouts]
+        before, other = [layout.column.name for layout in self._layouts], view is not self.view
         again = self.view is None or view is None or view.table is not self.view.table or columns != self._chosen
         self.view, self.note, self._chosen = view, note, columns
         self._measure(again=again)
         same_columns = before == [layout.column.name for layout in self._layouts]
-        if fresh:
-            self.top = 0
         if position is not None:
             self.top, self._columns = position.top, position.columns
         elif fresh or not same_columns:
             self._columns = ColumnCursor()
         self._settle_columns()
         self.cursor = max(0, min(line if position is None else position.cursor, self.lines - 1))
+        if position is None and (fresh or (other and self.cursor < self.page)):
+            self.top = 0  # the first lines are in sight wherever the cursor's line is near enough
         self._follow()
         self.refresh()
         self.post_message(self.Moved())
@@ -116,8 +116,8 @@ class ScoreTable(TableParts, can_focus=True):
 
     @property
     def page(self) -> int:
-        """Lines in sight."""
-        return max(1, self.size.height - self.header_height)
+        """Lines in sight; all before a size is known."""
+        return max(1, self.size.height - self.header_height if self.size.height else self.lines)
 
     def move(self, step: int) -> None:
         """Move the cursor by lines."""

@@ -159,7 +159,7 @@ async def test_chosen_columns_are_painted_and_exported(store_path: Path) -> None
         assert len(app.screen.table.columns) > 10
         await press(pilot, "asterisk", "n", "down", "space", "enter")
         assert [column.name for column in app.screen.table.columns] == ["class", "leak"]
-        await press(pilot, "e", "up", "up", "right", "enter")
+        await press(pilot, "e", "enter")  # the chosen columns come first
         header = (await file_written(app)).read_text().splitlines()[0]
         assert header == "class,leak"
 

@@ -206,6 +206,16 @@ async def test_columns_are_chosen_by_space_and_taken_by_enter(chooser: Callable[
     assert app.answer == ("image", "class")
 
 
+async def test_the_letters_of_the_table_move_in_the_list_of_columns(chooser: Callable[..., ColumnScreen]) -> None:
+    app = Host(chooser(shown=()))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await press(pilot, "j", "j", "space", "k", "space", "G", "space", "g", "space")
+        assert "image names the rows: it stays" in "\n".join(lines(app))
+        await press(pilot, "enter")
+    names = [column.name for column in chooser().columns]
+    assert app.answer == (names[0], names[1], names[2], names[-1])
+
+
 async def test_the_first_column_stays(chooser: Callable[..., ColumnScreen]) -> None:
     app = Host(chooser(shown=()))
     async with app.run_test(size=(80, 24)) as pilot:

@@ -1,5 +1,6 @@
 """Sort, filter, columns, marks, details, charts and typed text change the session in place, without a screen."""
 
+from collections.abc import Sequence
 from dataclasses import FrozenInstanceError, replace
 
 import pytest
@@ -76,6 +77,15 @@ def test_a_filter_keeps_the_sort_and_loses_the_blanks_around_it() -> None:
     session = filter_by(at(CATALOG, CONCEPTS), CATALOG, "  as > 0 ")
     assert arrangement(session, CATALOG) == Arrangement("as > 0", "attribute_score_abs", True)
     assert arrangement(clear_filter(session, CATALOG), CATALOG) == Arrangement("", "attribute_score_abs", True)
+
+
+@pytest.mark.parametrize(("line", "shown", "row"), [(4, range(9), 3), (0, range(9), None), (0, (3,), 3)])
+def test_among_other_rows_the_cursor_stays_on_a_row_that_was_chosen(
+    line: int, shown: Sequence[int], row: int | None
+) -> None:
+    session = at_cursor(at(CATALOG, CONCEPTS), identity=3, line=line, shown=shown)
+    for other in (filter_by(session, CATALOG, "as > 0"), clear_filter(session, CATALOG)):
+        assert (other.here.identity, other.here.line) == (row, 0)
 
 
 def test_filter_and_sort_of_a_table_stay_while_the_other_table_is_shown_in_its_place() -> None:
@@ -230,6 +240,14 @@ def test_giving_up_a_filter_goes_back_to_filter_and_row_of_before() -> None:
     session = start_typing(before, CATALOG, "filter")
     session = at_cursor(filter_by(session, CATALOG, "zebra"), identity=None, line=0)
     assert give_up_typing(session) == before
+
+
+@pytest.mark.parametrize(("line", "row"), [(4, 3), (0, None)])
+def test_while_a_filter_is_typed_the_row_of_before_counts(line: int, row: int | None) -> None:
+    session = start_typing(at_cursor(at(CATALOG, CONCEPTS), identity=3, line=line), CATALOG, "filter")
+    for identity, letters in ((None, "i"), (7, "is"), (8, "is > 2")):
+        session = at_cursor(filter_by(session, CATALOG, letters), identity=identity, line=2)
+    assert filter_by(session, CATALOG, "is > 20").here.identity == row
 
 
 def test_giving_up_a_search_goes_back_to_the_row_and_leaves_the_filter() -> None:

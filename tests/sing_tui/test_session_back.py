@@ -20,7 +20,7 @@ from sing_tui.session.moves import (
     up,
 )
 from sing_tui.session.stack import leave_to, same_rows
-from sing_tui.session.state import arrangement_at
+from sing_tui.session.state import arrangement_at, at_cursor
 
 # back
 
@@ -121,7 +121,7 @@ def test_a_comparison_below_keeps_its_models_and_puts_the_one_that_was_left_firs
 
 def test_filter_sort_marks_and_body_below_are_as_they_were_left() -> None:
     catalog = sing()
-    session = mark(filter_by(at(catalog, CLASSES, 1), catalog, "as > 0"))
+    session = mark(at_cursor(filter_by(at(catalog, CLASSES), catalog, "as > 0"), identity=1, line=0))
     session = show_chart(session, "ratios")
     before = session.here
     assert up(open_row(session, catalog), catalog).here == before

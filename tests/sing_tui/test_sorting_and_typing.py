@@ -1,10 +1,11 @@
 """Keys that sort a table, and lines that are typed: filter and search."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from driving import AT, arrangement_of, burst, drawn, first_cells, handled, lines, on_screen, press, status
+from driving import AT, arrangement_of, burst, drawn, first_cells, handled, lines, on_screen, press, status, until
 from textual.widgets import Input
 
 from sing_tui.app import Explorer
@@ -82,6 +83,50 @@ async def test_the_filter_counts_while_typing_and_escape_gives_up_one_layer(stor
         await press(pilot, "enter", "i", "y", "p", "p", "F")
         assert app.screen is screen
         assert screen.place.table == "images" if level == "concepts" else level
+
+
+@pytest.mark.parametrize("line", [0, 5])
+async def test_rows_that_half_a_filter_keeps_do_not_move_the_cursor(store_path: Path, line: int) -> None:
+    app = Explorer(store_path, replace(AT["concepts"], row=line + 1))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await drawn(app)
+        table, name = app.screen.table, first_cells(app)[9]
+        await press(pilot, "f")
+        field = app.screen.query_one(Input)
+        for text, count in ((name, 1), ("concept", 60), (f"{name} and", 60), ("", 60)):
+            field.value = text
+            await until(lambda count=count: table.lines == count, app)
+        await press(pilot, "enter")
+        assert (table.cursor, table.top) == (line, 0)
+
+
+async def test_without_its_filter_a_table_begins_at_the_top_but_a_single_row_is_followed(store_path: Path) -> None:
+    app = Explorer(store_path, AT["concepts"])
+    async with app.run_test(size=(80, 24)) as pilot:
+        await drawn(app)
+        table, names = app.screen.table, first_cells(app)
+        last = next(name for name in reversed(names) if sum(name in other for other in names) == 1)
+        several = next(
+            name for name in names[30:] if sum(name in other for other in names[25:]) > 1 and name not in names[:25]
+        )
+        for name, line in ((several, 0), (last, names.index(last))):
+            await press(pilot, "f", *name, "enter", "escape")
+            await until(lambda: table.lines == 60, app)
+            assert table.cursor == line
+
+
+async def test_the_first_lines_are_in_sight_where_the_cursor_is_near_them(store_path: Path) -> None:
+    app = Explorer(store_path, replace(AT["concepts"], row=4))  # as after yesterday's place
+    async with app.run_test(size=(80, 24)) as pilot:
+        await drawn(app)
+        table = app.screen.table
+        assert (table.cursor, table.top) == (3, 0)
+        name = first_cells(app)[3]
+        await press(pilot, "G", "r", "G")
+        assert table.top > 0
+        await press(pilot, "slash", *name, "enter", "S")
+        assert first_cells(app)[table.cursor] == name
+        assert table.top == max(0, table.cursor - table.page + 1)
 
 
 async def test_find_jumps_as_one_types_and_n_goes_on(store_path: Path) -> None:
