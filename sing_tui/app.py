@@ -258,9 +258,7 @@ class Explorer(App[None]):
 
     def on_key(self, event: events.Key) -> None:
         """Keys typed ahead of the typing line or of a screen belong to it: over a slow link `/zebra` arrives as one piece."""
-        page, screens = self.page, self.screen_stack  # at the end there is no screen
-        letter = event.character if event.is_printable and page in screens[-1:] else None
-        if (letter and page and page.frame.typing.type_ahead(letter)) or self._held.take_for_next(event, screens):
+        if self._held.take_ahead(event, self.page, self.screen_stack):
             event.prevent_default()
 
     def action_theme_named(self, name: str) -> None:

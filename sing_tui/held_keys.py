@@ -55,6 +55,9 @@ class HeldKeys:
         if not isinstance(event, events.Key) or event.key in _NEVER_LATE or len(self._held) >= _MOST:
             return False
         vars(event).setdefault(_SENT_TO, front)
+        if page is not None and self._is_behind_enter(event, page):
+            self._held.append(events.Key(event.key, event.character))  # anew: this one may have come from a widget
+            return True
         if front is not None and front is not page and not opening and not front.is_mounted:
             self._wait_for(front, event)
             return True
@@ -76,16 +79,29 @@ class HeldKeys:
         steps_on = bound is not None and bound.binding.action.startswith(_STEPS_ON)
         return page.session.typing is None and not steps_on  # what is typed goes on
 
-    def take_for_next(self, event: events.Key, screens: "Sequence[Screen[Any]]") -> bool:
-        """Keep a key that nothing took, if another screen was opened over the one that it was sent to: it was typed for that one.
+    @staticmethod
+    def _is_behind_enter(event: events.Key, page: "TableScreen") -> bool:
+        """Return True for a key behind the Enter that ends what is typed, until that one is answered."""
+        typing = page.frame.typing
+        if typing.purpose and typing.ending is None and event.key == "enter":
+            typing.ending = event
+        return typing.ending is not None and typing.ending is not event and event.key not in _NEVER_LATE
+
+    def take_ahead(self, event: events.Key, page: "TableScreen | None", screens: "Sequence[Screen[Any]]") -> bool:
+        """Take a key that nothing took because it was sent before the typing line or the screen was there that it was typed for.
 
         Args:
             event: The key.
-            screens: The screens of the application, the uppermost last.
+            page: The table screen; None before it is there.
+            screens: The screens of the application, the uppermost last; none at the end.
 
         Returns:
-            True if it was kept.
+            True if it was typed, or kept.
         """
+        if page is not None and page in screens[-1:]:
+            letter = event.character if event.is_printable else None
+            if letter and page.frame.typing.type_ahead(letter):
+                return True
         meant = vars(event).get(_SENT_TO) in screens[:-1] and event.key not in _NEVER_LATE
         if meant:
             self._wait_for(screens[-1], events.Key(event.key, event.character))

@@ -103,7 +103,7 @@ class Dialogs:
         table.color(wanted=not table.colored)
         if not table.colored:
             self.screen.say("no colours behind numbers")
-        elif table.has_colors:
+        elif table.number_colors() is not None:
             self.screen.say("colours behind numbers, on the scales in the header")
         else:
             raise Refused("this theme or terminal has too few colours to put some behind numbers")

@@ -99,10 +99,14 @@ class Search:
         screen = self.screen
         screen.frame.typing.close()
         screen.frame.status.problem = ""
-        screen.table.focus()
+        screen.table.screen.set_focus(screen.table)  # at once: the keys that waited are about it
         screen.say("")
+        screen.host.release_keys()
 
-    def _take(self) -> None:
+    def take(self) -> None:
+        """Close the typing line, if it is open; what was typed stays."""
+        if self.screen.session.typing is None:
+            return
         self._close()
         session = self.screen.session
         self.screen.session = remembering(session, stop_typing(session), self.screen.catalog)
@@ -111,21 +115,30 @@ class Search:
 
     def typed(self, message: TypingLine.Typed) -> None:
         """Filter or find with every letter, and take what was typed once it is over."""
+        line = self.screen.frame.typing
+        if not line.awaits(message):
+            return
+        self._answer(message)
+        if message.over and line.ending is not None:  # the line stays open, with what is wrong
+            line.ending = None
+            self.screen.host.release_keys()
+
+    def _answer(self, message: TypingLine.Typed) -> None:
         typing = self.screen.session.typing
-        if typing is None or not self.screen.frame.typing.awaits(message):
+        if typing is None:
             return
         if message.purpose == "filter":
             if self._filter_by(message.text) and message.over:
-                self._take()
+                self.take()
             return
         if message.purpose != "find":
             step = self._asking.read(message.purpose, message.text, over=message.over)
             if step is not None:
-                self._take()
+                self.take()
                 self.screen.act(step)
             return
         if message.over:
-            self._take()
+            self.take()
         self.screen.sync()
         self.screen.session = look_for(self.screen.session, message.text)
         here = self.screen.session.here

@@ -111,11 +111,12 @@ class TableScreen(Screen[None]):
 
     def sync(self) -> None:
         """Tell the session where the cursor is."""
-        if self.view is not None and self.view is self.table.view:
+        if self.view is not None and self.view is self.table.view and not self.reading.is_behind:
             self.session = at_cursor(self.session, identity=self.identity, line=self.table.cursor)
 
     def act(self, step: Callable[[Session], Session]) -> None:
-        """Take a step of the session, or say why it is refused."""
+        """Take a step of the session, or say why it is refused; what is being typed is taken first: a click can do so."""
+        self.search.take()
         self.sync()
         try:
             new = remembering(self.session, step(self.session), self.catalog)
@@ -245,8 +246,7 @@ class TableScreen(Screen[None]):
         """Take a step of the session (`steps.STEPS`); Textual counts the arguments of actions, so they are named here."""
         columns = self.table.columns
         around = Surroundings(self.catalog, columns[self.table.column] if columns else None, self.frame.wide)
-        arguments = [argument for argument in (what, by) if argument is not None]
-        self.act(lambda session: STEPS[name](session, around, *arguments))
+        self.act(lambda session: STEPS[name](session, around, *(each for each in (what, by) if each is not None)))
 
     def action_sort_by(self, name: str) -> None:
         """Sort by a column of this name, wherever the cursor is."""

@@ -108,13 +108,14 @@ def filter_by(session: Session, catalog: Catalog, text: str) -> Session:
     """Keep the rows that pass another filter; the sort stays.
 
     The cursor stays on the row that was chosen (`chosen_row`), else it goes to the first line. With every letter of a filter that
-    is being typed this is the row of before: those that half a filter keeps were not chosen.
+    is being typed this is the row of before, or the one that the cursor was moved to: those that half a filter keeps were not
+    chosen.
     """
-    typing, here = session.typing, session.here
-    if typing is not None:
-        here = replace(here, identity=typing.identity, line=typing.line)
-    kept = replace(here, identity=chosen_row(here), line=0)
-    return arrange_as(session.now(kept), replace(arrangement(session, catalog), filter=text.strip()))
+    typing, here, present = session.typing, session.here, arrangement(session, catalog)
+    if typing is None and text.strip() == present.filter:
+        return session
+    kept = replace(here, identity=chosen_row(here) if typing is None else typing.chosen, line=0)
+    return arrange_as(session.now(kept), replace(present, filter=text.strip()))
 
 
 def clear_filter(session: Session, catalog: Catalog) -> Session:
@@ -198,7 +199,8 @@ def close_body(session: Session) -> Session:
 def start_typing(session: Session, catalog: Catalog, purpose: Purpose) -> Session:
     """Open the typing line; the present filter and cursor are what giving up returns to."""
     here = session.here
-    return replace(session, typing=Typing(purpose, arrangement(session, catalog), here.line, here.identity))
+    present = arrangement(session, catalog)
+    return replace(session, typing=Typing(purpose, present, here.line, here.identity, chosen_row(here)))
 
 
 def stop_typing(session: Session) -> Session:

@@ -42,13 +42,16 @@ def follow_file(session: Session, before: Rows, now: Rows) -> tuple[Session, str
         except Refused as error:
             said = str(error)
             break
-        followed = _rows(visit, place, before, now)
-        lost += len(visit.marks) - len(followed.marks)
-        visits.append(followed)
+        there = _rows(visit, place, before, now)
+        lost += len(visit.marks) - len(there.marks)
+        visits.append(there)
     if lost and not said:
         said = f"the file changed: {lost:,} marked {'row is' if lost == 1 else 'rows are'} gone"
-    typing = None if session.typing is None else replace(session.typing, identity=None)
-    return replace(session, visits=tuple(visits) or (Visit(first_place(now)),), typing=typing), said
+    followed = replace(session, visits=tuple(visits) or (Visit(first_place(now)),))
+    if followed.typing is not None:  # it goes back to the row under the cursor: the earlier one may be elsewhere
+        row = followed.here.identity
+        followed = replace(followed, typing=replace(followed.typing, identity=row, chosen=row, line=0))
+    return followed, said
 
 
 def _place(place: Place, before: Rows, now: Rows) -> Place:
@@ -100,6 +103,6 @@ def _rows(visit: Visit, place: Place, before: Rows, now: Rows) -> Visit:
         row if name and name == there else found.get(name) for row, name, there in zip(wanted, names, same, strict=True)
     ]
     identity, marks = (rows[0] if cursor else None), rows[len(cursor) :]
-    past = tuple(replace(change, identity=None) for change in visit.past)
+    past = tuple(replace(change, identity=None, line=0) for change in visit.past)
     kept = tuple(row for row in marks if row is not None)
     return replace(visit, place=place, identity=identity, marks=kept, past=past, shown=())

@@ -97,6 +97,8 @@ class Typing:
     arrangement: Arrangement
     line: int
     identity: int | None
+    chosen: int | None = None
+    """The row on which a filter that is typed leaves the cursor (`chosen_row`); moving the cursor chooses another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,5 +195,7 @@ def at_cursor(session: Session, *, identity: int | None, line: int, shown: Ident
         line: Line of the cursor, from 0.
         shown: Identities on all lines, in their order; None if they are as they were.
     """
-    here = session.here
+    here, typing = session.here, session.typing
+    if typing is not None and shown is None and line != here.line:
+        session = replace(session, typing=replace(typing, chosen=identity))
     return session.now(replace(here, identity=identity, line=line, shown=here.shown if shown is None else shown))

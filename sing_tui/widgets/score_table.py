@@ -112,12 +112,17 @@ class ScoreTable(TableParts, can_focus=True):
     @property
     def header_height(self) -> int:
         """Two header lines, one on a very low screen."""
-        return 2 if self.size.height >= 8 else 1
+        return 2 if self._height >= 8 else 1
 
     @property
     def page(self) -> int:
         """Lines in sight; all before a size is known."""
-        return max(1, self.size.height - self.header_height if self.size.height else self.lines)
+        return max(1, self._height - self.header_height if self._height else self.lines)
+
+    @property
+    def _height(self) -> int:
+        """Its height; behind details or a chart, which hide it, the last one."""
+        return self.size.height or self._fitted.height
 
     def move(self, step: int) -> None:
         """Move the cursor by lines."""
@@ -164,7 +169,7 @@ class ScoreTable(TableParts, can_focus=True):
             return Strip.blank(width, self._style("row"))
         mark = self.glyphs.mark if self.marks and self.view.identity(line) in self.marks else " "
         shown, style = self.columns_in_sight(), self._style("cursor" if line == self.cursor else "row")
-        colors = None if line == self.cursor else self._colors()
+        colors = None if line == self.cursor else self.number_colors()
         colored = () if colors is None else self._colored_columns()
         strip = line_strip(self._text, line, shown, width, mark, style, self.glyphs, colors, colored)
         if self._text.problem:
@@ -180,12 +185,7 @@ class ScoreTable(TableParts, can_focus=True):
         self._fit()  # the first lines in a size are painted before `on_resize`
         return [ThriftyStrip(strip, strip.cell_length) for strip in super().render_lines(crop)]
 
-    @property
-    def has_colors(self) -> bool:
-        """True if numbers have colours behind them."""
-        return self._colors() is not None
-
-    def _colors(self) -> CellColors | None:
+    def number_colors(self) -> CellColors | None:
         """Return the colours behind numbers; None where none are wanted, or the terminal has too few."""
         wanted = self.colored and not self.app.no_color
         return cell_colors(self._style("row"), self.app.console.color_system) if wanted else None
@@ -202,7 +202,7 @@ class ScoreTable(TableParts, can_focus=True):
     def _header(self, y: int, width: int) -> Strip:
         sort = Arrangement() if self.view is None else self.view.arrangement
         styles, scales, text = (self._style("header"), self._style("column")), NO_SCALES, self._text
-        if text is not None and self._colors() is not None:
+        if text is not None and self.number_colors() is not None:
             known = ((column, text.scale(column)) for column in self._colored_columns())
             scales = {column: scale.text for column, scale in known if scale is not None}
         return header_strip(self._layouts, y, width, self._columns, sort, self.glyphs, styles, scales)

@@ -82,7 +82,7 @@ def test_compared_items_and_undone_changes_follow_too() -> None:
     session = Session((Visit(place("models")), Visit(two, identity=3, past=(change,))))
     followed, _ = follow_file(session, sing(), TURNED)
     assert followed.place.comparison == Comparison("class", (2, 0, 1), "z")
-    assert followed.here.past == (replace(change, identity=None),)
+    assert followed.here.past == (replace(change, identity=None, line=0),)
     followed, _ = follow_file(session, sing(), named(**{"class": ("cat", "bat", "ox", "empty")}))
     assert followed.place.comparison is None
 

@@ -83,9 +83,10 @@ def test_a_filter_keeps_the_sort_and_loses_the_blanks_around_it() -> None:
 def test_among_other_rows_the_cursor_stays_on_a_row_that_was_chosen(
     line: int, shown: Sequence[int], row: int | None
 ) -> None:
-    session = at_cursor(at(CATALOG, CONCEPTS), identity=3, line=line, shown=shown)
+    session = at_cursor(filter_by(at(CATALOG, CONCEPTS), CATALOG, "x"), identity=3, line=line, shown=shown)
     for other in (filter_by(session, CATALOG, "as > 0"), clear_filter(session, CATALOG)):
         assert (other.here.identity, other.here.line) == (row, 0)
+    assert filter_by(session, CATALOG, " x ") == session
 
 
 def test_filter_and_sort_of_a_table_stay_while_the_other_table_is_shown_in_its_place() -> None:
@@ -246,8 +247,11 @@ def test_giving_up_a_filter_goes_back_to_filter_and_row_of_before() -> None:
 def test_while_a_filter_is_typed_the_row_of_before_counts(line: int, row: int | None) -> None:
     session = start_typing(at_cursor(at(CATALOG, CONCEPTS), identity=3, line=line), CATALOG, "filter")
     for identity, letters in ((None, "i"), (7, "is"), (8, "is > 2")):
-        session = at_cursor(filter_by(session, CATALOG, letters), identity=identity, line=2)
+        session = at_cursor(filter_by(session, CATALOG, letters), identity=identity, line=2, shown=(identity,))
     assert filter_by(session, CATALOG, "is > 20").here.identity == row
+    moved = at_cursor(session, identity=9, line=5)
+    assert filter_by(moved, CATALOG, "is > 20").here.identity == 9
+    assert give_up_typing(moved).here.identity == 3
 
 
 def test_giving_up_a_search_goes_back_to_the_row_and_leaves_the_filter() -> None:

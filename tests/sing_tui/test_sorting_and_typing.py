@@ -115,6 +115,39 @@ async def test_without_its_filter_a_table_begins_at_the_top_but_a_single_row_is_
             assert table.cursor == line
 
 
+@pytest.mark.parametrize("keys", [("d", "j"), ("d", "k"), ("2", "G"), ("1", "pagedown"), ("p", "j", "j")])
+async def test_the_cursor_is_in_sight_after_it_moved_behind_details_or_a_chart(
+    store_path: Path, keys: tuple[str, ...]
+) -> None:
+    app = Explorer(store_path, AT["concepts"])
+    async with app.run_test(size=(80, 24)) as pilot:
+        await drawn(app)
+        table = app.screen.table
+        await press(pilot, "pagedown", "pagedown", *keys, "escape")
+        await until(lambda: app.screen.session.here.body == "table", app)
+        assert table.top <= table.cursor < table.top + table.page
+        assert f"{table.cursor + 1} of 60" in status(app)
+        assert "concept" in lines(app)[table.cursor - table.top + table.header_height + 1]
+
+
+@pytest.mark.parametrize("keys", [("F",), ("f", "ctrl+u", "enter"), ("f", *["backspace"] * 10, "enter")])
+async def test_a_row_that_a_filter_found_is_followed_however_the_filter_is_cleared(
+    store_path: Path, keys: tuple[str, ...]
+) -> None:
+    app = Explorer(store_path, AT["concepts"])
+    async with app.run_test(size=(80, 24)) as pilot:
+        await drawn(app)
+        table, names = app.screen.table, first_cells(app)
+        name = next(name for name in reversed(names) if sum(name in other for other in names) == 1)
+        assert len(name) <= 10
+        await press(pilot, "f", *name, "enter")
+        await press(pilot, *keys)
+        await until(lambda: table.lines == 60, app)
+        assert first_cells(app)[table.cursor] == name
+        await press(pilot, "F")  # there is no filter any more
+        assert first_cells(app)[table.cursor] == name
+
+
 async def test_the_first_lines_are_in_sight_where_the_cursor_is_near_them(store_path: Path) -> None:
     app = Explorer(store_path, replace(AT["concepts"], row=4))  # as after yesterday's place
     async with app.run_test(size=(80, 24)) as pilot:

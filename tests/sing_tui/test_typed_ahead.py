@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from driving import burst, drawn, press, until, wish
+from driving import arrangement_of, burst, drawn, press, until, wish
 from textual.events import Key
 from textual.widgets import Input
 
@@ -34,6 +34,53 @@ async def test_letters_are_typed_into_the_screen_that_opens(store_path: Path, ke
             await press(pilot, "escape")
             await until(lambda: app.screen is app.page, app)
         assert app.page.session == before  # s, o, r and t are keys of the table
+
+
+@pytest.mark.parametrize(
+    ("keys", "line", "rows"),
+    [
+        (("f", *"concept 1", "enter", "j", "j"), 2, 11),
+        (("f", *"concept 1", "enter", "j", "F"), 10, 60),
+        (("f", *"as > ", "enter", "1", "enter", "j"), 1, 12),  # a mistake: the line stays open
+        (("T", "3", "enter", "j", "j"), 2, 60),
+        (("g", "slash", *"concept 1", "enter", "n", "n", "N"), None, 60),
+    ],
+)
+async def test_keys_behind_enter_are_about_the_table(
+    store_path: Path, keys: tuple[str, ...], line: int | None, rows: int
+) -> None:
+    """In one piece they do what they do one after another."""
+    lines = []
+    for in_one_piece in (True, False):
+        app = Explorer(store_path, CONCEPTS)
+        async with app.run_test(size=(80, 24)):
+            await drawn(app)
+            for piece in [keys] if in_one_piece else [(key,) for key in keys]:
+                burst(*piece, app=app)
+                await drawn(app)
+            lines.append((app.page.table.cursor, app.page.table.lines, typed(app)))
+            assert rows == app.page.table.lines
+            assert line in (None, app.page.table.cursor)
+    assert lines[0] == lines[1]
+
+
+async def test_a_click_while_a_filter_is_typed_chooses_a_row_and_typing_goes_on(store_path: Path) -> None:
+    app = Explorer(store_path, CONCEPTS)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await drawn(app)
+        table = app.page.table
+        await press(pilot, "f", *"concept")
+        await pilot.click(offset=(5, 6))
+        await until(lambda: table.cursor == 3, app)
+        row = app.page.identity
+        await press(pilot, *" ", "backspace", "enter")
+        assert (table.lines, app.page.identity, app.page.session.typing) == (60, row, None)
+        await press(pilot, "f", *" 1")
+        await pilot.click(offset=(5, 4), times=2)  # details; what was typed is taken
+        await until(lambda: app.page.session.here.body == "details", app)
+        await press(pilot, "j", "escape")
+        assert app.page.session.typing is None
+        assert arrangement_of(app).filter == "concept 1"
 
 
 async def test_arrows_move_in_the_map_that_opens(store_path: Path) -> None:
