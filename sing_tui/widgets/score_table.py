@@ -116,8 +116,8 @@ class ScoreTable(TableParts, can_focus=True):
 
     @property
     def page(self) -> int:
-        """Lines in sight; all before a size is known."""
-        return max(1, self._height - self.header_height if self._height else self.lines)
+        """Lines in sight."""
+        return max(1, self._height - self.header_height)
 
     @property
     def _height(self) -> int:
@@ -244,8 +244,8 @@ class ScoreTable(TableParts, can_focus=True):
 
     def _follow(self) -> bool:
         """Bring the cursor into sight; return True if the screen had to move for it."""
-        top = min(max(self.top, self.cursor - self.page + 1), self.cursor)
-        top = max(0, min(top, self.lines - self.page))
+        page = self.page if self._height else self.lines  # before a size is known, no line is out of sight
+        top = max(0, min(max(self.top, self.cursor - page + 1), self.cursor, self.lines - page))
         moved, self.top = top != self.top, top
         return moved
 

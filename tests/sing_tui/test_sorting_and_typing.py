@@ -148,6 +148,17 @@ async def test_a_row_that_a_filter_found_is_followed_however_the_filter_is_clear
         assert first_cells(app)[table.cursor] == name
 
 
+async def test_page_keys_in_a_chart_that_the_explorer_starts_with_do_not_go_to_the_end(store_path: Path) -> None:
+    app = Explorer(store_path, replace(AT["concepts"], row=30, chart="ratios"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await drawn(app)
+        table = app.screen.table
+        await press(pilot, "pagedown")
+        assert 29 < table.cursor < 59
+        await press(pilot, "escape")
+        assert table.top <= table.cursor < table.top + table.page
+
+
 async def test_the_first_lines_are_in_sight_where_the_cursor_is_near_them(store_path: Path) -> None:
     app = Explorer(store_path, replace(AT["concepts"], row=4))  # as after yesterday's place
     async with app.run_test(size=(80, 24)) as pilot:
