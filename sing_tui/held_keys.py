@@ -1,7 +1,6 @@
 """Keys that come before the rows that they are about wait for them: over a slow link `s` and Enter arrive as one piece."""
 
 from collections.abc import Callable, Sequence
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from textual import events
@@ -14,8 +13,6 @@ if TYPE_CHECKING:
 _NEVER_LATE = ("Q", "ctrl+q", "ctrl+c", "escape")
 """Keys that do not wait."""
 _MOST = 200
-_NUMBER = "number"
-"""Attribute of a key: how many came before it. Widgets hand on what they do not take: a later key may be seen first."""
 _SENT_TO = "sent_to"
 """Attribute of a key: the screen that was in front when it came."""
 _STEPS_ON = "step('neighbour'"
@@ -33,7 +30,6 @@ class HeldKeys:
         """
         self._send = send
         self._held: list[events.Key] = []
-        self._numbers = count()
 
     def take(
         self, event: events.Event, page: "TableScreen | None", front: "Screen[Any] | None", *, opening: bool
@@ -56,15 +52,9 @@ class HeldKeys:
         if page is not None and self._held and isinstance(event, events.Key) and event.key == "escape":
             self._held.clear()
             return True
-        if not isinstance(event, events.Key) or len(self._held) >= _MOST:
+        if not isinstance(event, events.Key) or event.key in _NEVER_LATE or len(self._held) >= _MOST:
             return False
         vars(event).setdefault(_SENT_TO, front)
-        vars(event).setdefault(_NUMBER, next(self._numbers))
-        if page is not None and self._is_behind_enter(event, page):
-            self._held.append(events.Key(event.key, event.character))  # anew: this one may have come from a widget
-            return True
-        if event.key in _NEVER_LATE or (page is not None and self._ends_typing(event, page)):
-            return False
         if front is not None and front is not page and not opening and not front.is_mounted:
             self._wait_for(front, event)
             return True
@@ -85,21 +75,6 @@ class HeldKeys:
         bound = page.active_bindings.get(key)
         steps_on = bound is not None and bound.binding.action.startswith(_STEPS_ON)
         return page.session.typing is None and not steps_on  # what is typed goes on
-
-    @staticmethod
-    def _ends_typing(event: events.Key, page: "TableScreen") -> bool:
-        """Return True for the Enter that ends what is typed."""
-        typing = page.frame.typing
-        if typing.purpose and typing.ending is None and event.key == "enter":
-            typing.ending = event
-        return typing.ending is event
-
-    @staticmethod
-    def _is_behind_enter(event: events.Key, page: "TableScreen") -> bool:
-        """Return True for a key that came behind that Enter, until it is answered."""
-        ending = page.frame.typing.ending
-        late = event.key == "Q" or event.key not in _NEVER_LATE  # a letter would be typed
-        return ending is not None and late and vars(event)[_NUMBER] > vars(ending)[_NUMBER]
 
     def take_ahead(self, event: events.Key, page: "TableScreen | None", screens: "Sequence[Screen[Any]]") -> bool:
         """Take a key that nothing took because it was sent before the typing line or the screen was there that it was typed for.
@@ -130,5 +105,4 @@ class HeldKeys:
         while self._held:
             key = self._held.pop(0)
             vars(key).pop(_SENT_TO, None)
-            vars(key).pop(_NUMBER, None)
             self._send(key)

@@ -99,9 +99,8 @@ class Search:
         screen = self.screen
         screen.frame.typing.close()
         screen.frame.status.problem = ""
-        screen.table.screen.set_focus(screen.table)  # at once: the keys that waited are about it
+        screen.table.focus()
         screen.say("")
-        screen.host.release_keys()
 
     def take(self) -> None:
         """Close the typing line, if it is open; what was typed stays."""
@@ -115,17 +114,8 @@ class Search:
 
     def typed(self, message: TypingLine.Typed) -> None:
         """Filter or find with every letter, and take what was typed once it is over."""
-        line = self.screen.frame.typing
-        if not line.awaits(message):
-            return
-        self._answer(message)
-        if message.over and line.ending is not None:  # the line stays open, with what is wrong
-            line.ending = None
-            self.screen.host.release_keys()
-
-    def _answer(self, message: TypingLine.Typed) -> None:
         typing = self.screen.session.typing
-        if typing is None:
+        if typing is None or not self.screen.frame.typing.awaits(message):
             return
         if message.purpose == "filter":
             if self._filter_by(message.text) and message.over:

@@ -1,7 +1,7 @@
 """The line in which a filter or words to find are typed; hidden until it is asked for."""
 
 from rich.cells import cell_len
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.message import Message
@@ -25,8 +25,6 @@ class TypingLine(Horizontal):
 
     purpose = ""
     """The purpose of the typed text; empty while the line is hidden."""
-    ending: events.Key | None = None
-    """The Enter that ends what is typed, until it is answered: keys behind it are not typed any more."""
     _asked = 0
 
     class Typed(Message):
@@ -50,7 +48,7 @@ class TypingLine(Horizontal):
         with field.prevent(Input.Changed):
             field.value = value
         field.cursor_position = len(value)
-        self.display, self.ending = True, None
+        self.display = True
         self.purpose = purpose
         self._asked += 1
         self.screen.set_focus(field)  # at once: what is typed next must not go to the table
@@ -84,7 +82,7 @@ class TypingLine(Horizontal):
 
     def close(self) -> None:
         """Hide the line."""
-        self.purpose, self.display, self.ending = "", False, None
+        self.purpose, self.display = "", False
 
     def on_descendant_blur(self) -> None:
         """Keep the focus while something is typed: a click elsewhere moves the cursor, and no more."""

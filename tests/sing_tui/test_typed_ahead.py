@@ -1,17 +1,13 @@
 """Keys that come in one piece with the key that opens a screen, as over a slow link, belong to that screen."""
 
 from pathlib import Path
-from threading import Event
-from typing import Any
 
 import pytest
-from driving import PATIENCE, arrangement_of, burst, drawn, handled, press, until, wish
+from driving import arrangement_of, burst, drawn, press, until, wish
 from textual.events import Key
 from textual.widgets import Input
 
 from sing_tui.app import Explorer
-from sing_tui.loading import arrange_again
-from sing_tui.screens import table_reading
 from sing_tui.screens.finder import FinderScreen
 from sing_tui.screens.help import HelpScreen
 from sing_tui.screens.map import MapScreen
@@ -38,94 +34,6 @@ async def test_letters_are_typed_into_the_screen_that_opens(store_path: Path, ke
             await press(pilot, "escape")
             await until(lambda: app.screen is app.page, app)
         assert app.page.session == before  # s, o, r and t are keys of the table
-
-
-@pytest.mark.parametrize(
-    ("keys", "line", "rows"),
-    [
-        (("f", *"concept 1", "enter", "j", "j"), 2, 11),
-        (("f", *"concept 1", "enter", "j", "F"), 10, 60),
-        (("f", *"as > ", "enter", "1", "enter", "j"), 1, 12),  # a mistake: the line stays open
-        (("T", "3", "enter", "j", "j"), 2, 60),
-        (("f", *"concept 1", "enter", "enter", "escape"), 0, 11),
-        (("g", "slash", *"concept 1", "enter", "n", "n", "N"), None, 60),
-    ],
-)
-async def test_keys_behind_enter_are_about_the_table(
-    store_path: Path, keys: tuple[str, ...], line: int | None, rows: int
-) -> None:
-    """In one piece they do what they do one after another."""
-    lines = []
-    for in_one_piece in (True, False):
-        app = Explorer(store_path, CONCEPTS)
-        async with app.run_test(size=(80, 24)):
-            await drawn(app)
-            for piece in [keys] if in_one_piece else [(key,) for key in keys]:
-                burst(*piece, app=app)
-                await drawn(app)
-            lines.append((app.page.table.cursor, app.page.table.lines, typed(app)))
-            assert rows == app.page.table.lines
-            assert line in (None, app.page.table.cursor)
-    assert lines[0] == lines[1]
-
-
-@pytest.mark.parametrize(
-    ("typed", "keys", "kept"),
-    [
-        ("concept 1x", ("backspace",), "concept 1"),
-        ("concept 1", ("ctrl+w",), "concept"),
-        ("concept 1", ("home", "delete"), "oncept 1"),
-    ],
-)
-async def test_keys_that_edit_before_enter_edit_what_is_typed(
-    store_path: Path, typed: str, keys: tuple[str, ...], kept: str
-) -> None:
-    """They go round by the application, as Enter does, and letters do not."""
-    app = Explorer(store_path, CONCEPTS)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await drawn(app)
-        await press(pilot, "f", *typed)
-        burst(*keys, "enter", "j", app=app)
-        await until(lambda: app.page.session.typing is None, app)
-        await drawn(app)
-        assert (app.page.place.table, arrangement_of(app).filter) == ("concepts", kept)
-        assert app.page.table.cursor == 1
-
-
-async def test_the_key_that_quits_does_so_behind_enter(store_path: Path) -> None:
-    app = Explorer(store_path, CONCEPTS)
-    async with app.run_test(size=(80, 24)):
-        await drawn(app)
-        burst("f", *"concept 1", "enter", "j", "Q", app=app)
-        await until(lambda: not app.is_running, app)
-
-
-async def test_enter_is_answered_while_rows_are_on_their_way(store_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Esc gives up the keys behind it, and not Enter itself: else the line would take no letter any more."""
-    go_on = Event()
-
-    def late(*given: Any) -> Any:
-        assert go_on.wait(PATIENCE)
-        return arrange_again(*given)
-
-    monkeypatch.setattr(table_reading, "AT_ONCE", 0)
-    monkeypatch.setattr(table_reading, "arrange_again", late)
-    app = Explorer(store_path, CONCEPTS)
-    async with app.run_test(size=(80, 24)) as pilot:
-        await drawn(app)
-        try:
-            burst("f", *"concept 1", app=app)
-            await until(lambda: app.page.reading.is_behind and typed(app) == ["concept 1"], app)
-            burst("enter", "j", app=app)
-            await until(lambda: app.page.session.typing is None, app)
-            burst("escape", app=app)
-            await handled(app)
-        finally:
-            go_on.set()
-        await drawn(app)
-        assert (app.page.table.lines, app.page.table.cursor) == (11, 0)
-        await press(pilot, "f", "ctrl+u", *"concept 2", "enter")
-        assert (app.page.table.lines, app.page.session.typing) == (11, None)
 
 
 async def test_a_click_while_a_filter_is_typed_chooses_a_row_and_typing_goes_on(store_path: Path) -> None:
