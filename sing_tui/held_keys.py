@@ -88,6 +88,8 @@ class HeldKeys:
             True if it was typed, or kept.
         """
         if page is not None and page in screens[-1:]:
+            if page.frame.typing.ended:
+                return page.frame.typing.keeps(event)
             letter = event.character if event.is_printable else None
             if letter and page.frame.typing.type_ahead(letter):
                 return True

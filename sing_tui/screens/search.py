@@ -99,7 +99,7 @@ class Search:
         screen = self.screen
         screen.frame.typing.close()
         screen.frame.status.problem = ""
-        screen.table.focus()
+        screen.table.screen.set_focus(screen.table)  # at once: keys that waited are about it
         screen.say("")
 
     def take(self) -> None:
@@ -114,8 +114,17 @@ class Search:
 
     def typed(self, message: TypingLine.Typed) -> None:
         """Filter or find with every letter, and take what was typed once it is over."""
+        if self.screen.frame.typing.awaits(message):
+            if message.given_up:
+                self.give_up()
+            elif self.screen.session.typing is not None:
+                self._answer(message)
+        if message.over:
+            self.screen.frame.typing.answered()
+
+    def _answer(self, message: TypingLine.Typed) -> None:
         typing = self.screen.session.typing
-        if typing is None or not self.screen.frame.typing.awaits(message):
+        if typing is None:
             return
         if message.purpose == "filter":
             if self._filter_by(message.text) and message.over:

@@ -1,13 +1,17 @@
 """Keys that come in one piece with the key that opens a screen, as over a slow link, belong to that screen."""
 
 from pathlib import Path
+from threading import Event
+from typing import Any
 
 import pytest
-from driving import arrangement_of, burst, drawn, press, until, wish
+from driving import PATIENCE, arrangement_of, burst, drawn, handled, press, until, wish
 from textual.events import Key
 from textual.widgets import Input
 
 from sing_tui.app import Explorer
+from sing_tui.loading import arrange_again
+from sing_tui.screens import table_reading
 from sing_tui.screens.finder import FinderScreen
 from sing_tui.screens.help import HelpScreen
 from sing_tui.screens.map import MapScreen
@@ -34,6 +38,138 @@ async def test_letters_are_typed_into_the_screen_that_opens(store_path: Path, ke
             await press(pilot, "escape")
             await until(lambda: app.screen is app.page, app)
         assert app.page.session == before  # s, o, r and t are keys of the table
+
+
+@pytest.mark.parametrize(
+    ("keys", "line", "rows"),
+    [
+        (("f", *"concept 1", "enter", "j", "j"), 2, 11),
+        (("f", *"concept 1", "enter", "j", "F"), 10, 60),
+        (("f", *"as > ", "enter", "1", "enter", "j"), 1, 12),  # a mistake: the line stays open
+        (("T", "3", "enter", "j", "j"), 2, 60),
+        (("f", *"concept 1", "enter", "enter", "escape"), 0, 11),
+        (("f", *"concept 1", "enter", "escape", "j", "j"), 2, 60),
+        (("f", *"concept 1", "escape", "j", "j", "enter", "j", "escape"), 3, 60),
+        (("g", "slash", *"concept 1", "enter", "n", "n", "N"), None, 60),
+    ],
+)
+async def test_keys_behind_enter_are_about_the_table(
+    store_path: Path, keys: tuple[str, ...], line: int | None, rows: int
+) -> None:
+    """In one piece they do what they do one after another."""
+    lines = []
+    for in_one_piece in (True, False):
+        app = Explorer(store_path, CONCEPTS)
+        async with app.run_test(size=(80, 24)):
+            await drawn(app)
+            for piece in [keys] if in_one_piece else [(key,) for key in keys]:
+                burst(*piece, app=app)
+                await drawn(app)
+            lines.append((app.page.table.cursor, app.page.table.lines, typed(app)))
+            assert rows == app.page.table.lines
+            assert line in (None, app.page.table.cursor)
+    assert lines[0] == lines[1]
+
+
+@pytest.mark.parametrize(
+    ("typed", "keys", "kept"),
+    [
+        ("concept 1x", ("backspace",), "concept 1"),
+        ("concept 1", ("ctrl+w",), "concept"),
+        ("concept 1", ("home", "delete"), "oncept 1"),
+    ],
+)
+async def test_keys_that_edit_before_enter_edit_what_is_typed(
+    store_path: Path, typed: str, keys: tuple[str, ...], kept: str
+) -> None:
+    """They go round by the application, as Enter does, and letters do not."""
+    app = Explorer(store_path, CONCEPTS)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await drawn(app)
+        await press(pilot, "f", *typed)
+        burst(*keys, "enter", "j", app=app)
+        await until(lambda: app.page.session.typing is None, app)
+        await drawn(app)
+        assert (app.page.place.table, arrangement_of(app).filter) == ("concepts", kept)
+        assert app.page.table.cursor == 1
+
+
+@pytest.mark.parametrize(
+    ("keys", "lines", "line"),
+    [
+        (("enter", "j", "j"), 11, 2),
+        (("escape", "j"), 60, 1),
+        (("escape", "enter", "j", "escape"), 60, 1),
+        (("backspace", "escape", "j", "j"), 60, 2),
+        (("enter", "escape", "j"), 60, 1),
+        (("tab", "enter", "j"), 11, 1),
+        (("down", "enter", "enter", "escape"), 11, 1),
+    ],
+)
+async def test_keys_in_one_piece_end_what_is_typed_and_go_on_in_the_table(
+    store_path: Path, keys: tuple[str, ...], lines: int, line: int
+) -> None:
+    app = Explorer(store_path, CONCEPTS)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await drawn(app)
+        await press(pilot, "f", *"concept 1")
+        burst(*keys, app=app)
+        await drawn(app)
+        assert (app.page.table.lines, app.page.table.cursor, app.page.session.typing) == (lines, line, None)
+        await press(pilot, "F", "f", *"concept 2", "enter")  # the line takes keys again
+        assert (app.page.table.lines, arrangement_of(app).filter) == (11, "concept 2")
+
+
+@pytest.mark.parametrize("key", ["f1", "ctrl+p"])
+async def test_a_screen_that_a_key_before_enter_opens_leaves_the_line_alive(store_path: Path, key: str) -> None:
+    app = Explorer(store_path, CONCEPTS)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await drawn(app)
+        await press(pilot, "f", *"concept 1")
+        burst(key, "enter", "j", app=app)
+        await drawn(app)
+        if app.screen is not app.page:
+            await press(pilot, "escape")
+        if app.page.session.typing is None:
+            await press(pilot, "f")
+        await press(pilot, "ctrl+u", *"concept 2", "enter")
+        assert (app.page.table.lines, arrangement_of(app).filter) == (11, "concept 2")
+
+
+async def test_the_key_that_quits_does_so_behind_enter(store_path: Path) -> None:
+    app = Explorer(store_path, CONCEPTS)
+    async with app.run_test(size=(80, 24)):
+        await drawn(app)
+        burst("f", *"concept 1", "enter", "j", "Q", app=app)
+        await until(lambda: not app.is_running, app)
+
+
+async def test_enter_is_answered_while_rows_are_on_their_way(store_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Esc gives up the keys behind it, and not Enter itself: else the line would take no letter any more."""
+    go_on = Event()
+
+    def late(*given: Any) -> Any:
+        assert go_on.wait(PATIENCE)
+        return arrange_again(*given)
+
+    monkeypatch.setattr(table_reading, "AT_ONCE", 0)
+    monkeypatch.setattr(table_reading, "arrange_again", late)
+    app = Explorer(store_path, CONCEPTS)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await drawn(app)
+        try:
+            burst("f", *"concept 1", app=app)
+            await until(lambda: app.page.reading.is_behind and typed(app) == ["concept 1"], app)
+            burst("enter", "j", app=app)
+            await until(lambda: app.page.session.typing is None, app)
+            burst("escape", app=app)
+            await handled(app)
+        finally:
+            go_on.set()
+        await drawn(app)
+        assert (app.page.table.lines, app.page.table.cursor) == (11, 0)
+        await press(pilot, "f", "ctrl+u", *"concept 2", "enter")
+        assert (app.page.table.lines, app.page.session.typing) == (11, None)
 
 
 async def test_a_click_while_a_filter_is_typed_chooses_a_row_and_typing_goes_on(store_path: Path) -> None:
