@@ -22,7 +22,7 @@ CONCEPTS = Start(wish(class_="cat"))
 
 
 def typed(app: Explorer) -> list[str]:
-    """What the lines hold that the screen in front has; none before they are there."""
+    """The text of each typing line of the screen in front; none before they are there."""
     return [line.value for line in app.screen.query(Input)]
 
 
@@ -118,6 +118,31 @@ async def test_keys_in_one_piece_end_what_is_typed_and_go_on_in_the_table(
         assert (app.page.table.lines, app.page.table.cursor, app.page.session.typing) == (lines, line, None)
         await press(pilot, "F", "f", *"concept 2", "enter")  # the line takes keys again
         assert (app.page.table.lines, arrangement_of(app).filter) == (11, "concept 2")
+
+
+async def test_a_step_while_rows_are_on_their_way_is_about_those_rows(
+    store_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next model does not wait: it begins at the top, too, where a sort begins, and not on the row of before."""
+    go_on = Event()
+
+    def late(*given: Any) -> Any:
+        assert go_on.wait(PATIENCE)
+        return arrange_again(*given)
+
+    monkeypatch.setattr(table_reading, "AT_ONCE", 0)
+    monkeypatch.setattr(table_reading, "arrange_again", late)
+    app = Explorer(store_path, CONCEPTS)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await drawn(app)
+        await press(pilot, "j", "j", "j")
+        try:
+            burst("s", "right_curly_bracket", app=app)
+            await until(lambda: app.page.place.key("model") == "beta", app)
+        finally:
+            go_on.set()
+        await drawn(app)
+        assert (app.page.table.cursor, app.page.session.here.line) == (0, 0)
 
 
 @pytest.mark.parametrize("key", ["f1", "ctrl+p"])
