@@ -19,16 +19,17 @@ _PURPOSE = 9
 class _TypedInput(Input):
     """Takes keys in the order in which they come; Textual's own takes letters at once, and hands the others round."""
 
-    _OWN: ClassVar[dict[str, str]] = {
+    _ACTIONS: ClassVar[dict[str, str]] = {
         key.strip(): binding.action
         for binding in Input.BINDINGS
         if isinstance(binding, Binding)
         for key in binding.key.split(",")
     }
+    """The actions of the keys that edit a text, by key."""
 
     async def on_key(self, event: events.Key) -> None:
         """Do what a key does, unless it came behind the one that ends what is typed."""
-        action = self._OWN.get(event.key)
+        action = self._ACTIONS.get(event.key)
         if self.query_ancestor(TypingLine).keeps(event) or (action and await self.app.run_action(action, self)):
             event.stop()
             event.prevent_default()
@@ -118,8 +119,8 @@ class TypingLine(Horizontal):
         """Keep a key that came behind the one that ends what is typed, or send it on if the line is closed by now."""
         again = events.Key(event.key, event.character)
         if not self.purpose:
-            if self.query_one(Input).has_focus:
-                return False  # it would come back
+            if self.screen.focused is self.query_one(Input):
+                self.screen.set_focus(None)  # else the key would come back
             self.app.post_message(again)
         elif self.ended:
             self._behind.append(again)

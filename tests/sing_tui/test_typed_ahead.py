@@ -1,5 +1,7 @@
 """Keys that come in one piece with the key that opens a screen, as over a slow link, belong to that screen."""
 
+import asyncio
+from itertools import product
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -118,6 +120,23 @@ async def test_keys_in_one_piece_end_what_is_typed_and_go_on_in_the_table(
         assert (app.page.table.lines, app.page.table.cursor, app.page.session.typing) == (lines, line, None)
         await press(pilot, "F", "f", *"concept 2", "enter")  # the line takes keys again
         assert (app.page.table.lines, arrangement_of(app).filter) == (11, "concept 2")
+
+
+@pytest.mark.parametrize("last", ["enter", "escape"])
+async def test_keys_that_come_while_the_line_closes_are_not_typed_into_it(store_path: Path, last: str) -> None:
+    """As a terminal sends them: each may come between any two steps of closing, some already on their way to the line."""
+    app = Explorer(store_path, CONCEPTS)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await drawn(app)
+        for first, second in product(range(7), repeat=2):
+            await press(pilot, "g", "f", *"concept")
+            for key, gap in ((last, first), ("j", second), ("j", 0)):
+                burst(key, app=app)
+                for _ in range(gap):
+                    await asyncio.sleep(0)
+            await drawn(app)
+            assert (app.page.table.cursor, app.page.session.typing) == (2, None), (first, second)
+            await press(pilot, "F")
 
 
 async def test_a_step_while_rows_are_on_their_way_is_about_those_rows(
