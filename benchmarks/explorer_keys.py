@@ -99,8 +99,12 @@ def every_key(bench: Bench) -> Iterator[Figure]:
         for level in LEVELS if size[0] < 100 and not bench.quick else ("images",):
             waits += _all_keys(bench, level, size)
         for wait in waits:
+            where, milliseconds = f"{named(size)} {wait.name}", wait.answer.first * 1000
+            if not wait.answer.size and not wait.ended:
+                yield Figure("every key", where, milliseconds, "ms", note="the screen stays as it is")
+                continue
             note = "the program ended" if wait.ended else f"all painted after {wait.answer.last * 1000:.0f} ms"
-            yield Figure("every key", f"{named(size)} {wait.name}", wait.answer.first * 1000, "ms", 100, note)
+            yield Figure("every key", where, milliseconds, "ms", 100, note)
         for what, part, goal in (("first frame", "first", 100.0), ("all painted", "last", math.nan)):
             known = sorted((getattr(w.answer, part), w.name) for w in waits if w.answer.size)
             worst = ", ".join(f"{name} {seconds * 1000:.0f}" for seconds, name in known[-2:-5:-1])
@@ -122,7 +126,7 @@ def _all_keys(bench: Bench, level: Level, size: tuple[int, int]) -> list[Waited]
         keys.pop("leave", None)
     waits = []
     with contextlib.ExitStack() as sessions:
-        app, home = None, ("", "", "")
+        app, home = None, ("", "", "", False)
         for action, key in keys.items():
             if app is None or not _at_home(app, home):
                 sessions.close()
@@ -148,7 +152,10 @@ def _again(bench: Bench, wait: Waited, size: tuple[int, int]) -> Waited:
     return Waited(wait.level, wait.action, wait.key, middle[len(middle) // 2], wait.ended)
 
 
-def _at_home(app: Terminal, home: tuple[str, str, str]) -> bool:
+Landmarks = tuple[str, str, str, bool]
+
+
+def _at_home(app: Terminal, home: Landmarks) -> bool:
     """Return True if the session shows the table that it began with, after an Esc if necessary."""
     for attempt in range(2):
         if app.status is not None:
@@ -160,10 +167,10 @@ def _at_home(app: Terminal, home: tuple[str, str, str]) -> bool:
     return False
 
 
-def _landmarks(app: Terminal) -> tuple[str, str, str]:
-    """Return level, title of the first column, and keys: they identify a screen for any class, sort or column."""
+def _landmarks(app: Terminal) -> Landmarks:
+    """Return level, title of the first column, keys, and whether a dialog is open: the same for any class, sort or column."""
     lines = app.screen()
-    return lines[0].rstrip().rpartition(" ")[2], lines[1][:12], lines[-1]
+    return lines[0].rstrip().rpartition(" ")[2], lines[1][:12], lines[-1], any("╭" in line for line in lines)
 
 
 def sorts(bench: Bench) -> Iterator[Figure]:

@@ -34,7 +34,7 @@ from sing_tui.session.moves import (
     step,
     up,
 )
-from sing_tui.session.state import Refused
+from sing_tui.session.state import row_under_cursor
 from sing_tui.session.undoing import undo
 from sing_tui.store_catalog import is_measure
 from sing_tui.view import sortable
@@ -112,8 +112,8 @@ def _needs_row(session: Session) -> None:
     Raises:
         Refused: The table has no row.
     """
-    if session.here.identity is None and session.here.body == "table":
-        raise Refused("there is no row here to show")
+    if session.here.body == "table":
+        row_under_cursor(session)
 
 
 def _chart(session: Session, around: Surroundings, chart: str | int) -> Session:

@@ -14,6 +14,7 @@ from sing_tui.session.state import (
     arrangement_at,
     chosen_row,
     columns_at,
+    row_under_cursor,
     rows_kind,
 )
 
@@ -100,8 +101,15 @@ def reverse_sort(session: Session, catalog: Catalog) -> Session:
 
 
 def unsort(session: Session, catalog: Catalog) -> Session:
-    """Show the rows in the order of the file; the filter stays."""
-    return arrange_as(session, Arrangement(arrangement(session, catalog).filter))
+    """Show the rows in the order of the file; the filter stays.
+
+    Raises:
+        Refused: They are shown in that order.
+    """
+    present = arrangement(session, catalog)
+    if not present.sort:
+        raise Refused("nothing is sorted: the rows are in the order of the file")
+    return arrange_as(session, Arrangement(present.filter))
 
 
 def filter_by(session: Session, catalog: Catalog, text: str) -> Session:
@@ -119,7 +127,13 @@ def filter_by(session: Session, catalog: Catalog, text: str) -> Session:
 
 
 def clear_filter(session: Session, catalog: Catalog) -> Session:
-    """Show all rows."""
+    """Show all rows.
+
+    Raises:
+        Refused: There is no filter.
+    """
+    if not arrangement(session, catalog).filter:
+        raise Refused("there is no filter: f begins one")
     return filter_by(session, catalog, "")
 
 
@@ -141,16 +155,24 @@ def choose_columns(session: Session, names: Collection[str], every: Sequence[str
 
 
 def mark(session: Session) -> Session:
-    """Mark the row under the cursor, or no longer."""
-    here = session.here
-    if here.identity is None:
-        return session
-    others = tuple(mark for mark in here.marks if mark != here.identity)
-    return session.now(replace(here, marks=others if len(others) < len(here.marks) else (*others, here.identity)))
+    """Mark the row under the cursor, or no longer.
+
+    Raises:
+        Refused: There is no row.
+    """
+    here, row = session.here, row_under_cursor(session)
+    others = tuple(mark for mark in here.marks if mark != row)
+    return session.now(replace(here, marks=others if len(others) < len(here.marks) else (*others, row)))
 
 
 def unmark(session: Session) -> Session:
-    """Clear all marks."""
+    """Clear all marks.
+
+    Raises:
+        Refused: Nothing is marked.
+    """
+    if not session.here.marks:
+        raise Refused("nothing is marked: the space bar marks a row")
     return session.now(replace(session.here, marks=()))
 
 

@@ -16,7 +16,16 @@ from sing_tui.session.catalog import (
 )
 from sing_tui.session.files import can_join, is_joined, joined, refuse_second_alone
 from sing_tui.session.stack import enter, leave
-from sing_tui.session.state import FILES, Arrangement, Refused, Session, arranged, arrangement_at, is_figures
+from sing_tui.session.state import (
+    FILES,
+    Arrangement,
+    Refused,
+    Session,
+    arranged,
+    arrangement_at,
+    is_figures,
+    row_under_cursor,
+)
 
 
 def group_compared(catalog: Catalog, spec: TableSpec) -> str | None:
@@ -82,9 +91,7 @@ def compare(session: Session, catalog: Catalog, column: str = "") -> Session:
         one, everywhere = catalog.words(spec.rows), plural(catalog, place.along)
         raise Refused(f"one {one} is shown in all {everywhere}: go back to compare {models}")
     if axis == rows:
-        if here.identity is None:
-            return session
-        reference = here.marks[0] if len(here.marks) > 1 else here.identity
+        reference = here.marks[0] if len(here.marks) > 1 else row_under_cursor(session)
         first = key_of(catalog, axis, reference)
         figures = Comparison(axis, items_to_compare(session, catalog, axis, first), "")
         return enter(session, replace(place, comparison=figures))
@@ -97,9 +104,7 @@ def compare(session: Session, catalog: Catalog, column: str = "") -> Session:
 
 def _figures_in_both(session: Session, catalog: Catalog) -> Session:
     """Show all figures of the row under the cursor in both files."""
-    place, identity = session.place, session.here.identity
-    if identity is None:
-        return session
+    place, identity = session.place, row_under_cursor(session)
     refuse_second_alone(session, catalog)
     rows = catalog.table(place.table).rows
     item = key_of(catalog, rows, identity, place)

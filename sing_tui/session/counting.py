@@ -6,7 +6,7 @@ from sing_tui.session.arranging import arrangement
 from sing_tui.session.catalog import Catalog
 from sing_tui.session.counted import Counted, counted
 from sing_tui.session.stack import enter
-from sing_tui.session.state import CONTENTS, Refused, Session, first_arrangement
+from sing_tui.session.state import CONTENTS, Refused, Session, first_arrangement, row_under_cursor
 
 
 def may_count(session: Session) -> None:
@@ -37,9 +37,13 @@ def count_by(session: Session, catalog: Catalog, by: tuple[str, ...]) -> Session
 
 
 def open_counted(session: Session, catalog: Catalog) -> Session:
-    """Open the table that is counted, with a filter that keeps exactly the rows of the count under the cursor."""
-    place, identity = session.place, session.here.identity
-    if not isinstance(place, Counted) or identity is None:
+    """Open the table that is counted, with a filter that keeps exactly the rows of the count under the cursor.
+
+    Raises:
+        Refused: There is no row.
+    """
+    place, identity = session.place, row_under_cursor(session)
+    if not isinstance(place, Counted):
         return session
     wanted = first_arrangement(catalog.table(place.base.table), place.base)
     return enter(session, place.base, arrangement=replace(wanted, filter=catalog.condition(place, identity)))

@@ -24,7 +24,7 @@ from sing_tui.session.catalog import (
 from sing_tui.session.comparison import end_comparison, is_in_place
 from sing_tui.session.files import came_joined, is_joined
 from sing_tui.session.stack import enter, leave, move, same_rows, with_member
-from sing_tui.session.state import CONTENTS, Identities, Refused, Session, arrangement_at, is_figures
+from sing_tui.session.state import CONTENTS, Identities, Refused, Session, arrangement_at, is_figures, row_under_cursor
 from sing_tui.session.subsets import came_filtered, kept_arrangement, next_filtered_subset
 
 Which = Literal["last", "first", "row"]
@@ -50,11 +50,9 @@ def open_row(session: Session, catalog: Catalog, *, wide: bool = False) -> Sessi
         wide: True if there is room for details next to the table.
 
     Raises:
-        Refused: The table needs an item that the place does not name.
+        Refused: The table needs an item that the place does not name, or there is no row.
     """
-    place, identity = session.place, session.here.identity
-    if identity is None:
-        return session
+    place, identity = session.place, row_under_cursor(session)
     if place.table == CONTENTS:
         return enter(session, Place(catalog.items(CONTENTS, None)[identity]))
     spec = catalog.table(place.table)
@@ -118,8 +116,7 @@ def open_further(session: Session, catalog: Catalog, number: int) -> Session:
         there = place_of(catalog, target, dict(place.keys))
         moved, kept = move(session, catalog, there, identity=None), kept_arrangement(session, catalog, there)
         return moved if kept is None else arrange_as(moved, kept)
-    if session.here.identity is None:
-        return session
+    row_under_cursor(session)
     return _opened(session, catalog, place_of(catalog, target, row_keys(session, catalog)))
 
 
@@ -196,7 +193,7 @@ def _next_member(session: Session, catalog: Catalog, axis: str, by: int) -> Sess
     place, names = session.place, list(catalog.items(axis, None))
     current = place.key(axis)
     if current not in names:
-        return session
+        raise Refused(f"this table names no {catalog.words(axis)}")
     if len(names) == 1:
         raise Refused(f"this file holds one {catalog.words(axis)}")
     return _stepped(session, catalog, with_member(place, axis, names[(names.index(str(current)) + by) % len(names)]))
@@ -253,14 +250,13 @@ def go_along(session: Session, catalog: Catalog) -> Session:
     """Show the row under the cursor once for each item of the last axis of its place; there, the row's own table.
 
     Raises:
-        Refused: The rows of this table are shown along no axis.
+        Refused: The rows of this table are shown along no axis, or there is no row.
     """
-    place, identity = session.place, session.here.identity
-    if identity is None:
-        return session
+    place = session.place
     axis = along_axis(catalog, place)
     if axis is None:
         raise Refused("the rows of this table belong to one place alone")
+    row_under_cursor(session)
     spec, keys = catalog.table(place.table), row_keys(session, catalog)
     if place.along:
         row = position_of(catalog, spec.rows, place.key(spec.rows), place)
@@ -289,7 +285,13 @@ def back(session: Session, catalog: Catalog) -> Session:
 
 
 def up(session: Session, catalog: Catalog) -> Session:
-    """Go back to the table below, which follows where the user went; the first table stays."""
+    """Go back to the table below, which follows where the user went.
+
+    Raises:
+        Refused: This is the first table.
+    """
     if session.here.body != "table":
         return close_body(session)
-    return leave(session, catalog) if len(session.visits) > 1 else session
+    if session.is_lowest:
+        raise Refused("this is the first table: Q quits")
+    return leave(session, catalog)

@@ -186,6 +186,17 @@ def chosen_row(visit: Visit) -> int | None:
     return visit.identity if visit.line or len(visit.shown) == 1 else None
 
 
+def row_under_cursor(session: Session) -> int:
+    """Identity of the row under the cursor.
+
+    Raises:
+        Refused: The table has no row.
+    """
+    if session.here.identity is None:
+        raise Refused("there is no row here")
+    return session.here.identity
+
+
 def at_cursor(session: Session, *, identity: int | None, line: int, shown: Identities | None = None) -> Session:
     """The same session with the cursor on another row.
 

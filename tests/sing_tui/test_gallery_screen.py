@@ -149,4 +149,4 @@ async def test_where_no_row_passes_the_table_stays_in_sight(three_path: Path, ke
         await drawn(app)
         await press(pilot, key)
         assert "no row passes the filter" in on_screen(app)
-        assert "there is no row here to show" in status(app)
+        assert "there is no row here" in status(app)

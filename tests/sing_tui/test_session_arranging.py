@@ -160,8 +160,8 @@ def test_space_marks_and_unmarks_the_row_under_the_cursor() -> None:
 
 
 def test_nothing_is_marked_where_there_is_no_row() -> None:
-    session = at(CATALOG, CONCEPTS, None)
-    assert mark(session) == session
+    with pytest.raises(Refused, match="no row here"):
+        mark(at(CATALOG, CONCEPTS, None))
 
 
 # details and charts
@@ -282,7 +282,7 @@ def test_words_that_were_looked_for_stay_with_their_table() -> None:
 def test_a_state_is_never_changed() -> None:
     session = at(CATALOG, CLASSES, 1)
     kept = replace(session)
-    mark(filter_by(show_chart(session, "ratios"), CATALOG, "x"))
+    filter_by(mark(show_chart(session, "ratios")), CATALOG, "x")
     choose_columns(session, {"class"}, EVERY)
     enter(session, CONCEPTS)
     assert session == kept

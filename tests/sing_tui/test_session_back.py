@@ -51,7 +51,8 @@ def test_escape_closes_one_layer_at_a_time() -> None:
         ("table", False, True, "classes"),
         ("table", False, True, "models"),
     ]
-    assert back(session, catalog) == session
+    with pytest.raises(Refused, match="this is the first table: Q quits"):
+        back(session, catalog)
 
 
 @pytest.mark.parametrize("start", [MODELS, CLASSES])
@@ -61,9 +62,9 @@ def test_backspace_closes_details_before_the_table(start: Place) -> None:
     assert (closed.place, closed.here.body) == (start, "table")
 
 
-def test_the_first_table_stays() -> None:
-    session = at(sing(), MODELS, 1)
-    assert up(session, sing()) == session
+def test_the_first_table_stays_and_the_way_out_is_said() -> None:
+    with pytest.raises(Refused, match="this is the first table: Q quits"):
+        up(at(sing(), MODELS, 1), sing())
 
 
 def test_a_filter_does_not_keep_backspace_from_the_table_below() -> None:

@@ -69,9 +69,9 @@ def test_enter_shows_the_details_of_a_figure() -> None:
 
 
 @pytest.mark.parametrize("start", [MODELS, CLASSES, CONCEPTS])
-def test_enter_does_nothing_where_there_is_no_row(start: Place) -> None:
-    session = at(sing(), start, None)
-    assert open_row(session, sing()) == session
+def test_enter_says_that_there_is_no_row(start: Place) -> None:
+    with pytest.raises(Refused, match="no row here"):
+        open_row(at(sing(), start, None), sing())
 
 
 def test_enter_on_one_item_in_all_others_puts_the_cursor_on_it() -> None:
