@@ -31,7 +31,6 @@ from sing_tui.session.state import Purpose, at_cursor, columns_at
 from sing_tui.session.undoing import remembering
 from sing_tui.store_catalog import StoreCatalog
 from sing_tui.view import View
-from sing_tui.widgets.details_pane import pane_mode
 from sing_tui.widgets.score_table import ScoreTable
 from sing_tui.widgets.table_frame import Movement, TableFrame
 from sing_tui.widgets.text_lines import KeyLine, PlaceLine
@@ -123,6 +122,7 @@ class TableScreen(Screen[None]):
         except SingError as error:
             self.say(in_one_line(error))
         else:
+            self.frame.status.forget()
             self.become(new)
 
     def become(self, new: Session) -> None:
@@ -162,7 +162,6 @@ class TableScreen(Screen[None]):
         """Share the screen between table and details."""
         here = self.session.here
         self.frame.share_room(here.body, details=here.details)
-        self.frame.pane.set_mode(pane_mode(here.body))
         self.draw_status()
         self.reading.want_details()
 
@@ -189,8 +188,8 @@ class TableScreen(Screen[None]):
         self.say(f"{what} ...")
 
     def say(self, message: str) -> None:
-        """Show a message in the status line until the cursor moves."""
-        self.frame.status.message = message
+        """Show a message in the status line until the cursor moves or a step is taken."""
+        self.frame.status.message, self._status_of = message, (self.view, self.table.cursor)
         self.draw_status()
 
     @on(ScoreTable.Moved)

@@ -9,7 +9,7 @@ from textual.timer import Timer
 
 from sing_compute.formats import Glyphs
 from sing_tui.session.state import Body
-from sing_tui.widgets.details_pane import DetailsPane
+from sing_tui.widgets.details_pane import DetailsPane, pane_mode
 from sing_tui.widgets.score_table import ScoreTable
 from sing_tui.widgets.text_lines import KeyLine, PlaceLine, StatusLine
 from sing_tui.widgets.typing_line import TypingLine
@@ -72,6 +72,7 @@ class TableFrame(Vertical):
             self.pane.styles.width = max(share, min(width - self.table.width_wanted, int(width * 0.6)))
         else:
             self.pane.styles.width = "1fr"
+        self.pane.set_mode(pane_mode(body))
 
     def move_cursor(self, kind: Movement, by: float, body: Body) -> None:
         """Move the cursor, or turn the pages of details where they fill the screen."""
@@ -97,5 +98,5 @@ class TableFrame(Vertical):
         if self._patience is not None:
             self._patience.stop()
             self._patience = None
-        if self.status.message.endswith(" ..."):
+        if self.status.is_at_work:
             self.status.message = ""

@@ -96,6 +96,16 @@ class StatusLine(TextLine):
         self.notes: tuple[str, ...] = ()
         """Lines that say how parts of the typed filter were understood."""
 
+    @property
+    def is_at_work(self) -> bool:
+        """True if the message says what is being done."""
+        return self.message.endswith(" ...")
+
+    def forget(self) -> None:
+        """Say no more what was said of an earlier step; what is being done is still said."""
+        if not self.is_at_work:
+            self.message = ""
+
     def show(self, view: View | None, line: int, marks: int, *, counting: bool, named: bool = False) -> None:
         """Show the state of a table, unless there is a message or a problem.
 

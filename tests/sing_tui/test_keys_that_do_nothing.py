@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from catalogs import at, place, sing
-from driving import drawn, press, status, wish
+from driving import burst, drawn, press, status, wish
 
 from sing_compute.store.place import Comparison, Place
 from sing_tui.app import Explorer
@@ -74,3 +74,40 @@ async def test_keys_about_a_row_say_that_there_is_none(three_path: Path) -> None
             assert "no row here" not in status(app)
             await press(pilot, key)
             assert "there is no row here" in status(app), key
+
+
+async def test_what_was_said_of_a_key_goes_with_the_next_one_that_does_something(three_path: Path) -> None:
+    app = Explorer(three_path, Start(wish("models")))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await drawn(app)
+        for keys, said in (
+            (["u", "A"], "1 of 3 · 3 marked"),
+            (["escape", "A"], "1 of 3"),
+            (["end", "u", "space"], "3 of 3 · 1 marked"),
+            (["F", "u"], "3 of 3"),
+            (["u", "d"], "gamma, 3 of 3"),
+            (["F", "escape"], "3 of 3"),
+        ):
+            await press(pilot, *keys)
+            await drawn(app)
+            assert status(app).startswith(said), keys
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        (["enter", "F"], "there is no filter: f begins one"),
+        (["enter", "u"], "nothing is marked: the space bar marks a row"),
+        (["s", "F"], "there is no filter: f begins one"),
+        (["s", "full_stop"], "nothing is compared here: = puts models side by side"),
+    ],
+)
+async def test_what_a_key_says_behind_one_that_brings_other_rows_stays(
+    three_path: Path, keys: list[str], said: str
+) -> None:
+    app = Explorer(three_path, Start(wish("models")))
+    async with app.run_test(size=(80, 24)):
+        await drawn(app)
+        burst(*keys, app=app)
+        await drawn(app)
+        assert status(app) == said
