@@ -40,10 +40,11 @@ def open_counted(session: Session, catalog: Catalog) -> Session:
     """Open the table that is counted, with a filter that keeps exactly the rows of the count under the cursor.
 
     Raises:
-        Refused: There is no row.
+        Refused: The rows are no counts, or there is no row.
     """
-    place, identity = session.place, row_under_cursor(session)
+    place = session.place
     if not isinstance(place, Counted):
-        return session
+        raise Refused("these rows are no counts: C counts them")
+    identity = row_under_cursor(session)
     wanted = first_arrangement(catalog.table(place.base.table), place.base)
     return enter(session, place.base, arrangement=replace(wanted, filter=catalog.condition(place, identity)))

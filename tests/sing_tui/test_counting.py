@@ -25,7 +25,7 @@ from sing_tui.screens.steps import STEPS, Surroundings
 from sing_tui.session import Refused
 from sing_tui.session.arranging import filter_by
 from sing_tui.session.counted import Counted, counted
-from sing_tui.session.counting import count_by
+from sing_tui.session.counting import count_by, open_counted
 from sing_tui.session.moves import back
 from sing_tui.session.names import breadcrumbs, file_parts
 from sing_tui.session.state import at_cursor, rows_kind
@@ -147,6 +147,8 @@ def test_counts_open_above_their_table_and_their_rows_above_them() -> None:
     assert rows_kind(counts.place) != rows_kind(counted(images, "", ("class",)))
     with pytest.raises(Refused, match="these rows are counts: Esc goes back"):
         count_by(counts, catalog, ("count",))
+    with pytest.raises(Refused, match="these rows are no counts"):
+        open_counted(session, catalog)
     counts = at_cursor(counts, identity=2, line=1)
     rows = STEPS["open"](counts, Surroundings(catalog, None, wide=True))
     assert rows.place == images

@@ -23,6 +23,20 @@ from sing_tui.start import Start
 CONCEPTS = Start(wish(class_="cat"))
 
 
+@pytest.fixture
+def go_on(monkeypatch: pytest.MonkeyPatch) -> Event:
+    """Rows in another order are on their way until this event is set."""
+    event = Event()
+
+    def late(*given: Any) -> Any:
+        assert event.wait(PATIENCE)
+        return arrange_again(*given)
+
+    monkeypatch.setattr(table_reading, "AT_ONCE", 0)
+    monkeypatch.setattr(table_reading, "arrange_again", late)
+    return event
+
+
 def typed(app: Explorer) -> list[str]:
     """The text of each typing line of the screen in front; none before they are there."""
     return [line.value for line in app.screen.query(Input)]
@@ -139,18 +153,8 @@ async def test_keys_that_come_while_the_line_closes_are_not_typed_into_it(store_
             await press(pilot, "F")
 
 
-async def test_a_step_while_rows_are_on_their_way_is_about_those_rows(
-    store_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_step_while_rows_are_on_their_way_is_about_those_rows(store_path: Path, go_on: Event) -> None:
     """The next model does not wait: it begins at the top, too, where a sort begins, and not on the row of before."""
-    go_on = Event()
-
-    def late(*given: Any) -> Any:
-        assert go_on.wait(PATIENCE)
-        return arrange_again(*given)
-
-    monkeypatch.setattr(table_reading, "AT_ONCE", 0)
-    monkeypatch.setattr(table_reading, "arrange_again", late)
     app = Explorer(store_path, CONCEPTS)
     async with app.run_test(size=(80, 24)) as pilot:
         await drawn(app)
@@ -188,16 +192,8 @@ async def test_the_key_that_quits_does_so_behind_enter(store_path: Path) -> None
         await until(lambda: not app.is_running, app)
 
 
-async def test_enter_is_answered_while_rows_are_on_their_way(store_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_enter_is_answered_while_rows_are_on_their_way(store_path: Path, go_on: Event) -> None:
     """Esc gives up the keys behind it, and not Enter itself: else the line would take no letter any more."""
-    go_on = Event()
-
-    def late(*given: Any) -> Any:
-        assert go_on.wait(PATIENCE)
-        return arrange_again(*given)
-
-    monkeypatch.setattr(table_reading, "AT_ONCE", 0)
-    monkeypatch.setattr(table_reading, "arrange_again", late)
     app = Explorer(store_path, CONCEPTS)
     async with app.run_test(size=(80, 24)) as pilot:
         await drawn(app)
